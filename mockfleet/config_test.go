@@ -29,30 +29,40 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		"localhost":     {func(c *Config) { c.Listen = "localhost:0" }, nil},
 		"IPv6":          {func(c *Config) { c.Listen = "[::1]:80" }, nil},
 		"remote":        {func(c *Config) { c.Listen, c.ControlListen, c.AllowRemote = ":80", "192.0.2.1:1", true }, nil},
-		"no devices":    {func(c *Config) { c.Devices = 0 }, []string{"devices: 0: want 1 to 16711679 devices in path addressing"}},
-		"fewer":         {func(c *Config) { c.Devices = -1 }, []string{"devices: -1: want 1 to"}},
-		"too many":      {func(c *Config) { c.Devices = 16_711_680 }, []string{"devices: 16711680: want 1 to 16711679"}},
+		"no devices": {func(c *Config) { c.Devices = 0 },
+			[]string{"devices: 0: want 1 to 16711679 devices in path addressing"}},
+		"fewer":    {func(c *Config) { c.Devices = -1 }, []string{"devices: -1: want 1 to"}},
+		"too many": {func(c *Config) { c.Devices = 16_711_680 }, []string{"devices: 16711680: want 1 to 16711679"}},
 		"too many ports": {func(c *Config) { c.Devices, c.Addressing = 5001, address.Port },
 			[]string{"devices: 5001: want 1 to 5000 devices in port addressing; ip and path addressing hold up to 16711679"}},
-		"addressing":    {func(c *Config) { c.Addressing = "IP" }, []string{`addressing: "IP": want ip, port or path`}},
-		"no port":       {func(c *Config) { c.Listen = "127.0.0.1" }, []string{`listen: "127.0.0.1": want HOST:PORT`}},
-		"a large port":  {func(c *Config) { c.Listen = "127.0.0.1:65536" }, []string{`listen: "127.0.0.1:65536": want HOST:PORT`}},
-		"a host name":   {func(c *Config) { c.Listen = "device.example:80" }, []string{`listen: "device.example:80": want HOST:PORT, an IP address`}},
-		"not loopback":  {func(c *Config) { c.Listen = "192.0.2.1:80" }, []string{`listen: "192.0.2.1:80": want a loopback address`}},
-		"every address": {func(c *Config) { c.ControlListen = ":80" }, []string{`control-listen: ":80": want a loopback address`}},
-		"version":       {func(c *Config) { c.InitialVersion = "1\n" }, []string{`initial-version: "1\n": want 1 to 128 bytes`}},
-		"spaced":        {func(c *Config) { c.InitialVersion = "1.0 " }, []string{`initial-version: "1.0 ": want 1 to 128 bytes of UTF-8 without control characters or space`}},
-		"C1":            {func(c *Config) { c.InitialVersion = "1\u009b0" }, []string{`initial-version: "1\u009b0": want 1 to 128 bytes`}},
-		"beyond C1":     {func(c *Config) { c.InitialVersion = "1\u00a00" }, nil},
-		"long version":  {func(c *Config) { c.InitialVersion = strings.Repeat("1", 129) }, []string{"initial-version"}},
-		"token":         {func(c *Config) { c.Token = "a secret" }, []string{"token: [redacted]: want up to 512 visible"}},
-		"connections":   {func(c *Config) { c.MaxConnections = -1 }, []string{"max-connections: -1: want 0 to"}},
-		"capacity":      {func(c *Config) { c.Capacity = -1 }, []string{"capacity: -1: want updates a second from 0 to 1000000"}},
-		"behavior":      {func(c *Config) { c.Behavior = behavior.Behavior{FailStatus: 200} }, []string{"fail_status: 200: want"}},
+		"addressing": {func(c *Config) { c.Addressing = "IP" }, []string{`addressing: "IP": want ip, port or path`}},
+		"no port":    {func(c *Config) { c.Listen = "127.0.0.1" }, []string{`listen: "127.0.0.1": want HOST:PORT`}},
+		"a large port": {func(c *Config) { c.Listen = "127.0.0.1:65536" },
+			[]string{`listen: "127.0.0.1:65536": want HOST:PORT`}},
+		"a host name": {func(c *Config) { c.Listen = "device.example:80" },
+			[]string{`listen: "device.example:80": want HOST:PORT, an IP address`}},
+		"not loopback": {func(c *Config) { c.Listen = "192.0.2.1:80" },
+			[]string{`listen: "192.0.2.1:80": want a loopback address`}},
+		"every address": {func(c *Config) { c.ControlListen = ":80" },
+			[]string{`control-listen: ":80": want a loopback address`}},
+		"version": {func(c *Config) { c.InitialVersion = "1\n" },
+			[]string{`initial-version: "1\n": want 1 to 128 bytes`}},
+		"spaced": {func(c *Config) { c.InitialVersion = "1.0 " },
+			[]string{`initial-version: "1.0 ": want 1 to 128 bytes of UTF-8 without control characters or space`}},
+		"C1": {func(c *Config) { c.InitialVersion = "1\u009b0" },
+			[]string{`initial-version: "1\u009b0": want 1 to 128 bytes`}},
+		"beyond C1":    {func(c *Config) { c.InitialVersion = "1\u00a00" }, nil},
+		"long version": {func(c *Config) { c.InitialVersion = strings.Repeat("1", 129) }, []string{"initial-version"}},
+		"token":        {func(c *Config) { c.Token = "a secret" }, []string{"token: [redacted]: want up to 512 visible"}},
+		"connections":  {func(c *Config) { c.MaxConnections = -1 }, []string{"max-connections: -1: want 0 to"}},
+		"capacity": {func(c *Config) { c.Capacity = -1 },
+			[]string{"capacity: -1: want updates a second from 0 to 1000000"}},
+		"behavior": {func(c *Config) { c.Behavior = behavior.Behavior{FailStatus: 200} }, []string{"fail_status: 200: want"}},
 		"everything": {func(c *Config) {
 			*c = Config{Devices: -1, Listen: "x", ControlListen: "y", InitialVersion: "\x00", MaxConnections: -1,
 				Behavior: behavior.Behavior{FailFirst: -1, FailStatus: 1}}
-		}, []string{"devices", "listen", "control-listen", "initial-version", "fail_first", "fail_status", "max-connections"}},
+		}, []string{"devices", "listen", "control-listen", "initial-version", "fail_first", "fail_status",
+			"max-connections"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +113,8 @@ func TestAddressing(t *testing.T) {
 		require.Equal(t, test.want, got)
 		require.Equal(t, test.want == "", err != nil)
 	}
-	for _, bad := range []string{"", "127.0.0.1:80", "http://localhost:80", "http://127.0.0.1", "http://127.0.0.1:65536", "http://[::1"} {
+	for _, bad := range []string{"", "127.0.0.1:80", "http://localhost:80", "http://127.0.0.1", "http://127.0.0.1:65536",
+		"http://[::1"} {
 		_, err := address.DeviceAddress(bad, address.Path, 0)
 		require.Error(t, err, bad)
 	}
@@ -142,7 +153,8 @@ func TestAFleetKnowsNoOtherDevices(t *testing.T) {
 	require.Error(t, f.SetFaults(-1, behavior.Behavior{}))
 	require.Error(t, f.SetFaults(0, behavior.Behavior{FailStatus: 1}))
 	client := newClient(t)
-	for _, path := range []string{"/d/2/version", "/d/00/version", "/d/-1/version", "/d/1x/version", "/d//version", "/d/99999999999999999999/version", "/version", "/d/1"} {
+	for _, path := range []string{"/d/2/version", "/d/00/version", "/d/-1/version", "/d/1x/version", "/d//version",
+		"/d/99999999999999999999/version", "/version", "/d/1"} {
 		response, err := client.Get(f.Ready().Address + path)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())

@@ -94,7 +94,8 @@ func TestControlTellsWhatTheFleetTells(t *testing.T) {
 	device, err = control.Device(ctx, 14)
 	require.NoError(t, err)
 	require.Equal(t, faults, device.Behavior)
-	require.Equal(t, ledger.Entry{Device: 14, ID: address.DeviceID(14), Version: "1.0.0", State: wire.StateIdle, Stage: ledger.StageIdle}, device.Entry)
+	require.Equal(t, ledger.Entry{Device: 14, ID: address.DeviceID(14), Version: "1.0.0", State: wire.StateIdle,
+		Stage: ledger.StageIdle}, device.Entry)
 }
 
 func TestControlChangesGroups(t *testing.T) {
@@ -171,22 +172,28 @@ func TestTheControlPortRefusesWithAClearError(t *testing.T) {
 		{"faults of no device", "PUT", "/devices/10/faults", token, "{}", 404, "device 10"},
 		{"faults of no JSON", "PUT", "/devices/1/faults", token, "latency: 5ms", 400, "behavior: "},
 		{"an unknown field", "PUT", "/devices/1/faults", token, `{"latencies": "5ms"}`, 400, `unknown field \"latencies\"`},
-		{"a wrong distribution", "PUT", "/devices/1/faults", token, `{"latency": "often"}`, 400, `distribution \"often\": want a duration such as 5ms`},
-		{"a wrong status", "PUT", "/devices/1/faults", token, `{"fail_status": 200}`, 400, "fail_status: 200: want an HTTP status from 400 to 599"},
+		{"a wrong distribution", "PUT", "/devices/1/faults", token, `{"latency": "often"}`, 400,
+			`distribution \"often\": want a duration such as 5ms`},
+		{"a wrong status", "PUT", "/devices/1/faults", token, `{"fail_status": 200}`, 400,
+			"fail_status: 200: want an HTTP status from 400 to 599"},
 		{"a negative count", "PUT", "/devices/1/faults", token, `{"fail_first": -1}`, 400, "fail_first: -1: want 0 to"},
 		{"faults of no group", "PUT", "/groups/slow/faults", token, "{}", 404, `group: \"slow\": want one of all, rest`},
-		{"faults of a group that are none", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "?"}]}`, 400, "faults[0].kind"},
-		{"faults out of reach", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "refuse"}]}`, 400, "want port addressing"},
+		{"faults of a group that are none", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "?"}]}`, 400,
+			"faults[0].kind"},
+		{"faults out of reach", "PUT", "/groups/rest/faults", token, `{"faults": [{"kind": "refuse"}]}`, 400,
+			"want port addressing"},
 		{"healing no group", "POST", "/groups/slow/heal", token, "", 404, `group: \"slow\"`},
 		{"healing no device", "POST", "/devices/10/heal", token, "", 404, "device 10"},
 		{"no share", "PUT", "/groups/all/offline", token, "{}", 400, `offline: want {\"share\": \"10%\"}`},
-		{"a share beyond all", "PUT", "/groups/all/offline", token, `{"share": 2}`, 400, `offline: share \"2\": want a number from 0 to 1`},
+		{"a share beyond all", "PUT", "/groups/all/offline", token, `{"share": 2}`, 400,
+			`offline: share \"2\": want a number from 0 to 1`},
 		{"no group offline", "PUT", "/groups/slow/offline", token, `{"share": 1}`, 404, `group: \"slow\"`},
 		{"a query of nothing", "GET", "/ledger?colour=red", token, "", 400, `query: \"colour\": want one of group`},
 		{"a stage of nothing", "GET", "/ledger?stage=asleep", token, "", 400, `stage: \"asleep\": want one of`},
 		{"a summary of nothing", "GET", "/ledger/summary?has=luck", token, "", 400, `has: \"luck\": want one of`},
 		{"two documents", "PUT", "/devices/1/faults", token, `{}{}`, 400, "one JSON document"},
-		{"a large body", "PUT", "/devices/1/faults", token, `{"latency": "` + strings.Repeat(" ", 17_000) + `"}`, 400, "too large"},
+		{"a large body", "PUT", "/devices/1/faults", token, `{"latency": "` + strings.Repeat(" ", 17_000) + `"}`, 400,
+			"too large"},
 	}
 	client := newClient(t)
 	for _, test := range tests {
@@ -353,7 +360,8 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	f := startFleet(t, cfg)
 	ready, err := json.Marshal(f.Ready())
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf(`{"address":%q,"control":%q,"token":%q}`, f.Ready().Address, f.Ready().Control, token), string(ready))
+	require.Equal(t, fmt.Sprintf(`{"address":%q,"control":%q,"token":%q}`, f.Ready().Address, f.Ready().Control, token),
+		string(ready))
 	var printed bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		for _, value := range []any{cfg, &cfg, cfg.Token, f, f.Ready(), *openControl(t, f)} {
@@ -367,7 +375,8 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	require.NotContains(t, printed.String(), fmt.Sprintf("%x", token))
 	require.Contains(t, printed.String(), redacted)
 
-	a, b := startFleet(t, Config{Devices: 1, Addressing: address.Path}), startFleet(t, Config{Devices: 1, Addressing: address.Path})
+	a, b := startFleet(t, Config{Devices: 1, Addressing: address.Path}), startFleet(t,
+		Config{Devices: 1, Addressing: address.Path})
 	require.Regexp(t, "^[0-9a-f]{64}$", a.Ready().Token)
 	require.NotEqual(t, a.Ready().Token, b.Ready().Token)
 }

@@ -81,10 +81,12 @@ func everyFault(t testing.TB) (groups []behavior.Group) {
 	}
 	half := func(kind string, first int) fault.Fault { return fault.Fault{Kind: kind, Share: 0.5, First: first} }
 	add("several", behavior.Behavior{FailFirst: 1, Faults: []fault.Fault{
-		half("close-on-accept", 2), half("idle-close", 3), half("corrupt", 2), half("status-503", 3), half("wrong-version", 2), half("duplicate", 0),
+		half("close-on-accept", 2), half("idle-close", 3), half("corrupt", 2), half("status-503", 3),
+		half("wrong-version", 2), half("duplicate", 0),
 	}})
 	add("life", behavior.Behavior{Life: behavior.InstallTimes{Install: long}})
-	add("network", behavior.Behavior{Network: behavior.Network{RTT: uneven, Bandwidth: exactly(t, 1_000_000), MaxRequests: 3, HTTP10: false}})
+	add("network", behavior.Behavior{Network: behavior.Network{RTT: uneven, Bandwidth: exactly(t, 1_000_000),
+		MaxRequests: 3, HTTP10: false}})
 	for i := range groups {
 		groups[i].Share = random.Share(0.99 / float64(len(groups)))
 	}

@@ -26,28 +26,38 @@ func TestSpoiledAnswersToAnUpdate(t *testing.T) {
 		hasNot  []string
 		applied uint32
 	}{
-		{fault.Fault{Kind: "status-503"}, []string{"HTTP/1.1 503 Service Unavailable\r\n", `"success":false`}, []string{"Retry-After"}, 0},
-		{fault.Fault{Kind: "status-429", RetryAfter: fault.RetryAfter{After: 1500 * time.Millisecond}}, []string{"HTTP/1.1 429 Too Many Requests\r\n", "\r\nRetry-After: 2\r\n"}, nil, 0},
+		{fault.Fault{Kind: "status-503"}, []string{"HTTP/1.1 503 Service Unavailable\r\n", `"success":false`},
+			[]string{"Retry-After"}, 0},
+		{fault.Fault{Kind: "status-429", RetryAfter: fault.RetryAfter{After: 1500 * time.Millisecond}},
+			[]string{"HTTP/1.1 429 Too Many Requests\r\n", "\r\nRetry-After: 2\r\n"}, nil, 0},
 		{fault.Fault{Kind: "status", Status: 418}, []string{"HTTP/1.1 418 I'm a teapot\r\n"}, nil, 0},
 		{fault.Fault{Kind: "status-408"}, []string{"HTTP/1.1 408 Request Timeout\r\n"}, nil, 0},
 		{fault.Fault{Kind: "truncated-json"}, []string{"HTTP/1.1 200 OK\r\n", `{"success":true`}, []string{`"}`}, 1},
-		{fault.Fault{Kind: "wrong-content-type"}, []string{"Content-Type: text/html", "<!DOCTYPE html>"}, []string{"json"}, 1},
+		{fault.Fault{Kind: "wrong-content-type"}, []string{"Content-Type: text/html", "<!DOCTYPE html>"}, []string{"json"},
+			1},
 		{fault.Fault{Kind: "http-1.0"}, []string{"HTTP/1.0 200 OK\r\n", whole}, []string{"HTTP/1.1", "keep-alive"}, 1},
 		{fault.Fault{Kind: "applied-but-lost"}, nil, []string{"H"}, 1},
-		{fault.Fault{Kind: "ok-but-not-applied"}, []string{"HTTP/1.1 200 OK\r\n", `"success":true` + whole + sha([]byte("artifact"))}, nil, 0},
-		{fault.Fault{Kind: "redirect-302"}, []string{"HTTP/1.1 302 Found\r\n", "\r\nLocation: /version?redirected\r\n"}, nil, 0},
-		{fault.Fault{Kind: "redirect-307"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update?redirected\r\n"}, nil, 0},
-		{fault.Fault{Kind: "redirect-loop"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update\r\n"}, nil, 0},
+		{fault.Fault{Kind: "ok-but-not-applied"},
+			[]string{"HTTP/1.1 200 OK\r\n", `"success":true` + whole + sha([]byte("artifact"))}, nil, 0},
+		{fault.Fault{Kind: "redirect-302"}, []string{"HTTP/1.1 302 Found\r\n", "\r\nLocation: /version?redirected\r\n"},
+			nil, 0},
+		{fault.Fault{Kind: "redirect-307"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n",
+			"\r\nLocation: /update?redirected\r\n"}, nil, 0},
+		{fault.Fault{Kind: "redirect-loop"}, []string{"HTTP/1.1 307 Temporary Redirect\r\n", "\r\nLocation: /update\r\n"},
+			nil, 0},
 		{fault.Fault{Kind: "garbage"}, nil, []string{"HTTP"}, 1},
-		{fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Millisecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
-		{fault.Fault{Kind: "drip-answer", Delay: delayOf(t, time.Microsecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil, 1},
+		{fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Millisecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil,
+			1},
+		{fault.Fault{Kind: "drip-answer", Delay: delayOf(t, time.Microsecond)}, []string{"HTTP/1.1 200 OK\r\n", whole}, nil,
+			1},
 	} {
 		t.Run(test.fault.Kind, func(t *testing.T) {
 			test.fault.First = 1
 			f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 			require.NoError(t, f.SetFaults(0, withFaults(test.fault)))
 			c := mustDialDevice(t, f, 0)
-			request := bytes.Replace(pushRequest("/update", []byte("artifact")), []byte("Host:"), []byte("Connection: close\r\nHost:"), 1)
+			request := bytes.Replace(pushRequest("/update", []byte("artifact")), []byte("Host:"),
+				[]byte("Connection: close\r\nHost:"), 1)
 			c.send(request)
 			all, end := c.rest()
 			require.Equal(t, "closed", end)
@@ -76,7 +86,8 @@ func TestStatuses(t *testing.T) {
 		if k.Point != fault.PointResponse || k.Params&fault.ParamRetryAfter == 0 || k.Defaults.Status == 0 {
 			continue
 		}
-		require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: k.Name, RetryAfter: fault.RetryAfter{After: time.Hour, Date: true}})))
+		require.NoError(t, f.SetFaults(0, withFaults(fault.Fault{Kind: k.Name,
+			RetryAfter: fault.RetryAfter{After: time.Hour, Date: true}})))
 		c := mustDialDevice(t, f, 0)
 		c.send(pushRequest("/update", []byte("artifact")))
 		response, _ := c.response(bufio.NewReader(c))
@@ -92,8 +103,10 @@ func TestStatuses(t *testing.T) {
 }
 
 func TestAnAnswerThatIsCutShort(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "truncated-body"}, fault.Fault{Kind: "truncated-body", On: "version"})})
-	for _, request := range []string{string(pushRequest("/update", []byte("x"))), "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"} {
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "truncated-body"}, fault.Fault{Kind: "truncated-body", On: "version"})})
+	for _, request := range []string{string(pushRequest("/update", []byte("x"))),
+		"GET /version HTTP/1.1\r\nHost: a\r\n\r\n"} {
 		c := mustDialDevice(t, f, 0)
 		c.send([]byte(request))
 		response, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -110,9 +123,11 @@ func TestAnAnswerThatIsCutShort(t *testing.T) {
 }
 
 func TestAnswersWithoutEnd(t *testing.T) {
-	for injected, pattern := range map[string]string{"header-flood": "\r\nX-Flood: 000", "endless-body": "\r\n4000\r\n    "} {
+	for injected, pattern := range map[string]string{"header-flood": "\r\nX-Flood: 000",
+		"endless-body": "\r\n4000\r\n    "} {
 		t.Run(injected, func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: injected, On: "version"})})
+			f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+				Behavior: withFaults(fault.Fault{Kind: injected, On: "version"})})
 			c := mustDialDevice(t, f, 0)
 			c.send([]byte("GET /version HTTP/1.1\r\nHost: a\r\n\r\n"))
 			begin := make([]byte, 4<<10)
@@ -151,7 +166,8 @@ func TestAGzipBombIsSmallOnTheWire(t *testing.T) {
 }
 
 func TestSlowAnswersTakeTheirTime(t *testing.T) {
-	b := withFaults(fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Minute)}, fault.Fault{Kind: "drip-answer", On: "version", Delay: delayOf(t, time.Second)})
+	b := withFaults(fault.Fault{Kind: "slow-answer", Delay: delayOf(t, time.Minute)},
+		fault.Fault{Kind: "drip-answer", On: "version", Delay: delayOf(t, time.Second)})
 	inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, _ *Fleet, client net.Conn) {
 		answers := bufio.NewReaderSize(client, 16)
 		begun := time.Now()

@@ -50,7 +50,8 @@ func TestFaultsOfAConnection(t *testing.T) {
 				require.Contains(t, exchangeWith(t, f, 1, strings.ReplaceAll(get, "%", path(f, 1, ""))), "200 OK")
 				e := settled(t, f, 0)
 				require.Equal(t, ledger.Entry{
-					ID: address.DeviceID(0), Counts: ledger.Counts[uint32]{ConnectionsAborted: 2}, Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: ledger.StageIdle,
+					ID: address.DeviceID(0), Counts: ledger.Counts[uint32]{ConnectionsAborted: 2},
+					Faults: map[string]uint32{test.fault: 2}, Version: "1.0.0", State: "idle", Stage: ledger.StageIdle,
 				}, e)
 				require.EqualValues(t, 2, f.Status().ConnectionsAborted)
 			})
@@ -116,7 +117,8 @@ func TestAHangEndsWithItsClient(t *testing.T) {
 func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(fault.Fault{Kind: "idle-close", First: 1})})
+			f := startFleet(t, Config{Devices: 1, Addressing: a,
+				Behavior: withFaults(fault.Fault{Kind: "idle-close", First: 1})})
 			request := []byte("GET " + path(f, 0, "/version") + " HTTP/1.1\r\nHost: a\r\n\r\n")
 			c := mustDialDevice(t, f, 0)
 			answers := bufio.NewReader(c)

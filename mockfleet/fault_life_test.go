@@ -39,7 +39,8 @@ func TestADeviceInstallsForAWhile(t *testing.T) {
 		require.Equal(t, "installing", answer.Message)
 		time.Sleep(time.Minute - time.Millisecond) // the bubble's clock
 		asked(t, client, askVersion, &told)
-		require.Equal(t, wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "1.0.0", State: wire.StateInstalling}, told)
+		require.Equal(t, wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "1.0.0", State: wire.StateInstalling},
+			told)
 		require.Equal(t, "1.0.0", entryOf(t, f, 0).Version)
 		require.Equal(t, 409, asked(t, client, string(pushRequest("/update", []byte("y"))), &answer))
 		time.Sleep(time.Millisecond)
@@ -56,36 +57,39 @@ func TestADeviceRollsBack(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"after a look": 0, "after a while": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			b := withFaults(fault.Fault{Kind: "rollback", First: 2, Delay: delayOf(t, delay)})
-			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
-				var answer wire.UpdateAnswer
-				for round := range 3 {
-					require.Equal(t, 200, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
-					for look := range 3 {
-						var told wire.VersionAnswer
-						asked(t, client, askVersion, &told)
-						if back := look > 0 && round < 2; back {
-							require.Equal(t, []string{"1.0.0", ""}, []string{told.Version, told.Digest})
-						} else {
-							require.Equal(t, []string{"2.0.0", sha([]byte("x"))}, []string{told.Version, told.Digest})
+			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b},
+				func(t *testing.T, f *Fleet, client net.Conn) {
+					var answer wire.UpdateAnswer
+					for round := range 3 {
+						require.Equal(t, 200, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
+						for look := range 3 {
+							var told wire.VersionAnswer
+							asked(t, client, askVersion, &told)
+							if back := look > 0 && round < 2; back {
+								require.Equal(t, []string{"1.0.0", ""}, []string{told.Version, told.Digest})
+							} else {
+								require.Equal(t, []string{"2.0.0", sha([]byte("x"))}, []string{told.Version, told.Digest})
+							}
+							time.Sleep(delay)
 						}
-						time.Sleep(delay)
 					}
-				}
-				e := entryOf(t, f, 0)
-				require.Equal(t, []uint32{3, 3, 0}, []uint32{e.Pushes, e.Applied, e.AppliedTwice})
-				require.Equal(t, map[string]uint32{"rollback": 2}, e.Faults)
-				require.EqualValues(t, 1, f.Status().Updated)
-			})
+					e := entryOf(t, f, 0)
+					require.Equal(t, []uint32{3, 3, 0}, []uint32{e.Pushes, e.Applied, e.AppliedTwice})
+					require.Equal(t, map[string]uint32{"rollback": 2}, e.Faults)
+					require.EqualValues(t, 1, f.Status().Updated)
+				})
 		})
 	}
 }
 
 func TestADeviceTellsWhatIsNotSo(t *testing.T) {
 	f := startFleet(t, Config{Devices: 2, Addressing: address.Port, Behavior: withFaults(
-		fault.Fault{Kind: "wrong-version", First: 1}, fault.Fault{Kind: "wrong-digest", First: 2}, fault.Fault{Kind: "wrong-device", First: 3},
+		fault.Fault{Kind: "wrong-version", First: 1}, fault.Fault{Kind: "wrong-digest", First: 2},
+		fault.Fault{Kind: "wrong-device", First: 3},
 	)})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "200 OK")
-	right := wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "2.0.0", Digest: sha([]byte("x")), State: wire.StateIdle}
+	right := wire.VersionAnswer{DeviceID: address.DeviceID(0), Version: "2.0.0", Digest: sha([]byte("x")),
+		State: wire.StateIdle}
 	var told [4]wire.VersionAnswer
 	client := newClient(t)
 	for i := range told {

@@ -194,7 +194,8 @@ func TestAFaultThatCannotBeMeantIsRefused(t *testing.T) {
 		}
 		require.ErrorContains(t, err, want, given)
 	}
-	require.ErrorContains(t, behavior.Behavior{Faults: make([]fault.Fault, fault.MaxPerDevice+1)}.Validate(), "faults: 33 of them: want at most 32")
+	require.ErrorContains(t, behavior.Behavior{Faults: make([]fault.Fault, fault.MaxPerDevice+1)}.Validate(),
+		"faults: 33 of them: want at most 32")
 	require.NotEmpty(t, fault.Validate([]fault.Fault{{Kind: "garbage", Share: -1}}))
 }
 
@@ -217,7 +218,8 @@ func TestFaultsOfAPortNeedPorts(t *testing.T) {
 // points act beside it.
 func TestFaultsStandInOrder(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
-		fault.Fault{Kind: "status-500", First: 1}, fault.Fault{Kind: "status-503", First: 2}, fault.Fault{Kind: "wrong-content-type", First: 3},
+		fault.Fault{Kind: "status-500", First: 1}, fault.Fault{Kind: "status-503", First: 2},
+		fault.Fault{Kind: "wrong-content-type", First: 3},
 		fault.Fault{Kind: "wrong-device", First: 1}, fault.Fault{Kind: "corrupt", First: 2},
 	)})
 	artifact := []byte("artifact")
@@ -231,7 +233,8 @@ func TestFaultsStandInOrder(t *testing.T) {
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), address.DeviceID(1))
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), address.DeviceID(0))
 	e := settled(t, f, 0)
-	require.Equal(t, map[string]uint32{"status-500": 1, "status-503": 1, "wrong-content-type": 1, "wrong-device": 1, "corrupt": 2}, e.Faults)
+	require.Equal(t, map[string]uint32{"status-500": 1, "status-503": 1, "wrong-content-type": 1, "wrong-device": 1,
+		"corrupt": 2}, e.Faults)
 	require.Equal(t, []uint32{4, 2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Applied, e.Repeats})
 	require.EqualValues(t, 6, f.Status().Injections)
 }
@@ -240,7 +243,8 @@ func TestFaultsStandInOrder(t *testing.T) {
 func TestTheBooksBalanceUnderFaults(t *testing.T) {
 	var faults []fault.Fault
 	for _, k := range fault.Table() {
-		if k.Point == fault.PointConnect || k.Point == fault.PointReuse || k.Name == "stall-mid-upload" || k.Name == "slow-read" || k.Name == "status" ||
+		if k.Point == fault.PointConnect || k.Point == fault.PointReuse || k.Name == "stall-mid-upload" ||
+			k.Name == "slow-read" || k.Name == "status" ||
 			k.Name == "drip-answer" || k.Name == "slow-answer" || k.Name == "reboot" || k.Name == "status-202" {
 			continue
 		}
@@ -249,7 +253,8 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 	f := startFleet(t, Config{Devices: 64, Addressing: address.Path, Seed: 3})
 	for i := range f.Devices() {
 		n := i * 7 % len(faults)
-		b := withFaults(faults[n], faults[(n+3)%len(faults)], faults[(n+11)%len(faults)], fault.Fault{Kind: "status-202", Delay: delayOf(t, time.Millisecond)})
+		b := withFaults(faults[n], faults[(n+3)%len(faults)], faults[(n+11)%len(faults)],
+			fault.Fault{Kind: "status-202", Delay: delayOf(t, time.Millisecond)})
 		require.NoError(t, f.SetFaults(i, b))
 	}
 	for round := range 6 {
@@ -286,8 +291,10 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 		require.Fail(t, "the ledger is not empty", "%+v", e)
 	}
 	require.Zero(t, f.Status().Injections)
-	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions, "the fleet and each device refer to the initial version")
-	require.Equal(t, wire.HealthBody, strings.SplitN(exchangeWith(t, f, 0, "GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
+	require.Equal(t, map[string]int{"1.0.0": 65}, f.store.Kept().Versions,
+		"the fleet and each device refer to the initial version")
+	require.Equal(t, wire.HealthBody, strings.SplitN(exchangeWith(t, f, 0,
+		"GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
 }
 
 // exchangeWith is exchange with device i, in whatever addressing.

@@ -19,7 +19,8 @@ const uploadSize = 3 << 20
 
 // chunked is a push that doesn't say how long it is.
 func chunked(fields string, artifact []byte) []byte {
-	head := "POST /update HTTP/1.1\r\nHost: a\r\nX-Update-Version: 2.0.0\r\nTransfer-Encoding: chunked\r\n" + fields + "\r\n"
+	head := "POST /update HTTP/1.1\r\nHost: a\r\nX-Update-Version: 2.0.0\r\nTransfer-Encoding: chunked\r\n" + fields +
+		"\r\n"
 	return fmt.Appendf([]byte(head), "%x\r\n%s\r\n0\r\n\r\n", len(artifact), artifact)
 }
 
@@ -52,7 +53,8 @@ func TestUploadsThatBreakOff(t *testing.T) {
 
 // A body that ends before the fault was to act meets it at its end: it is never applied.
 func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
 	require.Empty(t, exchange(t, f, string(pushRequest("/update", []byte("short")))))
 	require.Empty(t, exchange(t, f, string(chunked("", []byte("short")))))
 	e := settled(t, f, 0)
@@ -121,27 +123,30 @@ func TestASlowReaderReadsAtItsRate(t *testing.T) {
 		"length": pushRequest("/update", make([]byte, 60_000)), "chunked": chunked("", make([]byte, 60_000)),
 	} {
 		t.Run(form, func(t *testing.T) {
-			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b}, func(t *testing.T, f *Fleet, client net.Conn) {
-				begun := time.Now()
-				_, err := client.Write(request)
-				require.NoError(t, err)
-				response, err := http.ReadResponse(bufio.NewReader(client), nil)
-				require.NoError(t, err)
-				require.Equal(t, 200, response.StatusCode)
-				require.InDelta(t, 60, time.Since(begun).Seconds(), 0.5) // with the frame of the chunks
-				require.EqualValues(t, 1, entryOf(t, f, 0).Applied)
-			})
+			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b},
+				func(t *testing.T, f *Fleet, client net.Conn) {
+					begun := time.Now()
+					_, err := client.Write(request)
+					require.NoError(t, err)
+					response, err := http.ReadResponse(bufio.NewReader(client), nil)
+					require.NoError(t, err)
+					require.Equal(t, 200, response.StatusCode)
+					require.InDelta(t, 60, time.Since(begun).Seconds(), 0.5) // with the frame of the chunks
+					require.EqualValues(t, 1, entryOf(t, f, 0).Applied)
+				})
 		})
 	}
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: b})
-	n := written(t, mustDialDevice(t, f, 0), fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
+	n := written(t, mustDialDevice(t, f, 0),
+		fmt.Sprintf("POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 100<<20),
 		func() bool { return f.Status().Injections == 1 })
 	require.Less(t, n, int64(512<<10))
 }
 
 func TestAnEarlyAnswerComesBeforeTheBodyIsThere(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
-		fault.Fault{Kind: "early-4xx", First: 1, AfterBytes: exactly(t, 1000)}, fault.Fault{Kind: "early-4xx", First: 2, Status: 413},
+		fault.Fault{Kind: "early-4xx", First: 1, AfterBytes: exactly(t, 1000)},
+		fault.Fault{Kind: "early-4xx", First: 2, Status: 413},
 	)})
 	for _, status := range []int{403, 413} {
 		c := mustDialDevice(t, f, 0)
@@ -165,7 +170,8 @@ func TestExpectations(t *testing.T) {
 	const expect = "Expect: 100-continue\r\n"
 	head := "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n" + expect + "\r\n"
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
-		fault.Fault{Kind: "status-417", First: 1}, fault.Fault{Kind: "no-continue"}, fault.Fault{Kind: "no-chunked", First: 2},
+		fault.Fault{Kind: "status-417", First: 1}, fault.Fault{Kind: "no-continue"},
+		fault.Fault{Kind: "no-chunked", First: 2},
 	)})
 	require.Contains(t, exchange(t, f, head), "HTTP/1.1 417 Expectation Failed\r\n")
 
@@ -196,14 +202,17 @@ func TestTheContentThatADeviceMakesOfABody(t *testing.T) {
 		f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
 			fault.Fault{Kind: "corrupt", First: 2, AfterBytes: exactly(t, test.after)},
 		)})
-		require.Contains(t, exchange(t, f, string(pushRequest("/update", make([]byte, 20_000)))), "the artifact does not have the announced digest")
+		require.Contains(t, exchange(t, f, string(pushRequest("/update", make([]byte, 20_000)))),
+			"the artifact does not have the announced digest")
 		clear(turned)
 		turned[test.turned] = 1
-		require.Contains(t, exchange(t, f, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n"+string(make([]byte, 20_000))), sha(turned))
+		require.Contains(t, exchange(t, f, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n"+
+			string(make([]byte, 20_000))), sha(turned))
 		require.Equal(t, sha(turned), settled(t, f, 0).Digest)
 	}
 
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "duplicate", First: 1})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "duplicate", First: 1})})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), `"message":"applied"`)
 	e := settled(t, f, 0)
 	require.Equal(t, []uint32{2, 1, 1, 0}, []uint32{e.Pushes, e.Applied, e.Repeats, e.AppliedTwice})

@@ -131,10 +131,12 @@ func TestEveryAddressingUpdatesAndVerifiesEachDevice(t *testing.T) {
 				require.Equal(t, wire.VersionAnswer{DeviceID: address.DeviceID(i), Version: "1.0.0", State: wire.StateIdle}, before)
 
 				artifact := fmt.Appendf(nil, "firmware of device %d", i)
-				status, answer := update{artifact: artifact, version: "2.0.0", id: address.DeviceID(i), digest: reprDigest(artifact)}.
+				status, answer := update{artifact: artifact, version: "2.0.0", id: address.DeviceID(i),
+					digest: reprDigest(artifact)}.
 					send(t, client, at)
 				require.Equal(t, http.StatusOK, status)
-				require.Equal(t, wire.UpdateAnswer{Success: true, Message: "applied", Size: int64(len(artifact)), Digest: sha(artifact)}, answer)
+				require.Equal(t, wire.UpdateAnswer{Success: true, Message: "applied", Size: int64(len(artifact)),
+					Digest: sha(artifact)}, answer)
 
 				after := getVersion(t, client, at)
 				require.Equal(t, "2.0.0", after.Version)

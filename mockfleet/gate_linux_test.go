@@ -49,7 +49,8 @@ func TestAPortTrulyRefuses(t *testing.T) {
 }
 
 func TestAShareOfPortsRefuses(t *testing.T) {
-	f := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 5, Behavior: withFaults(fault.Fault{Kind: "refuse", Share: 0.3})})
+	f := startFleet(t, Config{Devices: 200, Addressing: address.Port, Seed: 5,
+		Behavior: withFaults(fault.Fault{Kind: "refuse", Share: 0.3})})
 	refusing := 0
 	for i := range f.Devices() {
 		if _, err := dialDevice(t, f, i); err != nil {
@@ -86,7 +87,8 @@ func stalls(t *testing.T, f *Fleet) bool {
 }
 
 func TestAPortStallsConnections(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "connect-stall"})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "connect-stall"})})
 	for range 3 {
 		require.True(t, stalls(t, f))
 	}
@@ -122,7 +124,8 @@ func TestAFlappingPortRefusesBeforeEachConnection(t *testing.T) {
 func TestADeviceThatRebootsIsGone(t *testing.T) {
 	for _, a := range addressings() {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: withFaults(fault.Fault{Kind: "reboot", First: 1, Delay: delayOf(t, random.MaxDuration)})})
+			f := startFleet(t, Config{Devices: 1, Addressing: a,
+				Behavior: withFaults(fault.Fault{Kind: "reboot", First: 1, Delay: delayOf(t, random.MaxDuration)})})
 			kept := mustDialDevice(t, f, 0)
 			version := "GET " + path(f, 0, "/version") + " HTTP/1.1\r\nHost: a\r\n\r\n"
 			kept.send([]byte(version))
@@ -154,7 +157,8 @@ func TestADeviceThatRebootsIsGone(t *testing.T) {
 }
 
 func TestADeviceIsBackAfterItsReboot(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "reboot", Delay: delayOf(t, 100*time.Millisecond)})})
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "reboot", Delay: delayOf(t, 100*time.Millisecond)})})
 	require.Contains(t, exchange(t, f, string(pushRequest("/update", []byte("x")))), "202 Accepted")
 	require.Eventually(t, func() bool { return connects(f) == nil }, testDeadline, time.Millisecond)
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), `"version":"2.0.0"`)

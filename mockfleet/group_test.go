@@ -26,24 +26,39 @@ func TestGroupsAreValidated(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"good":         {Config{Devices: 100, Groups: groupsOf(0.9, 0.08, 0.02)}, ""},
-		"one device":   {Config{Groups: groupsOf(0.1)}, ""},
-		"none of ten":  {Config{Groups: groupsOf(0.04)}, `groups[0].share: 4%: want 10% at least, or more devices: 4% of 10 is none`},
-		"none is left": {Config{Groups: groupsOf(0.9, 0.08, 0.02)}, `groups[2].share: 2%: want 10% at least, or more devices: 2% of 10 is none`},
-		"thirds":       {Config{Groups: groupsOf(1.0/3, 1.0/3, 1.0/3)}, ""},
-		"no name":      {Config{Groups: group(func(g *behavior.Group) { g.Name = "" })}, `groups[0].name: "": want 1 to 32 lower-case`},
-		"capitals":     {Config{Groups: group(func(g *behavior.Group) { g.Name = "Slow" })}, `groups[0].name: "Slow": want 1 to 32`},
-		"rest":         {Config{Groups: group(func(g *behavior.Group) { g.Name = "rest" })}, `groups[0].name: "rest": want a name that no other`},
-		"all":          {Config{Groups: group(func(g *behavior.Group) { g.Name = "all" })}, `groups[0].name: "all": want a name that no other`},
-		"twice":        {Config{Groups: []behavior.Group{{Name: "a", Share: 0.1}, {Name: "a", Share: 0.1}}}, `groups[1].name: "a": want a name that no other`},
-		"no share":     {Config{Groups: groupsOf(0)}, `groups[0].share: 0: want above 0, and 1 at most`},
-		"too much":     {Config{Groups: groupsOf(0.9, 0.2)}, `groups[1].share: 0.2: want 0.1 at most: the groups before it have the rest`},
-		"behavior":     {Config{Groups: group(func(g *behavior.Group) { g.Behavior.FailStatus = 200 })}, `groups[0].behavior.fail_status: 200: want an HTTP status`},
-		"fault":        {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "?"}} })}, `groups[0].behavior.faults[0].kind: "?": want one of`},
-		"reach":        {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "refuse"}} })}, `groups[0].behavior.faults[0].kind: "refuse": want port addressing`},
-		"TLS":          {Config{TLS: behavior.TLSGood, Groups: group(func(g *behavior.Group) { g.TLS = "?" })}, `groups[0].tls: "?": want good, expired`},
-		"TLS alone":    {Config{Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })}, `groups[0].tls: "expired": want a fleet that speaks TLS`},
-		"TLS by path":  {Config{Addressing: address.Path, TLS: behavior.TLSGood, Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })}, `groups[0].tls: "expired": want ip or port`},
+		"good":       {Config{Devices: 100, Groups: groupsOf(0.9, 0.08, 0.02)}, ""},
+		"one device": {Config{Groups: groupsOf(0.1)}, ""},
+		"none of ten": {Config{Groups: groupsOf(0.04)},
+			`groups[0].share: 4%: want 10% at least, or more devices: 4% of 10 is none`},
+		"none is left": {Config{Groups: groupsOf(0.9, 0.08, 0.02)},
+			`groups[2].share: 2%: want 10% at least, or more devices: 2% of 10 is none`},
+		"thirds": {Config{Groups: groupsOf(1.0/3, 1.0/3, 1.0/3)}, ""},
+		"no name": {Config{Groups: group(func(g *behavior.Group) { g.Name = "" })},
+			`groups[0].name: "": want 1 to 32 lower-case`},
+		"capitals": {Config{Groups: group(func(g *behavior.Group) { g.Name = "Slow" })},
+			`groups[0].name: "Slow": want 1 to 32`},
+		"rest": {Config{Groups: group(func(g *behavior.Group) { g.Name = "rest" })},
+			`groups[0].name: "rest": want a name that no other`},
+		"all": {Config{Groups: group(func(g *behavior.Group) { g.Name = "all" })},
+			`groups[0].name: "all": want a name that no other`},
+		"twice": {Config{Groups: []behavior.Group{{Name: "a", Share: 0.1}, {Name: "a", Share: 0.1}}},
+			`groups[1].name: "a": want a name that no other`},
+		"no share": {Config{Groups: groupsOf(0)}, `groups[0].share: 0: want above 0, and 1 at most`},
+		"too much": {Config{Groups: groupsOf(0.9, 0.2)},
+			`groups[1].share: 0.2: want 0.1 at most: the groups before it have the rest`},
+		"behavior": {Config{Groups: group(func(g *behavior.Group) { g.Behavior.FailStatus = 200 })},
+			`groups[0].behavior.fail_status: 200: want an HTTP status`},
+		"fault": {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "?"}} })},
+			`groups[0].behavior.faults[0].kind: "?": want one of`},
+		"reach": {Config{Groups: group(func(g *behavior.Group) { g.Behavior.Faults = []fault.Fault{{Kind: "refuse"}} })},
+			`groups[0].behavior.faults[0].kind: "refuse": want port addressing`},
+		"TLS": {Config{TLS: behavior.TLSGood, Groups: group(func(g *behavior.Group) { g.TLS = "?" })},
+			`groups[0].tls: "?": want good, expired`},
+		"TLS alone": {Config{Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })},
+			`groups[0].tls: "expired": want a fleet that speaks TLS`},
+		"TLS by path": {Config{Addressing: address.Path, TLS: behavior.TLSGood,
+			Groups: group(func(g *behavior.Group) { g.TLS = behavior.TLSExpired })},
+			`groups[0].tls: "expired": want ip or port`},
 		"far too many": {Config{Groups: make([]behavior.Group, 65)}, `groups: 65 of them: want at most 64`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +123,9 @@ func TestDevicesBehaveAsTheirGroup(t *testing.T) {
 		devices int
 		stages  map[ledger.Stage]int
 	}{
-		{"broken", 5, map[ledger.Stage]int{ledger.StageIdle: 5}}, {"slow", 10, map[ledger.Stage]int{ledger.StageRunning: 10}}, {"rest", 35, map[ledger.Stage]int{ledger.StageRunning: 35}},
+		{"broken", 5, map[ledger.Stage]int{ledger.StageIdle: 5}},
+		{"slow", 10, map[ledger.Stage]int{ledger.StageRunning: 10}},
+		{"rest", 35, map[ledger.Stage]int{ledger.StageRunning: 35}},
 	} {
 		require.Equal(t, want.name, groups[g].Name)
 		require.Equal(t, want.devices, groups[g].Devices)

@@ -34,7 +34,8 @@ func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
 		"no descriptors": {observed{Wakes: 100, AcceptErrors: 3}, []string{"it could not accept connections, 3 times"}},
 		"no room":        {observed{Wakes: 100, NoRoom: 3}, []string{"it refused 3 connections for want of room"}},
 		"all of it": {observed{
-			Wakes: 100, WakeP90: time.Second, AcceptQueuePeak: 4, AcceptQueueLimit: 4, Delayed: 10, Late: 10, AcceptErrors: 1, NoRoom: 1,
+			Wakes: 100, WakeP90: time.Second, AcceptQueuePeak: 4, AcceptQueueLimit: 4, Delayed: 10, Late: 10, AcceptErrors: 1,
+			NoRoom: 1,
 		}, []string{
 			"it could not accept connections, 1 times", "it refused 1 connections for want of room",
 			"its accept queue held 4 connections, of 4 at most", "10 of 10 delayed answers left over 50ms late, the latest 0s",
@@ -88,7 +89,8 @@ func TestDelayedAnswersAreNoted(t *testing.T) {
 
 func TestHealthIsWhatTheServerObserved(t *testing.T) {
 	h := newHealth(server.Observed{
-		CPUFraction: 0.5, Wakes: 100, WakeP90: time.Second, WakeMax: 2 * time.Second, Delayed: 100, Late: 10, LateMax: time.Minute,
+		CPUFraction: 0.5, Wakes: 100, WakeP90: time.Second, WakeMax: 2 * time.Second, Delayed: 100, Late: 10,
+		LateMax:     time.Minute,
 		AcceptQueue: 1, AcceptQueuePeak: 128, AcceptQueueLimit: 128, AcceptOverflows: 9, AcceptErrors: 7, NoRoom: 5,
 	})
 	require.Len(t, h.Problems, 5)

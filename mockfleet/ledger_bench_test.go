@@ -14,7 +14,8 @@ import (
 func updatedFleet(tb testing.TB, devices int) *Fleet {
 	f := startFleet(tb, Config{Devices: devices, Addressing: address.Path})
 	artifact := make([]byte, 1<<10)
-	p := &device.Update{Version: []byte("2.0.0"), Size: int64(len(artifact)), Digest: sha256.Sum256(artifact), HasKey: true, Key: 1}
+	p := &device.Update{Version: []byte("2.0.0"), Size: int64(len(artifact)), Digest: sha256.Sum256(artifact),
+		HasKey: true, Key: 1}
 	for i := range devices {
 		require.Equal(tb, device.Applied, f.store.Apply(i, p))
 		f.store.Report(i)

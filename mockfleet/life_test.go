@@ -40,17 +40,27 @@ func TestADeviceGoesThroughItsLife(t *testing.T) {
 		message string
 		moments []moment
 	}{
-		"at once":      {behavior.InstallTimes{}, nil, 200, "applied", []moment{{0, ledger.StageRunning, "2.0.0"}}},
-		"installing":   {behavior.InstallTimes{Install: minute}, nil, 202, "installing", []moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRunning, "2.0.0"}}},
-		"rebooting":    {behavior.InstallTimes{Reboot: minute}, nil, 202, "rebooting", []moment{{59 * time.Second, ledger.StageRebooting, "2.0.0"}, {time.Minute, ledger.StageRunning, "2.0.0"}}},
-		"both":         {both, nil, 202, "installing", []moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"}, {119 * time.Second, ledger.StageRebooting, "2.0.0"}, {2 * time.Minute, ledger.StageRunning, "2.0.0"}}},
-		"rolling back": {both, []fault.Fault{{Kind: "rollback", Delay: minute}}, 202, "installing", []moment{{0, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"}, {2 * time.Minute, ledger.StageRunning, "2.0.0"}, {3 * time.Minute, ledger.StageRolledBack, "1.0.0"}}},
-		"failing":      {both, []fault.Fault{{Kind: "failed-install", Delay: minute}}, 202, "installing", []moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageFailed, "1.0.0"}, {time.Hour, ledger.StageFailed, "1.0.0"}}},
+		"at once": {behavior.InstallTimes{}, nil, 200, "applied", []moment{{0, ledger.StageRunning, "2.0.0"}}},
+		"installing": {behavior.InstallTimes{Install: minute}, nil, 202, "installing",
+			[]moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRunning, "2.0.0"}}},
+		"rebooting": {behavior.InstallTimes{Reboot: minute}, nil, 202, "rebooting",
+			[]moment{{59 * time.Second, ledger.StageRebooting, "2.0.0"}, {time.Minute, ledger.StageRunning, "2.0.0"}}},
+		"both": {both, nil, 202, "installing",
+			[]moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"},
+				{119 * time.Second, ledger.StageRebooting, "2.0.0"}, {2 * time.Minute, ledger.StageRunning, "2.0.0"}}},
+		"rolling back": {both, []fault.Fault{{Kind: "rollback", Delay: minute}}, 202, "installing",
+			[]moment{{0, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"},
+				{2 * time.Minute, ledger.StageRunning, "2.0.0"}, {3 * time.Minute, ledger.StageRolledBack, "1.0.0"}}},
+		"failing": {both, []fault.Fault{{Kind: "failed-install", Delay: minute}}, 202, "installing",
+			[]moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageFailed, "1.0.0"},
+				{time.Hour, ledger.StageFailed, "1.0.0"}}},
 		"a longer reboot": {both, []fault.Fault{{Kind: "reboot", Delay: delayOf(t, time.Hour)}}, 202, "rebooting",
-			[]moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"}, {61 * time.Minute, ledger.StageRunning, "2.0.0"}}},
+			[]moment{{59 * time.Second, ledger.StageInstalling, "1.0.0"}, {time.Minute, ledger.StageRebooting, "2.0.0"},
+				{61 * time.Minute, ledger.StageRunning, "2.0.0"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Life: test.life, Faults: test.faults}}
+			cfg := Config{Devices: 1, Addressing: address.Port,
+				Behavior: behavior.Behavior{Life: test.life, Faults: test.faults}}
 			inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
 				stage, version := stageOf(t, f, 0)
 				require.Equal(t, moment{0, ledger.StageIdle, "1.0.0"}, moment{0, stage, version})
@@ -84,7 +94,9 @@ func keptOf(f *Fleet) [2]int {
 
 // What the fleet keeps of a device while it goes through something is dropped by itself afterwards.
 func TestNothingIsKeptOfADeviceThatIsIdleAgain(t *testing.T) {
-	cfg := Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Life: behavior.InstallTimes{Install: delayOf(t, time.Second), Reboot: delayOf(t, time.Second)}}}
+	cfg := Config{Devices: 1, Addressing: address.Port,
+		Behavior: behavior.Behavior{Life: behavior.InstallTimes{Install: delayOf(t, time.Second),
+			Reboot: delayOf(t, time.Second)}}}
 	inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
 		var answer wire.UpdateAnswer
 		require.Equal(t, 202, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
@@ -97,7 +109,8 @@ func TestNothingIsKeptOfADeviceThatIsIdleAgain(t *testing.T) {
 
 // A device that failed takes the next update, also the same one.
 func TestADeviceThatFailedTakesTheNextUpdate(t *testing.T) {
-	cfg := Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: "failed-install", First: 1, Delay: delayOf(t, time.Minute)})}
+	cfg := Config{Devices: 1, Addressing: address.Port,
+		Behavior: withFaults(fault.Fault{Kind: "failed-install", First: 1, Delay: delayOf(t, time.Minute)})}
 	inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
 		var answer wire.UpdateAnswer
 		var told wire.VersionAnswer
@@ -115,7 +128,8 @@ func TestADeviceThatFailedTakesTheNextUpdate(t *testing.T) {
 		require.Equal(t, []string{"2.0.0", "idle"}, []string{told.Version, string(told.State)})
 		e := entryOf(t, f, 0)
 		balanced(t, e)
-		require.Equal(t, []uint32{3, 1, 1, 1, 0}, []uint32{e.Pushes, e.Applied, e.InstallFailures, e.Rejected, e.AppliedTwice})
+		require.Equal(t, []uint32{3, 1, 1, 1, 0},
+			[]uint32{e.Pushes, e.Applied, e.InstallFailures, e.Rejected, e.AppliedTwice})
 		require.Equal(t, map[string]uint32{"failed-install": 1}, e.Faults)
 		require.Equal(t, ledger.StageRunning, e.Stage)
 	})

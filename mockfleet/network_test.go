@@ -82,7 +82,8 @@ func TestABodyIsReadAtTheBandwidth(t *testing.T) {
 
 // A client that sends faster than the device reads is held up, though the kernel would take megabytes.
 func TestAClientFeelsTheBandwidth(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Behavior: behavior.Behavior{Network: behavior.Network{Bandwidth: exactly(t, 1000)}}})
+	f := startFleet(t, Config{Devices: 1,
+		Behavior: behavior.Behavior{Network: behavior.Network{Bandwidth: exactly(t, 1000)}}})
 	c := mustDialDevice(t, f, 0)
 	require.NoError(t, c.SetWriteBuffer(fault.SmallBuffer))
 	request := pushRequest("/update", make([]byte, 8<<20))
@@ -96,7 +97,8 @@ func TestAClientFeelsTheBandwidth(t *testing.T) {
 func TestADeviceHasSoManyConnections(t *testing.T) {
 	for _, a := range []address.Mode{address.IP, address.Port} {
 		t.Run(string(a), func(t *testing.T) {
-			f := startFleet(t, Config{Devices: 2, Addressing: a, Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 2}}})
+			f := startFleet(t, Config{Devices: 2, Addressing: a,
+				Behavior: behavior.Behavior{Network: behavior.Network{MaxConnections: 2}}})
 			answered := func(c bareClient) bool {
 				c.send([]byte(askHealth))
 				_, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -129,7 +131,8 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 // The last answer that a connection is good for says so, and then the connection ends.
 func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
 	for _, a := range []address.Mode{address.Port, address.Path} {
-		f := startFleet(t, Config{Devices: 1, Addressing: a, Behavior: behavior.Behavior{Network: behavior.Network{MaxRequests: 3}}})
+		f := startFleet(t, Config{Devices: 1, Addressing: a,
+			Behavior: behavior.Behavior{Network: behavior.Network{MaxRequests: 3}}})
 		c := mustDialDevice(t, f, 0)
 		b := bufio.NewReader(c)
 		for n := range 3 {
@@ -143,8 +146,10 @@ func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
 }
 
 func TestADeviceSpeaksHTTP10(t *testing.T) {
-	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: behavior.Behavior{Network: behavior.Network{HTTP10: true}}})
-	for _, request := range []string{askVersion, askHealth, string(pushRequest("/update", []byte("x"))), "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"} {
+	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
+		Behavior: behavior.Behavior{Network: behavior.Network{HTTP10: true}}})
+	for _, request := range []string{askVersion, askHealth, string(pushRequest("/update", []byte("x"))),
+		"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"} {
 		answer, end := visit(t, f, 0, request)
 		require.Equal(t, "closed", end)
 		require.True(t, strings.HasPrefix(answer, "HTTP/1.0 "), answer)
@@ -158,11 +163,16 @@ func TestANetworkIsValidated(t *testing.T) {
 		a       address.Mode
 		want    string
 	}{
-		"all of it": {behavior.Network{ReceiveBuffer: 1 << 10, MaxConnections: 65535, MaxRequests: 1, HTTP10: true}, address.Port, ""},
-		"buffer":    {behavior.Network{ReceiveBuffer: 100}, address.Port, "network.receive_buffer: 100: want 1024 to 16777216, or 0 for none"},
-		"open":      {behavior.Network{MaxConnections: -1}, address.Port, "network.max_connections: -1: want 1 to 65535, or 0 for none"},
-		"requests":  {behavior.Network{MaxRequests: -1}, address.Port, "network.max_requests: -1: want 1 to 1073741824, or 0 for none"},
-		"path":      {behavior.Network{MaxConnections: 1}, address.Path, "network.max_connections: 1: want ip or port addressing: in path addressing"},
+		"all of it": {behavior.Network{ReceiveBuffer: 1 << 10, MaxConnections: 65535, MaxRequests: 1, HTTP10: true},
+			address.Port, ""},
+		"buffer": {behavior.Network{ReceiveBuffer: 100}, address.Port,
+			"network.receive_buffer: 100: want 1024 to 16777216, or 0 for none"},
+		"open": {behavior.Network{MaxConnections: -1}, address.Port,
+			"network.max_connections: -1: want 1 to 65535, or 0 for none"},
+		"requests": {behavior.Network{MaxRequests: -1}, address.Port,
+			"network.max_requests: -1: want 1 to 1073741824, or 0 for none"},
+		"path": {behavior.Network{MaxConnections: 1}, address.Path,
+			"network.max_connections: 1: want ip or port addressing: in path addressing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

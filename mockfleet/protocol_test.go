@@ -56,19 +56,28 @@ func TestTheWireAsRFC9112WantsIt(t *testing.T) {
 		{"a request", get("/health"), []string{"200 OK"}, "\r\n\r\nOK"},
 		{"its query is passed over", get("/version?x=/update"), []string{"200"}, `"version":"1.0.0"`},
 		{"absolute form", get("http://a/version"), []string{"200"}, `"version":"1.0.0"`},
-		{"pipelined", get("/health") + post("Content-Length: 3\r\n", "abc") + get("/version"), []string{"200", "200", "200"}, `"version":"sha256-ba7816bf8f01"`},
+		{"pipelined", get("/health") + post("Content-Length: 3\r\n", "abc") + get("/version"),
+			[]string{"200", "200", "200"}, `"version":"sha256-ba7816bf8f01"`},
 		{"empty lines before a request", "\r\n\r\n" + get("/health"), []string{"200"}, "OK"},
-		{"HEAD has no body", "HEAD /health HTTP/1.1\r\n" + host + "\r\n" + get("/nothing"), []string{"200", "404"}, "Content-Length: 2\r\n\r\nHTTP/1.1 404"},
-		{"close as asked", "GET /health HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n" + get("/health"), []string{"200"}, "Connection: close\r\n"},
+		{"HEAD has no body", "HEAD /health HTTP/1.1\r\n" + host + "\r\n" + get("/nothing"), []string{"200", "404"},
+			"Content-Length: 2\r\n\r\nHTTP/1.1 404"},
+		{"close as asked", "GET /health HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n" + get("/health"),
+			[]string{"200"}, "Connection: close\r\n"},
 		{"HTTP/1.0 closes", "GET /health HTTP/1.0\r\n\r\n" + get("/health"), []string{"200"}, "Connection: close\r\n"},
-		{"HTTP/1.0 kept alive", "GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/health"), []string{"200", "200"}, "Connection: keep-alive\r\n"},
-		{"chunked", post("Transfer-Encoding: chunked\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n") + get("/health"), []string{"200", "200"}, `"size":3`},
-		{"chunked with a trailer", post("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\nA: b\r\nC: d\r\n\r\n") + get("/health"), []string{"200", "200"}, `"size":3`},
-		{"chunked, empty", post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n") + get("/health"), []string{"400", "200"}, "the artifact is empty"},
+		{"HTTP/1.0 kept alive", "GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/health"),
+			[]string{"200", "200"}, "Connection: keep-alive\r\n"},
+		{"chunked", post("Transfer-Encoding: chunked\r\n", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n") + get("/health"),
+			[]string{"200", "200"}, `"size":3`},
+		{"chunked with a trailer", post("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\nA: b\r\nC: d\r\n\r\n") +
+			get("/health"), []string{"200", "200"}, `"size":3`},
+		{"chunked, empty", post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n") + get("/health"), []string{"400", "200"},
+			"the artifact is empty"},
 		{"chunked, malformed", post("Transfer-Encoding: chunked\r\n", "zz\r\nabc\r\n"), []string{"400"}, "framed"},
-		{"chunked in HTTP/1.0", "POST /update HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []string{"400"}, "Connection: close"},
+		{"chunked in HTTP/1.0", "POST /update HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []string{"400"},
+			"Connection: close"},
 		{"another transfer coding", post("Transfer-Encoding: gzip\r\n", "abc"), []string{"400"}, ""},
-		{"chunked and a length", post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "3\r\nabc\r\n0\r\n\r\n") + get("/health"), []string{"200"}, "Connection: close"},
+		{"chunked and a length", post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "3\r\nabc\r\n0\r\n\r\n") +
+			get("/health"), []string{"200"}, "Connection: close"},
 		{"two lengths", post("Content-Length: 3\r\nContent-Length: 3\r\n", "abc"), []string{"400"}, ""},
 		{"a negative length", post("Content-Length: -3\r\n", "abc"), []string{"400"}, ""},
 		{"a length beyond all bounds", post("Content-Length: 99999999999999999999999\r\n", "abc"), []string{"400"}, ""},
@@ -83,13 +92,18 @@ func TestTheWireAsRFC9112WantsIt(t *testing.T) {
 		{"a head of 9 KiB", "GET /health HTTP/1.1\r\n" + host + "A: " + long + "\r\n\r\n", []string{"431"}, "8 KiB"},
 		{"a target of 9 KiB", get("/" + long), []string{"431"}, "8 KiB"},
 		{"an unknown path", get("/updates") + get("/health"), []string{"404", "200"}, `{"error":`},
-		{"a wrong method", "PUT /update HTTP/1.1\r\n" + host + "Content-Length: 1\r\n\r\nx" + get("/health"), []string{"405", "200"}, "Allow: POST\r\n"},
+		{"a wrong method", "PUT /update HTTP/1.1\r\n" + host + "Content-Length: 1\r\n\r\nx" + get("/health"),
+			[]string{"405", "200"}, "Allow: POST\r\n"},
 		{"another wrong method", "DELETE /version HTTP/1.1\r\n" + host + "\r\n", []string{"405"}, "Allow: GET, HEAD\r\n"},
-		{"a GET with a body", "GET /health HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\nabc" + get("/health"), []string{"200", "200"}, "OK"},
-		{"a GET with a large body", "GET /health HTTP/1.1\r\n" + host + "Content-Length: 70000\r\n\r\n" + strings.Repeat("a", 70000), []string{"413"}, "Connection: close"},
-		{"expect", post("Expect: 100-continue\r\nContent-Length: 3\r\n", "abc") + get("/health"), []string{"200", "200"}, `"size":3`},
+		{"a GET with a body", "GET /health HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\nabc" + get("/health"),
+			[]string{"200", "200"}, "OK"},
+		{"a GET with a large body", "GET /health HTTP/1.1\r\n" + host + "Content-Length: 70000\r\n\r\n" +
+			strings.Repeat("a", 70000), []string{"413"}, "Connection: close"},
+		{"expect", post("Expect: 100-continue\r\nContent-Length: 3\r\n", "abc") + get("/health"), []string{"200", "200"},
+			`"size":3`},
 		{"expect something else", post("Expect: the-unexpected\r\nContent-Length: 3\r\n", "abc"), []string{"417"}, ""},
-		{"expect in HTTP/1.0", "POST /update HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", []string{"200"}, `"size":3`},
+		{"expect in HTTP/1.0", "POST /update HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+			[]string{"200"}, `"size":3`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,7 +146,8 @@ func TestA100ComesBeforeTheBodyIsSent(t *testing.T) {
 	for _, size := range []int{100, 100_000} { // what fits into the read buffer, and what doesn't
 		f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 		nc := dialFleet(t, f)
-		_, err := fmt.Fprintf(nc, "POST /update HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size)
+		_, err := fmt.Fprintf(nc, "POST /update HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n",
+			size)
 		require.NoError(t, err)
 		const continued = "HTTP/1.1 100 Continue\r\n\r\n"
 		interim := make([]byte, len(continued))

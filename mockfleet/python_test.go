@@ -49,7 +49,8 @@ func TestPythonUpdatesAndVerifies(t *testing.T) {
 	const updates = 6                   // three by each client
 	const connections = 2*updates/2 + 1 // urllib closes each, http.client keeps one
 	python := program(t, "python3")
-	for name, size := range map[string]int{"small": 1024, "large": 100_000} { // what fits into the read buffer, and what doesn't
+	for name, size := range map[string]int{"small": 1024,
+		"large": 100_000} { // what fits into the read buffer, and what doesn't
 		artifact := bytes.Repeat([]byte("x"), size)
 		file := inFile(t, "firmware.bin", artifact)
 		for _, a := range addressings() {
@@ -67,11 +68,13 @@ func TestPythonUpdatesAndVerifies(t *testing.T) {
 						if i == 0 {
 							message = "applied"
 						}
-						require.Equal(t, wire.UpdateAnswer{Success: true, Message: message, Size: int64(size), Digest: sha(artifact)}, answer)
+						require.Equal(t, wire.UpdateAnswer{Success: true, Message: message, Size: int64(size), Digest: sha(artifact)},
+							answer)
 					} else {
 						var answer wire.VersionAnswer
 						require.NoError(t, json.Unmarshal([]byte(line), &[]any{&status, &answer}))
-						require.Equal(t, []string{address.DeviceID(3), sha(artifact), "idle"}, []string{answer.DeviceID, answer.Digest, string(answer.State)})
+						require.Equal(t, []string{address.DeviceID(3), sha(artifact), "idle"},
+							[]string{answer.DeviceID, answer.Digest, string(answer.State)})
 					}
 					require.Equal(t, 200, status)
 				}

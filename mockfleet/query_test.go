@@ -48,23 +48,24 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 		query ledger.Query
 		want  []int
 	}{
-		"everything":       {ledger.Query{}, touched},
-		"also untouched":   {ledger.Query{All: true}, append(touched, 15, 16, 17, 18, 19)},
-		"a group":          {ledger.Query{Group: "broken", All: true}, broken},
-		"a whole fleet":    {ledger.Query{Group: behavior.AllGroups}, touched},
-		"a stage":          {ledger.Query{Stage: ledger.StageRunning}, running},
-		"idle":             {ledger.Query{Stage: ledger.StageIdle, All: true}, idle},
-		"a fault":          {ledger.Query{Fault: "status-500"}, hit},
-		"another fault":    {ledger.Query{Fault: "status-503"}, nil},
-		"a version":        {ledger.Query{Version: "2.0.0"}, second},
-		"has":              {ledger.Query{Has: "rejected"}, hit},
-		"lacks":            {ledger.Query{Lacks: "applied"}, hit},
-		"lacks in all":     {ledger.Query{Lacks: "applied", All: true}, idle},
-		"from":             {ledger.Query{From: 13}, []int{13, 14}},
-		"to":               {ledger.Query{To: 2}, []int{0, 1}},
-		"beyond":           {ledger.Query{From: 30, To: 40}, nil},
-		"a limit":          {ledger.Query{From: 3, Limit: 2}, []int{3, 4}},
-		"several together": {ledger.Query{Stage: ledger.StageRunning, Version: "3.0.0", Has: "applied", Lacks: "connections_aborted", To: 13}, only(running, 10, 13)},
+		"everything":     {ledger.Query{}, touched},
+		"also untouched": {ledger.Query{All: true}, append(touched, 15, 16, 17, 18, 19)},
+		"a group":        {ledger.Query{Group: "broken", All: true}, broken},
+		"a whole fleet":  {ledger.Query{Group: behavior.AllGroups}, touched},
+		"a stage":        {ledger.Query{Stage: ledger.StageRunning}, running},
+		"idle":           {ledger.Query{Stage: ledger.StageIdle, All: true}, idle},
+		"a fault":        {ledger.Query{Fault: "status-500"}, hit},
+		"another fault":  {ledger.Query{Fault: "status-503"}, nil},
+		"a version":      {ledger.Query{Version: "2.0.0"}, second},
+		"has":            {ledger.Query{Has: "rejected"}, hit},
+		"lacks":          {ledger.Query{Lacks: "applied"}, hit},
+		"lacks in all":   {ledger.Query{Lacks: "applied", All: true}, idle},
+		"from":           {ledger.Query{From: 13}, []int{13, 14}},
+		"to":             {ledger.Query{To: 2}, []int{0, 1}},
+		"beyond":         {ledger.Query{From: 30, To: 40}, nil},
+		"a limit":        {ledger.Query{From: 3, Limit: 2}, []int{3, 4}},
+		"several together": {ledger.Query{Stage: ledger.StageRunning, Version: "3.0.0", Has: "applied",
+			Lacks: "connections_aborted", To: 13}, only(running, 10, 13)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entries, err := f.Find(test.query)
@@ -91,9 +92,11 @@ func TestTheLedgerAnswersQueries(t *testing.T) {
 	require.EqualValues(t, 20, s.Devices)
 	require.EqualValues(t, 15, s.Counts["pushes"])
 	require.EqualValues(t, len(running), s.Counts["applied"])
-	require.Equal(t, map[ledger.Stage]uint64{ledger.StageIdle: uint64(len(idle)), ledger.StageRunning: uint64(len(running))}, s.Stages)
+	require.Equal(t, map[ledger.Stage]uint64{ledger.StageIdle: uint64(len(idle)),
+		ledger.StageRunning: uint64(len(running))}, s.Stages)
 	require.Equal(t, map[string]uint64{"status-500": uint64(len(hit))}, s.Faults)
-	require.Equal(t, map[string]uint64{"1.0.0": uint64(len(idle)), "2.0.0": uint64(len(second)), "3.0.0": uint64(len(running) - len(second))}, s.Versions)
+	require.Equal(t, map[string]uint64{"1.0.0": uint64(len(idle)), "2.0.0": uint64(len(second)),
+		"3.0.0": uint64(len(running) - len(second))}, s.Versions)
 }
 
 func find(list []int, wanted int) (int, bool) {

@@ -82,7 +82,8 @@ func TestCurlUpdatesAndVerifies(t *testing.T) {
 				var answer wire.UpdateAnswer
 				output := curl(t, append(form, "--data-binary", "@"+file, device+"/update")...)
 				require.NoError(t, json.Unmarshal([]byte(output), &answer))
-				require.Equal(t, wire.UpdateAnswer{Success: true, Message: "applied", Size: int64(len(artifact)), Digest: sha(artifact)}, answer)
+				require.Equal(t, wire.UpdateAnswer{Success: true, Message: "applied", Size: int64(len(artifact)),
+					Digest: sha(artifact)}, answer)
 
 				var version wire.VersionAnswer
 				require.NoError(t, json.Unmarshal([]byte(curl(t, device+"/version")), &version))

@@ -40,15 +40,18 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 			{"the same key is a repeat", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "already"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2",
+				Digest: sha(artifact)}},
 			{"without a key, the same content is a repeat", []step{
 				{update{artifact: artifact, version: "2"}, 200, "applied"},
 				{update{artifact: artifact, version: "2"}, 200, "already"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Repeats: 1}, Version: "2",
+				Digest: sha(artifact)}},
 			{"another key installs again", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: artifact, version: "2", key: "l"}, 200, "applied"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 2, AppliedTwice: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 2, AppliedTwice: 1}, Version: "2",
+				Digest: sha(artifact)}},
 			{"an older update comes back", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: other, version: "3", key: "l"}, 200, "applied"},
@@ -61,21 +64,25 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 			{"a key of another artifact", []step{
 				{update{artifact: artifact, version: "2", key: "k"}, 200, "applied"},
 				{update{artifact: other, version: "2", key: "k"}, 422, "the idempotency key belongs to another update"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Rejected: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 2, Applied: 1, Rejected: 1}, Version: "2",
+				Digest: sha(artifact)}},
 			{"no version", []step{
 				{update{artifact: artifact}, 200, "applied"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "sha256-" + sha(artifact)[:12], Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "sha256-" + sha(artifact)[:12],
+				Digest: sha(artifact)}},
 			{"the announced digest", []step{
 				{update{artifact: artifact, version: "2", digest: reprDigest(artifact)}, 200, "applied"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "2", Digest: sha(artifact)}},
 			{"another digest than announced", []step{
-				{update{artifact: artifact, version: "2", digest: reprDigest(other)}, 400, "the artifact does not have the announced digest"},
+				{update{artifact: artifact, version: "2", digest: reprDigest(other)}, 400,
+					"the artifact does not have the announced digest"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a digest by another algorithm", []step{
 				{update{artifact: artifact, version: "2", digest: "md5=:AAAA:"}, 200, "applied"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: "2", Digest: sha(artifact)}},
 			{"a malformed digest", []step{
-				{update{artifact: artifact, version: "2", digest: "sha-256=abc"}, 400, "the repr-digest is not sha-256=:BASE64: as in RFC 9530"},
+				{update{artifact: artifact, version: "2", digest: "sha-256=abc"}, 400,
+					"the repr-digest is not sha-256=:BASE64: as in RFC 9530"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a version of 129 bytes", []step{
 				{update{artifact: artifact, version: strings.Repeat("v", 129)}, 400, "the version is longer than 128 bytes"},
@@ -87,14 +94,17 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 				{update{artifact: artifact, version: "2\u0085"}, 400, "the version has a control character"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"a device id of 129 bytes", []step{
-				{update{artifact: artifact, id: strings.Repeat("d", 129)}, 400, "the device id is longer than 128 bytes or has a control character"},
+				{update{artifact: artifact, id: strings.Repeat("d", 129)}, 400,
+					"the device id is longer than 128 bytes or has a control character"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1, Misdirected: 1}, Version: "1.0.0"}},
 			{"a key of 256 bytes", []step{
-				{update{artifact: artifact, key: strings.Repeat("k", 256)}, 400, "the idempotency key is longer than 255 bytes or has a control character"},
+				{update{artifact: artifact, key: strings.Repeat("k", 256)}, 400,
+					"the idempotency key is longer than 255 bytes or has a control character"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Rejected: 1}, Version: "1.0.0"}},
 			{"the name of another device", []step{
 				{update{artifact: artifact, version: "2", id: address.DeviceID(1)}, 200, "applied"},
-			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Misdirected: 1}, Version: "2", Digest: sha(artifact)}},
+			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Misdirected: 1}, Version: "2",
+				Digest: sha(artifact)}},
 			{"a version that JSON must escape", []step{
 				{update{artifact: artifact, version: `2"\é`}, 200, "applied"},
 			}, ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1}, Version: `2"\é`, Digest: sha(artifact)}},
@@ -130,7 +140,8 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 }
 
 func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
-	f := startFleet(t, Config{Devices: 3, Addressing: address.Path, Behavior: behavior.Behavior{FailFirst: 2, FailStatus: 502}})
+	f := startFleet(t, Config{Devices: 3, Addressing: address.Path,
+		Behavior: behavior.Behavior{FailFirst: 2, FailStatus: 502}})
 	client := newClient(t)
 	push := func(i int) int {
 		status, _ := update{artifact: []byte("x")}.send(t, client, f.DeviceAddress(i))
@@ -151,7 +162,8 @@ func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
 
 // beginLargePush sends the head and a part of the body of a push to device 0, and returns when the
 // device has taken it on.
-func beginLargePush(t *testing.T, f *Fleet, size, part int) (write func([]byte), read func() *http.Response, abort func()) {
+func beginLargePush(t *testing.T, f *Fleet,
+	size, part int) (write func([]byte), read func() *http.Response, abort func()) {
 	nc := dialFleet(t, f)
 	_, err := fmt.Fprintf(nc, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
 	require.NoError(t, err)
@@ -254,5 +266,6 @@ func TestManyConnectionsToOneDeviceAllSucceed(t *testing.T) {
 	}
 	done.Wait()
 	e := entryOf(t, f, 0)
-	require.Equal(t, []uint32{workers * each, 1, workers*each - 1, 0}, []uint32{e.Pushes, e.Applied, e.Repeats, e.AppliedTwice})
+	require.Equal(t, []uint32{workers * each, 1, workers*each - 1, 0},
+		[]uint32{e.Pushes, e.Applied, e.Repeats, e.AppliedTwice})
 }

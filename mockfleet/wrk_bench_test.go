@@ -24,7 +24,8 @@ func BenchmarkWrk(b *testing.B) {
 	var ofFleet, ofBare, ratio figures
 	run := func(p *process, f *figures) {
 		before := p.usage(b).CPUSeconds
-		output := mustSay(b, wrk, "-t2", "-c64", duration, "-s", script, p.ready.Address+address.PathPrefix+"0"+wire.PathUpdate)
+		output := mustSay(b, wrk, "-t2", "-c64", duration, "-s", script,
+			p.ready.Address+address.PathPrefix+"0"+wire.PathUpdate)
 		n := wrkReport(b, output)
 		f.rate = append(f.rate, reported(b, `^Requests/sec: +([0-9.]+)$`, output))
 		f.cpu = append(f.cpu, (p.usage(b).CPUSeconds-before)*1e9/float64(n))

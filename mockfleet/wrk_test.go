@@ -87,7 +87,8 @@ func TestWrkUpdatesAndVerifies(t *testing.T) {
 			require.GreaterOrEqual(t, seen, n)
 			require.LessOrEqual(t, seen, n+connections)
 			total := s.fleet.Status()
-			require.EqualValues(t, 2*(connections+1), total.ConnectionsTotal, "they are kept; one more is to look whether anybody listens")
+			require.EqualValues(t, 2*(connections+1), total.ConnectionsTotal,
+				"they are kept; one more is to look whether anybody listens")
 			require.Zero(t, total.Rejected+total.Incomplete+total.Malformed+total.AcceptErrors)
 		})
 	}

@@ -10,7 +10,8 @@ import (
 // made is an allocation profile of the given stacks, innermost function first, with
 // objects and bytes each.
 func made(stacks ...madeStack) *profile.Profile {
-	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}}}
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "alloc_objects", Unit: "count"},
+		{Type: "alloc_space", Unit: "bytes"}}}
 	for _, s := range stacks {
 		sample := &profile.Sample{Value: []int64{s.objects, s.bytes}}
 		for _, name := range s.functions {
@@ -46,7 +47,8 @@ func TestBreakdown(t *testing.T) {
 	require.Equal(t, &Breakdown{
 		Objects: 19, Bytes: 685,
 		Components: []ComponentTotal{
-			{"request", 1, 60}, {"headers", 1, 50}, {"connection", 3, 300}, {"context", 2, 200}, {"none", 0, 0}, {"other", 12, 75},
+			{"request", 1, 60}, {"headers", 1, 50}, {"connection", 3, 300}, {"context", 2, 200}, {"none", 0, 0},
+			{"other", 12, 75},
 		},
 	}, got)
 }

@@ -66,8 +66,10 @@ func TestParseKind(t *testing.T) {
 }
 
 func FuzzParseFileName(f *testing.F) {
-	for _, name := range []string{"cpu.1.pb.gz", "heap.10.pb.gz", "cpu.01.pb.gz", "cpu.+1.pb.gz", "cpu.0.pb.gz", "cpu..pb.gz",
-		".pb.gz", "cpu.1", "cpu.1.2.pb.gz", "CPU.1.pb.gz", "cpu.99999999999999999999.pb.gz", "../cpu.1.pb.gz", ".cpu.1.pb.gz"} {
+	for _, name := range []string{"cpu.1.pb.gz", "heap.10.pb.gz", "cpu.01.pb.gz", "cpu.+1.pb.gz", "cpu.0.pb.gz",
+		"cpu..pb.gz",
+		".pb.gz", "cpu.1", "cpu.1.2.pb.gz", "CPU.1.pb.gz", "cpu.99999999999999999999.pb.gz", "../cpu.1.pb.gz",
+		".cpu.1.pb.gz"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -13,11 +13,14 @@ import (
 func writeRaw(t *testing.T) string {
 	t.Helper()
 	functions := []*profile.Function{{ID: 1, Name: "example.com/m.Work"}, {ID: 2, Name: "testing.(*B).Run"}}
-	locations := []*profile.Location{{ID: 1, Line: []profile.Line{{Function: functions[0]}}}, {ID: 2, Line: []profile.Line{{Function: functions[1]}}}}
+	locations := []*profile.Location{{ID: 1, Line: []profile.Line{{Function: functions[0]}}},
+		{ID: 2, Line: []profile.Line{{Function: functions[1]}}}}
 	p := &profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}, {Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}},
-		Sample:     []*profile.Sample{{Location: locations[:1], Value: []int64{3, 30, 1, 10}}, {Location: locations, Value: []int64{5, 50, 0, 0}}},
-		Function:   functions, Location: locations,
+		SampleType: []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"},
+			{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}},
+		Sample: []*profile.Sample{{Location: locations[:1], Value: []int64{3, 30, 1, 10}},
+			{Location: locations, Value: []int64{5, 50, 0, 0}}},
+		Function: functions, Location: locations,
 	}
 	path := filepath.Join(t.TempDir(), "raw")
 	f, err := os.Create(path)

@@ -28,7 +28,8 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-6] ^= 1 // in the CRC (RFC 1952 §2.3.1: the last 8 bytes are CRC and size)
 	var raw bytes.Buffer
-	require.NoError(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf root": 5}).WriteUncompressed(&raw))
+	require.NoError(t, profiletest.Handmade("cpu", "nanoseconds",
+		map[string]int64{"leaf root": 5}).WriteUncompressed(&raw))
 	typeless := profiletest.Handmade("cpu", "nanoseconds", nil)
 	typeless.SampleType = nil
 
@@ -66,7 +67,8 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		_, err := profiles.Load(path)
 		profiletest.RequireProblem(t, err, path, profiles.Missing)
 		require.ErrorIs(t, err, fs.ErrNotExist)
-		require.Equal(t, "profile "+path+": missing (file does not exist): name a run directory or a .pb.gz file", err.Error())
+		require.Equal(t, "profile "+path+": missing (file does not exist): name a run directory or a .pb.gz file",
+			err.Error())
 	})
 	t.Run("directory", func(t *testing.T) {
 		dir := t.TempDir()
@@ -91,14 +93,16 @@ func TestDecodeIsBounded(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	good := profiletest.Encode(f, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf+inlined root": 5, "other root": -1, "? root": 2}))
+	good := profiletest.Encode(f, profiletest.Handmade("cpu", "nanoseconds",
+		map[string]int64{"leaf+inlined root": 5, "other root": -1, "? root": 2}))
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add([]byte{})
 	f.Add([]byte{0x1f, 0x8b})
 	f.Add([]byte("heap profile: 1: 2 [3: 4] @ heap/5\n"))
 	var raw bytes.Buffer
-	require.NoError(f, profiletest.Handmade("alloc_space", "bytes", map[string]int64{"leaf root": 5}).WriteUncompressed(&raw))
+	require.NoError(f, profiletest.Handmade("alloc_space", "bytes",
+		map[string]int64{"leaf root": 5}).WriteUncompressed(&raw))
 	f.Add(raw.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := profiles.Decode(data, 1<<20)

@@ -21,7 +21,9 @@ func benchText(cpu string, procs int, of map[string]string) string {
 }
 
 func TestParseBenchmarkFile(t *testing.T) {
-	f, err := ParseBenchmarkFile("bench.txt", []byte("noise\n"+benchText("A", 2, map[string]string{"X": "1 ns/op"})+"BenchmarkDamaged-2 5 n\nBenchmarkNaN-2 5 NaN ns/op\n"))
+	f, err := ParseBenchmarkFile("bench.txt",
+		[]byte("noise\n"+benchText("A", 2, map[string]string{"X": "1 ns/op"})+
+			"BenchmarkDamaged-2 5 n\nBenchmarkNaN-2 5 NaN ns/op\n"))
 	require.NoError(t, err)
 	require.Len(t, f.Samples, 6)
 	require.Equal(t, "linux/amd64 A", f.System)

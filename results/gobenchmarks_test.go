@@ -14,7 +14,8 @@ func TestParseGoBenchmarks(t *testing.T) {
 	require.Equal(t, []BenchmarkSample{
 		{"example.com/parse", "Parse", 2, 10000, parse},
 		{"example.com/parse", "Parse", 2, 10000, []Value{{"ns/op", 16500}, {"B/op", 120}, {"allocs/op", 3}}},
-		{"example.com/parse", "Parse/size=1MB", 2, 500, []Value{{"ns/op", 2e6}, {"MB/s", 524.29}, {"B/op", 120}, {"allocs/op", 3}}},
+		{"example.com/parse", "Parse/size=1MB", 2, 500,
+			[]Value{{"ns/op", 2e6}, {"MB/s", 524.29}, {"B/op", 120}, {"allocs/op", 3}}},
 		{"example.com/parse", "Tokens", 2, 500, []Value{{"ns/op", 200.5}, {"tokens/op", 7}}},
 		{"example.com/write", "Parse", 2, 500, []Value{{"ns/op", 0.25}}},
 	}, got)
@@ -77,8 +78,10 @@ func TestSummaries(t *testing.T) {
 
 func TestIsBenchmarkLine(t *testing.T) {
 	for line, want := range map[string]bool{
-		"BenchmarkPush-2 100 5 ns/op": true, "Benchmarks are nice": true, "Unit ns/op better=lower": true, "Unit": true, "Units are nice": false,
-		"goos: linux": true, "note:": true, "http://example": false, "key:value": false, "key:\tvalue": true, "two words: x": false, "Key: x": false, "kEy: x": false,
+		"BenchmarkPush-2 100 5 ns/op": true, "Benchmarks are nice": true, "Unit ns/op better=lower": true, "Unit": true,
+		"Units are nice": false,
+		"goos: linux":    true, "note:": true, "http://example": false, "key:value": false, "key:\tvalue": true,
+		"two words: x": false, "Key: x": false, "kEy: x": false,
 		"ärger: x": true, " key: x": false, "- key: x": false, "": false, "x": false, ":": false,
 	} {
 		require.Equal(t, want, IsBenchmarkLine(line), "%q", line)

@@ -23,7 +23,8 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []Record {
 		for _, op := range []string{"push", "verify"} {
 			records = append(records, Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []Value{
 				{"ns/op", 13200 * slower * noise()}, {"p99-ns/op", 52000 * slower * noise()}, {"ops/s", 41000 / slower * noise()},
-				{"B/op", 24 + float64(random.IntN(2))}, {"allocs/op", 1}, {"requests/device", 1}, {"wire-B/device", 65913.5}, {"failed/device", 0},
+				{"B/op", 24 + float64(random.IntN(2))}, {"allocs/op", 1}, {"requests/device", 1}, {"wire-B/device", 65913.5},
+				{"failed/device", 0},
 			}})
 		}
 	}
@@ -34,7 +35,8 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []Record {
 func sample(unit string, values ...float64) []Record {
 	var records []Record
 	for i, v := range values {
-		records = append(records, Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1, Values: []Value{{unit, v}}})
+		records = append(records, Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1,
+			Values: []Value{{unit, v}}})
 	}
 	return records
 }
@@ -60,8 +62,10 @@ func testGoBenchmarks(t testing.TB) []GoBenchmarks {
 	samples, err := ParseGoBenchmarks(goBenchmarkLines())
 	require.NoError(t, err)
 	return []GoBenchmarks{
-		{Command: "go test -run '^$' -bench . -benchmem -count 2 ./parse ./write", Lines: goBenchmarkLines(), Samples: samples},
-		{Command: "go test -run '^$' -bench Parse ./write", Lines: goBenchmarkLines()[9:], Samples: []BenchmarkSample{samples[4]}},
+		{Command: "go test -run '^$' -bench . -benchmem -count 2 ./parse ./write", Lines: goBenchmarkLines(),
+			Samples: samples},
+		{Command: "go test -run '^$' -bench Parse ./write", Lines: goBenchmarkLines()[9:],
+			Samples: []BenchmarkSample{samples[4]}},
 	}
 }
 

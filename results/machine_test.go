@@ -75,5 +75,6 @@ func TestSameAs(t *testing.T) {
 
 func TestMachineString(t *testing.T) {
 	require.Equal(t, "linux/amd64, Example CPU @ 3.00GHz, 2 cores (GOMAXPROCS 2), 24.0 GiB, kernel 6.1.0, go1.26.0, 0123456789ab", testMachine.String())
-	require.Equal(t, "/, unknown processor, 0 cores (GOMAXPROCS 0), 0.0 GiB, kernel unknown, , no identity", Machine{}.String())
+	require.Equal(t, "/, unknown processor, 0 cores (GOMAXPROCS 0), 0.0 GiB, kernel unknown, , no identity",
+		Machine{}.String())
 }

@@ -17,7 +17,8 @@ import (
 func ExampleSampleWriter() {
 	var file strings.Builder
 	w := NewSampleWriter(&file, 2)
-	err := w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 13200}, {"failed/device", 0}}})
+	err := w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 5000,
+		Values: []Value{{"ns/op", 13200}, {"failed/device", 0}}})
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -30,11 +31,13 @@ func TestSampleWriterText(t *testing.T) {
 	var text bytes.Buffer
 	w := NewSampleWriter(&text, 2)
 	require.NoError(t, w.Write(
-		Record{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 13200.5}, {"failed/device", 0}}},
+		Record{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 5000,
+			Values: []Value{{"ns/op", 13200.5}, {"failed/device", 0}}},
 		Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 9000}}},
 	))
 	require.NoError(t, w.Write()) // nothing, and no line of it
-	require.NoError(t, w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 5000, Values: []Value{{"ns/op", 1.32e4}, {"ops/s", 41000}, {"extra", 1}}}))
+	require.NoError(t, w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 5000,
+		Values: []Value{{"ns/op", 1.32e4}, {"ops/s", 41000}, {"extra", 1}}}))
 	require.Equal(t, `Unit ns/op better=lower
 Unit failed/device better=lower
 Unit failed/device assume=exact
@@ -71,7 +74,8 @@ func TestUnitLinesAreUnderstood(t *testing.T) {
 func TestSamplesRoundTrip(t *testing.T) {
 	records := rolloutRecords(1, 3, 1)
 	records = append(records, Record{Scenario: "throughput-64k", Op: "deliver", Repetition: 1, Ops: 0, Values: []Value{
-		{"ns/op", 0}, {"MB/s", math.MaxFloat64}, {"p99-ns/op", math.SmallestNonzeroFloat64}, {"B/op", 0.1 + 0.2}, {"unheard-of", -1e-9}}})
+		{"ns/op", 0}, {"MB/s", math.MaxFloat64}, {"p99-ns/op", math.SmallestNonzeroFloat64}, {"B/op", 0.1 + 0.2},
+		{"unheard-of", -1e-9}}})
 	got, err := ParseSamples([]byte(samplesText(t, records...)), "samples.txt", 0)
 	require.NoError(t, err)
 	require.Equal(t, records, got, "to the last bit")
@@ -83,20 +87,26 @@ func TestSampleWriterRefuses(t *testing.T) {
 		record Record
 		want   string
 	}{
-		"NaN":                 {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", math.NaN()}}}, "ns/op is NaN"},
-		"infinity":            {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", math.Inf(-1)}}}, "ns/op is -Inf"},
-		"no values":           {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: nil}, "no values"},
-		"no scenario":         {Record{Scenario: "", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario ""`},
-		"space in scenario":   {Record{Scenario: "a b", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario "a b"`},
-		"line in scenario":    {Record{Scenario: "a\nBenchmarkX", Op: "push", Repetition: 1, Ops: 1, Values: good}, "scenario"},
-		"slash in operation":  {Record{Scenario: "s", Op: "a/b", Repetition: 1, Ops: 1, Values: good}, `operation "a/b"`},
-		"space in unit":       {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns op", 1}}}, `unit "ns op"`},
-		"unit twice":          {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"x", 1}, {"x", 2}}}, "x is given twice"},
+		"NaN": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1,
+			Values: []Value{{"ns/op", math.NaN()}}}, "ns/op is NaN"},
+		"infinity": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1,
+			Values: []Value{{"ns/op", math.Inf(-1)}}}, "ns/op is -Inf"},
+		"no values":         {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: nil}, "no values"},
+		"no scenario":       {Record{Scenario: "", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario ""`},
+		"space in scenario": {Record{Scenario: "a b", Op: "push", Repetition: 1, Ops: 1, Values: good}, `scenario "a b"`},
+		"line in scenario": {Record{Scenario: "a\nBenchmarkX", Op: "push", Repetition: 1, Ops: 1, Values: good},
+			"scenario"},
+		"slash in operation": {Record{Scenario: "s", Op: "a/b", Repetition: 1, Ops: 1, Values: good}, `operation "a/b"`},
+		"space in unit": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []Value{{"ns op", 1}}},
+			`unit "ns op"`},
+		"unit twice": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1,
+			Values: []Value{{"x", 1}, {"x", 2}}}, "x is given twice"},
 		"negative operations": {Record{Scenario: "s", Op: "push", Repetition: 1, Ops: -1, Values: good}, "-1 operations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var text bytes.Buffer
-			err := NewSampleWriter(&text, 2).Write(Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: good}, c.record)
+			err := NewSampleWriter(&text, 2).Write(Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: good},
+				c.record)
 			require.ErrorContains(t, err, c.want)
 			require.Empty(t, text.String(), "none of the records is written")
 		})
@@ -126,7 +136,8 @@ func TestParseSamplesRefuses(t *testing.T) {
 	}{
 		{"a name alone", line + "BenchmarkScenario/rollout/op=push-2\n", 2, "want a name"},
 		{"no count", line + "BenchmarkScenario/rollout/op=push-2 x 1 ns/op\n", 2, "iteration count"},
-		{"a value without its unit", line + "\n" + "BenchmarkScenario/rollout/op=push-2 5000 13200 ns/op 5\n", 3, "missing units"},
+		{"a value without its unit", line + "\n" + "BenchmarkScenario/rollout/op=push-2 5000 13200 ns/op 5\n", 3,
+			"missing units"},
 		{"no number", "BenchmarkScenario/rollout/op=push-2 5000 13x00 ns/op\n", 1, "parsing measurement"},
 		{"NaN", "BenchmarkScenario/rollout/op=push-2 5000 NaN ns/op\n", 1, "ns/op is NaN"},
 		{"infinity", "BenchmarkScenario/rollout/op=push-2 5000 Inf ns/op\n", 1, "ns/op is +Inf"},
@@ -165,7 +176,8 @@ func TestSetOutcomes(t *testing.T) {
 		return all
 	}
 	records := parsed()
-	require.Equal(t, [][2]int64{{0, 0}, {10, 0}, {10, 0}, {0, 0}}, counts(records), "estimated from the share, which can't tell how many if all failed")
+	require.Equal(t, [][2]int64{{0, 0}, {10, 0}, {10, 0}, {0, 0}}, counts(records),
+		"estimated from the share, which can't tell how many if all failed")
 	SetOutcomes(records, nil)
 	require.Equal(t, counts(parsed()), counts(records))
 	SetOutcomes(records, []Operations{
@@ -189,8 +201,11 @@ func TestParseSamplesNumbersRepetitions(t *testing.T) {
 }
 
 func TestMedians(t *testing.T) {
-	records := append(sample("ns/op", 5, 1, 3), Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", 10}}}, Record{Scenario: "rollout", Op: "verify", Repetition: 2, Ops: 1, Values: []Value{{"ns/op", 20}, {"x", 1}}})
-	require.Equal(t, map[string]map[string]float64{"push": {"ns/op": 3}, "verify": {"ns/op": 15, "x": 1}}, Medians(records))
+	records := append(sample("ns/op", 5, 1, 3),
+		Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 1, Values: []Value{{"ns/op", 10}}},
+		Record{Scenario: "rollout", Op: "verify", Repetition: 2, Ops: 1, Values: []Value{{"ns/op", 20}, {"x", 1}}})
+	require.Equal(t, map[string]map[string]float64{"push": {"ns/op": 3}, "verify": {"ns/op": 15, "x": 1}},
+		Medians(records))
 	require.Empty(t, Medians(nil))
 	value, ok := records[0].Value("ns/op")
 	require.True(t, ok)

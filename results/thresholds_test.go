@@ -15,16 +15,19 @@ func TestThreshold_comparison(t *testing.T) {
 		want       bool
 	}{
 		{1, "<", 2, true}, {2, "<", 2, false}, {2, "<=", 2, true}, {3, "<=", 2, false}, {3, ">", 2, true}, {2, ">", 2, false},
-		{2, ">=", 2, true}, {1, ">=", 2, false}, {2, "==", 2, true}, {1, "==", 2, false}, {1, "!=", 2, true}, {2, "!=", 2, false},
+		{2, ">=", 2, true}, {1, ">=", 2, false}, {2, "==", 2, true}, {1, "==", 2, false}, {1, "!=", 2, true},
+		{2, "!=", 2, false},
 		{1, "~", 1, false}, {1, "", 1, false},
 	} {
-		require.Equal(t, row.want, Threshold{Comparison: row.comparison, Limit: row.limit}.keeps(row.value), "%v %s %v", row.value, row.comparison, row.limit)
+		require.Equal(t, row.want, Threshold{Comparison: row.comparison, Limit: row.limit}.keeps(row.value), "%v %s %v",
+			row.value, row.comparison, row.limit)
 	}
 }
 
 func TestThresholdSummary(t *testing.T) {
 	list := []ThresholdOutcome{
-		{Threshold: "p99-ns/op{op=push} < 20ms", Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true},
+		{Threshold: "p99-ns/op{op=push} < 20ms", Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
+			Held: true},
 		{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Value: 0.25, Samples: 3, Measured: true},
 		{Threshold: "MB/s > 1", Op: "verify", Unit: "MB/s"},
 	}
@@ -49,11 +52,13 @@ func TestWhatWasNotMeasuredIsNull(t *testing.T) {
 
 func TestUndecidedThresholds(t *testing.T) {
 	list := []ThresholdOutcome{
-		{Threshold: "p99.9-ns/op < 1s", Unit: "p99.9-ns/op", Value: 1e6, Measured: true, Undecided: "8 operations: a p99.9 wants 10,000"},
+		{Threshold: "p99.9-ns/op < 1s", Unit: "p99.9-ns/op", Value: 1e6, Measured: true,
+			Undecided: "8 operations: a p99.9 wants 10,000"},
 		{Threshold: "failed/device == 0", Unit: "failed/device", Measured: true, Held: true},
 	}
 	require.Empty(t, FailedThresholds(list))
 	require.Empty(t, ThresholdSummary(list))
-	require.Equal(t, "1 of 2 thresholds is inconclusive: p99.9-ns/op < 1s (8 operations: a p99.9 wants 10,000)", UndecidedSummary(list))
+	require.Equal(t, "1 of 2 thresholds is inconclusive: p99.9-ns/op < 1s (8 operations: a p99.9 wants 10,000)",
+		UndecidedSummary(list))
 	require.Empty(t, UndecidedSummary(list[1:]))
 }

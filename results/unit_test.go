@@ -63,7 +63,8 @@ func TestUnits(t *testing.T) {
 		" requests/device wire-B/device failed-p99-ns/op peak-rss-B"), neverZero)
 	require.Equal(t, strings.Fields("p75-ns/op p95-ns/op max-ns/op"), shown)
 	require.Equal(t, strings.Fields("failed/fleet updated/fleet reached/fleet stopped"), rollout)
-	require.Equal(t, map[int]string{1: "ops/s", 2: "limit-ops/s", 3: "p50-ns/op", 4: "p99-ns/op", 5: "failed/device", 6: "failed/fleet"}, key)
+	require.Equal(t, map[int]string{1: "ops/s", 2: "limit-ops/s", 3: "p50-ns/op", 4: "p99-ns/op", 5: "failed/device",
+		6: "failed/fleet"}, key)
 	require.Equal(t, "unknown", UnitClass(0).String())
 }
 

@@ -41,8 +41,10 @@ func TestParse_notUTF8(t *testing.T) {
 // What a scenario holds can't order a terminal about, and is read back as it was.
 func TestYAML_controlCharacters(t *testing.T) {
 	for _, text := range []string{
-		"red \x1b[31m", "bell \a", "del \x7f", "C1 \u009b31m", "right to left \u202e", "isolate \u2066", "zero width \u200b", "tag \U000e0041",
-		"carriage\rreturn", "a\ttab", "quote \" and \\ and \x1b", "two\nlines \x1b", "line separator \u2028", "next line \u0085",
+		"red \x1b[31m", "bell \a", "del \x7f", "C1 \u009b31m", "right to left \u202e", "isolate \u2066",
+		"zero width \u200b", "tag \U000e0041",
+		"carriage\rreturn", "a\ttab", "quote \" and \\ and \x1b", "two\nlines \x1b", "line separator \u2028",
+		"next line \u0085",
 	} {
 		s := Default()
 		s.Name, s.Description = "a", text

@@ -69,7 +69,8 @@ extends: deep/base.yaml
 	}, "name and description are the variant's own, what it doesn't say is that of its bases")
 	require.Equal(t, []any{Rate(5), 20 * time.Second}, []any{got.Load.Rate, got.Load.Duration.Std()})
 	require.Equal(t, []string{"5ms", "2s", "1s"}, []string{
-		got.Fleet.Behavior.Latency.String(), got.Fleet.Behavior.Life.Install.String(), got.Fleet.Behavior.Life.Reboot.String(),
+		got.Fleet.Behavior.Latency.String(), got.Fleet.Behavior.Life.Install.String(),
+		got.Fleet.Behavior.Life.Reboot.String(),
 	}, "mappings merge key by key")
 	require.Equal(t, []behavior.Group{{Name: "c", Share: 0.2}}, got.Fleet.Groups, "a list takes the place of the base's")
 
@@ -104,7 +105,8 @@ func TestAnotherModel(t *testing.T) {
 		},
 	} {
 		for variant, want := range variants {
-			inFiles(t, map[string]string{"base.yaml": "name: base\nload: " + base, "v.yaml": "extends: base.yaml\nname: v\nload: " + variant})
+			inFiles(t, map[string]string{"base.yaml": "name: base\nload: " + base,
+				"v.yaml": "extends: base.yaml\nname: v\nload: " + variant})
 			got, err := Find("v.yaml")
 			require.NoError(t, err, "%s over %s", variant, base)
 			whole, err := Parse("w.yaml", []byte("name: v\nload: "+want))
@@ -127,35 +129,63 @@ func TestMistakesOfVariants(t *testing.T) {
 		files map[string]string // the first is m.yaml
 		want  []string
 	}{
-		"missing from the catalogue": {map[string]string{"m.yaml": "name: x\nextends: rolout\n"}, []string{`m.yaml:2:10: extends: "rolout": no such scenario: did you mean rollout?; want one of `}},
-		"missing file":               {map[string]string{"m.yaml": "name: x\nextends: ./rollout\n"}, []string{`m.yaml:2:10: extends: "./rollout": no such file or directory: want one of `}},
-		"missing, and others":        {map[string]string{"m.yaml": "name: x\nextends: no.yaml\nseed: a\nload: {rate: 5/s}\n"}, []string{`m.yaml:2:10: extends: "no.yaml"`, `m.yaml:3:7: seed: "a"`}},
-		"a directory":                {map[string]string{"m.yaml": "name: x\nextends: ./d\n", "d/e": ""}, []string{`m.yaml:2:10: extends: "./d": no regular file: want`}},
-		"no text":                    {map[string]string{"m.yaml": "name: x\nextends: [a]\n"}, []string{`m.yaml:2:10: extends: a list: want one of`}},
-		"nothing":                    {map[string]string{"m.yaml": "name: x\nextends:\n"}, []string{`m.yaml:2:8: extends: nothing: want one of`}},
-		"twice":                      {map[string]string{"m.yaml": "name: x\nextends: rollout\nextends: million\n"}, []string{`m.yaml:3:1: extends: the key stands here a second time`}},
-		"itself":                     {map[string]string{"m.yaml": "name: x\nextends: m.yaml\n"}, []string{`m.yaml:2:10: extends: "m.yaml": goes in a circle, m.yaml to m.yaml: want`}},
-		"a circle": {map[string]string{"m.yaml": "name: x\nextends: d/a.yaml\n", "d/a.yaml": "extends: b.yaml\n", "d/b.yaml": "extends: ../d/../m.yaml\n"},
+		"missing from the catalogue": {map[string]string{"m.yaml": "name: x\nextends: rolout\n"},
+			[]string{`m.yaml:2:10: extends: "rolout": no such scenario: did you mean rollout?; want one of `}},
+		"missing file": {map[string]string{"m.yaml": "name: x\nextends: ./rollout\n"},
+			[]string{`m.yaml:2:10: extends: "./rollout": no such file or directory: want one of `}},
+		"missing, and others": {map[string]string{"m.yaml": "name: x\nextends: no.yaml\nseed: a\nload: {rate: 5/s}\n"},
+			[]string{`m.yaml:2:10: extends: "no.yaml"`, `m.yaml:3:7: seed: "a"`}},
+		"a directory": {map[string]string{"m.yaml": "name: x\nextends: ./d\n", "d/e": ""},
+			[]string{`m.yaml:2:10: extends: "./d": no regular file: want`}},
+		"no text": {map[string]string{"m.yaml": "name: x\nextends: [a]\n"},
+			[]string{`m.yaml:2:10: extends: a list: want one of`}},
+		"nothing": {map[string]string{"m.yaml": "name: x\nextends:\n"},
+			[]string{`m.yaml:2:8: extends: nothing: want one of`}},
+		"twice": {map[string]string{"m.yaml": "name: x\nextends: rollout\nextends: million\n"},
+			[]string{`m.yaml:3:1: extends: the key stands here a second time`}},
+		"itself": {map[string]string{"m.yaml": "name: x\nextends: m.yaml\n"},
+			[]string{`m.yaml:2:10: extends: "m.yaml": goes in a circle, m.yaml to m.yaml: want`}},
+		"a circle": {map[string]string{"m.yaml": "name: x\nextends: d/a.yaml\n", "d/a.yaml": "extends: b.yaml\n",
+			"d/b.yaml": "extends: ../d/../m.yaml\n"},
 			[]string{`d/b.yaml:1:10: extends: "../d/../m.yaml": goes in a circle, m.yaml to d/a.yaml to d/b.yaml to m.yaml: want`}},
-		"a circle beside": {map[string]string{"m.yaml": "name: x\nextends: a.yaml\n", "a.yaml": "extends: b.yaml\n", "b.yaml": "extends: a.yaml\n"},
+		"a circle beside": {map[string]string{"m.yaml": "name: x\nextends: a.yaml\n", "a.yaml": "extends: b.yaml\n",
+			"b.yaml": "extends: a.yaml\n"},
 			[]string{`b.yaml:1:10: extends: "a.yaml": goes in a circle, a.yaml to b.yaml to a.yaml: want`}},
-		"too deep": {withFile(chained(9), "m.yaml", "name: m\nextends: 2.yaml\n"), []string{`9.yaml:2:10: extends: "10.yaml": would be the 9th base`}},
+		"too deep": {withFile(chained(9), "m.yaml", "name: m\nextends: 2.yaml\n"),
+			[]string{`9.yaml:2:10: extends: "10.yaml": would be the 9th base`}},
 
-		"no name":        {map[string]string{"m.yaml": "seed: 3\nextends: rollout\n"}, []string{`m.yaml:2:10: name: is not inherited: want one of its own`}},
-		"the base's":     {map[string]string{"m.yaml": "extends: rollout\nname: rollout\n"}, []string{`m.yaml:2:7: name: "rollout": is that of its base: want one of its own`}},
-		"no fit name":    {map[string]string{"m.yaml": "extends: rollout\nname: Mine\n"}, []string{`m.yaml:2:7: name: "Mine": want 1 to 64`}},
-		"unread name":    {map[string]string{"m.yaml": "extends: rollout\nname: 3\n"}, []string{`m.yaml:2:7: name: "3": want text`}},
-		"base not YAML":  {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nseed: a\n", "b.yaml": "a: [\n"}, []string{`m.yaml:3:7: seed: "a"`, `b.yaml:1:4: not YAML`}},
-		"empty base":     {map[string]string{"m.yaml": "name: x\nextends: b.yaml\n", "b.yaml": ""}, []string{`b.yaml: is empty`}},
-		"typo in a base": {map[string]string{"m.yaml": "name: x\nwarmup: -1\nextends: b.yaml\n", "b.yaml": "\nload: {wrkers: 3}\nseed: a\n"}, []string{`m.yaml:2:9: warmup: -1`, `b.yaml:2:8: load: unknown key "wrkers"`, `b.yaml:3:7: seed`}},
+		"no name": {map[string]string{"m.yaml": "seed: 3\nextends: rollout\n"},
+			[]string{`m.yaml:2:10: name: is not inherited: want one of its own`}},
+		"the base's": {map[string]string{"m.yaml": "extends: rollout\nname: rollout\n"},
+			[]string{`m.yaml:2:7: name: "rollout": is that of its base: want one of its own`}},
+		"no fit name": {map[string]string{"m.yaml": "extends: rollout\nname: Mine\n"},
+			[]string{`m.yaml:2:7: name: "Mine": want 1 to 64`}},
+		"unread name": {map[string]string{"m.yaml": "extends: rollout\nname: 3\n"},
+			[]string{`m.yaml:2:7: name: "3": want text`}},
+		"base not YAML": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nseed: a\n", "b.yaml": "a: [\n"},
+			[]string{`m.yaml:3:7: seed: "a"`, `b.yaml:1:4: not YAML`}},
+		"empty base": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\n", "b.yaml": ""},
+			[]string{`b.yaml: is empty`}},
+		"typo in a base": {map[string]string{"m.yaml": "name: x\nwarmup: -1\nextends: b.yaml\n",
+			"b.yaml": "\nload: {wrkers: 3}\nseed: a\n"},
+			[]string{`m.yaml:2:9: warmup: -1`, `b.yaml:2:8: load: unknown key "wrkers"`, `b.yaml:3:7: seed`}},
 
-		"of the base":    {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {addressing: port}\n", "b.yaml": "fleet:\n  devices: 6000\n"}, []string{`b.yaml:2:12: fleet.devices: 6000: addressing port holds at most 5000`}},
-		"of a catalogue": {map[string]string{"m.yaml": "name: x\nextends: million\nfleet: {addressing: port}\n"}, []string{`catalog/million.yaml:9:12: fleet.devices: 1000000: addressing port holds`}},
-		"of the variant": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {devices: 6000}\n", "b.yaml": "fleet:\n  addressing: port\n"}, []string{`m.yaml:3:18: fleet.devices: 6000: addressing port holds at most 5000`}},
-		"in a list":      {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {groups: [{name: a, share: 1}, {share: 0}]}\n", "b.yaml": "fleet:\n  groups:\n    - {name: a, share: 5%}\n    - {name: b, share: 5%}\n"}, []string{`m.yaml:3:39: fleet.groups[1].name: ""`, `m.yaml:3:47: fleet.groups[1].share: 0: want above`}},
-		"unused":         {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {model: closed, rate: 5/s}\n", "b.yaml": "load: {model: constant, rate: 4/s}\n"}, []string{`m.yaml:3:29: load.rate: 5/s: the closed model has no use for it`}},
-		"wanting":        {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {model: constant}\n", "b.yaml": "load: {duration: 5s}\n"}, []string{`m.yaml:3:15: load.rate: 0/s: the constant model wants a rate`}},
-		"model of the base": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {think: 5ms}\n", "b.yaml": "load: {model: constant, rate: 5/s}\n"},
+		"of the base": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {addressing: port}\n",
+			"b.yaml": "fleet:\n  devices: 6000\n"},
+			[]string{`b.yaml:2:12: fleet.devices: 6000: addressing port holds at most 5000`}},
+		"of a catalogue": {map[string]string{"m.yaml": "name: x\nextends: million\nfleet: {addressing: port}\n"},
+			[]string{`catalog/million.yaml:9:12: fleet.devices: 1000000: addressing port holds`}},
+		"of the variant": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {devices: 6000}\n",
+			"b.yaml": "fleet:\n  addressing: port\n"},
+			[]string{`m.yaml:3:18: fleet.devices: 6000: addressing port holds at most 5000`}},
+		"in a list": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {groups: [{name: a, share: 1}, {share: 0}]}\n", "b.yaml": "fleet:\n  groups:\n    - {name: a, share: 5%}\n    - {name: b, share: 5%}\n"}, []string{`m.yaml:3:39: fleet.groups[1].name: ""`, `m.yaml:3:47: fleet.groups[1].share: 0: want above`}},
+		"unused": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {model: closed, rate: 5/s}\n",
+			"b.yaml": "load: {model: constant, rate: 4/s}\n"},
+			[]string{`m.yaml:3:29: load.rate: 5/s: the closed model has no use for it`}},
+		"wanting": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {model: constant}\n",
+			"b.yaml": "load: {duration: 5s}\n"}, []string{`m.yaml:3:15: load.rate: 0/s: the constant model wants a rate`}},
+		"model of the base": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nload: {think: 5ms}\n",
+			"b.yaml": "load: {model: constant, rate: 5/s}\n"},
 			[]string{`m.yaml:3:15: load.think: 5ms: the constant model has no use for it`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +208,8 @@ func TestMistakesOfVariants(t *testing.T) {
 	_, err := LoadFile("1.yaml")
 	require.NoError(t, err, "as deep as may be")
 	s := Default()
-	require.EqualError(t, s.Set("extends=rollout"), "extends: a base is named in a file: want a file that says extends: rollout")
+	require.EqualError(t, s.Set("extends=rollout"),
+		"extends: a base is named in a file: want a file that says extends: rollout")
 	src, err := newSource("catalog/x.yaml", []byte("name: x\nextends: ./rollout.yaml\n"))
 	require.NoError(t, err)
 	src.fromCatalog = true

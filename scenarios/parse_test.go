@@ -51,7 +51,8 @@ seed: 18446744073709551615
 	require.Equal(t, ArtifactSpec{Size: 10_000_000, Version: "2.1"}, s.Artifact)
 	require.Equal(t, delivery.NetHTTP, s.Client.Transport)
 	require.Equal(t, 2*time.Second, s.Client.AnswerTimeout.Std())
-	require.Equal(t, LoadSpec{Model: ConstantRate, Operation: delivery.OpPush, Workers: 8, Rate: 500, Duration: Duration(time.Minute)}, s.Load)
+	require.Equal(t, LoadSpec{Model: ConstantRate, Operation: delivery.OpPush, Workers: 8, Rate: 500,
+		Duration: Duration(time.Minute)}, s.Load)
 	require.Equal(t, []int{3, 0, 1}, []int{s.Repetitions, s.Warmup, s.Profiled}, "what is left out has its default")
 	require.Equal(t, uint64(1<<64-1), s.Seed)
 }
@@ -75,7 +76,8 @@ fleet:
 	require.Equal(t, []any{"slow", random.Share(0.08)}, []any{slow.Name, slow.Share})
 	require.Equal(t, "lognormal(p50=40ms, p99=400ms)", slow.Behavior.Network.RTT.String())
 	require.Equal(t, []any{16384, 2, 5, true}, []any{
-		slow.Behavior.Network.ReceiveBuffer, slow.Behavior.Network.MaxConnections, slow.Behavior.Network.MaxRequests, slow.Behavior.Network.HTTP10,
+		slow.Behavior.Network.ReceiveBuffer, slow.Behavior.Network.MaxConnections, slow.Behavior.Network.MaxRequests,
+		slow.Behavior.Network.HTTP10,
 	})
 	require.Equal(t, s.Fleet.Groups, s.FleetConfig().Groups)
 	text, err := s.YAML()
@@ -167,7 +169,8 @@ func TestBlockText(t *testing.T) {
 func TestSet(t *testing.T) {
 	s := Default()
 	for _, set := range []string{
-		"load.workers=64", "load.model=constant", "load.rate=2000/s", "artifact.version=2.0", "fleet.behavior.fail_first=3", "artifact.file=it's",
+		"load.workers=64", "load.model=constant", "load.rate=2000/s", "artifact.version=2.0", "fleet.behavior.fail_first=3",
+		"artifact.file=it's",
 		"description=a: b # c", "seed=7", "fleet.behavior.latency=uniform(1ms, 5ms)",
 	} {
 		require.NoError(t, s.Set(set), set)
@@ -217,17 +220,22 @@ load:
 	was, err := s.YAML()
 	require.NoError(t, err)
 	for _, set := range []string{
-		"fleet.groups[0].share=10%", "fleet.groups[1].behavior.network.http_1_0=true", "fleet.groups[0].behavior.faults[1].status=503",
-		"fleet.groups[1].behavior.life={install: 2s}", "fleet.groups[0].name=c", "load.stages[1].for=5s", "load.stages[0].to=7/s", "load.stages[1]={to: 9/s}",
+		"fleet.groups[0].share=10%", "fleet.groups[1].behavior.network.http_1_0=true",
+		"fleet.groups[0].behavior.faults[1].status=503",
+		"fleet.groups[1].behavior.life={install: 2s}", "fleet.groups[0].name=c", "load.stages[1].for=5s",
+		"load.stages[0].to=7/s", "load.stages[1]={to: 9/s}",
 	} {
 		require.NoError(t, s.Set(set), set)
 	}
 	require.NoError(t, s.Validate())
 	require.Equal(t, []any{random.Share(0.1), "c", 503, 0}, []any{
-		s.Fleet.Groups[0].Share, s.Fleet.Groups[0].Name, s.Fleet.Groups[0].Behavior.Faults[1].Status, s.Fleet.Groups[0].Behavior.Faults[0].Status,
+		s.Fleet.Groups[0].Share, s.Fleet.Groups[0].Name, s.Fleet.Groups[0].Behavior.Faults[1].Status,
+		s.Fleet.Groups[0].Behavior.Faults[0].Status,
 	})
-	require.Equal(t, []any{true, "2s"}, []any{s.Fleet.Groups[1].Behavior.Network.HTTP10, s.Fleet.Groups[1].Behavior.Life.Install.String()})
-	require.Equal(t, []any{5 * time.Second, Rate(7), Rate(2), Rate(9)}, []any{s.Load.Stages[1].For.Std(), *s.Load.Stages[0].To, s.Load.Stages[1].Rate, *s.Load.Stages[1].To})
+	require.Equal(t, []any{true, "2s"}, []any{s.Fleet.Groups[1].Behavior.Network.HTTP10,
+		s.Fleet.Groups[1].Behavior.Life.Install.String()})
+	require.Equal(t, []any{5 * time.Second, Rate(7), Rate(2), Rate(9)},
+		[]any{s.Load.Stages[1].For.Std(), *s.Load.Stages[0].To, s.Load.Stages[1].Rate, *s.Load.Stages[1].To})
 	still, err := before.YAML()
 	require.NoError(t, err)
 	require.Equal(t, string(was), string(still))
@@ -249,7 +257,8 @@ load:
 		require.EqualError(t, s.Set(set), want)
 	}
 	require.NoError(t, s.Set("fleet.groups=[{name: d, share: 1}]"))
-	require.EqualError(t, s.Set("fleet.groups[7].share=1%"), "fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
+	require.EqualError(t, s.Set("fleet.groups[7].share=1%"),
+		"fleet.groups[7].share: there is no fleet.groups[7] in a list of one: want fleet.groups[0], or the whole list, fleet.groups=[…]")
 }
 
 func TestFind(t *testing.T) {
@@ -290,7 +299,8 @@ func TestTheDefaultIsRollout(t *testing.T) {
 }
 
 func TestEditDistance(t *testing.T) {
-	for pair, want := range map[[2]string]int{{"", ""}: 0, {"a", ""}: 1, {"kitten", "sitting"}: 3, {"rolout", "rollout"}: 1, {"flaw", "lawn"}: 2} {
+	for pair, want := range map[[2]string]int{{"", ""}: 0, {"a", ""}: 1, {"kitten", "sitting"}: 3,
+		{"rolout", "rollout"}: 1, {"flaw", "lawn"}: 2} {
 		require.Equal(t, want, editDistance(pair[0], pair[1]), pair)
 		require.Equal(t, want, editDistance(pair[1], pair[0]), pair)
 	}

@@ -16,17 +16,20 @@ func TestBytes(t *testing.T) {
 		require.NoError(t, b.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, b, text)
 	}
-	for _, text := range []string{"", "B", "-1", "1e3", "0x10", "1.5B", "1 KiBs", "1Kib", "10 M", "NaN", "Inf", "9999999TiB", "1.2.3", "１"} {
+	for _, text := range []string{"", "B", "-1", "1e3", "0x10", "1.5B", "1 KiBs", "1Kib", "10 M", "NaN", "Inf",
+		"9999999TiB", "1.2.3", "１"} {
 		var b Bytes
 		require.Error(t, b.UnmarshalText([]byte(text)), text)
 	}
-	for b, want := range map[Bytes]string{0: "0B", 1: "1B", 1000: "1000B", 1024: "1KiB", 65536: "64KiB", 1 << 20: "1MiB", 3 << 30: "3GiB", 1025: "1025B"} {
+	for b, want := range map[Bytes]string{0: "0B", 1: "1B", 1000: "1000B", 1024: "1KiB", 65536: "64KiB", 1 << 20: "1MiB",
+		3 << 30: "3GiB", 1025: "1025B"} {
 		require.Equal(t, want, b.String())
 	}
 }
 
 func TestRate(t *testing.T) {
-	for text, want := range map[string]Rate{"10/s": 10, "0.5/s": 0.5, "90/m": 1.5, "3600/h": 1, " 2000 / s ": 2000, "10000000/s": 1e7} {
+	for text, want := range map[string]Rate{"10/s": 10, "0.5/s": 0.5, "90/m": 1.5, "3600/h": 1, " 2000 / s ": 2000,
+		"10000000/s": 1e7} {
 		var r Rate
 		require.NoError(t, r.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, r, text)

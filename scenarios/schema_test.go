@@ -126,7 +126,8 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 		refused++
 	}
 	require.Greater(t, refused, 50)
-	for _, text := range []string{"name: x\nextends: rolout\n", "name: x\nextends: 3\n", "extends: rollout\n", "name: x\nextends: rollout\nlod: 1\n"} {
+	for _, text := range []string{"name: x\nextends: rolout\n", "name: x\nextends: 3\n", "extends: rollout\n",
+		"name: x\nextends: rollout\nlod: 1\n"} {
 		document, err := asJSON([]byte(text))
 		require.NoError(t, err)
 		require.Error(t, s.Validate(document), text)
@@ -137,7 +138,8 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 func TestFieldTable(t *testing.T) {
 	for of, s := range fieldTable() {
 		for _, f := range s.fields {
-			require.NotEqual(t, -1, fieldIndex(of, f.Key), "no field of %s has the key %s: take its row out of the table of fields", of, f.Key)
+			require.NotEqual(t, -1, fieldIndex(of, f.Key),
+				"no field of %s has the key %s: take its row out of the table of fields", of, f.Key)
 		}
 	}
 	seen := map[reflect.Type]bool{}
@@ -328,8 +330,10 @@ func TestTextPatterns(t *testing.T) {
 		"", "0", "5", "5s", "1m30s", "0.5h", ".5s", "5.s", "5 s", "s", "5us", "5µs", "5μs", "+5ms", "5d", "5s5", " 5s ",
 		"10/s", "1.5/m", "2 / h", "/s", "10/d", "10 per s", "1e3/s",
 		"64KiB", "64 KiB", "1024", "1.5KiB", "10M", "10KB", "KiB", "1 KiBs", "-1",
-		"uniform(1ms, 5ms)", "uniform ( 1ms,5ms )", "uniform(1ms)", "uniform(1ms, 5ms", "uniform(1, 5)", "lognormal(p50=5ms, p99=50ms)", "lognormal(5ms, 50ms)", "lognormal(p50=5, p99=50)", "lognormal(p50= 5, p99= 50)",
-		"normal(1ms, 5ms)", "4096", "4096.0", "0.5", "50%", "1e-1", "1%%", "% 5", ".5", "5.", "0.5 ", "2s", "date(2s)", "date()", "date(2)", "soon",
+		"uniform(1ms, 5ms)", "uniform ( 1ms,5ms )", "uniform(1ms)", "uniform(1ms, 5ms", "uniform(1, 5)",
+		"lognormal(p50=5ms, p99=50ms)", "lognormal(5ms, 50ms)", "lognormal(p50=5, p99=50)", "lognormal(p50= 5, p99= 50)",
+		"normal(1ms, 5ms)", "4096", "4096.0", "0.5", "50%", "1e-1", "1%%", "% 5", ".5", "5.", "0.5 ", "2s", "date(2s)",
+		"date()", "date(2)", "soon",
 	}
 	for v, pattern := range textTypes() {
 		taken := 0
@@ -363,11 +367,13 @@ func outOfBounds(v encoding.TextUnmarshaler, text string) bool {
 // FuzzTextPatterns: what is read of a file is never refused by an editor. Signs, hexadecimals and
 // space that isn't ASCII's are left to the parsers.
 func FuzzTextPatterns(f *testing.F) {
-	for _, text := range []string{"5s", "10/s", "64KiB", "uniform(1ms, 5ms)", "lognormal(p50=5, p99=50)", "10%", "date(2s)"} {
+	for _, text := range []string{"5s", "10/s", "64KiB", "uniform(1ms, 5ms)", "lognormal(p50=5, p99=50)", "10%",
+		"date(2s)"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.ContainsAny(text, "-xX_\v") || strings.HasPrefix(text, "date(") && !strings.HasSuffix(text, ")") || !isASCII(text) {
+		if strings.ContainsAny(text, "-xX_\v") || strings.HasPrefix(text, "date(") && !strings.HasSuffix(text, ")") ||
+			!isASCII(text) {
 			return
 		}
 		for v, pattern := range textTypes() {

@@ -85,13 +85,18 @@ func TestThresholdsAreHeld(t *testing.T) {
 		record("push", 3, v("p99-ns/op", 11e6)), record("deliver", 3, v("p99-ns/op", 20e6), v("failed/device", 0)),
 	}
 	for text, want := range map[string]results.ThresholdOutcome{
-		"p99-ns/op{op=push} < 12ms":           {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // the median
-		"p99-ns/op{op=push} < 11ms":           {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
-		"p99-ns/op == 20ms":                   {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true, Held: true},
-		"failed/device == 0":                  {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3, Measured: true}, // the worst
-		"failed/device <= 0.5":                {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true, Held: true},
-		"p99-ns/op{op=verify} < 1s":           {Op: "verify", Unit: "p99-ns/op"},
-		"p99-ns/op{min=1001, op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true}, // 1,000 are enough by themselves
+		"p99-ns/op{op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
+			Held: true}, // the median
+		"p99-ns/op{op=push} < 11ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
+		"p99-ns/op == 20ms": {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true,
+			Held: true},
+		"failed/device == 0": {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3,
+			Measured: true}, // the worst
+		"failed/device <= 0.5": {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true,
+			Held: true},
+		"p99-ns/op{op=verify} < 1s": {Op: "verify", Unit: "p99-ns/op"},
+		"p99-ns/op{min=1001, op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
+			Held: true}, // 1,000 are enough by themselves
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
@@ -115,16 +120,20 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		verdict results.Verdict
 		says    string
 	}{
-		{"p99.9-ns/op < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive, "inconclusive: 8 operations: a p99.9 wants 10,000"},
+		{"p99.9-ns/op < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive,
+			"inconclusive: 8 operations: a p99.9 wants 10,000"},
 		{"p99.9-ns/op{min=8} < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Pass, "held"},
-		{"p99.9-ns/op{min=9} < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive, "inconclusive: 8 operations: a p99.9 wants 9"},
+		{"p99.9-ns/op{min=9} < 1s", record(8, v("p99.9-ns/op", 1e6)), results.Inconclusive,
+			"inconclusive: 8 operations: a p99.9 wants 9"},
 		{"p90-ns/op < 1s", record(100, v("p90-ns/op", 1e6)), results.Pass, "held"},
-		{"p90-ns/op < 1s", record(99, v("p90-ns/op", 1e6)), results.Inconclusive, "inconclusive: 99 operations: a p90 wants 100"},
+		{"p90-ns/op < 1s", record(99, v("p90-ns/op", 1e6)), results.Inconclusive,
+			"inconclusive: 99 operations: a p90 wants 100"},
 		{"p50-ns/op < 1s", record(1, v("p50-ns/op", 1e6)), results.Inconclusive, "inconclusive: 1 operation: a p50 wants 20"},
 		{"max-ns/op < 1s", record(1, v("max-ns/op", 1e6)), results.Pass, "held"},
 		// Of 8 operations half took longer: it isn't one in a hundred.
 		{"p99-ns/op < 1ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Regressed, "failed"},
-		{"p99-ns/op < 5ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Inconclusive, "inconclusive: 8 operations: a p99 wants 1,000"},
+		{"p99-ns/op < 5ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Inconclusive,
+			"inconclusive: 8 operations: a p99 wants 1,000"},
 		// 1,000 succeeded and 250 failed: it is the failures that count.
 		{"failed-p99-ns/op < 5ms", failures, results.Inconclusive, "inconclusive: 250 operations: a p99 wants 1,000"},
 	} {
@@ -134,7 +143,8 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		require.Equal(t, row.verdict, verdict, row.text)
 		require.Equal(t, row.says, text, row.text)
 	}
-	for _, bad := range []string{"p99-ns/op{min=0} < 1s", "p99-ns/op{min=x} < 1s", "p99-ns/op{few} < 1s", "p99-ns/op{op=push < 1s"} {
+	for _, bad := range []string{"p99-ns/op{min=0} < 1s", "p99-ns/op{min=x} < 1s", "p99-ns/op{few} < 1s",
+		"p99-ns/op{op=push < 1s"} {
 		require.Error(t, new(Threshold).UnmarshalText([]byte(bad)), bad)
 	}
 	s := Default()

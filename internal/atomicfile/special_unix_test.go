@@ -30,9 +30,11 @@ func TestWriteKeepsWhatIsThere(t *testing.T) {
 		target  string // likewise: where the data is found
 		mode    fs.FileMode
 	}{
-		"a private file": {func(dir string) error { return os.WriteFile(dir+"/f", []byte("longer than it"), 0o600) }, "f", "f", 0o600},
-		"a program":      {func(dir string) error { return os.WriteFile(dir+"/f", nil, 0o755) }, "f", "f", 0o755},
-		"a link":         {func(dir string) error { return link(os.WriteFile(dir+"/f", nil, 0o640), "f", dir+"/l") }, "l", "f", 0o640},
+		"a private file": {func(dir string) error { return os.WriteFile(dir+"/f", []byte("longer than it"), 0o600) }, "f",
+			"f", 0o600},
+		"a program": {func(dir string) error { return os.WriteFile(dir+"/f", nil, 0o755) }, "f", "f", 0o755},
+		"a link": {func(dir string) error { return link(os.WriteFile(dir+"/f", nil, 0o640), "f", dir+"/l") }, "l", "f",
+			0o640},
 		"a link to a link": {func(dir string) error {
 			return link(link(os.WriteFile(dir+"/f", nil, 0o640), "f", dir+"/k"), "k", dir+"/l")
 		}, "l", "f", 0o640},
@@ -148,7 +150,8 @@ func TestWriteAsAUserMay(t *testing.T) {
 
 // What is mounted on a file can't be replaced, and is written in place.
 func TestIrreplaceable(t *testing.T) {
-	for err, want := range map[error]bool{syscall.EBUSY: true, syscall.EROFS: true, syscall.EACCES: true, syscall.EPERM: true, syscall.ENOSPC: false, nil: false} {
+	for err, want := range map[error]bool{syscall.EBUSY: true, syscall.EROFS: true, syscall.EACCES: true,
+		syscall.EPERM: true, syscall.ENOSPC: false, nil: false} {
 		require.Equal(t, want, irreplaceable(err), "%v", err)
 	}
 }

@@ -64,7 +64,8 @@ func TestWriteWritesEveryFileOfTheCommit(t *testing.T) {
 
 	to := filepath.Join(t.TempDir(), "with space", "base")
 	require.NoError(t, r.write(t.Context(), old, to))
-	for name, want := range map[string]string{"a.go": "one", "sub dir/b.txt": "b", "hidden.txt": "export-ignore hides it from git archive"} {
+	for name, want := range map[string]string{"a.go": "one", "sub dir/b.txt": "b",
+		"hidden.txt": "export-ignore hides it from git archive"} {
 		text, err := os.ReadFile(filepath.Join(to, name))
 		require.NoError(t, err)
 		require.Equal(t, want, string(text))
@@ -93,7 +94,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	r, err := findRepository(t.Context(), dir)
 	require.NoError(t, err)
 	for ref, want := range map[string]string{
-		"nonesuch": "no such revision", "": "want a revision such as", "-x": "want a revision such as", "HEAD~7": "no such revision",
+		"nonesuch": "no such revision", "": "want a revision such as", "-x": "want a revision such as",
+		"HEAD~7": "no such revision",
 	} {
 		_, err := r.commit(t.Context(), ref)
 		var e *Error

@@ -39,7 +39,8 @@ func TestFunctions(t *testing.T) {
 		inputs = append(inputs, in)
 	}
 	differences := Differences(inputs[0], inputs[1])
-	require.Equal(t, []string{"module: example.com/dep.v2 v0.0.0 => ./one, now example.com/dep.v2 v0.0.0 => ./two"}, Texts(differences))
+	require.Equal(t, []string{"module: example.com/dep.v2 v0.0.0 => ./one, now example.com/dep.v2 v0.0.0 => ./two"},
+		Texts(differences))
 
 	program := filepath.Join(t.TempDir(), "program")
 	_, err = now.Go(t.Context(), "build", "-o", program, ".")

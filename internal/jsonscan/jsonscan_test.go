@@ -41,13 +41,17 @@ func (s *Scanner) value(into map[string]any, name string) bool {
 // The texts that are taken, and others near them.
 var (
 	usual = []string{
-		`{}`, ` { } `, `{"a":"b"}`, `{"a":"","b":0,"c":true,"d":false,"e":null}`, "\t{ \"a\" :\r\n 1 , \"b\" : { \"c\" : { } } }\n",
+		`{}`, ` { } `, `{"a":"b"}`, `{"a":"","b":0,"c":true,"d":false,"e":null}`,
+		"\t{ \"a\" :\r\n 1 , \"b\" : { \"c\" : { } } }\n",
 		`{"a":999999999999999999}`, `{"a":"b","a":"c"}`, `{"":""}`, `{"a":"<&>"}`, "{\"a\":\"\x7f\"}", `{"a/b":"12345678"}`,
 	}
 	unusual = []string{
-		``, ` `, `{`, `}`, `{}x`, `{}{}`, `{,}`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a" 1}`, `{a:1}`, `{"a":tru}`, `{"a":truex}`, `{"a":nulll}`,
-		`{"a":01}`, `{"a":-1}`, `{"a":1.0}`, `{"a":1e3}`, `{"a":1000000000000000000}`, `{"a":+1}`, `{"a":"b`, `{"a":"b}`, `{"":"0}`, `{"a":"\""}`,
-		`{"a":"\u0061"}`, "{\"a\":\"\n\"}", "{\"a\":\"1234567\x1f\"}", "{\"a\":\"12345678\xff\"}", `{"a":[]}`, `[]`, `null`, `1`, `"a"`,
+		``, ` `, `{`, `}`, `{}x`, `{}{}`, `{,}`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a" 1}`, `{a:1}`, `{"a":tru}`,
+		`{"a":truex}`, `{"a":nulll}`,
+		`{"a":01}`, `{"a":-1}`, `{"a":1.0}`, `{"a":1e3}`, `{"a":1000000000000000000}`, `{"a":+1}`, `{"a":"b`, `{"a":"b}`,
+		`{"":"0}`, `{"a":"\""}`,
+		`{"a":"\u0061"}`, "{\"a\":\"\n\"}", "{\"a\":\"1234567\x1f\"}", "{\"a\":\"12345678\xff\"}", `{"a":[]}`, `[]`, `null`,
+		`1`, `"a"`,
 		"\ufeff{}", "\v{}", "{\"a\":1\u00a0}",
 	}
 )
@@ -97,7 +101,8 @@ func TestSkip(t *testing.T) {
 
 func TestFoldsTo(t *testing.T) {
 	for name, want := range map[string]bool{
-		"State": true, "STATE": true, "ſtate": true, "statu": false, "states": false, "": false, "x": false, "é": true, "[tate": false,
+		"State": true, "STATE": true, "ſtate": true, "statu": false, "states": false, "": false, "x": false, "é": true,
+		"[tate": false,
 	} {
 		require.Equal(t, want, FoldsTo([]byte(name), "version", "state"), name)
 	}

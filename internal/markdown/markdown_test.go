@@ -62,7 +62,8 @@ func TestFence(t *testing.T) {
 
 // FuzzPage checks that no string makes a line that benchstat would read, whatever writes it.
 func FuzzPage(f *testing.F) {
-	for _, s := range []string{"a|b", "`", "``` \n BenchmarkX 1 1 ns/op", "\nUnit a b=c", "\r\nkey: value", "\u2028key: x", "\u0085key: x"} {
+	for _, s := range []string{"a|b", "`", "``` \n BenchmarkX 1 1 ns/op", "\nUnit a b=c", "\r\nkey: value",
+		"\u2028key: x", "\u0085key: x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -70,7 +71,8 @@ func FuzzPage(f *testing.F) {
 		text.WriteString("- " + Escape(s) + Code(s) + plaintext.Line(s) + "\n")
 		require.Equal(t, 1, strings.Count(text.String(), "\n"))
 		require.NoError(t, Fence(&text, "sh", s))
-		require.NoError(t, texttable.Table{Header: []string{"a", Escape(s)}, Rows: [][]string{{Code(s)}, {"x", Escape(s)}}}.Markdown(&text))
+		require.NoError(t, texttable.Table{Header: []string{"a", Escape(s)},
+			Rows: [][]string{{Code(s)}, {"x", Escape(s)}}}.Markdown(&text))
 		text.WriteString("BenchmarkLast 1 1 x\n")
 		reader := benchfmt.NewReader(&text, "")
 		for reader.Scan() {

@@ -42,7 +42,8 @@ func TestReadLocalPorts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			for path, text := range map[string]string{"proc/sys/net/ipv4/ip_local_port_range": row.ports, "proc/net/sockstat": row.sockets} {
+			for path, text := range map[string]string{"proc/sys/net/ipv4/ip_local_port_range": row.ports,
+				"proc/net/sockstat": row.sockets} {
 				if text == "" {
 					continue
 				}

@@ -50,25 +50,29 @@ func TestParseConfig(t *testing.T) {
 		Benchmarks: []Benchmarks{
 			{
 				Packages: []string{"./delivery", "./..."}, Run: "Push|Verify|Reference", Skip: "Own$", Count: 6,
-				References: map[string]string{"Push": "ReferenceBareSockets", "Push/size=1MB": "Reference"}, Where: "fleetmark.yaml:3:5",
+				References: map[string]string{"Push": "ReferenceBareSockets", "Push/size=1MB": "Reference"},
+				Where:      "fleetmark.yaml:3:5",
 			},
 			{Packages: []string{"./parse"}, Run: ".", Count: 10, Where: "fleetmark.yaml:8:5"},
 		},
 		Units: map[string]Unit{"tokens/op": {HigherIsBetter: true}, "waits/op": {}},
 		Targets: []Target{
-			{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op", Limit: Limit{low, 60, FormNumber}, EnforcedBy: "delivery.TestAllocations"},
+			{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op", Limit: Limit{low, 60, FormNumber},
+				EnforcedBy: "delivery.TestAllocations"},
 			{Name: "bytes", Figure: "streaming/100 MB peak growth B", Limit: Limit{low, 8388608, FormBytes}},
 			{Name: "decimal bytes", Figure: "benchmarks/delivery.Push B/op", Limit: Limit{low, 5500, FormDecimalBytes}},
 			{Name: "ratio", Figure: "benchmarks/delivery.Push ratio", Limit: Limit{low, 1.15, FormFactor}},
 			{Name: "requests", Figure: "rollout deliver requests/device", Limit: Limit{2, 2, FormNumber}},
 			{Name: "rate", Figure: "rollout deliver ops/s", Limit: Limit{7000, math.Inf(1), FormNumber}},
 			{Name: "cost", Figure: "profiling/push percent more", Limit: Limit{low, 3, FormPercent}},
-			{Name: "time", Figure: "benchmarks/delivery.Push ns/op", Limit: Limit{35000, 40000, FormDuration}, Machine: "i7-10700F"},
+			{Name: "time", Figure: "benchmarks/delivery.Push ns/op", Limit: Limit{35000, 40000, FormDuration},
+				Machine: "i7-10700F"},
 		},
 		AntiPatterns: []AntiPattern{{Name: "a leak", Tests: []string{"delivery.TestLeaks", "internal/wire.TestNames"}}},
 		Commands: []Command{
 			{Name: "quick", Run: []string{"go test -bench . ./delivery"}},
-			{Name: "two steps", Run: []string{"go test -bench . ./delivery > current.txt", "go tool benchstat BASELINE_METRICS.md current.txt"}},
+			{Name: "two steps", Run: []string{"go test -bench . ./delivery > current.txt",
+				"go tool benchstat BASELINE_METRICS.md current.txt"}},
 		},
 	}, got)
 	require.Equal(t, []string{"Reference", "ReferenceBareSockets"}, got.Benchmarks[0].Referenced())

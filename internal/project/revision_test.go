@@ -18,13 +18,16 @@ func TestBuildRevision(t *testing.T) {
 		settings []debug.BuildSetting
 		want     string
 	}{
-		"a build of a checkout":         {"v0.0.0-2026", []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}, "abc"},
-		"a build of a changed checkout": {"v0.0.0-2026", []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}, "abc+dirty"},
-		"go install MODULE@VERSION":     {"v1.2.3", nil, "v1.2.3"},
-		"go run":                        {"(devel)", []debug.BuildSetting{{Key: "GOOS", Value: "linux"}}, ""},
+		"a build of a checkout": {"v0.0.0-2026",
+			[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}, "abc"},
+		"a build of a changed checkout": {"v0.0.0-2026",
+			[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}, "abc+dirty"},
+		"go install MODULE@VERSION": {"v1.2.3", nil, "v1.2.3"},
+		"go run":                    {"(devel)", []debug.BuildSetting{{Key: "GOOS", Value: "linux"}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.want, buildRevision(&debug.BuildInfo{Main: debug.Module{Path: ours, Version: c.version}, Settings: c.settings}))
+			require.Equal(t, c.want, buildRevision(&debug.BuildInfo{Main: debug.Module{Path: ours, Version: c.version},
+				Settings: c.settings}))
 		})
 	}
 }
@@ -39,7 +42,8 @@ func TestCheckoutRevision(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 			}
 		}
-		for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "m"}} {
+		for _, args := range [][]string{{"init", "-q"}, {"add", "."},
+			{"-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "m"}} {
 			_, err := git(t.Context(), dir, args...)
 			require.NoError(t, err)
 		}
@@ -56,7 +60,8 @@ func TestCheckoutRevision(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sub", "file"), []byte("2"), 0o600))
 	require.Equal(t, head+"+dirty", ask(dir))
 
-	for name, goMod := range map[string]string{"no module": "", "another module": "module example.com/other\n", "a longer path": "module " + ours + "/v2\n"} {
+	for name, goMod := range map[string]string{"no module": "", "another module": "module example.com/other\n",
+		"a longer path": "module " + ours + "/v2\n"} {
 		dir, _ := repository(goMod)
 		require.Equal(t, UnknownRevision, ask(dir), name)
 		require.Equal(t, UnknownRevision, ask(filepath.Join(dir, "sub")), name)

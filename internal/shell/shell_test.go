@@ -9,7 +9,8 @@ import (
 )
 
 func TestJoin(t *testing.T) {
-	require.Equal(t, `go test -run '^$' -bench 'Push|Verify' ./delivery`, Join("go", "test", "-run", "^$", "-bench", "Push|Verify", "./delivery"))
+	require.Equal(t, `go test -run '^$' -bench 'Push|Verify' ./delivery`,
+		Join("go", "test", "-run", "^$", "-bench", "Push|Verify", "./delivery"))
 	require.Equal(t, `echo '' 'it'\''s' a=b`, Join("echo", "", "it's", "a=b"))
 }
 

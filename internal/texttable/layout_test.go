@@ -25,7 +25,8 @@ func fitted(t *testing.T, table Table, width int) string {
 }
 
 func TestTableLosesTheLeastImportantFirst(t *testing.T) {
-	table := fiveColumns([]string{"a-long-name", "12.0µs", "13.0µs", "0.001", "every word of a note"}, []string{"更新更新", "1", "2"})
+	table := fiveColumns([]string{"a-long-name", "12.0µs", "13.0µs", "0.001", "every word of a note"},
+		[]string{"更新更新", "1", "2"})
 	shown := func(width int) string { return fitted(t, table, width) }
 	whole := `name           base     now      p  note
 a-long-name  12.0µs  13.0µs  0.001  every word of a note
@@ -61,7 +62,8 @@ func TestTableShortensHeads(t *testing.T) {
 		Header: []string{"sec/op", "runs/20260102T030405Z-rollout-1a2b3c"}, Align: "lr", Fold: []Fold{{}, {Rank: 1}},
 		Rows: [][]string{{"Push", "13.2µs ± 2%"}}, Ruleless: true,
 	}
-	require.Equal(t, "sec/op  runs/202…-1a2b3c\nPush         13.2µs ± 2%\nshortened: heads; COLUMNS=44 shows all\n", fitted(t, table, 24))
+	require.Equal(t, "sec/op  runs/202…-1a2b3c\nPush         13.2µs ± 2%\nshortened: heads; COLUMNS=44 shows all\n",
+		fitted(t, table, 24))
 }
 
 func TestHeadlessTable(t *testing.T) {
@@ -75,18 +77,21 @@ func TestHeadlessTable(t *testing.T) {
 
 // TestNoLineIsWider tries every width in which the columns that always stay have room.
 func TestNoLineIsWider(t *testing.T) {
-	table := fiveColumns([]string{strings.Repeat("新", 20), "1", "2", "3", strings.Repeat("word ", 9)}, []string{"x", "\x1b[31m10.00µs\x1b[0m"})
+	table := fiveColumns([]string{strings.Repeat("新", 20), "1", "2", "3", strings.Repeat("word ", 9)},
+		[]string{"x", "\x1b[31m10.00µs\x1b[0m"})
 	for width := 23; width < 120; width++ { // 8+3+8 and two gaps
 		body, note, _ := strings.Cut(fitted(t, table, width), "left out")
 		for line := range strings.Lines(body) {
 			require.LessOrEqual(t, Width(strings.TrimSuffix(line, "\n")), width, "%d: %q", width, line)
 		}
-		require.Equal(t, table.fit(0, frame{between: 2}).Whole > width, note != "" || strings.Contains(body, "shortened"), "%d", width)
+		require.Equal(t, table.fit(0, frame{between: 2}).Whole > width, note != "" || strings.Contains(body, "shortened"),
+			"%d", width)
 	}
 }
 
 func TestJoin(t *testing.T) {
 	require.Empty(t, Join().Note())
 	require.Equal(t, "left out: p, test; COLUMNS=90 shows all", Join(
-		Layout{Dropped: []string{"p"}, Whole: 90}, Layout{Whole: 200}, Layout{Dropped: []string{"p", "test"}, Whole: 80}).Note())
+		Layout{Dropped: []string{"p"}, Whole: 90}, Layout{Whole: 200},
+		Layout{Dropped: []string{"p", "test"}, Whole: 80}).Note())
 }

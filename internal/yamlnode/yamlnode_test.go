@@ -41,7 +41,8 @@ func TestNodes(t *testing.T) {
 		{"a: {b: 1}", "a mapping", "-", "-"},
 		{"a:\n  b: 1\n", "a mapping", "-", "-"},
 		{"a:", "nothing", "-", "-"},
-		{"a: " + strings.Repeat("ä", 61), `"` + strings.Repeat("ä", 60) + `…"`, strings.Repeat("ä", 61), strings.Repeat("ä", 61)},
+		{"a: " + strings.Repeat("ä", 61), `"` + strings.Repeat("ä", 60) + `…"`, strings.Repeat("ä", 61),
+			strings.Repeat("ä", 61)},
 	} {
 		n, _ := value(t, c.text)
 		require.Equal(t, c.describe, yamlnode.Describe(n), c.text)
@@ -94,10 +95,12 @@ func TestText(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]*yamlnode.SyntaxError{
-		"a: 1\na: 2\n":      nil,
-		"":                  nil,
-		"a: \xff\n":         {Line: 1, Column: 4, Problem: "byte 0xFF is not UTF-8", Want: "the file in UTF-8; it may be in Latin-1 or Windows-1252"},
-		"a: [[[[1]]]]":      {Line: 1, Column: 7, Problem: "lists and mappings within each other, over 3 deep", Want: "a page"},
+		"a: 1\na: 2\n": nil,
+		"":             nil,
+		"a: \xff\n": {Line: 1, Column: 4, Problem: "byte 0xFF is not UTF-8",
+			Want: "the file in UTF-8; it may be in Latin-1 or Windows-1252"},
+		"a: [[[[1]]]]": {Line: 1, Column: 7, Problem: "lists and mappings within each other, over 3 deep",
+			Want: "a page"},
 		"a: 1\n---\nb: 2\n": {Line: 3, Column: 1, Problem: "a second document", Want: "one page a file"},
 		"a:\n\tb: 1\n":      {Line: 2, Column: 1, Problem: "not YAML: a tab where a line is indented", Want: "spaces"},
 	} {

@@ -22,7 +22,8 @@ func FuzzBehavior(f *testing.F) {
 		`{"network":{"bandwidth":"uniform(0, 1)"},"faults":[{"kind":"slow-read","rate":"uniform(1, 2)","share":"10%","first":3}]}`,
 		`{"faults":[{"kind":"status-503","retry_after":"date(2s)"},{"kind":"status","status":418,"on":"version"}]}`,
 		`{"faults":[{"kind":"reset-mid-upload","after_bytes":4096},{"kind":"redirect-307","origin":"other"}]}`,
-		`{"faults":[{"kind":"garbage","share":1e-3},{"kind":"garbage","share":-0}]}`, `{"faults":[{"kind":"slow-read","rate":-1}]}`,
+		`{"faults":[{"kind":"garbage","share":1e-3},{"kind":"garbage","share":-0}]}`,
+		`{"faults":[{"kind":"slow-read","rate":-1}]}`,
 		`{"faults":[],"require":[],"life":{},"network":{}}`, `{"latency":null,"faults":null}`, `{"require":[{"name":"a b"}]}`,
 	} {
 		f.Add([]byte(seed))
@@ -46,7 +47,8 @@ func FuzzBehavior(f *testing.F) {
 		const seed, device, attempt = 1, 2, 3
 		life := b.Life.Lifecycle(seed, device, attempt)
 		for _, d := range []time.Duration{
-			b.Delay(seed, device, attempt), b.Network.ExtraDelay(seed, device, attempt, random.StreamRTT), life.Install, life.Reboot,
+			b.Delay(seed, device, attempt), b.Network.ExtraDelay(seed, device, attempt, random.StreamRTT), life.Install,
+			life.Reboot,
 		} {
 			require.True(t, d >= 0 && d <= random.MaxDuration, d)
 		}

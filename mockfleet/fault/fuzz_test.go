@@ -21,7 +21,8 @@ func FuzzFaults(f *testing.F) {
 		`{"faults":[{"kind":"status-503","retry_after":"date(2s)"},{"kind":"status","status":418,"on":"version"}]}`,
 		`{"faults":[{"kind":"reset-mid-upload","after_bytes":4096},{"kind":"redirect-307","origin":"other"}]}`,
 		`{"latency":"lognormal(p50=5ms, p99=50ms)","faults":[{"kind":"stall-mid-upload","after_bytes":"lognormal(p50=1, p99=9)","delay":"1s"}]}`,
-		`{"faults":[{"kind":"garbage","share":1e-3}]}`, `{"faults":[{"kind":"garbage","share":-0}]}`, `{"faults":[{"kind":"slow-read","rate":-1}]}`,
+		`{"faults":[{"kind":"garbage","share":1e-3}]}`, `{"faults":[{"kind":"garbage","share":-0}]}`,
+		`{"faults":[{"kind":"slow-read","rate":-1}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -45,7 +46,8 @@ func FuzzFaults(f *testing.F) {
 		for at := range set.points {
 			for i := range set.points[at] {
 				in := Injection{&set.points[at][i], Attempt{Seed: 1, Device: 2, Number: 3}}
-				if d, n := in.Wait(), in.Offset(); d < 0 || d > random.MaxDuration || n < 0 || n > random.MaxInt || in.BytesPerSecond() < 1 {
+				if d, n := in.Wait(), in.Offset(); d < 0 || d > random.MaxDuration || n < 0 || n > random.MaxInt ||
+					in.BytesPerSecond() < 1 {
 					t.Fatalf("%+v: out of bounds", in.Fault)
 				}
 			}

@@ -97,8 +97,10 @@ func parametersOf(k Kind) string {
 // applied returns what becomes of an update on which a fault acts.
 func applied(t *testing.T, k Kind) string {
 	words := map[string]string{
-		"slow-read": "yes", "no-continue": "yes", "corrupt": "yes, with another content, unless it is answered 400", "duplicate": "yes",
-		"reset-mid-upload": "no", "close-mid-upload": "no", "stall-mid-upload": "no", "early-4xx": "no", "status-417": "no", "no-chunked": "no",
+		"slow-read": "yes", "no-continue": "yes", "corrupt": "yes, with another content, unless it is answered 400",
+		"duplicate":        "yes",
+		"reset-mid-upload": "no", "close-mid-upload": "no", "stall-mid-upload": "no", "early-4xx": "no", "status-417": "no",
+		"no-chunked": "no",
 		"status-202": "yes, after the delay", "reboot": "yes", "failed-install": "no", "rollback": "yes, and undone",
 	}
 	switch k.Point {

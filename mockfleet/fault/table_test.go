@@ -26,8 +26,10 @@ func TestEveryFaultOfTheTableIsTestedAndDocumented(t *testing.T) {
 
 // acts reports whether a row of the table has what its point asks for, and nothing of another.
 func acts(k Kind) bool {
-	has := []bool{k.Connect != nil || k.Port != nil, k.Upload != nil, k.Body != nil, k.Install != nil, k.Respond != nil, k.Report != nil}
-	want := map[Point]int{PointConnect: 0, PointReuse: 0, PointUpload: 1, PointBody: 2, PointInstall: 3, PointResponse: 4, PointReport: 5}[k.Point]
+	has := []bool{k.Connect != nil || k.Port != nil, k.Upload != nil, k.Body != nil, k.Install != nil, k.Respond != nil,
+		k.Report != nil}
+	want := map[Point]int{PointConnect: 0, PointReuse: 0, PointUpload: 1, PointBody: 2, PointInstall: 3,
+		PointResponse: 4, PointReport: 5}[k.Point]
 	for i := range has {
 		if has[i] != (i == want) {
 			return false
@@ -41,7 +43,8 @@ func acts(k Kind) bool {
 func TestInjectionsAreAPureFunction(t *testing.T) {
 	spread, err := random.ParseInt("uniform(0, 100000)")
 	require.NoError(t, err)
-	set := Compile([]Fault{{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread}, {Kind: "status-500", Share: 0.5}})
+	set := Compile([]Fault{{Kind: "reset-mid-upload", Share: 0.25, First: 2, AfterBytes: spread},
+		{Kind: "status-500", Share: 0.5}})
 	outcome := func(seed uint64, order func(n int) int) (out []string, hit int) {
 		const devices = 4000
 		out = make([]string, devices)

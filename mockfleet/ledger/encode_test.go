@@ -66,7 +66,8 @@ func TestTheLedgersLinesHaveEveryField(t *testing.T) {
 	n := 0
 	fill(t, reflect.ValueOf(&e).Elem(), &n)
 	want := lineOfJSON(t, e)
-	require.Equal(t, want, string(e.AppendLine(nil)), "Entry.AppendLine lacks a field of Entry, or has it in another place")
+	require.Equal(t, want, string(e.AppendLine(nil)),
+		"Entry.AppendLine lacks a field of Entry, or has it in another place")
 
 	var read Entry
 	var r Reader
@@ -76,7 +77,8 @@ func TestTheLedgersLinesHaveEveryField(t *testing.T) {
 
 // TestReadingALineAllocatesItsID, and nothing else if the device runs what the one before runs.
 func TestReadingALineAllocatesItsID(t *testing.T) {
-	e := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1}, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
+	e := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1}, Version: "2.0.0", Digest: "ab",
+		State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
 	lines := e.AppendLine(nil)
 	e.ID = address.DeviceID(8)
 	lines = bytes.Repeat(e.AppendLine(lines), 1001)
@@ -90,9 +92,12 @@ func TestReadingALineAllocatesItsID(t *testing.T) {
 
 func TestALineIsAsEncodingJSONWritesIt(t *testing.T) {
 	for name, e := range map[string]Entry{
-		"zero":              {},
-		"the usual one":     {Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"},
-		"the largest":       {Device: math.MaxInt, Counts: Counts[uint32]{Pushes: math.MaxUint32}, BytesReceived: math.MaxUint64},
+		"zero": {},
+		"the usual one": {Device: 7, ID: address.DeviceID(7),
+			Counts: Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab",
+			State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"},
+		"the largest": {Device: math.MaxInt, Counts: Counts[uint32]{Pushes: math.MaxUint32},
+			BytesReceived: math.MaxUint64},
 		"a negative device": {Device: -1},
 		"no fault acted":    {Faults: map[string]uint32{}},
 		"faults":            {Faults: map[string]uint32{"refuse": 1, "": 2, "a<b": 3, "blackhole": 4}},
@@ -131,8 +136,10 @@ func TestLedgerReader(t *testing.T) {
 		"cut off":               {`{"device":1}` + "\n" + `{"device":2`, []int{1}, "unexpected end"},
 		"two in a line":         {`{"device":1}{"device":2}` + "\n", nil, "invalid character"},
 		"too large a number":    {`{"device":1,"pushes":4294967296}` + "\n", nil, "cannot unmarshal number"},
-		"a former name":         {`{"device":1}` + "\n" + `{"device":2,"pushes":1,"feigned":1}` + "\n", []int{1}, `the count "feigned" is called "false_acks" now`},
-		"too long":              {`{"device":1,"version":"` + strings.Repeat("2", maxLedgerLine) + `"}` + "\n", nil, "a line has over 65536 bytes"},
+		"a former name": {`{"device":1}` + "\n" + `{"device":2,"pushes":1,"feigned":1}` + "\n", []int{1},
+			`the count "feigned" is called "false_acks" now`},
+		"too long": {`{"device":1,"version":"` + strings.Repeat("2", maxLedgerLine) + `"}` + "\n", nil,
+			"a line has over 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := NewReader(strings.NewReader(row.text))
@@ -159,7 +166,8 @@ func TestLedgerReader(t *testing.T) {
 // it saw.
 func TestReaderRefusesFormerNames(t *testing.T) {
 	for former, now := range map[string]string{
-		"feigned": "false_acks", "unfit": "install_failures", "struck": "connections_aborted", "turned_away": "connections_over_limit",
+		"feigned": "false_acks", "unfit": "install_failures", "struck": "connections_aborted",
+		"turned_away":  "connections_over_limit",
 		"misaddressed": "misdirected", "faulted": "forced_rejects", "broken": "incomplete", "injected": "injections",
 	} {
 		line := `{"device":7,"pushes":1,"` + former + `":0,"version":"2.0.0"}` + "\n"
@@ -173,14 +181,20 @@ func TestReaderRefusesFormerNames(t *testing.T) {
 // FuzzLedgerLine: a line without former names means what encoding/json says it means, read by hand
 // or not, and whatever was read before it.
 func FuzzLedgerLine(f *testing.F) {
-	usual := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1}, BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
+	usual := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1},
+		BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
 	f.Add(usual.AppendLine(nil))
 	for _, s := range []string{
-		`{}`, `null`, `{"device":1,"device":2}`, `{"device":01}`, `{"device":-1}`, `{"device":1.0}`, `{"device":1e1}`, `{"device":999999999999999999}`,
-		`{"pushes":4294967295}`, `{"pushes":4294967296}`, `{"pushes":null}`, `{"bytes_received":18446744073709551615}`, `{"bytes_received":100000000000000000}`,
-		`{"faults":{}}`, `{"faults":{"a":1,"a":2}}`, `{"faults":{"a":1},"faults":{"b":2}}`, `{"faults":null}`, `{"faults":{"a":-1}}`, `{"faults":{"a":1,}}`,
-		`{"version":"2.0.0"}`, `{"version":"2.0.0x"}`, `{"version":"2.0.0\""}`, `{"version":"2.0"}`, `{"version":""}`, `{"version":"\u0032"}`, "{\"version\":\"\xff\"}", "{\"version\":\"\x7f\"}",
-		`{"Version":"3"}`, `{"ſtate":"idle"}`, `{"state":7}`, `{"state":"idle"`, `{"state":"idle"}}`, `{"state":"idle"},`, `{"a":[{}]}`, `{"device":1,}`, `{,}`, `{"device"}`,
+		`{}`, `null`, `{"device":1,"device":2}`, `{"device":01}`, `{"device":-1}`, `{"device":1.0}`, `{"device":1e1}`,
+		`{"device":999999999999999999}`,
+		`{"pushes":4294967295}`, `{"pushes":4294967296}`, `{"pushes":null}`, `{"bytes_received":18446744073709551615}`,
+		`{"bytes_received":100000000000000000}`,
+		`{"faults":{}}`, `{"faults":{"a":1,"a":2}}`, `{"faults":{"a":1},"faults":{"b":2}}`, `{"faults":null}`,
+		`{"faults":{"a":-1}}`, `{"faults":{"a":1,}}`,
+		`{"version":"2.0.0"}`, `{"version":"2.0.0x"}`, `{"version":"2.0.0\""}`, `{"version":"2.0"}`, `{"version":""}`,
+		`{"version":"\u0032"}`, "{\"version\":\"\xff\"}", "{\"version\":\"\x7f\"}",
+		`{"Version":"3"}`, `{"ſtate":"idle"}`, `{"state":7}`, `{"state":"idle"`, `{"state":"idle"}}`, `{"state":"idle"},`,
+		`{"a":[{}]}`, `{"device":1,}`, `{,}`, `{"device"}`,
 		`{"connections_aborted":1} `, `[]`, `"x"`, `{"id":"device-00000007"}`, `{"digest":"<"}`,
 		`{"feigned":0}`, `{"Feigned":1}`, `{"device":1,"\u0062roken":1}`, `{"faults":{"broken":1}}`,
 	} {
@@ -215,7 +229,8 @@ func FuzzEntry(f *testing.F) {
 	f.Add(-7, uint32(math.MaxUint32), uint64(math.MaxUint64), "<\u2028\xff\"", "")
 	f.Fuzz(func(t *testing.T, device int, count uint32, size uint64, text, fault string) {
 		e := Entry{
-			Device: device, ID: text, Counts: Counts[uint32]{Pushes: count, ConnectionsAborted: count + 1}, Faults: map[string]uint32{fault: count, text: 1},
+			Device: device, ID: text, Counts: Counts[uint32]{Pushes: count, ConnectionsAborted: count + 1},
+			Faults:        map[string]uint32{fault: count, text: 1},
 			BytesReceived: size, Version: text, Digest: fault, State: wire.State(text), UpdatedAt: fault,
 		}
 		require.Equal(t, lineOfJSON(t, e), string(e.AppendLine(nil)))

@@ -12,7 +12,8 @@ import (
 // What is read of a query is written in the same way again; what is refused says why in a line.
 func FuzzParseQuery(f *testing.F) {
 	for _, seed := range []string{
-		"", "group=slow&stage=running&fault=refuse", "from=3&to=5&limit=1&all=true", "has=applied&lacks=applied_twice&version=2.0.0",
+		"", "group=slow&stage=running&fault=refuse", "from=3&to=5&limit=1&all=true",
+		"has=applied&lacks=applied_twice&version=2.0.0",
 		"from=-1", "all=1", "limit=99999999999999999999", "group=a&group=b", "x=y", "version=%00%ff",
 	} {
 		f.Add(seed)
@@ -38,7 +39,8 @@ func FuzzParseQuery(f *testing.F) {
 // TestQueryTakesOldNames checks that queries take the names that counts had a release ago.
 func TestQueryTakesOldNames(t *testing.T) {
 	e := Entry{Counts: Counts[uint32]{
-		FalseAcks: 1, InstallFailures: 1, ConnectionsAborted: 1, ConnectionsOverLimit: 1, Misdirected: 1, ForcedRejects: 1, Incomplete: 1,
+		FalseAcks: 1, InstallFailures: 1, ConnectionsAborted: 1, ConnectionsOverLimit: 1, Misdirected: 1, ForcedRejects: 1,
+		Incomplete: 1,
 	}}
 	for _, old := range []string{"feigned", "unfit", "struck", "turned_away", "misaddressed", "faulted", "broken"} {
 		for _, row := range []struct {
@@ -50,5 +52,6 @@ func TestQueryTakesOldNames(t *testing.T) {
 			require.Equal(t, !row.want, row.q.Matches(&Entry{}), "%+v", row.q)
 		}
 	}
-	require.ErrorContains(t, Query{Has: "luck"}.Validate(nil), "one of pushes, applied, applied_twice, repeats, rejected, forced_rejects, false_acks")
+	require.ErrorContains(t, Query{Has: "luck"}.Validate(nil),
+		"one of pushes, applied, applied_twice, repeats, rejected, forced_rejects, false_acks")
 }

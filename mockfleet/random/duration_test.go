@@ -52,7 +52,8 @@ func TestDuration(t *testing.T) {
 
 	d, err = Uniform(10*ms, 20*ms)
 	require.NoError(t, err)
-	require.Equal(t, []time.Duration{10 * ms, 12500 * time.Microsecond, 20 * ms}, []time.Duration{d.Sample(0), d.Sample(0.25), d.Sample(1)})
+	require.Equal(t, []time.Duration{10 * ms, 12500 * time.Microsecond, 20 * ms},
+		[]time.Duration{d.Sample(0), d.Sample(0.25), d.Sample(1)})
 	d, err = Fixed(5 * ms)
 	require.NoError(t, err)
 	require.Equal(t, []time.Duration{5 * ms, 5 * ms}, []time.Duration{d.Sample(0.001), d.Sample(0.999)})
@@ -62,7 +63,8 @@ func TestDuration(t *testing.T) {
 }
 
 func FuzzParseDuration(f *testing.F) {
-	for _, seed := range []string{"", "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)", "uniform(", "1h1ns", "lognormal(p50=1ns,p99=1h)"} {
+	for _, seed := range []string{"", "5ms", "uniform(1ms, 5ms)", "lognormal(p50=5ms, p99=50ms)", "uniform(", "1h1ns",
+		"lognormal(p50=1ns,p99=1h)"} {
 		f.Add(seed, 0.5)
 	}
 	f.Fuzz(func(t *testing.T, text string, u float64) {

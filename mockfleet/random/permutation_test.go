@@ -25,7 +25,8 @@ func TestAPermutationIsOne(t *testing.T) {
 func TestAPermutationShuffles(t *testing.T) {
 	const n, parts = 10_000, 4
 	var from [parts][parts]int
-	p, other, offline := NewPermutation(n, 1, StreamMember), NewPermutation(n, 2, StreamMember), NewPermutation(n, 1, StreamOffline)
+	p, other, offline := NewPermutation(n, 1, StreamMember), NewPermutation(n, 2, StreamMember), NewPermutation(n, 1,
+		StreamOffline)
 	same, sameOffline := 0, 0
 	for i := range n {
 		from[i*parts/n][p.Of(i)*parts/n]++

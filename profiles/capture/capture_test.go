@@ -147,7 +147,8 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 
 	rows, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
-	require.True(t, slices.ContainsFunc(rows, func(r view.Row) bool { return r.Function == profiletest.Path+"Loop" }), rows)
+	require.True(t, slices.ContainsFunc(rows, func(r view.Row) bool { return r.Function == profiletest.Path+"Loop" }),
+		rows)
 }
 
 // What accumulates in the runtime is of the repetition alone, to the byte.
@@ -177,7 +178,8 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 
 	require.Zero(t, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateBefore"))
 	require.EqualValues(t, profiletest.Blocks, blocks(t, during[profiles.Allocs], "alloc_objects", "allocateDuring"))
-	require.EqualValues(t, profiletest.Blocks*profiletest.BlockBytes, blocks(t, during[profiles.Allocs], "alloc_space", "allocateDuring"))
+	require.EqualValues(t, profiletest.Blocks*profiletest.BlockBytes,
+		blocks(t, during[profiles.Allocs], "alloc_space", "allocateDuring"))
 	require.EqualValues(t, 10, blocks(t, during[profiles.Heap], "inuse_objects", "allocateDuring"))
 	require.EqualValues(t, 10*profiletest.BlockBytes, blocks(t, during[profiles.Heap], "inuse_space", "allocateDuring"))
 }
@@ -340,10 +342,11 @@ func TestStartRefuses(t *testing.T) {
 		cfg        capture.Config
 		want       string
 	}{
-		"repetition 0":       {want: "repetition 0: want 1 or more"},
-		"canceled":           {ctx: canceled, repetition: 1, want: "not started: context canceled"},
-		"a file for a dir":   {dir: file, repetition: 1, want: "cannot be made"},
-		"unknown kind":       {repetition: 1, cfg: capture.Config{Kinds: []profiles.Kind{"cpuu"}}, want: `kind "cpuu": unknown: want one of cpu, heap`},
+		"repetition 0":     {want: "repetition 0: want 1 or more"},
+		"canceled":         {ctx: canceled, repetition: 1, want: "not started: context canceled"},
+		"a file for a dir": {dir: file, repetition: 1, want: "cannot be made"},
+		"unknown kind": {repetition: 1, cfg: capture.Config{Kinds: []profiles.Kind{"cpuu"}},
+			want: `kind "cpuu": unknown: want one of cpu, heap`},
 		"no kinds":           {repetition: 1, cfg: capture.Config{Kinds: []profiles.Kind{}}, want: "no kinds"},
 		"a kind twice":       {repetition: 1, cfg: everything(profiles.CPU, profiles.CPU), want: "cpu: named twice"},
 		"label key":          {repetition: 1, cfg: labeled("a=b", "c"), want: `label "a=b": want a key`},
@@ -413,7 +416,8 @@ func TestStopWritesWhatItCan(t *testing.T) {
 
 // One address that has no name must not have pprof look for the binary.
 func TestCaptureKeepsNames(t *testing.T) {
-	named, nameless := &profile.Location{ID: 1, Line: []profile.Line{{Function: &profile.Function{ID: 1, Name: "root"}}}}, &profile.Location{ID: 2}
+	named, nameless := &profile.Location{ID: 1,
+		Line: []profile.Line{{Function: &profile.Function{ID: 1, Name: "root"}}}}, &profile.Location{ID: 2}
 	for _, row := range []struct {
 		stack []*profile.Location
 		want  bool

@@ -63,7 +63,8 @@ func TestCaptureRemote(t *testing.T) {
 		data, err := os.ReadFile(f.Path)
 		require.NoError(t, err)
 		require.NotContains(t, string(data), secret)
-		out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", "-symbolize=none", f.Path).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", "-symbolize=none",
+			f.Path).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 	require.FileExists(t, filepath.Join(dir, "trace.3.out"))
@@ -81,7 +82,8 @@ func TestCaptureRemoteGivesUp(t *testing.T) {
 		s.URL:                            "it answers 401 Unauthorized: who are you?",
 	} {
 		// An hour would be noticed.
-		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1, capture.RemoteConfig{Duration: time.Hour, Trace: true})
+		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1,
+			capture.RemoteConfig{Duration: time.Hour, Trace: true})
 		require.ErrorContains(t, err, says)
 		require.Empty(t, files)
 		for _, k := range profiles.Kinds() {
@@ -98,12 +100,14 @@ func TestCaptureRemoteRefuses(t *testing.T) {
 		address, says string
 		cfg           capture.RemoteConfig
 	}{
-		"a password":   {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password", capture.RemoteConfig{}},
-		"no address":   {"6060", "want http://HOST:PORT/debug/pprof", capture.RemoteConfig{}},
-		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
-		"no pprof":     {s.URL + "/other", "404", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
-		"too short":    {s.URL, "want 1s to 1h", capture.RemoteConfig{Duration: time.Millisecond}},
-		"kinds":        {s.URL, "named twice", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
+		"a password": {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password",
+			capture.RemoteConfig{}},
+		"no address": {"6060", "want http://HOST:PORT/debug/pprof", capture.RemoteConfig{}},
+		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused",
+			capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"no pprof":  {s.URL + "/other", "404", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
+		"too short": {s.URL, "want 1s to 1h", capture.RemoteConfig{Duration: time.Millisecond}},
+		"kinds":     {s.URL, "named twice", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU, profiles.CPU}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

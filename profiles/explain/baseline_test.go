@@ -28,7 +28,8 @@ func TestBaselineProfiles(t *testing.T) {
 				require.False(t, filepath.IsAbs(m.File), m.File)
 			}
 		}
-		_, err = explain.Explain(t.Context(), files[:5], files[3:8], explain.Options{Own: []string{"github.com/fleetmark/fleetmark/"}})
+		_, err = explain.Explain(t.Context(), files[:5], files[3:8],
+			explain.Options{Own: []string{"github.com/fleetmark/fleetmark/"}})
 		require.NoError(t, err)
 	}
 }

@@ -47,7 +47,8 @@ func push() []synthetic {
 
 // repetitions writes so many profiles of an operation, with the noise of counting samples at 100 Hz
 // and that of a machine whose speed moves.
-func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64, op []synthetic) (files []string) {
+func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64,
+	op []synthetic) (files []string) {
 	t.Helper()
 	const period = 10_000_000
 	whole := 0.0
@@ -58,7 +59,8 @@ func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations 
 		p := &profile.Profile{
 			SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
 			PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: period,
-			Comments: []string{fmt.Sprintf("%s=%d", profiles.OperationsLabel, operations), fmt.Sprintf("%s=%.0f", profiles.ProcessorLabel, machine[i]*whole*float64(operations))},
+			Comments: []string{fmt.Sprintf("%s=%d", profiles.OperationsLabel, operations),
+				fmt.Sprintf("%s=%.0f", profiles.ProcessorLabel, machine[i]*whole*float64(operations))},
 		}
 		functions := map[string]*profile.Location{}
 		for _, s := range op {
@@ -161,7 +163,8 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d planted, %d found among the first three, %d times the interval held it, %.2f wide on average", all, found, held, widths/float64(held))
+	t.Logf("%d planted, %d found among the first three, %d times the interval held it, %.2f wide on average", all, found,
+		held, widths/float64(held))
 	if rounds == 8 {
 		require.GreaterOrEqual(t, float64(found), 0.95*float64(all))
 		require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
@@ -232,7 +235,8 @@ func TestExplainSaysOfMachines(t *testing.T) {
 	require.Len(t, two("cpu", same, others, others), 1)
 	require.Len(t, two("cpu", others, others, others), 2)
 	require.Empty(t, two("cpu", same, same, others))
-	one, again, other, both, unknown := on("one", "a1"), on("again", "a1"), on("other", "b2"), on("both", "a1", "b2"), on("unknown", "")
+	one, again, other, both, unknown := on("one", "a1"), on("again", "a1"), on("other", "b2"), on("both", "a1",
+		"b2"), on("unknown", "")
 	for name, row := range map[string]struct {
 		base, now []string
 		says      string
@@ -245,7 +249,8 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		"samples": {one, other, "profiled on different machines", "samples"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := Explain(t.Context(), row.base, row.now, Options{Own: []string{"own."}, Selection: profiles.Selection{SampleIndex: row.sample}})
+			e, err := Explain(t.Context(), row.base, row.now,
+				Options{Own: []string{"own."}, Selection: profiles.Selection{SampleIndex: row.sample}})
 			require.NoError(t, err)
 			var text strings.Builder
 			require.NoError(t, e.WriteText(&text))
@@ -346,14 +351,16 @@ func TestExplainRefuses(t *testing.T) {
 		"too few":           {good[:3], good, Options{Own: own}, "the first has 3 profiles: want 5 to 400"},
 		"too few for alpha": {good[:4], good[:4], Options{Own: own}, "either side has 4 profiles: want 5 to 400"},
 		// 2 of the 2^7 ways to exchange pairs are as they are and all the other way round: 1.6%.
-		"too few pairs":        {good[:7], good[:7], Options{Own: own, Paired: true}, "either side has 7 profiles: want 8 to 400"},
-		"alpha of nothing":     {good, good, Options{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
-		"odd pairs":            {good[:7], good, Options{Own: own, Paired: true}, "7 and 8 repetitions"},
-		"missing":              {good, append([]string{"nowhere.pb.gz"}, good[1:]...), Options{Own: own}, "missing"},
-		"without operations":   {good, unlabelled, Options{Own: own}, "doesn't say of how many operations it is"},
-		"not symbolized":       {nameless, good, Options{Own: own}, "not symbolized"},
-		"no such sample index": {good, good, Options{Own: own, Selection: profiles.Selection{SampleIndex: "inuse_space"}}, "inuse_space"},
-		"alpha":                {good, good, Options{Own: own, Alpha: 1}, "alpha 1"},
+		"too few pairs": {good[:7], good[:7], Options{Own: own, Paired: true},
+			"either side has 7 profiles: want 8 to 400"},
+		"alpha of nothing":   {good, good, Options{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
+		"odd pairs":          {good[:7], good, Options{Own: own, Paired: true}, "7 and 8 repetitions"},
+		"missing":            {good, append([]string{"nowhere.pb.gz"}, good[1:]...), Options{Own: own}, "missing"},
+		"without operations": {good, unlabelled, Options{Own: own}, "doesn't say of how many operations it is"},
+		"not symbolized":     {nameless, good, Options{Own: own}, "not symbolized"},
+		"no such sample index": {good, good, Options{Own: own, Selection: profiles.Selection{SampleIndex: "inuse_space"}},
+			"inuse_space"},
+		"alpha": {good, good, Options{Own: own, Alpha: 1}, "alpha 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Explain(t.Context(), row.base, row.now, row.opts)
@@ -407,8 +414,10 @@ func TestExplainNamesTheBadFile(t *testing.T) {
 // TestExplainRefusesOtherKinds: a profile of another kind than asked for, and one of a moment.
 func TestExplainRefusesOtherKinds(t *testing.T) {
 	dir := t.TempDir()
-	cpu := repetitions(t, filepath.Join(dir, "cpu"), rand.New(rand.NewPCG(13, 14)), 8, 100_000, []float64{1, 1, 1, 1, 1, 1, 1, 1}, push())
-	_, err := Explain(t.Context(), cpu, cpu, Options{Selection: profiles.Selection{Kind: profiles.Allocs}, Own: []string{"a"}})
+	cpu := repetitions(t, filepath.Join(dir, "cpu"), rand.New(rand.NewPCG(13, 14)), 8, 100_000,
+		[]float64{1, 1, 1, 1, 1, 1, 1, 1}, push())
+	_, err := Explain(t.Context(), cpu, cpu,
+		Options{Selection: profiles.Selection{Kind: profiles.Allocs}, Own: []string{"a"}})
 	var file *profiles.FileError
 	require.ErrorAs(t, err, &file)
 	require.Equal(t, profiles.NotOfKind, file.Problem)

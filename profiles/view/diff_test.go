@@ -73,9 +73,11 @@ func TestDiffIsPprofs(t *testing.T) {
 		args []string
 	}{
 		{profiles.CPU, view.DiffOptions{}, nil},
-		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Cumulative: true, Lines: -1}}, []string{"-cum", "-nodecount=0"}},
+		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Cumulative: true, Lines: -1}},
+			[]string{"-cum", "-nodecount=0"}},
 		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{ByLine: true}}, []string{"-lines", "-nodecount=20"}},
-		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{SampleIndex: "samples"}}}, []string{"-sample_index=samples"}},
+		{profiles.CPU, view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{SampleIndex: "samples"}}},
+			[]string{"-sample_index=samples"}},
 		{profiles.Allocs, view.DiffOptions{}, nil},
 		{profiles.Allocs, view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{SampleIndex: "alloc_objects"}}}, []string{"-sample_index=alloc_objects"}},
 	} {
@@ -111,7 +113,9 @@ func TestDiffIsOfAnOperation(t *testing.T) {
 	n, err := profiles.Find(now, profiles.Allocs)
 	require.NoError(t, err)
 	of := func(raw bool) (flat int64) {
-		rows, _, err := view.DiffRows(t.Context(), b, n, view.DiffOptions{TopOptions: view.TopOptions{Lines: -1, Selection: profiles.Selection{SampleIndex: "alloc_objects"}}, Raw: raw})
+		rows, _, err := view.DiffRows(t.Context(), b, n,
+			view.DiffOptions{TopOptions: view.TopOptions{Lines: -1,
+				Selection: profiles.Selection{SampleIndex: "alloc_objects"}}, Raw: raw})
 		require.NoError(t, err)
 		for _, r := range rows {
 			if r.Function == profiletest.Path+"Allocate" {

@@ -109,7 +109,8 @@ func TestLargeFlame(t *testing.T) {
 	}
 
 	var both bytes.Buffer
-	notes, err := view.Flame(t.Context(), &both, []string{path}, []string{path}, view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
+	notes, err := view.Flame(t.Context(), &both, []string{path}, []string{path},
+		view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.LessOrEqual(t, both.Len(), 5_000_000)
 	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")
@@ -134,7 +135,8 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 // allocates to read the file.
 func TestLargeTablesArePprofs(t *testing.T) {
 	dir := t.TempDir()
-	base := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
+	base := profiletest.Write(t, dir, "base.pb.gz",
+		profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
 	now := profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(3, 4)), 20_000)))
 	require.Equal(t, goToolTop(t, []string{now}, "-nodecount=20"), top(t, []string{now}, view.TopOptions{}))
 	theirs := goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now)

@@ -68,7 +68,8 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 		if seed == 3 {
 			n.DropFrames, n.KeepFrames = "[a-e]", "b"
 		}
-		base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, n))
+		base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir,
+			"now.pb.gz", profiletest.Encode(t, n))
 		for _, cum := range []bool{false, true} {
 			opts := view.TopOptions{Lines: 6, Cumulative: cum, ByLine: cum}
 			args := []string{"-symbolize=none", "-nodecount=6"}
@@ -90,7 +91,8 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	n := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 100, "b": 100})
 	b.DurationNanos, n.DurationNanos = 10e9, 20e9
 	b.Comments, n.Comments = []string{"operations=1000", "scenario=s"}, []string{"operations=3000", "scenario=s"}
-	base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, n))
+	base, now := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, b)), profiletest.Write(t, dir,
+		"now.pb.gz", profiletest.Encode(t, n))
 
 	text := diff(t, base, now, view.DiffOptions{Normalize: true})
 	require.Equal(t, rows(goTool(t, "-top", "-normalize", "-diff_base="+base, now)), rows(text))
@@ -102,11 +104,13 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	}, got)
 
 	raw := diff(t, base, now, view.DiffOptions{Raw: true, RawAdvice: "as they are"})
-	require.True(t, strings.HasPrefix(raw, "note: base is of 10s and 1000 operations, now of 20s and 3000 operations: as they are\n"), raw)
+	require.True(t, strings.HasPrefix(raw,
+		"note: base is of 10s and 1000 operations, now of 20s and 3000 operations: as they are\n"), raw)
 	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
 	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
 	var page bytes.Buffer
-	notes, err := view.Flame(t.Context(), &page, []string{base}, []string{now}, view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
+	notes, err := view.Flame(t.Context(), &page, []string{base}, []string{now},
+		view.FlameOptions{DiffOptions: view.DiffOptions{Raw: true}})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "base is of 10s and 1000 operations, now of 20s and")
 	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
@@ -116,8 +120,10 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 // operations.
 func TestNormalizedTakesAMoment(t *testing.T) {
 	dir := t.TempDir()
-	base := profiletest.Write(t, dir, "base.pb.gz", profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
-	now := profiletest.Write(t, dir, "now.pb.gz", profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
+	base := profiletest.Write(t, dir, "base.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
+	now := profiletest.Write(t, dir, "now.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 4, "b": 4})))
 	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Normalize: true})))
 	err := view.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, view.DiffOptions{})
@@ -127,7 +133,8 @@ func TestNormalizedTakesAMoment(t *testing.T) {
 func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	const named = "sums beyond 2^63-1 (9223372036854775807) are shown as that"
 	dir := t.TempDir()
-	large := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
+	large := profiletest.Handmade("cpu", "nanoseconds",
+		map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
 	path := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, large))
 	got, notes, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
@@ -143,7 +150,8 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	require.NotContains(t, below, "-")
 
 	// The other way round: all of it went away.
-	nothing := profiletest.Write(t, dir, "cpu.2.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
+	nothing := profiletest.Write(t, dir, "cpu.2.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
 	opts := view.DiffOptions{Raw: true, TopOptions: view.TopOptions{Cumulative: true, Lines: 1}}
 	got, notes, err = view.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
 	require.NoError(t, err)
@@ -178,19 +186,24 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, page.String(), `\"evil\\x1b[2J\"`) // quoted, in a string of the page's script
 	shown["flame"] = page.String()
-	other := profiletest.Write(t, t.TempDir(), "x.pb.gz", profiletest.Encode(t, profiletest.Handmade("cp\x1bu", "count", nil)))
+	other := profiletest.Write(t, t.TempDir(), "x.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cp\x1bu", "count", nil)))
 	_, _, err = view.TopRows([]string{path, other}, view.TopOptions{})
 	require.Error(t, err)
 	shown["error"] = err.Error()
 	for where, text := range shown {
-		at := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("\n\t \u00a0", r) && !unicode.IsPrint(r) })
+		at := strings.IndexFunc(text, func(r rune) bool {
+			return !strings.ContainsRune("\n\t \u00a0", r) &&
+				!unicode.IsPrint(r)
+		})
 		require.Negative(t, at, "%s: %q", where, text[max(0, at-20):max(0, at)+min(20, len(text)-max(0, at))])
 	}
 }
 
 func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	cpu := profiletest.Write(t, dir, "cpu.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	cpu := profiletest.Write(t, dir, "cpu.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
 	four := &profile.Profile{ // as net/http/pprof serves a heap
 		SampleType: []*profile.ValueType{
 			{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"},
@@ -202,10 +215,12 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	four.Sample = []*profile.Sample{{Location: four.Location, Value: []int64{1, 20, 3, 40}}}
 	heap := profiletest.Write(t, dir, "heap.pb.gz", profiletest.Encode(t, four))
 
-	err := view.Top(t.Context(), new(strings.Builder), []string{cpu}, view.TopOptions{Selection: profiles.Selection{Kind: profiles.Heap}})
+	err := view.Top(t.Context(), new(strings.Builder), []string{cpu},
+		view.TopOptions{Selection: profiles.Selection{Kind: profiles.Heap}})
 	profiletest.RequireProblem(t, err, cpu, profiles.NotOfKind)
 	require.ErrorContains(t, err, "(heap was asked for; it is of cpu): name one of that kind")
-	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap}, view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
+	_, err = view.Flame(t.Context(), new(bytes.Buffer), nil, []string{heap},
+		view.FlameOptions{DiffOptions: view.DiffOptions{TopOptions: view.TopOptions{Selection: profiles.Selection{Kind: profiles.CPU}}}})
 	profiletest.RequireProblem(t, err, heap, profiles.NotOfKind)
 
 	for kind, want := range map[profiles.Kind]int64{profiles.Heap: 40, profiles.Allocs: 20, "": 40} {
@@ -216,8 +231,10 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 }
 
 func TestNoRowsAreAnEmptyList(t *testing.T) {
-	path := profiletest.Write(t, t.TempDir(), "mutex.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
-	same := profiletest.Write(t, t.TempDir(), "cpu.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
+	path := profiletest.Write(t, t.TempDir(), "mutex.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
+	same := profiletest.Write(t, t.TempDir(), "cpu.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
 	top, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
 	diff, _, err := view.DiffRows(t.Context(), []string{same}, []string{same}, view.DiffOptions{Raw: true})

@@ -152,17 +152,18 @@ func wholeUnits(t *testing.T, s string) int64 {
 }
 
 func TestTopRowsByHand(t *testing.T) {
-	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
-		"leaf mid root":       100,
-		"mid root":            30,
-		"loop loop loop root": 50, // calls itself: counted once
-		"in+outer root":       40, // inlined: in is the leaf
-		"back root":           -60,
-		"tie root":            30,
-		"? root":              5, // no symbol: the binary's name
-		"noise root":          1, // 1 of 196 is more than half a percent
-		"zero root":           0,
-	})))
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
+			"leaf mid root":       100,
+			"mid root":            30,
+			"loop loop loop root": 50, // calls itself: counted once
+			"in+outer root":       40, // inlined: in is the leaf
+			"back root":           -60,
+			"tie root":            30,
+			"? root":              5, // no symbol: the binary's name
+			"noise root":          1, // 1 of 196 is more than half a percent
+			"zero root":           0,
+		})))
 	ns := "nanoseconds"
 	want := []view.Row{
 		{Function: "leaf", Flat: 100, Cum: 100, Unit: ns},
@@ -194,16 +195,18 @@ func TestTopRowsByHand(t *testing.T) {
 }
 
 func TestTopRowsDropsNoise(t *testing.T) {
-	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
-		"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
-	})))
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
+			"hot": 995, "noise": 4, "edge": 5, // the cutoff is 1004 × 0.005, rounded down: 5
+		})))
 	rows, _, err := view.TopRows([]string{path}, view.TopOptions{Lines: -1})
 	require.NoError(t, err)
 	require.Equal(t, []string{"hot", "edge"}, functionNames(rows))
 }
 
 func TestTopOfNoSamples(t *testing.T) {
-	path := profiletest.Write(t, t.TempDir(), "mutex.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
+	path := profiletest.Write(t, t.TempDir(), "mutex.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
 	require.Equal(t, goToolTop(t, []string{path}), top(t, []string{path}, view.TopOptions{}))
 	rows, _, err := view.TopRows([]string{path}, view.TopOptions{})
 	require.NoError(t, err)
@@ -212,9 +215,12 @@ func TestTopOfNoSamples(t *testing.T) {
 
 func TestTopRefuses(t *testing.T) {
 	dir := t.TempDir()
-	cpu := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
-	mutex := profiletest.Write(t, dir, "mutex.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
-	cut := profiletest.Write(t, dir, "cpu.2.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", nil))[:20])
+	cpu := profiletest.Write(t, dir, "cpu.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})))
+	mutex := profiletest.Write(t, dir, "mutex.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", map[string]int64{"leaf": 1})))
+	cut := profiletest.Write(t, dir, "cpu.2.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", nil))[:20])
 	bad := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
 	bad.DropFrames = "("
 	regexp := profiletest.Write(t, dir, "cpu.3.pb.gz", profiletest.Encode(t, bad))
@@ -254,9 +260,11 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 // The driver keeps its settings between calls and its users apart from nobody, so each
 // call is held to the answer that it got alone.
 func TestTopSideBySide(t *testing.T) {
-	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds",
-		map[string]int64{"a c": 10, "b c": 20, "c": 5})))
-	variants := []view.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true}, {Selection: profiles.Selection{SampleIndex: "cpu"}}}
+	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz",
+		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds",
+			map[string]int64{"a c": 10, "b c": 20, "c": 5})))
+	variants := []view.TopOptions{{}, {Cumulative: true}, {Lines: 1}, {Lines: 2, Cumulative: true},
+		{Selection: profiles.Selection{SampleIndex: "cpu"}}}
 	want := make([]string, len(variants))
 	for i, opts := range variants {
 		want[i] = top(t, []string{path}, opts)

@@ -34,9 +34,12 @@ func TestParse_damagedBenchmarks(t *testing.T) {
 	}{
 		{"a damaged number", "15500 ns/op", "15S00 ns/op", first, "damaged line of a Go benchmark (parsing measurement"},
 		{"text in the middle", "15500 ns/op", "hello", first, "damaged line of a Go benchmark"},
-		{"a line of something else", "goarch: amd64\npkg: example.com/parse", "ok\npkg: example.com/parse", first - 3, "neither a benchmark, a unit nor a configuration line"},
-		{"a sample that is gone", "BenchmarkTokens-2           \t     500\t    200.5 ns/op\t       7.000 tokens/op\n", "", lineOf("<!-- fleetmark:benchmarks 1 -->") + 4, "cut short (10 lines with 4 samples, and the facts say 11 with 5)"},
-		{"a block that is gone", "<!-- fleetmark:benchmarks 2 -->\n", "", strings.Count(text, "\n") - 1, "lacks block 2 of Go benchmarks"},
+		{"a line of something else", "goarch: amd64\npkg: example.com/parse", "ok\npkg: example.com/parse", first - 3,
+			"neither a benchmark, a unit nor a configuration line"},
+		{"a sample that is gone", "BenchmarkTokens-2           \t     500\t    200.5 ns/op\t       7.000 tokens/op\n", "",
+			lineOf("<!-- fleetmark:benchmarks 1 -->") + 4, "cut short (10 lines with 4 samples, and the facts say 11 with 5)"},
+		{"a block that is gone", "<!-- fleetmark:benchmarks 2 -->\n", "", strings.Count(text, "\n") - 1,
+			"lacks block 2 of Go benchmarks"},
 		{"another number", "15500 ns/op", "15400 ns/op", 0, "edited by hand"},
 		{"another processor", "cpu: Example", "cpu: Other", 0, "edited by hand"},
 		{"another command", "-bench Parse", "-bench Write", 0, "edited by hand"},
@@ -57,9 +60,11 @@ func TestWrite_refusesBenchmarks(t *testing.T) {
 	}{
 		"without a command": {func(g *results.GoBenchmarks) { g.Command = "" }, "want the command"},
 		"without samples":   {func(g *results.GoBenchmarks) { g.Lines, g.Samples = g.Lines[:4], nil }, "no samples"},
-		"that differ":       {func(g *results.GoBenchmarks) { g.Samples = g.Samples[1:] }, "want the samples that the lines hold"},
-		"with other lines":  {func(g *results.GoBenchmarks) { g.Lines[0] = "```" }, "neither a benchmark"},
-		"that are NaN":      {func(g *results.GoBenchmarks) { g.Samples[0].Values[0].Value = math.NaN() }, "want the samples that the lines hold"},
+		"that differ": {func(g *results.GoBenchmarks) { g.Samples = g.Samples[1:] },
+			"want the samples that the lines hold"},
+		"with other lines": {func(g *results.GoBenchmarks) { g.Lines[0] = "```" }, "neither a benchmark"},
+		"that are NaN": {func(g *results.GoBenchmarks) { g.Samples[0].Values[0].Value = math.NaN() },
+			"want the samples that the lines hold"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := testPage()
@@ -93,7 +98,8 @@ func TestWrite_benchstatReadsThePage(t *testing.T) {
 	for _, ns := range []string{"15500", "15510", "15520", "15530", "15540", "15550"} {
 		lines = append(lines, "BenchmarkPush-2 100 "+ns+" ns/op 24 B/op 1 allocs/op")
 	}
-	head := []string{"goos: linux", "goarch: amd64", "pkg: github.com/fleetmark/fleetmark/delivery", "cpu: Example CPU @ 3.00GHz"}
+	head := []string{"goos: linux", "goarch: amd64", "pkg: github.com/fleetmark/fleetmark/delivery",
+		"cpu: Example CPU @ 3.00GHz"}
 	g := results.GoBenchmarks{Command: "go test -bench Push", Lines: append(append([]string{}, head...), lines...)}
 	var err error
 	g.Samples, err = results.ParseGoBenchmarks(g.Lines)
@@ -110,10 +116,12 @@ func TestWrite_benchstatReadsThePage(t *testing.T) {
 	write("elsewhere.txt", strings.Replace(slower, "Example CPU", "Other CPU", 1)+"\n")
 
 	// 31,1xx against 15,5xx, all of six above all of six: p = 2/C(12,6) = 0.002.
-	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% +31\.1\dµ ± 0% +\+100\.\d+% \(p=0\.002 n=6\)$`), benchstat(t, dir, "page.md", "go.txt"))
+	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% +31\.1\dµ ± 0% +\+100\.\d+% \(p=0\.002 n=6\)$`),
+		benchstat(t, dir, "page.md", "go.txt"))
 	both := benchstat(t, dir, "page.md", "scenarios.txt")
 	require.Regexp(t, regexp.MustCompile(`(?m)^Scenario/rollout/op=push-2 +13\.\d+µ ± +\d+% +13\.\d+µ ± +\d+% .*\(p=0\.\d+ n=10\)$`), both)
-	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% *$`), both, "in a table of its own, for it has a cpu line")
+	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% *$`), both,
+		"in a table of its own, for it has a cpu line")
 	// Times of another processor stay apart: no p anywhere.
 	require.NotContains(t, benchstat(t, dir, "page.md", "elsewhere.txt"), "(p=")
 }

@@ -32,10 +32,13 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 	var records []results.Record
 	for i := range repetitions {
 		for _, op := range []string{"push", "verify"} {
-			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []results.Value{
-				{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()}, {Unit: "ops/s", Value: 41000 / slower * noise()},
-				{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1}, {Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
-			}})
+			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000,
+				Values: []results.Value{
+					{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()},
+					{Unit: "ops/s", Value: 41000 / slower * noise()},
+					{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1},
+					{Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
+				}})
 		}
 	}
 	return records
@@ -45,7 +48,8 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 func sample(unit string, values ...float64) []results.Record {
 	var records []results.Record
 	for i, v := range values {
-		records = append(records, results.Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1, Values: []results.Value{{Unit: unit, Value: v}}})
+		records = append(records, results.Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1,
+			Values: []results.Value{{Unit: unit, Value: v}}})
 	}
 	return records
 }
@@ -62,7 +66,8 @@ func testPage() Page {
 // testSections have what a section can have.
 func testSections() []Section {
 	return []Section{
-		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |", Figures: map[string]float64{"push wait ns": 1200, "share": 0.25}},
+		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |",
+			Figures: map[string]float64{"push wait ns": 1200, "share": 0.25}},
 		{Name: "left-out", Title: "Left *out*", Body: "It was not measured."},
 		{Name: "empty", Title: "Empty"},
 	}
@@ -89,8 +94,10 @@ func testGoBenchmarks(t testing.TB) []results.GoBenchmarks {
 	samples, err := results.ParseGoBenchmarks(goBenchmarkLines())
 	require.NoError(t, err)
 	return []results.GoBenchmarks{
-		{Command: "go test -run '^$' -bench . -benchmem -count 2 ./parse ./write", Lines: goBenchmarkLines(), Samples: samples},
-		{Command: "go test -run '^$' -bench Parse ./write", Lines: goBenchmarkLines()[9:], Samples: []results.BenchmarkSample{samples[4]}},
+		{Command: "go test -run '^$' -bench . -benchmem -count 2 ./parse ./write", Lines: goBenchmarkLines(),
+			Samples: samples},
+		{Command: "go test -run '^$' -bench Parse ./write", Lines: goBenchmarkLines()[9:],
+			Samples: []results.BenchmarkSample{samples[4]}},
 	}
 }
 
@@ -152,8 +159,10 @@ func readText(t testing.TB, text string) (*Page, error) {
 // throughputScenario returns a scenario with every field set.
 func throughputScenario() Scenario {
 	return Scenario{
-		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'", Repetitions: 1,
-		Unconfirmed: true, ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Counts: results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
+		Name: "throughput", WorkloadDigest: "sha256:bb", Command: "fleetmark run throughput \\\n  --set 'load.rate=10/s'",
+		Repetitions: 1,
+		Unconfirmed: true, ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20},
+		Counts:       results.Counts{Devices: 1, Updated: 2, Failed: 3, Lost: 4, AppliedTwice: 5},
 		Interference: &results.Interference{OthersFraction: 0.02, StolenFraction: 0.001},
 		Records: []results.Record{{Scenario: "throughput", Op: "deliver", Repetition: 1, Ops: 7,
 			Values: []results.Value{{Unit: "MB/s", Value: 0.1 + 0.2}, {Unit: "ns/op"}, {Unit: "unheard-of", Value: -1}}}},

@@ -65,7 +65,8 @@ func TestParse_cutAtEveryLine(t *testing.T) {
 		text := strings.Join(lines[:n], "") + strings.Join(lines[n+1:], "")
 		b, err := Parse([]byte(text), "page")
 		if err == nil {
-			require.NotEqual(t, testPage().History, b.History+"\n", "line %d, which isn't of the history, may not go unnoticed: %q", n+1, lines[n])
+			require.NotEqual(t, testPage().History, b.History+"\n",
+				"line %d, which isn't of the history, may not go unnoticed: %q", n+1, lines[n])
 			continue
 		}
 		var input *results.InputError
@@ -126,18 +127,24 @@ func TestRead_refuses(t *testing.T) {
 		{"the marks alone", markPage + "\n<!-- fleetmark:end samples=0 -->\n", 2, "has no block of samples", false},
 		{"half", text[:len(text)/2], strings.Count(text[:len(text)/2], "\n") + 1, "cut short", false},
 		{"a damaged sample", strings.Replace(text, "-2 5000 ", "-2 5O00 ", 1), sampleLine, "damaged sample line", false},
-		{"a sample that is gone", strings.Replace(text, strings.Split(text, "\n")[sampleLine-1]+"\n", "", 1), last - 1, "19 samples, and the end mark says 20", false},
+		{"a sample that is gone", strings.Replace(text, strings.Split(text, "\n")[sampleLine-1]+"\n", "", 1), last - 1,
+			"19 samples, and the end mark says 20", false},
 		{"a better sample", strings.Replace(text, "-2 5000 ", "-2 6000 ", 1), 0, "edited by hand", true},
 		{"a better machine", strings.Replace(text, `"cores":2`, `"cores":4`, 1), 0, "edited by hand", true},
-		{"a forged digest", strings.Replace(text, `"generated_sha256": "`, `"generated_sha256": "0`, 1), lineOf("```json"), "the facts have no digest", false},
-		{"facts that are no JSON", strings.Replace(text, `"schema": 3,`, `"schema": !`, 1), lineOf("```json") + 2, "damaged facts", false},
-		{"a later schema", strings.Replace(text, `"schema": 3,`, `"schema": 4,`, 1), lineOf("```json"), "schema version 4", false},
+		{"a forged digest", strings.Replace(text, `"generated_sha256": "`, `"generated_sha256": "0`, 1), lineOf("```json"),
+			"the facts have no digest", false},
+		{"facts that are no JSON", strings.Replace(text, `"schema": 3,`, `"schema": !`, 1), lineOf("```json") + 2,
+			"damaged facts", false},
+		{"a later schema", strings.Replace(text, `"schema": 3,`, `"schema": 4,`, 1), lineOf("```json"), "schema version 4",
+			false},
 		{"no schema", strings.Replace(text, `"schema": 3,`, ``, 1), lineOf("```json"), "no schema version", false},
 		{"no facts", strings.Replace(text, fenceFacts, "```", 1), last, "has no block of facts", false},
 		{"no history", strings.Replace(text, markHistoryBegin, "", 1), lineOf(markHistoryEnd), "that nothing began", false},
 		{"no end of the history", strings.Replace(text, markHistoryEnd, "", 1), last, "lacks the marks", false},
-		{"two histories", strings.Replace(text, markHistoryBegin, markHistoryBegin+"\n"+markHistoryBegin, 1), lineOf(markHistoryBegin) + 1, "second beginning", false},
-		{"results in the history", strings.Replace(text, markHistoryBegin, markHistoryBegin+"\n\nBenchmarkPush-2 1 1 ns/op", 1), lineOf(markHistoryBegin) + 2, "indent it", false},
+		{"two histories", strings.Replace(text, markHistoryBegin, markHistoryBegin+"\n"+markHistoryBegin, 1),
+			lineOf(markHistoryBegin) + 1, "second beginning", false},
+		{"results in the history", strings.Replace(text, markHistoryBegin, markHistoryBegin+"\n\nBenchmarkPush-2 1 1 ns/op",
+			1), lineOf(markHistoryBegin) + 2, "indent it", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readText(t, c.text)
@@ -182,7 +189,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(pageText(f, sectioned)))
 	sectioned.Benchmarks = testGoBenchmarks(f)
 	f.Add([]byte(pageText(f, sectioned)))
-	f.Add([]byte(markPage + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + digestPlaceholder() + "\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
+	f.Add([]byte(markPage + "\n```text\n```\n```json\n{\"schema\":1,\"generated_sha256\":\"" + digestPlaceholder() +
+		"\"}\n```\n" + markHistoryBegin + "\n" + markHistoryEnd + "\n<!-- fleetmark:end samples=0 -->"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := Parse(data, "fuzz")
 		if errors.Is(err, ErrEdited) {

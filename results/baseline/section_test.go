@@ -18,7 +18,8 @@ func TestSectionWriter(t *testing.T) {
 	w.Figure("push ns", 1.5)
 	s, err := w.Section()
 	require.NoError(t, err)
-	require.Equal(t, Section{Name: "time", Title: "Where the time goes", Figures: map[string]float64{"push ns": 1.5}, Body: `3 operations of net.(\*Dialer), a\|b.
+	require.Equal(t, Section{Name: "time", Title: "Where the time goes", Figures: map[string]float64{"push ns": 1.5},
+		Body: `3 operations of net.(\*Dialer), a\|b.
 
 | op     |      ns |
 |:-------|--------:|
@@ -32,7 +33,8 @@ func TestSectionWriter(t *testing.T) {
 func TestWrap(t *testing.T) {
 	for _, word := range []string{"Benchmark", "Unit", "key:", "-", "#", "1.", "10", "+", "=", ">"} {
 		for pad := range 130 {
-			text := wrap("T" + strings.Repeat("x", pad) + " " + strings.Repeat("filler ", 15) + word + " and so on " + strings.Repeat("until ", 30))
+			text := wrap("T" + strings.Repeat("x", pad) + " " + strings.Repeat("filler ", 15) + word + " and so on " +
+				strings.Repeat("until ", 30))
 			for line := range strings.SplitSeq(text, "\n") {
 				require.Truef(t, strings.HasPrefix(line, "T") || mayStartLine(strings.Fields(line)[0]), "%q", line)
 			}

@@ -100,7 +100,8 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 // The numbers of the table are worked out by hand.
 func TestWrite_table(t *testing.T) {
 	b := testPage()
-	b.Scenarios[0].Records = append(sample("ns/op", 1000, 1010, 1020, 1030, 1040, 1050, 1060), sample("retries/device", 1, 3)...)
+	b.Scenarios[0].Records = append(sample("ns/op", 1000, 1010, 1020, 1030, 1040, 1050, 1060),
+		sample("retries/device", 1, 3)...)
 	text := pageText(t, b)
 	// The median is the fourth of seven; the interval reaches from the first to
 	// the last (with seven, 1-2/2^7 = 98.4% of confidence), 30 of 1030 being 3%.

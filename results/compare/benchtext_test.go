@@ -14,7 +14,8 @@ func events(t *testing.T, outputs ...[3]string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, o := range outputs {
-		line, err := json.Marshal(map[string]string{"Time": "2026-01-02T03:04:05Z", "Action": "output", "Package": o[0], "Test": o[1], "Output": o[2]})
+		line, err := json.Marshal(map[string]string{"Time": "2026-01-02T03:04:05Z", "Action": "output", "Package": o[0],
+			"Test": o[1], "Output": o[2]})
 		require.NoError(t, err)
 		b.WriteString(string(line) + "\n")
 	}
@@ -76,17 +77,25 @@ func TestDamagedLines(t *testing.T) {
 		text string
 		want []string
 	}{
-		"no count":               {"goos: linux\nBenchmarkB-8 x 5 ns/op\n" + good, []string{`old:2: damaged line of B-8 (parsing iteration count: invalid syntax) is left out: "BenchmarkB-8 x 5 ns/op"`, "old: B-8 has 5 of 6 samples"}},
-		"cut in the last unit":   {good + "BenchmarkB-8 100 5 n", []string{`old:6: damaged line of B-8 (the file ends in it) is left out: "BenchmarkB-8 100 5 n"`, "old: B-8 has 5 of 6 samples"}},
-		"cut before a value":     {good + "BenchmarkB-8 100 5 ns/op", []string{`old:6: damaged line of B-8 (the file ends in it)`, "old: B-8 has 5 of 6 samples"}},
-		"cut after a value":      {good + "BenchmarkB-8 100 5", []string{`old:6: damaged line of B-8`, "old: B-8 has 5 of 6 samples"}},
-		"no end, but whole":      {good + "BenchmarkB-8 100 5 ns/op 3 B/op", nil},
-		"a failure":              {good + "--- FAIL: BenchmarkC\n    c_test.go:5: no\nFAIL\nexit status 1\nFAIL\texample.com/x\t1s\n", []string{`old:6: go test failed there: "--- FAIL: BenchmarkC"`, `old:8: go test failed there: "FAIL"`, `old:10: go test failed there: "FAIL\texample.com/x\t1s"`}},
-		"a panic":                {good + "panic: not today\n\ngoroutine 1 [running]:\n", []string{`old:6: go test failed there: "panic: not today"`}},
-		"an unknown direction":   {"Unit B/op better=sideways\n" + good, []string{"old:1: Unit B/op better=sideways: want better=higher or better=lower, so nothing says which way is better"}},
-		"a direction":            {"Unit B/op better=lower\n" + good, nil},
-		"another unit's prefix":  {good + "BenchmarkOther-8 100 5 n\n", nil},
-		"a unit of its own, cut": {strings.ReplaceAll(good, "B/op", "probes/op") + "BenchmarkC-8 100 5 ns/op 3 prob", []string{"old:6: damaged line of C-8", "old: C-8 has 0 of 1 sample"}},
+		"no count": {"goos: linux\nBenchmarkB-8 x 5 ns/op\n" + good,
+			[]string{`old:2: damaged line of B-8 (parsing iteration count: invalid syntax) is left out: "BenchmarkB-8 x 5 ns/op"`, "old: B-8 has 5 of 6 samples"}},
+		"cut in the last unit": {good + "BenchmarkB-8 100 5 n",
+			[]string{`old:6: damaged line of B-8 (the file ends in it) is left out: "BenchmarkB-8 100 5 n"`,
+				"old: B-8 has 5 of 6 samples"}},
+		"cut before a value": {good + "BenchmarkB-8 100 5 ns/op",
+			[]string{`old:6: damaged line of B-8 (the file ends in it)`, "old: B-8 has 5 of 6 samples"}},
+		"cut after a value": {good + "BenchmarkB-8 100 5",
+			[]string{`old:6: damaged line of B-8`, "old: B-8 has 5 of 6 samples"}},
+		"no end, but whole": {good + "BenchmarkB-8 100 5 ns/op 3 B/op", nil},
+		"a failure":         {good + "--- FAIL: BenchmarkC\n    c_test.go:5: no\nFAIL\nexit status 1\nFAIL\texample.com/x\t1s\n", []string{`old:6: go test failed there: "--- FAIL: BenchmarkC"`, `old:8: go test failed there: "FAIL"`, `old:10: go test failed there: "FAIL\texample.com/x\t1s"`}},
+		"a panic": {good + "panic: not today\n\ngoroutine 1 [running]:\n",
+			[]string{`old:6: go test failed there: "panic: not today"`}},
+		"an unknown direction": {"Unit B/op better=sideways\n" + good,
+			[]string{"old:1: Unit B/op better=sideways: want better=higher or better=lower, so nothing says which way is better"}},
+		"a direction":           {"Unit B/op better=lower\n" + good, nil},
+		"another unit's prefix": {good + "BenchmarkOther-8 100 5 n\n", nil},
+		"a unit of its own, cut": {strings.ReplaceAll(good, "B/op", "probes/op") + "BenchmarkC-8 100 5 ns/op 3 prob",
+			[]string{"old:6: damaged line of C-8", "old: C-8 has 0 of 1 sample"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := compared(t, row.text)
@@ -96,7 +105,8 @@ func TestDamagedLines(t *testing.T) {
 			for _, want := range row.want {
 				require.Contains(t, strings.Join(c.Warnings, "\n"), want)
 			}
-			require.Equal(t, fmt.Sprintf("5e-09 n=%d", map[bool]int{true: 6, false: 5}[name == "no end, but whole"]), cells(c)["B-8 sec/op"])
+			require.Equal(t, fmt.Sprintf("5e-09 n=%d", map[bool]int{true: 6, false: 5}[name == "no end, but whole"]),
+				cells(c)["B-8 sec/op"])
 		})
 	}
 	_, err := Inputs(openAll(t, "BenchmarkA-2 x 5 ns/op\nBenchmarkB-2 10 y ns/op\n"), Options{})
@@ -119,15 +129,21 @@ func TestCompareNamesWhatVanished(t *testing.T) {
 	require.Empty(t, said(pkg("a", a, b), pkg("a", b, a)))
 
 	const nothing = "nothing was compared: "
-	require.Contains(t, said("cpu: one\n"+a, "cpu: two\n"+a), nothing+`cpu is "one" in old and "two" in new; --ignore cpu lets them meet`)
-	require.Contains(t, said("goos: linux\n"+a, a), nothing+`goos is "linux" in old and absent in new; --ignore goos lets them meet`)
-	require.Contains(t, said(a, strings.ReplaceAll(a, "-8", "-16")), nothing+`/gomaxprocs is "8" in old and "16" in new; --ignore /gomaxprocs lets them meet`)
-	require.Contains(t, said(pkg("one", a), pkg("two", a)), nothing+`pkg is "one" in old and "two" in new; --ignore pkg lets them meet`)
-	require.Contains(t, said(pkg("one", a), a), nothing+`pkg is "one" in old and absent in new; --ignore pkg lets them meet`)
+	require.Contains(t, said("cpu: one\n"+a, "cpu: two\n"+a),
+		nothing+`cpu is "one" in old and "two" in new; --ignore cpu lets them meet`)
+	require.Contains(t, said("goos: linux\n"+a, a),
+		nothing+`goos is "linux" in old and absent in new; --ignore goos lets them meet`)
+	require.Contains(t, said(a, strings.ReplaceAll(a, "-8", "-16")),
+		nothing+`/gomaxprocs is "8" in old and "16" in new; --ignore /gomaxprocs lets them meet`)
+	require.Contains(t, said(pkg("one", a), pkg("two", a)),
+		nothing+`pkg is "one" in old and "two" in new; --ignore pkg lets them meet`)
+	require.Contains(t, said(pkg("one", a), a),
+		nothing+`pkg is "one" in old and absent in new; --ignore pkg lets them meet`)
 	require.Contains(t, said(a, b), nothing+`old has "A", and new "B"`)
 	// What it advises works.
 	for _, row := range []struct{ old, now, ignore string }{
-		{"cpu: one\n" + a, "cpu: two\n" + a, "cpu"}, {"goos: linux\n" + a, a, "goos"}, {a, strings.ReplaceAll(a, "-8", "-16"), "/gomaxprocs"},
+		{"cpu: one\n" + a, "cpu: two\n" + a, "cpu"}, {"goos: linux\n" + a, a, "goos"},
+		{a, strings.ReplaceAll(a, "-8", "-16"), "/gomaxprocs"},
 		{pkg("one", a), pkg("two", a), "pkg"}, {pkg("one", a), a, "pkg"},
 		{"goos: linux\ncpu: one\n" + a, "cpu: two\n" + strings.ReplaceAll(a, "-8", "-16"), "/gomaxprocs,cpu,goos"},
 	} {

@@ -75,41 +75,75 @@ func compareCases(t *testing.T) []compareCase {
 	oldNew := []string{"old", "new"}
 	exact := "Unit failed/device assume=exact better=lower\n"
 	cases := []compareCase{
-		{name: "a difference", files: two(config+lines("A", "ns/op", spread(100, 1, 10)...)+lines("B", "ns/op", spread(1e6, 1e3, 10)...), config+lines("A", "ns/op", spread(120, 1, 10)...)+lines("B", "ns/op", spread(1e6, 1.1e3, 10)...))},
-		{name: "better is higher", files: two("Unit w/s better=higher\n"+lines("A", "w/s", spread(100, 1, 6)...), lines("A", "w/s", spread(80, 1, 6)...))},
+		{name: "a difference", files: two(config+lines("A", "ns/op", spread(100, 1, 10)...)+lines("B", "ns/op",
+			spread(1e6, 1e3, 10)...), config+lines("A", "ns/op", spread(120, 1, 10)...)+lines("B", "ns/op",
+			spread(1e6, 1.1e3, 10)...))},
+		{name: "better is higher", files: two("Unit w/s better=higher\n"+lines("A", "w/s", spread(100, 1, 6)...),
+			lines("A", "w/s", spread(80, 1, 6)...))},
 		{name: "ties", files: two(lines("A", "ns/op", 1, 1, 1, 2, 2, 2, 3), lines("A", "ns/op", 1, 2, 2, 2, 3, 3, 3))},
 		{name: "all equal", files: two(lines("A", "allocs/op", 3, 3, 3, 3, 3), lines("A", "allocs/op", 3, 3, 3, 3, 3))},
 		{name: "one sample each", files: two(lines("A", "ns/op", 5), lines("A", "ns/op", 6))},
 		{name: "three samples each", files: two(lines("A", "B/op", 5, 6, 7), lines("A", "B/op", 16, 17, 18))},
-		{name: "uneven sizes", files: two(lines("A", "ns/op", spread(10, 1, 4)...), lines("A", "ns/op", spread(20, 1, 9)...))},
-		{name: "large samples", files: two(lines("A", "ns/op", spread(100, .5, 70)...), lines("A", "ns/op", spread(103, .5, 70)...))},
-		{name: "a row missing now", files: two(lines("A", "ns/op", spread(10, 1, 6)...)+lines("B", "ns/op", spread(10, 1, 6)...), lines("A", "ns/op", spread(11, 1, 6)...))},
-		{name: "a row new now", files: two(lines("A", "ns/op", spread(10, 1, 6)...), lines("A", "ns/op", spread(11, 1, 6)...)+lines("B", "ns/op", spread(10, 1, 6)...))},
-		{name: "nothing in common", files: two(lines("A", "ns/op", spread(10, 1, 6)...), lines("B", "ns/op", spread(11, 1, 6)...))},
-		{name: "zeros", files: two(lines("Z", "x", 0, 0, 0, 0, 0, 0)+lines("ZtoN", "x", 0, 0, 0, 0, 0, 0)+lines("NtoZ", "x", 7, 7, 7, 7, 7, 7), lines("Z", "x", 0, 0, 0, 0, 0, 0)+lines("ZtoN", "x", 7, 7, 7, 7, 7, 7)+lines("NtoZ", "x", 0, 0, 0, 0, 0, 0))},
+		{name: "uneven sizes", files: two(lines("A", "ns/op", spread(10, 1, 4)...),
+			lines("A", "ns/op", spread(20, 1, 9)...))},
+		{name: "large samples", files: two(lines("A", "ns/op", spread(100, .5, 70)...),
+			lines("A", "ns/op", spread(103, .5, 70)...))},
+		{name: "a row missing now", files: two(lines("A", "ns/op", spread(10, 1, 6)...)+lines("B", "ns/op",
+			spread(10, 1, 6)...), lines("A", "ns/op", spread(11, 1, 6)...))},
+		{name: "a row new now", files: two(lines("A", "ns/op", spread(10, 1, 6)...),
+			lines("A", "ns/op", spread(11, 1, 6)...)+lines("B", "ns/op", spread(10, 1, 6)...))},
+		{name: "nothing in common", files: two(lines("A", "ns/op", spread(10, 1, 6)...),
+			lines("B", "ns/op", spread(11, 1, 6)...))},
+		{name: "zeros", files: two(lines("Z", "x", 0, 0, 0, 0, 0, 0)+lines("ZtoN", "x", 0, 0, 0, 0, 0, 0)+lines("NtoZ", "x",
+			7, 7, 7, 7, 7, 7), lines("Z", "x", 0, 0, 0, 0, 0, 0)+lines("ZtoN", "x", 7, 7, 7, 7, 7, 7)+lines("NtoZ", "x", 0, 0,
+			0, 0, 0, 0))},
 		{name: "zero nanoseconds", files: two(lines("A", "ns/op", 5, 0, 7), lines("A", "ns/op", 0, 5, 6))},
-		{name: "negative values", files: two(lines("A", "drift", -3, -2, -1, 0, 1, 2), lines("A", "drift", 1, 2, 3, 4, 5, 6))},
+		{name: "negative values", files: two(lines("A", "drift", -3, -2, -1, 0, 1, 2),
+			lines("A", "drift", 1, 2, 3, 4, 5, 6))},
 		{name: "exact and equal", files: two(exact+lines("A", "failed/device", 2, 2), exact+lines("A", "failed/device", 2))},
-		{name: "exact and changed", files: two(exact+lines("A", "failed/device", 2, 2), exact+lines("A", "failed/device", 3, 3, 3))},
-		{name: "exact but varying", files: two(exact+lines("A", "failed/device", 2, 3, 3), exact+lines("A", "failed/device", 4, 5))},
+		{name: "exact and changed", files: two(exact+lines("A", "failed/device", 2, 2),
+			exact+lines("A", "failed/device", 3, 3, 3))},
+		{name: "exact but varying", files: two(exact+lines("A", "failed/device", 2, 3, 3),
+			exact+lines("A", "failed/device", 4, 5))},
 		{name: "several units", files: two("BenchmarkA-2 10 5 ns/op 3 MB/s 7 B/op 1 allocs/op 9 p99-ns/op\nBenchmarkA-2 10 6 ns/op 3 MB/s 7 B/op 1 allocs/op 8 p99-ns/op\n", "BenchmarkA-2 10 6 ns/op 2 MB/s 7 B/op 2 allocs/op 9 p99-ns/op\n")},
-		{name: "two configurations", files: two("pkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...)+"pkg: two\n"+lines("A", "ns/op", spread(20, 1, 6)...), "pkg: one\n"+lines("A", "ns/op", spread(12, 1, 6)...))},
-		{name: "the configurations differ", files: two("cpu: one\n"+lines("A", "ns/op", 1), "cpu: two\n"+lines("A", "ns/op", 1))},
+		{name: "two configurations", files: two("pkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...)+"pkg: two\n"+
+			lines("A", "ns/op", spread(20, 1, 6)...), "pkg: one\n"+lines("A", "ns/op", spread(12, 1, 6)...))},
+		{name: "the configurations differ", files: two("cpu: one\n"+lines("A", "ns/op", 1),
+			"cpu: two\n"+lines("A", "ns/op", 1))},
 		{name: "damaged and foreign lines", files: two("=== RUN x\nBenchmarkA 10 5 ns/op\nBenchmarkB\nBenchmarkC x\nBenchmarkD 10 5\nok example 1s\nPASS\n", "BenchmarkA 10 6 ns/op\n")},
 		{name: "no line break at the end", files: two("BenchmarkA 10 5 ns/op", "BenchmarkA 10 6 ns/op")},
 		{name: "carriage returns", files: two("pkg: p\r\nBenchmarkA 10 5 ns/op\r\n", "pkg: p\nBenchmarkA 10 6 ns/op\n")},
 		{name: "one input", files: map[string]string{"old": lines("A", "ns/op", spread(10, 1, 8)...)}, args: []string{"old"}},
-		{name: "three inputs", files: map[string]string{"a": lines("A", "ns/op", spread(10, 1, 8)...), "b": lines("A", "ns/op", spread(20, 1, 8)...), "c": lines("A", "ns/op", spread(5, 1, 8)...)}, args: []string{"a", "b", "c"}},
-		{name: "the same path twice", files: map[string]string{"old": lines("A", "ns/op", spread(10, 1, 8)...)}, args: []string{"old", "old"}},
-		{name: "labels", files: two(lines("A", "ns/op", spread(10, 1, 8)...), lines("A", "ns/op", spread(20, 1, 8)...)), args: []string{"before=old", "after=new"}},
-		{name: "one label twice", files: two(lines("A", "ns/op", spread(10, 1, 8)...), lines("A", "ns/op", spread(20, 1, 8)...)), args: []string{"all=old", "all=new"}},
-		{name: "table by one key, so that others vary", files: two("goos: linux\npkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...), "goos: linux\npkg: one\n"+lines("A", "ns/op", 1, 2, 3)+"pkg: two\n"+lines("A", "ns/op", 4, 5, 6)), flags: []string{"-table", "goos"}, options: Options{Table: "goos"}},
-		{name: "ignore", files: two("pkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...), "pkg: two\n"+lines("A", "ns/op", spread(10, 2, 6)...)), flags: []string{"-table", "goos", "-ignore", "pkg"}, options: Options{Table: "goos", Ignore: "pkg"}},
-		{name: "rows, columns and filter", files: two(lines("A/x=1/y=1", "ns/op", spread(10, 1, 6)...)+lines("A/x=2/y=1", "ns/op", spread(30, 1, 6)...)+lines("B/x=1", "ns/op", 1), ""), args: []string{"old"}, flags: []string{"-row", ".name", "-col", "/x", "-filter", ".name:A"}, options: Options{Row: ".name", Col: "/x", Filter: ".name:A"}},
-		{name: "other levels", files: two(lines("A", "ns/op", spread(100, 1, 8)...), lines("A", "ns/op", spread(104, 1, 8)...)), flags: []string{"-alpha", "0.001", "-confidence", "0.8"}, options: Options{Alpha: 0.001, Confidence: 0.8}},
-		{name: "our samples", files: two(samplesText(t, rolloutRecords(1, 10, 1)...), samplesText(t, rolloutRecords(2, 10, 1.1)...))},
-		{name: "a baseline page and our samples", files: two(baselineText(t, testBaseline()), samplesText(t, rolloutRecords(2, 10, 1.1)...))},
-		{name: "a baseline page with carriage returns", files: two(strings.ReplaceAll(baselineText(t, testBaseline()), "\n", "\r\n"), samplesText(t, rolloutRecords(3, 6, 1)...))},
+		{name: "three inputs", files: map[string]string{"a": lines("A", "ns/op", spread(10, 1, 8)...),
+			"b": lines("A", "ns/op", spread(20, 1, 8)...), "c": lines("A", "ns/op", spread(5, 1, 8)...)},
+			args: []string{"a", "b", "c"}},
+		{name: "the same path twice", files: map[string]string{"old": lines("A", "ns/op", spread(10, 1, 8)...)},
+			args: []string{"old", "old"}},
+		{name: "labels", files: two(lines("A", "ns/op", spread(10, 1, 8)...), lines("A", "ns/op", spread(20, 1, 8)...)),
+			args: []string{"before=old", "after=new"}},
+		{name: "one label twice", files: two(lines("A", "ns/op", spread(10, 1, 8)...),
+			lines("A", "ns/op", spread(20, 1, 8)...)), args: []string{"all=old", "all=new"}},
+		{name: "table by one key, so that others vary",
+			files: two("goos: linux\npkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...),
+				"goos: linux\npkg: one\n"+lines("A", "ns/op", 1, 2, 3)+"pkg: two\n"+lines("A", "ns/op", 4, 5, 6)),
+			flags: []string{"-table", "goos"}, options: Options{Table: "goos"}},
+		{name: "ignore", files: two("pkg: one\n"+lines("A", "ns/op", spread(10, 1, 6)...),
+			"pkg: two\n"+lines("A", "ns/op", spread(10, 2, 6)...)), flags: []string{"-table", "goos", "-ignore", "pkg"},
+			options: Options{Table: "goos", Ignore: "pkg"}},
+		{name: "rows, columns and filter", files: two(lines("A/x=1/y=1", "ns/op", spread(10, 1, 6)...)+lines("A/x=2/y=1",
+			"ns/op", spread(30, 1, 6)...)+lines("B/x=1", "ns/op", 1), ""), args: []string{"old"},
+			flags:   []string{"-row", ".name", "-col", "/x", "-filter", ".name:A"},
+			options: Options{Row: ".name", Col: "/x", Filter: ".name:A"}},
+		{name: "other levels", files: two(lines("A", "ns/op", spread(100, 1, 8)...),
+			lines("A", "ns/op", spread(104, 1, 8)...)), flags: []string{"-alpha", "0.001", "-confidence", "0.8"},
+			options: Options{Alpha: 0.001, Confidence: 0.8}},
+		{name: "our samples", files: two(samplesText(t, rolloutRecords(1, 10, 1)...),
+			samplesText(t, rolloutRecords(2, 10, 1.1)...))},
+		{name: "a baseline page and our samples",
+			files: two(baselineText(t, testBaseline()), samplesText(t, rolloutRecords(2, 10, 1.1)...))},
+		{name: "a baseline page with carriage returns",
+			files: two(strings.ReplaceAll(baselineText(t, testBaseline()), "\n", "\r\n"),
+				samplesText(t, rolloutRecords(3, 6, 1)...))},
 	}
 	for i := range cases {
 		if cases[i].args == nil {
@@ -146,7 +180,8 @@ func TestCompareEqualsBenchstatOnRandomFiles(t *testing.T) {
 			}
 			return b.String()
 		}
-		requireEqualsBenchstat(t, compareCase{files: map[string]string{"old": file(), "new": file()}, args: []string{"old", "new"}})
+		requireEqualsBenchstat(t, compareCase{files: map[string]string{"old": file(), "new": file()},
+			args: []string{"old", "new"}})
 	}
 }
 
@@ -171,7 +206,8 @@ func requireEqualsBenchstat(t *testing.T, c compareCase) {
 		require.NoError(t, write(io.Discard))
 	}
 
-	wantCSV := parseBenchstatCSV(t, benchstat(t, dir, append(append([]string{"-format", "csv"}, c.flags...), c.args...)...))
+	wantCSV := parseBenchstatCSV(t, benchstat(t, dir,
+		append(append([]string{"-format", "csv"}, c.flags...), c.args...)...))
 	require.Equal(t, wantCSV, comparisonRows(got))
 	wantText, wantNotes := textRows(benchstat(t, dir, append(append([]string{}, c.flags...), c.args...)...))
 	gotText, gotNotes := textRows(text.String())
@@ -320,7 +356,8 @@ func TestCompareDirection(t *testing.T) {
 		{"p99-ns/op", "", low, high, ChangedWorse},
 		{"widgets", "", low, high, ""},
 		{"widgets", "Unit widgets better=higher\n", low, high, ChangedBetter},
-		{"retries/device", "Unit retries/device assume=exact\n", []float64{0}, []float64{1}, ChangedWorse}, // from zero, where the delta is "?"
+		{"retries/device", "Unit retries/device assume=exact\n", []float64{0}, []float64{1},
+			ChangedWorse}, // from zero, where the delta is "?"
 		{"retries/device", "Unit retries/device assume=exact\n", []float64{1}, []float64{0}, ChangedBetter},
 	} {
 		got, err := Inputs(openAll(t, c.header+lines("A", c.unit, c.old...), lines("A", c.unit, c.new...)), Options{})
@@ -358,7 +395,8 @@ func TestCompareRefuses(t *testing.T) {
 		{"only damaged lines", open("BenchmarkA x\n"), Options{}, 0, "holds no benchmark results"},
 		{"NaN", open("BenchmarkA 1 2 ns/op\nBenchmarkA 1 NaN ns/op\n"), Options{}, 2, "is NaN"},
 		{"infinity", open("BenchmarkA 1 +Inf ns/op\n"), Options{}, 1, "is +Inf"},
-		{"a filter that matches nothing", open(lines("A", "x", 1)), Options{Filter: ".name:B"}, -1, "the filter leaves no result"},
+		{"a filter that matches nothing", open(lines("A", "x", 1)), Options{Filter: ".name:B"}, -1,
+			"the filter leaves no result"},
 		{"a bad filter", open(lines("A", "x", 1)), Options{Filter: "("}, -1, "compare: filter"},
 		{"a bad projection", open(lines("A", "x", 1)), Options{Row: "@"}, -1, "compare: row"},
 		{"a bad alpha", open(lines("A", "x", 1)), Options{Alpha: 2}, -1, "alpha 2"},
@@ -384,7 +422,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"missing", filepath.Join(t.TempDir(), "none"), "can't be opened"},
 		{"a directory of no run", t.TempDir(), "isn't a run directory"},
 		{"a baseline cut short", writeTemp(t, baseline.FileName, whole[:len(whole)/2]), "cut short"},
-		{"an edited baseline", writeTemp(t, baseline.FileName, strings.Replace(whole, "6.1.0", "6.1.1", 1)), "edited by hand"},
+		{"an edited baseline", writeTemp(t, baseline.FileName, strings.Replace(whole, "6.1.0", "6.1.1", 1)),
+			"edited by hand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(c.path)
@@ -407,7 +446,8 @@ func TestComparisonJSON(t *testing.T) {
 }
 
 func TestComparisonCSV(t *testing.T) {
-	got, err := Inputs(openAll(t, "Unit retries/device assume=exact\n"+lines("A", "retries/device", 2), lines("A", "retries/device", 3)), Options{})
+	got, err := Inputs(openAll(t, "Unit retries/device assume=exact\n"+lines("A", "retries/device", 2),
+		lines("A", "retries/device", 3)), Options{})
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, got.WriteCSV(&text))
@@ -425,7 +465,8 @@ func TestComparisonCSV(t *testing.T) {
 }
 
 func TestComparisonMarkdown(t *testing.T) {
-	got, err := Inputs(openAll(t, "pkg: a|b\nUnit retries/device assume=exact\n"+lines("A|`x`", "retries/device", 2), "pkg: a|b\n"+lines("A|`x`", "retries/device", 3)), Options{})
+	got, err := Inputs(openAll(t, "pkg: a|b\nUnit retries/device assume=exact\n"+lines("A|`x`", "retries/device", 2),
+		"pkg: a|b\n"+lines("A|`x`", "retries/device", 3)), Options{})
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, got.WriteMarkdown(&text))

@@ -29,10 +29,13 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 	var records []results.Record
 	for i := range repetitions {
 		for _, op := range []string{"push", "verify"} {
-			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []results.Value{
-				{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()}, {Unit: "ops/s", Value: 41000 / slower * noise()},
-				{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1}, {Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
-			}})
+			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000,
+				Values: []results.Value{
+					{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()},
+					{Unit: "ops/s", Value: 41000 / slower * noise()},
+					{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1},
+					{Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
+				}})
 		}
 	}
 	return records
@@ -41,7 +44,8 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 func testBaseline() baseline.Page {
 	return baseline.Page{
 		Machine: testMachine, Revision: "5d3d764", GoVersion: "go1.26.0", Created: testStart,
-		Scenarios: []baseline.Scenario{{Name: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 1",
+		Scenarios: []baseline.Scenario{{Name: "rollout", WorkloadDigest: "sha256:aa",
+			Command:     "fleetmark run rollout --seed 1",
 			Repetitions: 10, Counts: results.Counts{Devices: 50000, Updated: 50000}, Records: rolloutRecords(1, 10, 1)}},
 		History: "### Pooled buffers\n\nHelped: 91 to 1 allocation.\n\ngoos: linux\n",
 	}
@@ -85,7 +89,8 @@ func newDirectory(t *testing.T) (*rundir.Directory, results.Run) {
 	d, err := rundir.Create(t.TempDir(), "rollout", testStart, "1a2b3c")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	run := results.Run{ID: "1a2b3c", Scenario: "rollout", Machine: testMachine, Started: testStart, Status: results.StatusFinished, Valid: true}
+	run := results.Run{ID: "1a2b3c", Scenario: "rollout", Machine: testMachine, Started: testStart,
+		Status: results.StatusFinished, Valid: true}
 	require.NoError(t, d.WriteRun(run))
 	return d, run
 }

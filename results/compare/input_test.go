@@ -32,7 +32,8 @@ func TestOpenOfARun(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(whole), string(in.data), "the half line is left out")
 		warnings := strings.Join(in.Warnings, "\n")
-		require.Contains(t, warnings, fmt.Sprintf("the last %d of %d bytes are no part of the run", len(half), len(whole)+len(half)))
+		require.Contains(t, warnings, fmt.Sprintf("the last %d of %d bytes are no part of the run", len(half),
+			len(whole)+len(half)))
 		require.Contains(t, warnings, "the run is invalid: the fleet was saturated")
 		in.Label = "run"
 		c, err := Inputs([]Input{in}, Options{})
@@ -45,7 +46,8 @@ func TestOpenOfARun(t *testing.T) {
 	}
 
 	// Damage before the end is an error, though benchstat would go on.
-	require.NoError(t, os.WriteFile(filepath.Join(d.Path(), rundir.SamplesFile), []byte(half+"\n"+string(whole[:100])+string(whole[200:])), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(d.Path(), rundir.SamplesFile),
+		[]byte(half+"\n"+string(whole[:100])+string(whole[200:])), 0o644))
 	_, err = Open(d.Path())
 	var input *results.InputError
 	require.ErrorAs(t, err, &input)

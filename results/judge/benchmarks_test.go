@@ -44,16 +44,23 @@ func TestCompareBenchmarks(t *testing.T) {
 		want     results.Verdict
 		rows     map[string]results.Verdict
 	}{
-		"the same":                   {base, true, results.Pass, map[string]results.Verdict{"allocs/op": results.Pass, "ns/op": ""}},
-		"an allocation in 90 more":   {strings.ReplaceAll(base, "90 allocs", "91 allocs"), true, results.Regressed, map[string]results.Verdict{"allocs/op": results.Regressed}},
-		"an allocation less":         {strings.ReplaceAll(base, "90 allocs", "89 allocs"), true, results.Improved, nil},
-		"once in six one more":       {strings.Replace(base, "90 allocs", "91 allocs", 1), true, results.Pass, nil},
-		"twice the bytes":            {strings.ReplaceAll(base, "64 B", "128 B"), true, results.Regressed, nil},
-		"another machine":            {strings.ReplaceAll(benchText("B", 8, map[string]string{"X/size=1": "1 ns/op 64 B/op 90 allocs/op 5 probes/op"}), "x", "x"), true, results.Pass, map[string]results.Verdict{"ns/op": ""}},
-		"gone":                       {benchText("A", 2, map[string]string{"Y": "100 ns/op 0 B/op 0 allocs/op"}), true, results.Regressed, map[string]results.Verdict{"allocs/op": results.Regressed}},
-		"slower, and times asked":    {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), false, results.Regressed, map[string]results.Verdict{"ns/op": results.Regressed, "probes/op": ""}},
+		"the same": {base, true, results.Pass,
+			map[string]results.Verdict{"allocs/op": results.Pass, "ns/op": ""}},
+		"an allocation in 90 more": {strings.ReplaceAll(base, "90 allocs", "91 allocs"), true, results.Regressed,
+			map[string]results.Verdict{"allocs/op": results.Regressed}},
+		"an allocation less":   {strings.ReplaceAll(base, "90 allocs", "89 allocs"), true, results.Improved, nil},
+		"once in six one more": {strings.Replace(base, "90 allocs", "91 allocs", 1), true, results.Pass, nil},
+		"twice the bytes":      {strings.ReplaceAll(base, "64 B", "128 B"), true, results.Regressed, nil},
+		"another machine": {strings.ReplaceAll(benchText("B", 8,
+			map[string]string{"X/size=1": "1 ns/op 64 B/op 90 allocs/op 5 probes/op"}), "x", "x"), true, results.Pass,
+			map[string]results.Verdict{"ns/op": ""}},
+		"gone": {benchText("A", 2, map[string]string{"Y": "100 ns/op 0 B/op 0 allocs/op"}), true,
+			results.Regressed, map[string]results.Verdict{"allocs/op": results.Regressed}},
+		"slower, and times asked": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), false, results.Regressed,
+			map[string]results.Verdict{"ns/op": results.Regressed, "probes/op": ""}},
 		"slower, and no times asked": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), true, results.Pass, nil},
-		"slower elsewhere":           {strings.ReplaceAll(strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), "cpu: A", "cpu: B"), false, results.Pass, map[string]results.Verdict{"ns/op": ""}},
+		"slower elsewhere": {strings.ReplaceAll(strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), "cpu: A",
+			"cpu: B"), false, results.Pass, map[string]results.Verdict{"ns/op": ""}},
 	} {
 		got := judge.CompareBenchmarks(benchFile(t, base), benchFile(t, c.now), nil, c.portable)
 		require.Equal(t, c.want, got.Judgement.Verdict, "%s: %s", name, report.Sentence(got.Judgement))
@@ -68,7 +75,9 @@ func TestCompareBenchmarks(t *testing.T) {
 			require.True(t, found, "%s %s", name, unit)
 		}
 	}
-	kept := judge.CompareBenchmarks(benchFile(t, base), benchFile(t, benchText("A", 2, map[string]string{"Y": "1 ns/op"})), func(s results.BenchmarkSample) bool { return s.Name == "Y" }, true)
+	kept := judge.CompareBenchmarks(benchFile(t, base),
+		benchFile(t, benchText("A", 2, map[string]string{"Y": "1 ns/op"})),
+		func(s results.BenchmarkSample) bool { return s.Name == "Y" }, true)
 	require.Empty(t, kept.Judgement.Compared, "nothing of the base was kept, so nothing is judged")
 	require.Equal(t, results.Inconclusive, kept.Judgement.Verdict, "and that is no pass")
 }
@@ -92,19 +101,27 @@ func TestCompareBenchmarks_ownMetrics(t *testing.T) {
 		want      results.Verdict
 		note      string
 	}{
-		"unchanged":                   {page, page, nil, results.Pass, "it didn't change"},
-		"within 5%":                   {page, now("104"), nil, results.Pass, ""},
-		"changed":                     {page, now("120"), nil, results.Inconclusive, `have the benchmarks print a line such as "Unit probes/op better=lower" (in TestMain, say), or declare it under units in fleetmark.yaml`},
-		"changed elsewhere":           {page, strings.ReplaceAll(now("120"), "cpu: A", "cpu: B"), nil, results.Inconclusive, "declare it under units in fleetmark.yaml"},
-		"declared in the file":        {page, now("120"), lower, results.Regressed, ""},
-		"declared the other way":      {page, now("120"), higher, results.Improved, ""},
-		"by the page's line":          {"Unit probes/op better=higher\n" + page, now("80"), nil, results.Regressed, ""},
-		"a line against the file":     {page, "Unit probes/op better=lower\n" + now("80"), higher, results.Improved, ""},
-		"a line that says nothing":    {page, "Unit probes/op better=up\n" + now("80"), nil, results.Inconclusive, "declare it"},
-		"gone":                        {page, strings.ReplaceAll(page, " 100 probes/op", ""), nil, results.Regressed, "missing now"},
-		"scattered, and declared":     {scattered(page, 50, 70, 90, 110, 130, 150), scattered(page, 51, 71, 91, 111, 131, 151), lower, results.Inconclusive, "only less than 10.0%, twice the tolerance, is a pass"},
-		"scattered, and no direction": {scattered(page, 50, 70, 90, 110, 130, 150), scattered(page, 51, 71, 91, 111, 131, 151), nil, results.Inconclusive, "nothing says which way is better"},
-		"little scattered":            {scattered(page, 98, 99, 100, 101, 102, 100), scattered(page, 99, 98, 100, 102, 101, 100), lower, results.Pass, ""},
+		"unchanged": {page, page, nil, results.Pass, "it didn't change"},
+		"within 5%": {page, now("104"), nil, results.Pass, ""},
+		"changed": {page, now("120"), nil, results.Inconclusive,
+			`have the benchmarks print a line such as "Unit probes/op better=lower" (in TestMain, say), or declare it under units in fleetmark.yaml`},
+		"changed elsewhere": {page, strings.ReplaceAll(now("120"), "cpu: A", "cpu: B"), nil, results.Inconclusive,
+			"declare it under units in fleetmark.yaml"},
+		"declared in the file":    {page, now("120"), lower, results.Regressed, ""},
+		"declared the other way":  {page, now("120"), higher, results.Improved, ""},
+		"by the page's line":      {"Unit probes/op better=higher\n" + page, now("80"), nil, results.Regressed, ""},
+		"a line against the file": {page, "Unit probes/op better=lower\n" + now("80"), higher, results.Improved, ""},
+		"a line that says nothing": {page, "Unit probes/op better=up\n" + now("80"), nil, results.Inconclusive,
+			"declare it"},
+		"gone": {page, strings.ReplaceAll(page, " 100 probes/op", ""), nil, results.Regressed,
+			"missing now"},
+		"scattered, and declared": {scattered(page, 50, 70, 90, 110, 130, 150),
+			scattered(page, 51, 71, 91, 111, 131, 151), lower, results.Inconclusive,
+			"only less than 10.0%, twice the tolerance, is a pass"},
+		"scattered, and no direction": {scattered(page, 50, 70, 90, 110, 130, 150),
+			scattered(page, 51, 71, 91, 111, 131, 151), nil, results.Inconclusive, "nothing says which way is better"},
+		"little scattered": {scattered(page, 98, 99, 100, 101, 102, 100), scattered(page, 99, 98, 100, 102, 101, 100),
+			lower, results.Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := benchFile(t, c.base)
@@ -122,7 +139,8 @@ func TestCompareBenchmarks_ownMetrics(t *testing.T) {
 
 	// A time by its name isn't asked for, as ns/op isn't.
 	timed := strings.ReplaceAll(page, "probes/op", "p99-ns/op-of-mine")
-	j := judge.CompareBenchmarks(benchFile(t, timed), benchFile(t, strings.ReplaceAll(timed, "100 p99", "900 p99")), nil, true).Judgement
+	j := judge.CompareBenchmarks(benchFile(t, timed), benchFile(t, strings.ReplaceAll(timed, "100 p99", "900 p99")), nil,
+		true).Judgement
 	require.Equal(t, results.Pass, j.Verdict, report.Sentence(j))
 	require.Contains(t, report.Sentence(j), "2 metrics not judged")
 }
@@ -142,11 +160,14 @@ func TestFailuresAreNoPass(t *testing.T) {
 		want     results.Verdict
 		reason   string
 	}{
-		"the same":             {text("3", ""), text("3", ""), results.Pass, ""},
-		"now failed":           {text("3", ""), text("3", "") + "--- FAIL: BenchmarkY\n", results.Inconclusive, "go test failed there: \"--- FAIL: BenchmarkY\""},
-		"the base failed":      {text("3", "") + "panic: x\n", text("3", ""), results.Inconclusive, "go test failed there"},
-		"no direction":         {text("3", ""), text("4", ""), results.Inconclusive, `have the benchmarks print a line such as "Unit probes/op better=lower"`},
-		"worse by its line":    {text("3", ""), text("4", "Unit probes/op better=lower\n"), results.Regressed, "probes/op went from 3"},
+		"the same": {text("3", ""), text("3", ""), results.Pass, ""},
+		"now failed": {text("3", ""), text("3", "") + "--- FAIL: BenchmarkY\n", results.Inconclusive,
+			"go test failed there: \"--- FAIL: BenchmarkY\""},
+		"the base failed": {text("3", "") + "panic: x\n", text("3", ""), results.Inconclusive, "go test failed there"},
+		"no direction": {text("3", ""), text("4", ""), results.Inconclusive,
+			`have the benchmarks print a line such as "Unit probes/op better=lower"`},
+		"worse by its line": {text("3", ""), text("4", "Unit probes/op better=lower\n"), results.Regressed,
+			"probes/op went from 3"},
 		"better by its line":   {text("3", "Unit probes/op better=higher\n"), text("4", ""), results.Improved, "probes/op"},
 		"within the tolerance": {text("100", "Unit probes/op better=lower\n"), text("104", ""), results.Pass, ""},
 	} {

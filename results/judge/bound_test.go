@@ -40,7 +40,8 @@ func TestNewBound(t *testing.T) {
 func TestCompare_strict(t *testing.T) {
 	samples := func(values ...float64) (records []results.Record) {
 		for i, v := range values {
-			records = append(records, results.Record{Scenario: "s", Op: "push", Repetition: i + 1, Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: v}}})
+			records = append(records, results.Record{Scenario: "s", Op: "push", Repetition: i + 1, Ops: 1,
+				Values: []results.Value{{Unit: "ns/op", Value: v}}})
 		}
 		return records
 	}
@@ -50,12 +51,15 @@ func TestCompare_strict(t *testing.T) {
 		want     results.Verdict
 		note     string
 	}{
-		"quiet, unchanged":   {quiet, quiet, results.Pass, ""},
-		"quiet, 20% slower":  {quiet, []float64{1200, 1210, 1220, 1230, 1240, 1250}, results.Pass, ""},
-		"quiet, 60% slower":  {quiet, []float64{1600, 1610, 1620, 1630, 1640, 1650}, results.Regressed, ""},
-		"noisy, unchanged":   {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{510, 710, 910, 1110, 1310, 1510}, results.Inconclusive, `it may be worse by 61.0%, and only less than 50.0%, twice the tolerance, is a pass: about 9 repetitions of both sides would tell`},
-		"noisy, 40% slower":  {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{700, 1000, 1250, 1550, 1800, 2100}, results.Inconclusive, "repetitions of both sides would tell"},
-		"noisy, 40% faster":  {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{300, 420, 540, 660, 780, 900}, results.Pass, "beyond the tolerance, but not told from noise"},
+		"quiet, unchanged":  {quiet, quiet, results.Pass, ""},
+		"quiet, 20% slower": {quiet, []float64{1200, 1210, 1220, 1230, 1240, 1250}, results.Pass, ""},
+		"quiet, 60% slower": {quiet, []float64{1600, 1610, 1620, 1630, 1640, 1650}, results.Regressed, ""},
+		"noisy, unchanged": {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{510, 710, 910, 1110, 1310, 1510},
+			results.Inconclusive, `it may be worse by 61.0%, and only less than 50.0%, twice the tolerance, is a pass: about 9 repetitions of both sides would tell`},
+		"noisy, 40% slower": {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{700, 1000, 1250, 1550, 1800, 2100},
+			results.Inconclusive, "repetitions of both sides would tell"},
+		"noisy, 40% faster": {[]float64{500, 700, 900, 1100, 1300, 1500}, []float64{300, 420, 540, 660, 780, 900},
+			results.Pass, "beyond the tolerance, but not told from noise"},
 		"one slow of twelve": {append([]float64{9000}, quiet...), quiet, results.Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

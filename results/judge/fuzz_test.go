@@ -23,7 +23,8 @@ func FuzzJudge(f *testing.F) {
 		[]byte(push+"9 ns/op\n"+push+"9 ns/op\n"+push+"9 ns/op\n"+push+"9 ns/op\n"), 4)
 	const other = "BenchmarkScenario/other/op=push-2 100 "
 	f.Add([]byte(push+"7 ns/op 0 B/op\n"+other+"7 ns/op\n"), []byte(push+"7 ns/op\n"+other+"7 ns/op 0 B/op\n"), 1)
-	verdicts := []results.Verdict{"", results.Pass, results.Improved, results.Regressed, results.Inconclusive, results.Invalid}
+	verdicts := []results.Verdict{"", results.Pass, results.Improved, results.Regressed, results.Inconclusive,
+		results.Invalid}
 	f.Fuzz(func(t *testing.T, old, now []byte, repetitions int) {
 		before, err := results.ParseSamples(old, "old", 0)
 		if err != nil || len(before) > 100 {
@@ -35,7 +36,8 @@ func FuzzJudge(f *testing.F) {
 		}
 		run := testRun()
 		run.Status, run.Repetitions = results.StatusFinished, repetitions
-		for _, p := range []judge.Policy{{}, {Unjudged: judge.RequireVerdict}, {Unjudged: judge.RequireEveryMetric, Outcomes: true}, {Portable: true}} {
+		for _, p := range []judge.Policy{{}, {Unjudged: judge.RequireVerdict},
+			{Unjudged: judge.RequireEveryMetric, Outcomes: true}, {Portable: true}} {
 			worse := map[judge.RowKey]bool{}
 			for i, side := range [][2][]results.Record{{before, after}, {after, before}, {before, before}} {
 				base := testBaseline()

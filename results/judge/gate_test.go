@@ -28,7 +28,8 @@ func holdGate(base *baseline.Page, wanted []string, runs []*rundir.Loaded, p jud
 	p.Unjudged, p.Outcomes = judge.RequireEveryMetric, true
 	var judged []judge.ScenarioResult
 	for _, r := range runs {
-		judged = append(judged, judge.ScenarioResult{Scenario: r.Scenario, Run: r.Path, Judgement: judge.Judge(base, r.Run, r.Records, p)})
+		judged = append(judged, judge.ScenarioResult{Scenario: r.Scenario, Run: r.Path,
+			Judgement: judge.Judge(base, r.Run, r.Records, p)})
 	}
 	return judge.Gate(base, wanted, judged)
 }
@@ -49,7 +50,8 @@ func TestGate(t *testing.T) {
 	own := func(old, now float64) func(*baseline.Page, *rundir.Loaded) { // a metric that this program doesn't know
 		return func(b *baseline.Page, r *rundir.Loaded) {
 			for i := range b.Scenarios[0].Records {
-				b.Scenarios[0].Records[i].Values = append(b.Scenarios[0].Records[i].Values, results.Value{Unit: "widgets", Value: old})
+				b.Scenarios[0].Records[i].Values = append(b.Scenarios[0].Records[i].Values,
+					results.Value{Unit: "widgets", Value: old})
 			}
 			for i := range r.Records {
 				r.Records[i].Values = append(r.Records[i].Values, results.Value{Unit: "widgets", Value: now})
@@ -75,15 +77,22 @@ func TestGate(t *testing.T) {
 	}{
 		{"unchanged", both(), judge.Policy{}, results.Pass, "none beyond its tolerance"},
 		{"unchanged, portable only", both(), portable, results.Pass, "only portable ones were asked for"},
-		{"another machine", elsewhere, judge.Policy{}, results.Inconclusive, "another machine: measure both sides here and now with `fleetmark gate --base"},
+		{"another machine", elsewhere, judge.Policy{}, results.Inconclusive,
+			"another machine: measure both sides here and now with `fleetmark gate --base"},
 		{"another machine, portable only", elsewhere, portable, results.Pass, "not judged"},
-		{"a request more on another machine", both(elsewhere, edit("requests/device", func(v float64) float64 { return v + 1 })), judge.Policy{}, results.Regressed, "requests/device went from 1 to 2"},
-		{"an allocation more, portable only", both(elsewhere, edit("allocs/op", func(v float64) float64 { return v + 1 })), portable, results.Regressed, "allocs/op went from 1 to 2"},
-		{"times twice as long", edit("ns/op", func(v float64) float64 { return 2 * v }), judge.Policy{}, results.Regressed, "ns/op went"},
-		{"times twice as long, portable only", edit("ns/op", func(v float64) float64 { return 2 * v }), portable, results.Pass, ""},
+		{"a request more on another machine",
+			both(elsewhere, edit("requests/device", func(v float64) float64 { return v + 1 })), judge.Policy{},
+			results.Regressed, "requests/device went from 1 to 2"},
+		{"an allocation more, portable only", both(elsewhere, edit("allocs/op", func(v float64) float64 { return v + 1 })),
+			portable, results.Regressed, "allocs/op went from 1 to 2"},
+		{"times twice as long", edit("ns/op", func(v float64) float64 { return 2 * v }), judge.Policy{}, results.Regressed,
+			"ns/op went"},
+		{"times twice as long, portable only", edit("ns/op", func(v float64) float64 { return 2 * v }), portable,
+			results.Pass, ""},
 		{"times of zero", edit("ns/op", zero), judge.Policy{}, results.Inconclusive, "0 is no measurement"},
 		{"times of zero, portable only", edit("ns/op", zero), portable, results.Inconclusive, "0 is no measurement"},
-		{"times of less than zero", edit("ns/op", func(float64) float64 { return -1 }), portable, results.Inconclusive, "-1 is no measurement"},
+		{"times of less than zero", edit("ns/op", func(float64) float64 { return -1 }), portable, results.Inconclusive,
+			"-1 is no measurement"},
 		{"no bytes on the wire", edit("wire-B/device", zero), portable, results.Inconclusive, "0 is no measurement"},
 		{"everything zero", func(_ *baseline.Page, r *rundir.Loaded) {
 			for i := range r.Records {
@@ -93,10 +102,12 @@ func TestGate(t *testing.T) {
 			}
 		}, portable, results.Inconclusive, "0 is no measurement"},
 		{"no allocation left", edit("allocs/op", zero), portable, results.Improved, "allocs/op went from 1 to 0"},
-		{"a baseline of zero", func(b *baseline.Page, _ *rundir.Loaded) { b.Scenarios[0].Records[0].Values[0].Value = 0 }, judge.Policy{}, results.Inconclusive, "the baseline's 0 is no measurement"},
+		{"a baseline of zero", func(b *baseline.Page, _ *rundir.Loaded) { b.Scenarios[0].Records[0].Values[0].Value = 0 },
+			judge.Policy{}, results.Inconclusive, "the baseline's 0 is no measurement"},
 		{"a metric that vanished", func(_ *baseline.Page, r *rundir.Loaded) {
 			for i := range r.Records {
-				r.Records[i].Values = slices.DeleteFunc(r.Records[i].Values, func(v results.Value) bool { return v.Unit == "p99-ns/op" })
+				r.Records[i].Values = slices.DeleteFunc(r.Records[i].Values,
+					func(v results.Value) bool { return v.Unit == "p99-ns/op" })
 			}
 		}, portable, results.Regressed, "p99-ns/op is missing now"},
 		{"an operation that vanished", func(_ *baseline.Page, r *rundir.Loaded) {
@@ -109,14 +120,19 @@ func TestGate(t *testing.T) {
 			b.Scenarios[0].Records[0].Values = append(b.Scenarios[0].Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 			r.Records[0].Values = append(r.Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 		}, portable, results.Inconclusive, `doesn't know the metric, and nothing says which way is better: declare it in fleetmark.yaml, as in units: {"widgets": {better: lower}}`},
-		{"a metric that was declared, worse", own(100, 120), judge.Policy{Better: map[string]int{"widgets": -1}}, results.Regressed, "widgets went from 100 to 120"},
-		{"a metric that was declared, better", own(100, 120), judge.Policy{Better: map[string]int{"widgets": +1}}, results.Improved, "widgets went from 100 to 120"},
-		{"a metric that was declared, the same", own(100, 100), judge.Policy{Better: map[string]int{"widgets": +1}}, results.Pass, ""},
+		{"a metric that was declared, worse", own(100, 120), judge.Policy{Better: map[string]int{"widgets": -1}},
+			results.Regressed, "widgets went from 100 to 120"},
+		{"a metric that was declared, better", own(100, 120), judge.Policy{Better: map[string]int{"widgets": +1}},
+			results.Improved, "widgets went from 100 to 120"},
+		{"a metric that was declared, the same", own(100, 100), judge.Policy{Better: map[string]int{"widgets": +1}},
+			results.Pass, ""},
 		{"a metric that is new", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Records[0].Values = append(r.Records[0].Values, results.Value{Unit: "retries/device", Value: 9})
 		}, judge.Policy{}, results.Pass, ""},
-		{"no samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records = nil }, portable, results.Inconclusive, "holds no samples"},
-		{"too few samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records, r.Repetitions = r.Records[:2], 1 }, portable, results.Inconclusive, "too few"},
+		{"no samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records = nil }, portable, results.Inconclusive,
+			"holds no samples"},
+		{"too few samples", func(_ *baseline.Page, r *rundir.Loaded) { r.Records, r.Repetitions = r.Records[:2], 1 },
+			portable, results.Inconclusive, "too few"},
 		{"another scenario", func(b *baseline.Page, r *rundir.Loaded) {
 			r.Scenario = "soak"
 			for i := range r.Records {
@@ -124,39 +140,58 @@ func TestGate(t *testing.T) {
 			}
 			b.Scenarios[0].Name = "rollout"
 		}, portable, results.Inconclusive, "doesn't have the scenario soak"},
-		{"another workload", func(_ *baseline.Page, r *rundir.Loaded) { r.WorkloadDigest = "sha256:bb" }, portable, results.Inconclusive, "another workload"},
+		{"another workload", func(_ *baseline.Page, r *rundir.Loaded) { r.WorkloadDigest = "sha256:bb" }, portable,
+			results.Inconclusive, "another workload"},
 		{"a workload without a name", func(b *baseline.Page, r *rundir.Loaded) {
 			r.WorkloadDigest, b.Scenarios[0].WorkloadDigest = "", ""
 		}, portable, results.Inconclusive, "another workload"},
 		{"a machine that moved", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].ReferenceSpeed, r.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 10}, &results.ReferenceSpeed{RoundTripNS: 20}
 		}, judge.Policy{}, results.Inconclusive, "2.00 times as slow as it was: measure both sides"},
-		{"interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable, results.Inconclusive, "was interrupted"},
-		{"still running", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusRunning }, portable, results.Inconclusive, "never ended"},
-		{"failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusFailed }, portable, results.Inconclusive, "the run failed"},
+		{"interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable,
+			results.Inconclusive, "was interrupted"},
+		{"still running", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusRunning }, portable,
+			results.Inconclusive, "never ended"},
+		{"failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusFailed }, portable,
+			results.Inconclusive, "the run failed"},
 		{"invalid", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Valid, r.Invalid = false, []string{"the fleet was on fire"}
 		}, portable, results.Invalid, "on fire"},
-		{"invalid without a reason", func(_ *baseline.Page, r *rundir.Loaded) { r.Valid = false }, portable, results.Invalid, "without a reason"},
-		{"invalid and interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Valid, r.Status = false, results.StatusInterrupted }, portable, results.Invalid, "without a reason"},
-		{"valid, though the fleet was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Fleet.Saturated = true }, portable, results.Invalid, "the fleet was the bottleneck"},
-		{"valid, though the harness was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Harness.Saturated = true }, portable, results.Invalid, "the harness was the bottleneck"},
-		{"valid, though a device was lost", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Lost = 1 }, portable, results.Invalid, "1 device lost"},
-		{"valid, though an update was applied twice", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.AppliedTwice = 2 }, portable, results.Invalid, "2 devices applied an update twice"},
-		{"one device not updated", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Updated = 4999 }, portable, results.Regressed, "devices updated went from 5000 to 4999"},
-		{"one device failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Failed = 1 }, portable, results.Regressed, "devices failed went from 0 to 1"},
+		{"invalid without a reason", func(_ *baseline.Page, r *rundir.Loaded) { r.Valid = false }, portable,
+			results.Invalid, "without a reason"},
+		{"invalid and interrupted", func(_ *baseline.Page,
+			r *rundir.Loaded) {
+			r.Valid, r.Status = false, results.StatusInterrupted
+		}, portable, results.Invalid, "without a reason"},
+		{"valid, though the fleet was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Fleet.Saturated = true },
+			portable, results.Invalid, "the fleet was the bottleneck"},
+		{"valid, though the harness was saturated", func(_ *baseline.Page, r *rundir.Loaded) { r.Harness.Saturated = true },
+			portable, results.Invalid, "the harness was the bottleneck"},
+		{"valid, though a device was lost", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Lost = 1 }, portable,
+			results.Invalid, "1 device lost"},
+		{"valid, though an update was applied twice",
+			func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.AppliedTwice = 2 }, portable, results.Invalid,
+			"2 devices applied an update twice"},
+		{"one device not updated", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Updated = 4999 }, portable,
+			results.Regressed, "devices updated went from 5000 to 4999"},
+		{"one device failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Failed = 1 }, portable, results.Regressed,
+			"devices failed went from 0 to 1"},
 		{"fewer failed than did", func(b *baseline.Page, _ *rundir.Loaded) {
 			b.Scenarios[0].Counts = results.Counts{Devices: 5000, Updated: 4990, Failed: 10}
 		}, portable, results.Improved, ""},
 		{"many turns a device, so that speed decides how many are updated", func(b *baseline.Page, r *rundir.Loaded) {
-			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000, Updated: 6500}
+			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000,
+				Updated: 6500}
 		}, portable, results.Pass, ""},
 		{"many turns a device, and one failed", func(b *baseline.Page, r *rundir.Loaded) {
-			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000, Updated: 6999, Failed: 1}
+			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000,
+				Updated: 6999, Failed: 1}
 		}, portable, results.Regressed, "devices failed went from 0 to 1"},
-		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.Unconfirmed = true }, portable, results.Inconclusive, "client's word only"},
+		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.Unconfirmed = true }, portable,
+			results.Inconclusive, "client's word only"},
 		{"a threshold that failed", func(_ *baseline.Page, r *rundir.Loaded) {
-			r.Thresholds = []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1, Measured: true}}
+			r.Thresholds = []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1,
+				Measured: true}}
 		}, portable, results.Regressed, "1 of 1 threshold failed: failed/device == 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,20 +27,23 @@ func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, t
 	side := func() (records []results.Record) {
 		for i := range n {
 			v := noisy(random, 1000, noise)
-			records = append(records, results.Record{Scenario: "s", Op: "push", Repetition: i + 1, Ops: 1, Values: []results.Value{{Unit: unit, Value: v}}})
+			records = append(records, results.Record{Scenario: "s", Op: "push", Repetition: i + 1, Ops: 1,
+				Values: []results.Value{{Unit: unit, Value: v}}})
 		}
 		return records
 	}
 	found := chances{}
 	for try := range tries {
 		old, now := side(), side()
-		strict := judge.Compare(&baseline.Scenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true, Strict: true}).Verdict
+		strict := judge.Compare(&baseline.Scenario{Records: old}, now,
+			judge.Conditions{SameMachine: true, SameWorkload: true, Strict: true}).Verdict
 		found[strict] += 1 / float64(tries)
 		if try >= 20 {
 			continue
 		}
 		// run, of which nobody asked for each metric, says the same, and passes what the gate can't tell.
-		loose := judge.Compare(&baseline.Scenario{Records: old}, now, judge.Conditions{SameMachine: true, SameWorkload: true}).Verdict
+		loose := judge.Compare(&baseline.Scenario{Records: old}, now,
+			judge.Conditions{SameMachine: true, SameWorkload: true}).Verdict
 		if strict == results.Inconclusive {
 			strict = results.Pass
 		}
@@ -100,7 +103,8 @@ func TestStrictOnNoise(t *testing.T) {
 					said := row[3*i+k] / 100
 					p := (said*documentedTries + 1) / (documentedTries + 2) // a chance of 0 was none of so many
 					deviation := math.Sqrt(p * (1 - p) * (1.0/documentedTries + 1/float64(tries[n])))
-					require.InDelta(t, said, got[v], 4*deviation+0.005, "%s %s with noise of %d%% and %d repetitions", unit, v, percent, n)
+					require.InDelta(t, said, got[v], 4*deviation+0.005, "%s %s with noise of %d%% and %d repetitions", unit, v,
+						percent, n)
 				}
 			}
 			t.Log(measured)

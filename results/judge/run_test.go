@@ -91,7 +91,8 @@ func TestCompare_shownOnly(t *testing.T) {
 	for i := range 8 {
 		of := func(ns float64) results.Record {
 			return results.Record{Scenario: "x", Op: "push", Repetition: i + 1, Ops: 10, Values: []results.Value{
-				{Unit: "ns/op", Value: 1e6}, {Unit: "p75-ns/op", Value: ns}, {Unit: "p95-ns/op", Value: ns}, {Unit: "max-ns/op", Value: ns},
+				{Unit: "ns/op", Value: 1e6}, {Unit: "p75-ns/op", Value: ns}, {Unit: "p95-ns/op", Value: ns},
+				{Unit: "max-ns/op", Value: ns},
 			}}
 		}
 		old, now = append(old, of(1e6)), append(now, of(1e9+float64(i)))
@@ -119,7 +120,8 @@ func TestJudge_policy(t *testing.T) {
 		compared   results.Verdict
 	}{
 		{"no baseline", nil, nil, judge.Policy{}, "", ""},
-		{"no baseline, and a verdict required", nil, nil, judge.Policy{Unjudged: judge.RequireVerdict}, results.Inconclusive, ""},
+		{"no baseline, and a verdict required", nil, nil, judge.Policy{Unjudged: judge.RequireVerdict},
+			results.Inconclusive, ""},
 		{"no baseline, and a threshold failed", nil, failed, judge.Policy{}, results.Regressed, ""},
 		{"no baseline, and a threshold undecided", nil, undecided, judge.Policy{}, results.Inconclusive, ""},
 		{"pass", &base, nil, judge.Policy{Unjudged: judge.RequireVerdict}, results.Pass, results.Pass},

@@ -38,12 +38,17 @@ func TestSequential(t *testing.T) {
 		want      results.Verdict
 		reason    string
 	}{
-		"the same":       {values{"requests/device": 2, "failed/device": 0}, values{"requests/device": 2, "failed/device": 0}, results.Pass, "2 metrics judged, none beyond its tolerance"},
-		"a request more": {values{"requests/device": 2}, values{"requests/device": 3}, results.Regressed, "push requests/device went from 2 to 3 (+50.0%)"},
-		"failures":       {values{"failed/device": 0}, values{"failed/device": 0.01}, results.Regressed, "push failed/device went from 0% to 1% "},
-		"missing now":    {values{"requests/device": 2, "ns/op": 1}, values{"ns/op": 1}, results.Regressed, "push requests/device is missing now"},
-		"new":            {values{"ns/op": 1}, values{"requests/device": 2, "ns/op": 1}, results.Inconclusive, "push requests/device can't be told: the base has no such metric: nothing to hold it against"},
-		"nothing":        {values{"MB/s": 1}, values{"MB/s": 1}, results.Invalid, "neither side measured anything"},
+		"the same": {values{"requests/device": 2, "failed/device": 0},
+			values{"requests/device": 2, "failed/device": 0}, results.Pass, "2 metrics judged, none beyond its tolerance"},
+		"a request more": {values{"requests/device": 2}, values{"requests/device": 3}, results.Regressed,
+			"push requests/device went from 2 to 3 (+50.0%)"},
+		"failures": {values{"failed/device": 0}, values{"failed/device": 0.01}, results.Regressed,
+			"push failed/device went from 0% to 1% "},
+		"missing now": {values{"requests/device": 2, "ns/op": 1}, values{"ns/op": 1}, results.Regressed,
+			"push requests/device is missing now"},
+		"new": {values{"ns/op": 1}, values{"requests/device": 2, "ns/op": 1}, results.Inconclusive,
+			"push requests/device can't be told: the base has no such metric: nothing to hold it against"},
+		"nothing": {values{"MB/s": 1}, values{"MB/s": 1}, results.Invalid, "neither side measured anything"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := judge.Sequential(turns(t, c.base, c.now), nil)
@@ -52,7 +57,9 @@ func TestSequential(t *testing.T) {
 		})
 	}
 	r := turns(t, values1(2), values1(3))
-	j := judge.Sequential(r.Invalidate(), []judge.Reason{{Code: judge.LedgerContradicts, Side: judge.SideBase, Text: "it contradicts"}, {Code: judge.LedgerContradicts, Side: judge.SideNow, Text: "and again"}})
+	j := judge.Sequential(r.Invalidate(),
+		[]judge.Reason{{Code: judge.LedgerContradicts, Side: judge.SideBase, Text: "it contradicts"},
+			{Code: judge.LedgerContradicts, Side: judge.SideNow, Text: "and again"}})
 	require.Equal(t, results.Invalid, j.Verdict)
 	require.Equal(t, "base: it contradicts; now: and again", report.Sentence(j))
 	require.Equal(t, "invalid: no verdict", report.Note(j.Rows[0]))

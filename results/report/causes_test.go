@@ -19,17 +19,21 @@ func explained() *report.Input {
 	low, high := 0.7, 1.2
 	s := gateInput()
 	s.Causes = []report.Cause{{Scenario: "gate-push", Kind: "cpu", Explanation: &explain.Explanation{
-		Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
+		Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01,
+		Tests: 99, Notes: []string{"profiled on different machines"},
 		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
 		Causes: []explain.Cause{{
-			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
-			Share: 0.93, ShareLow: &low, ShareHigh: &high,
-			Lines: []explain.Contribution{{Name: "client.go:77", Delta: 1300}}, Callees: []explain.Contribution{{Name: "crypto/sha256.block", Delta: 1200}},
+			Function: "own/<delivery>.(*Client).push",
+			Change:   explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
+			Share:    0.93, ShareLow: &low, ShareHigh: &high,
+			Lines:   []explain.Contribution{{Name: "client.go:77", Delta: 1300}},
+			Callees: []explain.Contribution{{Name: "crypto/sha256.block", Delta: 1200}},
 			Callers: []explain.Contribution{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
 		}},
 		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
 	}}, {Scenario: "gate-push", Kind: "allocs", Explanation: &explain.Explanation{
-		Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
+		Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{},
+		Functions: []explain.Function{},
 	}}}
 	return s
 }
@@ -56,7 +60,8 @@ func TestReportsSayWhy(t *testing.T) {
 	page := textOf(rendered(t, comment1(t, s)))
 	for form, text := range map[string]string{"comment": page, "html": htmlPageOf(t, s)} {
 		for _, says := range []string{
-			"profiles of cpu by turns: an operation costs +1.5µs (+1.2µs to +1.8µs), +8.8%", "(*Client).push", "93% (70% to 120%)", "client.go:77", "crypto/sha256.block", "Note: profiled on different machines.",
+			"profiles of cpu by turns: an operation costs +1.5µs (+1.2µs to +1.8µs), +8.8%", "(*Client).push",
+			"93% (70% to 120%)", "client.go:77", "crypto/sha256.block", "Note: profiled on different machines.",
 			"no function's cost changed by more than chance would have it",
 		} {
 			require.Contains(t, htmlless(text), says, form)
@@ -64,7 +69,8 @@ func TestReportsSayWhy(t *testing.T) {
 	}
 	suites, err := junit.Ingest(junitOf(t, s))
 	require.NoError(t, err)
-	require.Contains(t, suites[0].Tests[0].Error.Error(), "own/<delivery>.(*Client).push: +1.4µs (+1.2µs to +1.6µs), 93% (70% to 120%) of the whole, at client.go:77, in crypto/sha256.block, for own/delivery.(*Client).Push client.go:60")
+	require.Contains(t, suites[0].Tests[0].Error.Error(),
+		"own/<delivery>.(*Client).push: +1.4µs (+1.2µs to +1.6µs), 93% (70% to 120%) of the whole, at client.go:77, in crypto/sha256.block, for own/delivery.(*Client).Push client.go:60")
 	var told bytes.Buffer
 	require.NoError(t, report.Annotations(&told, documentOf(s)))
 	require.Regexp(t, `(?m)^::notice title=Fleetmark [^:]*%3A why::.*at client.go:77.*$`, told.String())

@@ -126,7 +126,8 @@ func TestCommentFolds(t *testing.T) {
 			tables++
 		}
 	}
-	require.Equal(t, []string{"3 thresholds, 2 failed", "9 metrics, 9 of them judged", "What became of the devices", "Warnings and notes", "Where it was measured, and how to reproduce"}, summaries)
+	require.Equal(t, []string{"3 thresholds, 2 failed", "9 metrics, 9 of them judged", "What became of the devices",
+		"Warnings and notes", "Where it was measured, and how to reproduce"}, summaries)
 	require.Equal(t, 3, tables)
 }
 

@@ -22,15 +22,18 @@ func hostileInput(rows, length int) *report.Input {
 	s.Now.Run, s.Base.Run = &run, &base
 	s.Scenario, s.Command = word(0), word(1)
 	s.Base.Label, s.Now.Label, s.Base.Revision, s.Now.Revision = word(2), word(3), word(4), word(5)
-	for _, p := range []*string{&run.Scenario, &run.Path, &run.WorkloadDigest, &run.Command, &run.Transport, &run.Addressing, &run.Machine.CPU, &run.Machine.Kernel} {
+	for _, p := range []*string{&run.Scenario, &run.Path, &run.WorkloadDigest, &run.Command, &run.Transport,
+		&run.Addressing, &run.Machine.CPU, &run.Machine.Kernel} {
 		*p = word(6)
 	}
 	run.Spec = fmt.Appendf(nil, "{%q:%q}", "name", strings.Repeat("<script>|`", length/10))
 	s.Now.Machine = &run.Machine
 	run.Valid = false
 	for i := range rows {
-		run.Invalid, run.Warnings, s.Notes = append(run.Invalid, word(i)), append(run.Warnings, word(i)), append(s.Notes, word(i))
-		run.Thresholds = append(run.Thresholds, results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
+		run.Invalid, run.Warnings, s.Notes = append(run.Invalid, word(i)), append(run.Warnings, word(i)), append(s.Notes,
+			word(i))
+		run.Thresholds = append(run.Thresholds,
+			results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
 		run.RepetitionCounts = append(run.RepetitionCounts, results.Counts{Devices: i})
 		s.Now.Failures = append(s.Now.Failures, report.Failure{Class: word(i), Error: word(i), Operation: word(i)})
 	}
@@ -44,7 +47,9 @@ func hostileInput(rows, length int) *report.Input {
 		r.Ratio = &sequential.Ratio{Estimate: 1e300, Low: -1e300, High: 1e300, Level: 0.99}
 		j.Rows = append(j.Rows, r)
 		for n := range 30 {
-			s.Now.Records = append(s.Now.Records, results.Record{Scenario: r.Scenario, Op: r.Op, Repetition: n + 1, Values: []results.Value{{Unit: r.Unit.Name, Value: 1e308 / float64(n+1)}}})
+			s.Now.Records = append(s.Now.Records,
+				results.Record{Scenario: r.Scenario, Op: r.Op, Repetition: n + 1,
+					Values: []results.Value{{Unit: r.Unit.Name, Value: 1e308 / float64(n+1)}}})
 		}
 	}
 	s.Judgement = &j
@@ -62,18 +67,20 @@ func inputs() map[string]*report.Input {
 	empty := testRun()
 	empty.Records = nil
 	return map[string]*report.Input{
-		"nothing":        {Judgement: judge.Judge(nil, results.Run{Valid: true}, nil, judge.Policy{})},
-		"a gate":         gateInput(),
-		"whole":          wholeInput(),
-		"no number":      inverted,
-		"a run alone":    runInput(run, nil),
-		"a baseline":     runInput(run, judgement(run)),
-		"unfinished":     runInput(unfinished, nil),
-		"no samples":     runInput(empty, nil),
-		"broken off":     runInput(brokenOff(), nil),
-		"only a verdict": {Scenario: "x", Judgement: &judge.Judgement{Verdict: results.Inconclusive, Compared: results.Inconclusive}},
-		"another word":   {Scenario: "x", Judgement: &judge.Judgement{Verdict: "splendid", Compared: "splendid", Reasons: []judge.Reason{{Code: judge.GoTestFailed, Text: "it says so"}}}},
-		"hostile":        hostileInput(40, 100),
+		"nothing":     {Judgement: judge.Judge(nil, results.Run{Valid: true}, nil, judge.Policy{})},
+		"a gate":      gateInput(),
+		"whole":       wholeInput(),
+		"no number":   inverted,
+		"a run alone": runInput(run, nil),
+		"a baseline":  runInput(run, judgement(run)),
+		"unfinished":  runInput(unfinished, nil),
+		"no samples":  runInput(empty, nil),
+		"broken off":  runInput(brokenOff(), nil),
+		"only a verdict": {Scenario: "x", Judgement: &judge.Judgement{Verdict: results.Inconclusive,
+			Compared: results.Inconclusive}},
+		"another word": {Scenario: "x", Judgement: &judge.Judgement{Verdict: "splendid", Compared: "splendid",
+			Reasons: []judge.Reason{{Code: judge.GoTestFailed, Text: "it says so"}}}},
+		"hostile": hostileInput(40, 100),
 	}
 }
 

@@ -130,14 +130,20 @@ func TestHTMLSays(t *testing.T) {
 		"a gate": {gateInput(), []string{
 			`<p class="word">regressed</p><p class="reason">push p99-ns/op went from 1.32ms to 1.43ms (&#43;8.0%), and 1 other metric.</p>`,
 			"this branch (revision 0badcafe, 12 repetitions) is held against main (revision 5d3d764, 12 repetitions).",
-			"What stands out", "Ratio of neighbouring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op", "push ops/s by repetition",
-			"main: 12 samples, median 1.32ms", "fleetmark gate --base main", "an idle machine was waited for", "Only some percentiles are known",
+			"What stands out", "Ratio of neighbouring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op",
+			"push ops/s by repetition",
+			"main: 12 samples, median 1.32ms", "fleetmark gate --base main", "an idle machine was waited for",
+			"Only some percentiles are known",
 		}, []string{"What became of the devices", "Can the numbers be trusted", "The scenario</h2>"}},
 		"whole": {wholeInput(), []string{
-			`<p class="word">threshold failed</p>`, "✗ failed: not measured", "✓ held", "Kept failures by class", "integrity, now: 20", "push device: it said &lt;no&gt;",
-			"Response time by percentile: push", "name: rollout", "In the reference benchmark", "the limit was found at 900/s", "fleetmark run rollout --seed 7",
+			`<p class="word">threshold failed</p>`, "✗ failed: not measured", "✓ held", "Kept failures by class",
+			"integrity, now: 20", "push device: it said &lt;no&gt;",
+			"Response time by percentile: push", "name: rollout", "In the reference benchmark", "the limit was found at 900/s",
+			"fleetmark run rollout --seed 7",
 		}, []string{"Ratios</h2>"}},
-		"a run alone": {runInput(testRun(), nil), []string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"}, []string{"What stands out", ">verdict<", `class="key"`}},
+		"a run alone": {runInput(testRun(), nil),
+			[]string{`<p class="word">no verdict</p>`, "no baseline to hold the run against"},
+			[]string{"What stands out", ">verdict<", `class="key"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := htmlPageOf(t, c.s)
@@ -153,7 +159,8 @@ func TestHTMLSays(t *testing.T) {
 }
 
 func TestHTMLIsBounded(t *testing.T) {
-	for name, s := range map[string]*report.Input{"many rows": hostileInput(1000, 100), "long names": hostileInput(30, 100_000)} {
+	for name, s := range map[string]*report.Input{"many rows": hostileInput(1000, 100),
+		"long names": hostileInput(30, 100_000)} {
 		t.Run(name, func(t *testing.T) {
 			page := htmlPageOf(t, s)
 			require.Contains(t, page, "…", "it says what it cut")
@@ -223,7 +230,8 @@ func FuzzHTML(f *testing.F) {
 
 // TestHTMLDrawsAnyNumber: no value makes a plot that never ends, or one without sense.
 func TestHTMLDrawsAnyNumber(t *testing.T) {
-	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308, math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {
+	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308,
+		math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			s := gateInput()
 			for i := range s.Now.Records {

@@ -18,7 +18,8 @@ func judged(scenario string, base, now []results.Record, sameMachine bool) *judg
 	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: scenario, WorkloadDigest: "work", Records: base},
 	}}
-	run := results.Run{Scenario: scenario, WorkloadDigest: "work", Status: results.StatusFinished, Valid: true, Machine: page.Machine}
+	run := results.Run{Scenario: scenario, WorkloadDigest: "work", Status: results.StatusFinished, Valid: true,
+		Machine: page.Machine}
 	if !sameMachine {
 		run.Machine.Identity = "another"
 	}
@@ -33,9 +34,11 @@ func conclude(j *judge.Judgement, v results.Verdict, reason string) {
 // gateInput is what a gate has in hand: two sides measured in turns, and no run directory.
 func gateInput() *report.Input {
 	machine := testRun().Machine
-	s := &report.Input{Scenario: "throughput", Command: "fleetmark gate --base main", Notes: []string{"an idle machine was waited for"}}
+	s := &report.Input{Scenario: "throughput", Command: "fleetmark gate --base main",
+		Notes: []string{"an idle machine was waited for"}}
 	s.Base = report.Side{Label: "main", Revision: "5d3d764", Machine: &machine, Records: sideRecords("throughput", 1)}
-	s.Now = report.Side{Label: "this branch", Revision: "0badcafe", Machine: &machine, Records: sideRecords("throughput", 1.08)}
+	s.Now = report.Side{Label: "this branch", Revision: "0badcafe", Machine: &machine,
+		Records: sideRecords("throughput", 1.08)}
 	s.Judgement = judged("throughput", s.Base.Records, s.Now.Records, true)
 	for i, r := range s.Judgement.Rows {
 		ratio := r.Now.Median / r.Base.Median
@@ -59,11 +62,15 @@ func gateInput() *report.Input {
 func sideRecords(scenario string, times float64) (records []results.Record) {
 	for i := range 12 {
 		wobble := 1 + 0.02*math.Sin(float64(i)*2.3)
-		records = append(records, results.Record{Scenario: scenario, Op: "push", Repetition: i + 1, Ops: 4000, Values: []results.Value{
-			{Unit: "ns/op", Value: 1.01e6 * times * wobble}, {Unit: "p50-ns/op", Value: 0.95e6 * wobble}, {Unit: "p90-ns/op", Value: 1.1e6 * wobble},
-			{Unit: "p99-ns/op", Value: 1.32e6 * times * wobble}, {Unit: "p99.9-ns/op", Value: 2.4e6 * wobble * wobble}, {Unit: "ops/s", Value: 60e3 / times / wobble},
-			{Unit: "cpu-ns/op", Value: 31e3 * math.Sqrt(times) * wobble}, {Unit: "B/op", Value: 2771 + float64(i%3)}, {Unit: "requests/device", Value: 1},
-		}})
+		records = append(records, results.Record{Scenario: scenario, Op: "push", Repetition: i + 1, Ops: 4000,
+			Values: []results.Value{
+				{Unit: "ns/op", Value: 1.01e6 * times * wobble}, {Unit: "p50-ns/op", Value: 0.95e6 * wobble},
+				{Unit: "p90-ns/op", Value: 1.1e6 * wobble},
+				{Unit: "p99-ns/op", Value: 1.32e6 * times * wobble}, {Unit: "p99.9-ns/op", Value: 2.4e6 * wobble * wobble},
+				{Unit: "ops/s", Value: 60e3 / times / wobble},
+				{Unit: "cpu-ns/op", Value: 31e3 * math.Sqrt(times) * wobble}, {Unit: "B/op", Value: 2771 + float64(i%3)},
+				{Unit: "requests/device", Value: 1},
+			}})
 	}
 	return records
 }
@@ -76,7 +83,9 @@ func evidence() report.Evidence {
 	}
 	e := report.Evidence{Latency: []report.Latency{{Op: "push", Histogram: h}}}
 	for i := range 30 {
-		e.Failures = append(e.Failures, report.Failure{Repetition: 1 + i%2, Device: i, Operation: "push", Class: []string{"integrity", "timeout", "integrity"}[i%3], Status: 200, Attempts: 2, Error: "push device: it said <no>"})
+		e.Failures = append(e.Failures, report.Failure{Repetition: 1 + i%2, Device: i, Operation: "push",
+			Class: []string{"integrity", "timeout", "integrity"}[i%3], Status: 200, Attempts: 2,
+			Error: "push device: it said <no>"})
 	}
 	return e
 }
@@ -106,7 +115,8 @@ func brokenOff() rundir.Loaded {
 	run.RepetitionCounts, run.Counts = nil, results.Counts{Devices: 10}
 	run.Partial = &results.Partial{
 		Repetition: 1, Of: 1, Seconds: 720, PlannedSeconds: 1800, Planned: 36_000, Succeeded: 14_395, Failed: 5,
-		Counts: results.Counts{Devices: 10, Updated: 9, Failed: 1}, Contradictions: []string{"device 3: it received <2> pushes"},
+		Counts:         results.Counts{Devices: 10, Updated: 9, Failed: 1},
+		Contradictions: []string{"device 3: it received <2> pushes"},
 	}
 	run.Partial.Take([]results.Record{{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 8, Values: []results.Value{
 		{Unit: "ops/s", Value: 20}, {Unit: "p99.9-ns/op", Value: 9.2e9}, {Unit: "failed/device", Value: 0.02},

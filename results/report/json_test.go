@@ -99,8 +99,10 @@ func TestJSONSays(t *testing.T) {
 	require.Len(t, row["base"].(map[string]any)["samples"], 12)
 	whole := jsonOf(t, wholeInput()).(map[string]any)
 	now := whole["now"].(map[string]any)
-	require.Equal(t, map[string]any{"name": "rollout", "fleet": map[string]any{"devices": json.Number("10")}}, now["run"].(map[string]any)["spec"])
-	require.Equal(t, []any{map[string]any{"class": "integrity", "kept": json.Number("20")}, map[string]any{"class": "timeout", "kept": json.Number("10")}}, now["failures"])
+	require.Equal(t, map[string]any{"name": "rollout", "fleet": map[string]any{"devices": json.Number("10")}},
+		now["run"].(map[string]any)["spec"])
+	require.Equal(t, []any{map[string]any{"class": "integrity", "kept": json.Number("20")},
+		map[string]any{"class": "timeout", "kept": json.Number("10")}}, now["failures"])
 	require.Equal(t, "threshold failed", whole["headline"])
 }
 
@@ -114,9 +116,11 @@ func TestPartialRepetition(t *testing.T) {
 	require.Empty(t, d["thresholds"])
 	number := func(text string) json.Number { return json.Number(text) }
 	require.Equal(t, map[string]any{
-		"repetition": number("1"), "of": number("1"), "seconds": number("720"), "planned_seconds": number("1800"), "planned": number("36000"),
+		"repetition": number("1"), "of": number("1"), "seconds": number("720"), "planned_seconds": number("1800"),
+		"planned":   number("36000"),
 		"succeeded": number("14395"), "failed": number("5"),
-		"counts":         map[string]any{"devices": number("10"), "updated": number("9"), "failed": number("1"), "lost": number("0"), "applied_twice": number("0")},
+		"counts": map[string]any{"devices": number("10"), "updated": number("9"), "failed": number("1"),
+			"lost": number("0"), "applied_twice": number("0")},
 		"contradictions": []any{"device 3: it received <2> pushes"},
 		"values": []any{
 			map[string]any{"op": "push", "unit": "ops/s", "value": number("20")},
@@ -126,7 +130,8 @@ func TestPartialRepetition(t *testing.T) {
 	}, d["now"].(map[string]any)["run"].(map[string]any)["partial"])
 
 	html := func(w io.Writer, d *report.Document) error { return htmlpage.Write(w, d, "") }
-	for name, render := range map[string]func(io.Writer, *report.Document) error{"markdown": report.Markdown, "html": html} {
+	for name, render := range map[string]func(io.Writer, *report.Document) error{"markdown": report.Markdown,
+		"html": html} {
 		var page bytes.Buffer
 		require.NoError(t, render(&page, documentOf(s)))
 		text := page.String()
@@ -134,7 +139,8 @@ func TestPartialRepetition(t *testing.T) {
 			"Partial repetition", "no verdict, threshold or baseline uses them",
 			"timed repetition 1 of 1 was broken off after 12m0s of 30m0s (40%): 14,395 operations succeeded, 5 failed",
 			"10 devices, 9 updated, 1 failed, 0 lost, 0 applied twice, by the fleet",
-			"device 3: it received " + map[string]string{"markdown": `\<2\>`, "html": "&lt;2&gt;"}[name] + " pushes", "9.20s (of 8)", "(of N): a percentile of so few operations says little",
+			"device 3: it received " + map[string]string{"markdown": `\<2\>`, "html": "&lt;2&gt;"}[name] + " pushes",
+			"9.20s (of 8)", "(of N): a percentile of so few operations says little",
 		} {
 			require.Contains(t, text, part, name)
 		}
@@ -164,7 +170,8 @@ func TestJSONReasons(t *testing.T) {
 		"scenario": decided.Scenario, "op": decided.Op, "unit": decided.Unit.Name,
 	}}}, d["reasons"])
 	rows := d["rows"].([]any)
-	require.Equal(t, []any{map[string]any{"code": "may-be-worse", "value": nil, "bound": number("0.5"), "n": number("12")}},
+	require.Equal(t, []any{map[string]any{"code": "may-be-worse", "value": nil, "bound": number("0.5"),
+		"n": number("12")}},
 		rows[0].(map[string]any)["reasons"])
 	require.NotContains(t, rows[1], "reasons")
 	require.Equal(t, []any{map[string]any{"code": "interfered", "others": map[string]any{
@@ -178,7 +185,8 @@ func TestJSONReasonsOfGate(t *testing.T) {
 		Verdict: results.Inconclusive,
 		Reasons: []judge.Reason{{Code: judge.WorstScenario, Name: "soak", N: 2}},
 		Scenarios: []judge.ScenarioResult{{Scenario: "soak", Judgement: &judge.Judgement{
-			Verdict: results.Inconclusive, Compared: results.Inconclusive, Reasons: []judge.Reason{{Code: judge.RunMissing, Name: "soak"}},
+			Verdict: results.Inconclusive, Compared: results.Inconclusive,
+			Reasons: []judge.Reason{{Code: judge.RunMissing, Name: "soak"}},
 		}}},
 	}
 	var b bytes.Buffer

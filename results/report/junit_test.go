@@ -68,7 +68,8 @@ func TestJUnitKeepsTheSchema(t *testing.T) {
 		"testsuite": {"name", "id", "package", "hostname", "tests", "failures", "errors", "time"},
 		"property":  {"name", "value"}, "testcase": {"name", "classname", "time"}, "failure": {"type"}, "error": {"type"},
 	}
-	may := map[string][]string{"testsuite": {"skipped", "timestamp"}, "failure": {"message"}, "error": {"message"}, "skipped": {"message"}}
+	may := map[string][]string{"testsuite": {"skipped", "timestamp"}, "failure": {"message"}, "error": {"message"},
+		"skipped": {"message"}}
 	order := map[string][]string{
 		"":           {"testsuites"},
 		"testsuites": {"testsuite"}, "testsuite": {"properties", "testcase", "system-out", "system-err"},
@@ -146,8 +147,10 @@ func TestAnnotations(t *testing.T) {
 		s    *report.Input
 		want string
 	}{
-		"a pass":     {runInput(testRun(), judgement(testRun())), "::notice title=Fleetmark rollout%3A pass::1 metric judged, none beyond its tolerance; 1 metric not judged (the baseline is from another machine)\n"},
-		"no verdict": {runInput(testRun(), nil), "::warning title=Fleetmark rollout%3A no verdict::no baseline to hold the run against\n"},
+		"a pass": {runInput(testRun(), judgement(testRun())),
+			"::notice title=Fleetmark rollout%3A pass::1 metric judged, none beyond its tolerance; 1 metric not judged (the baseline is from another machine)\n"},
+		"no verdict": {runInput(testRun(), nil),
+			"::warning title=Fleetmark rollout%3A no verdict::no baseline to hold the run against\n"},
 		"a gate": {gateInput(), "::error title=Fleetmark throughput%3A regressed::push p99-ns/op went from 1.32ms to 1.43ms (+8.0%25), and 1 other metric\n" +
 			"::error title=throughput push ns/op%3A regressed::1.01ms ± 2%25 -> 1.09ms ± 2%25 (+8.0%25), ratio ×1.080 (1.064 to 1.098), p<0.001\n" +
 			"::error title=throughput push p99-ns/op%3A regressed::1.32ms ± 2%25 -> 1.43ms ± 2%25 (+8.0%25), ratio ×1.080 (1.064 to 1.098), p<0.001\n" +

@@ -21,17 +21,22 @@ func testRun() rundir.Loaded {
 	return rundir.Loaded{
 		Path: "runs/20261123T082700Z-rollout-1a2b3c",
 		Run: results.Run{
-			Schema: 1, ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout --seed 7", Seed: 7,
-			Machine: results.Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU", Cores: 2, GOMAXPROCS: 2, MemoryBytes: 24 << 30,
-				Kernel: "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"},
-			Revision: "5d3d764", Started: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC), Finished: time.Date(2026, 11, 23, 8, 28, 30, 0, time.UTC),
-			Status: results.StatusFinished, Repetitions: 2, Valid: true,
+			Schema: 1, ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "sha256:aa",
+			Command: "fleetmark run rollout --seed 7", Seed: 7,
+			Machine: results.Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU", Cores: 2, GOMAXPROCS: 2,
+				MemoryBytes: 24 << 30,
+				Kernel:      "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"},
+			Revision: "5d3d764", Started: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC),
+			Finished: time.Date(2026, 11, 23, 8, 28, 30, 0, time.UTC),
+			Status:   results.StatusFinished, Repetitions: 2, Valid: true,
 			Counts:           results.Counts{Devices: 20, Updated: 19, Failed: 1},
 			RepetitionCounts: []results.Counts{{Devices: 10, Updated: 10}, {Devices: 10, Updated: 9, Failed: 1}},
 			Fleet:            results.FleetHealth{CPUFraction: 0.25, PeakResidentBytes: 64 << 20},
-			Harness: results.HarnessHealth{CPUFraction: 0.5, LatenessP99NS: 1_500_000, GCCPUFraction: 0.012, PeakResidentBytes: 32 << 20,
-				ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013, StolenFraction: 0.25},
-				Profiling: &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1}},
+			Harness: results.HarnessHealth{CPUFraction: 0.5, LatenessP99NS: 1_500_000, GCCPUFraction: 0.012,
+				PeakResidentBytes: 32 << 20,
+				ReferenceSpeed:    &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20},
+				Interference:      &results.Interference{OthersFraction: 0.013, StolenFraction: 0.25},
+				Profiling:         &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1}},
 			Transport: "lean", Addressing: "ip", Verdict: results.Pass,
 		},
 		Records: records(1),
@@ -40,8 +45,10 @@ func testRun() rundir.Loaded {
 
 func records(requests float64) []results.Record {
 	return []results.Record{
-		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 10, Values: []results.Value{{Unit: "ns/op", Value: 13200}, {Unit: "requests/device", Value: requests}}},
-		{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 10, Values: []results.Value{{Unit: "ns/op", Value: 13400}, {Unit: "requests/device", Value: requests}}},
+		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 10,
+			Values: []results.Value{{Unit: "ns/op", Value: 13200}, {Unit: "requests/device", Value: requests}}},
+		{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 10,
+			Values: []results.Value{{Unit: "ns/op", Value: 13400}, {Unit: "requests/device", Value: requests}}},
 	}
 }
 
@@ -124,11 +131,15 @@ func TestMarkdownSays(t *testing.T) {
 		change func(*rundir.Loaded)
 		want   []string
 	}{
-		"regressed":  {func(r *rundir.Loaded) { r.Records = records(2) }, []string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
-		"invalid":    {func(r *rundir.Loaded) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} }, []string{"The run is **invalid**", "- the fleet was saturated\n"}},
+		"regressed": {func(r *rundir.Loaded) { r.Records = records(2) },
+			[]string{"**regressed**: push requests/device went from 1 to 2 (+100.0%)", "| **regressed**"}},
+		"invalid": {func(r *rundir.Loaded) { r.Valid, r.Invalid = false, []string{"the fleet was saturated"} },
+			[]string{"The run is **invalid**", "- the fleet was saturated\n"}},
 		"why unsaid": {func(r *rundir.Loaded) { r.Valid = false }, []string{"- no reason was recorded"}},
-		"saturated":  {func(r *rundir.Loaded) { r.Fleet.Saturated = true }, []string{"|      no | **yes**: it was the bottleneck |"}},
-		"driver":     {func(r *rundir.Loaded) { r.Harness.Saturated = true }, []string{"| **yes**: it was the bottleneck |      no |"}},
+		"saturated": {func(r *rundir.Loaded) { r.Fleet.Saturated = true },
+			[]string{"|      no | **yes**: it was the bottleneck |"}},
+		"driver": {func(r *rundir.Loaded) { r.Harness.Saturated = true },
+			[]string{"| **yes**: it was the bottleneck |      no |"}},
 		"an open load": {func(r *rundir.Loaded) {
 			r.Harness.Pacing = &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000}
 		}, []string{"Of the operations, 25.0% were due while every worker was busy; at most 64 workers were busy at once. Where a worker stood ready, the latest hundredth was sent 2ms late or more.\n"}},
@@ -136,14 +147,18 @@ func TestMarkdownSays(t *testing.T) {
 			r.Harness.Ports = &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12}
 		},
 			[]string{"At most 12 sockets were in TIME\\_WAIT, and connections have ports 32768 to 60999.\n"}},
-		"unfinished":     {func(r *rundir.Loaded) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 }, []string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
-		"interrupted":    {func(r *rundir.Loaded) { r.Status = results.StatusInterrupted }, []string{"The run is **interrupted**: it holds the 2 repetitions"}},
-		"warnings":       {func(r *rundir.Loaded) { r.Warnings = []string{"a line was cut"} }, []string{"- Warning: a line was cut\n"}},
+		"unfinished": {func(r *rundir.Loaded) { r.Status, r.Unfinished, r.Repetitions = results.StatusRunning, true, 1 },
+			[]string{"The run is **unfinished**: it holds the 1 repetition that ended before."}},
+		"interrupted": {func(r *rundir.Loaded) { r.Status = results.StatusInterrupted },
+			[]string{"The run is **interrupted**: it holds the 2 repetitions"}},
+		"warnings": {func(r *rundir.Loaded) { r.Warnings = []string{"a line was cut"} },
+			[]string{"- Warning: a line was cut\n"}},
 		"client's word":  {func(r *rundir.Loaded) { r.Unconfirmed = true }, []string{"Client's word only"}},
 		"no samples":     {func(r *rundir.Loaded) { r.Records = nil }, []string{"is missing now"}},
 		"a path":         {func(r *rundir.Loaded) { r.Path = "it's here" }, []string{`fleetmark profile top 'it'\''s here'`}},
 		"unknown memory": {func(r *rundir.Loaded) { r.Fleet.PeakResidentBytes = 0 }, []string{"| 32.0MiB |"}},
-		"no command":     {func(r *rundir.Loaded) { r.Command, r.WorkloadDigest = "", "" }, []string{"  fleetmark run rollout\n", "of the work (no digest)"}},
+		"no command": {func(r *rundir.Loaded) { r.Command, r.WorkloadDigest = "", "" },
+			[]string{"  fleetmark run rollout\n", "of the work (no digest)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := testRun()
@@ -172,7 +187,8 @@ func TestMarkdownWithoutBaseline(t *testing.T) {
 func TestMarkdownIsNoBenchmark(t *testing.T) {
 	const evil = "a|b `c`\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n<script>"
 	run := testRun()
-	for _, s := range []*string{&run.Path, &run.Scenario, &run.WorkloadDigest, &run.Command, &run.Revision, &run.Transport, &run.Addressing,
+	for _, s := range []*string{&run.Path, &run.Scenario, &run.WorkloadDigest, &run.Command, &run.Revision,
+		&run.Transport, &run.Addressing,
 		&run.Machine.CPU, &run.Machine.Kernel, &run.Machine.OS, &run.Machine.GoVersion, &run.Machine.Identity} {
 		*s = evil
 	}

@@ -67,7 +67,8 @@ func TestReasons_words(t *testing.T) {
 		judge.OtherWorkload: "another workload: no verdict", judge.NotInBaseline: "not in the baseline",
 		judge.NewBenchmark: "not in the base: no verdict", judge.UnknownMetric: "unknown metric: no verdict",
 		judge.NoDirection: "nothing says which way is better: no verdict", judge.NotPortable: "not portable: no verdict",
-		judge.ShownOnly: "shown: no verdict", judge.RunInvalid: "invalid run: no verdict", judge.SidesInvalid: "invalid: no verdict",
+		judge.ShownOnly: "shown: no verdict", judge.RunInvalid: "invalid run: no verdict",
+		judge.SidesInvalid: "invalid: no verdict",
 		judge.DriverFailed: "not decided before a driver failed: no verdict", "": "",
 	} {
 		note(row, none, judge.Reason{Code: code}, want)
@@ -75,8 +76,10 @@ func TestReasons_words(t *testing.T) {
 	both := "measure both sides here and now with `fleetmark gate --base GITREF`"
 	declare := `have the benchmarks print a line such as "Unit probes/op better=lower" (in TestMain, say), or declare it under units in fleetmark.yaml`
 	note(row, unclear, judge.Reason{Code: judge.OtherMachine}, "the baseline is from another machine: "+both)
-	note(row, unclear, judge.Reason{Code: judge.MachineDrift, Value: 1.8}, "the machine is 1.80 times as slow as it was: "+both)
-	note(row, unclear, judge.Reason{Code: judge.MachineDrift, Value: 0.5}, "the machine is 2.00 times as fast as it was: "+both)
+	note(row, unclear, judge.Reason{Code: judge.MachineDrift, Value: 1.8},
+		"the machine is 1.80 times as slow as it was: "+both)
+	note(row, unclear, judge.Reason{Code: judge.MachineDrift, Value: 0.5},
+		"the machine is 2.00 times as fast as it was: "+both)
 	note(row, unclear, judge.Reason{Code: judge.OtherWorkload},
 		"the baseline measured another workload: measure the baseline anew, or run what it measured")
 	note(own, unclear, judge.Reason{Code: judge.UnknownMetric},
@@ -92,33 +95,41 @@ func TestReasons_words(t *testing.T) {
 		"the run's samples differ among themselves, though a seed determines them: the median is judged")
 	note(exact, results.Pass, judge.Reason{Code: judge.BaselineDiffers},
 		"the baseline's samples differ among themselves, so timing decides it as well as the seed: it is tested, not compared exactly")
-	note(row, unclear, judge.Reason{Code: judge.TooFewSamples}, "3 and 4 samples are too few to tell a change from noise: repeat more often")
+	note(row, unclear, judge.Reason{Code: judge.TooFewSamples},
+		"3 and 4 samples are too few to tell a change from noise: repeat more often")
 	note(row, unclear, judge.Reason{Code: judge.MaybeChance},
 		"worse beyond the tolerance, but among so many metrics it may be chance (corrected p=0.087): repeat more often")
 	note(row, results.Pass, judge.Reason{Code: judge.WithinNoise}, "beyond the tolerance, but not told from noise")
 	worse := "it may be worse by 61.0%, and only less than 50.0%, twice the tolerance, is a pass: "
-	note(row, unclear, judge.Reason{Code: judge.MayBeWorse, Value: 610, Bound: 500, N: 9}, worse+"about 9 repetitions of both sides would tell")
+	note(row, unclear, judge.Reason{Code: judge.MayBeWorse, Value: 610, Bound: 500, N: 9},
+		worse+"about 9 repetitions of both sides would tell")
 	note(row, unclear, judge.Reason{Code: judge.MayBeWorse, Value: math.Inf(1), Bound: 500},
 		"it may be worse by any amount, and only less than 50.0%, twice the tolerance, is a pass: more repetitions of both sides would tell")
 	note(own, unclear, judge.Reason{Code: judge.UndirectedMayChange, Value: 610, Bound: 500},
 		worse+"more repetitions of both sides would tell; and nothing says which way is better: "+declare)
 	note(own, unclear, judge.Reason{Code: judge.Undirected}, "it changed, and nothing says which way is better: "+declare)
-	note(own, results.Pass, judge.Reason{Code: judge.UndirectedUnchanged}, "nothing says which way is better; it didn't change")
+	note(own, results.Pass, judge.Reason{Code: judge.UndirectedUnchanged},
+		"nothing says which way is better; it didn't change")
 	note(row, unclear, judge.Reason{Code: judge.Interfered, Others: &results.Interference{OthersFraction: 0.4}},
 		"other processes used 40% of all cores meanwhile: repeat on a machine at rest")
 	note(exact, unclear, judge.Reason{Code: judge.MeasuredInSome, N: 6, Of: 10},
 		"only 6 of 10 repetitions measured it: find out what became of the others")
-	note(exact, unclear, judge.Reason{Code: judge.Unconfirmed}, "it is the client's word only: the baseline's was confirmed by the fleet's ledger")
+	note(exact, unclear, judge.Reason{Code: judge.Unconfirmed},
+		"it is the client's word only: the baseline's was confirmed by the fleet's ledger")
 
-	note(row, unclear, judge.Reason{Code: judge.Undecided}, "not decided by then: allow more time (--budget), or measure on a quieter machine")
+	note(row, unclear, judge.Reason{Code: judge.Undecided},
+		"not decided by then: allow more time (--budget), or measure on a quieter machine")
 	note(row, unclear, judge.Reason{Code: judge.NotInBase}, "the base has no such metric: nothing to hold it against")
 	note(row, unclear, judge.Reason{Code: judge.IncompleteBlocks}, "some blocks lack it: find out what became of them")
-	note(exact, results.Pass, judge.Reason{Code: judge.TimingDetermines}, "timing determines it too, as the base's own blocks differ: tested")
-	note(exact, results.Pass, judge.Reason{Code: judge.Unsteady}, "its samples differ among themselves: tested, not compared exactly")
+	note(exact, results.Pass, judge.Reason{Code: judge.TimingDetermines},
+		"timing determines it too, as the base's own blocks differ: tested")
+	note(exact, results.Pass, judge.Reason{Code: judge.Unsteady},
+		"its samples differ among themselves: tested, not compared exactly")
 	note(row, results.Pass, judge.Reason{Code: judge.PassedAfter, N: 24}, "shown after 24 pairs")
 	note(own, unclear, judge.Reason{Code: judge.UndirectedInTurns},
 		`it changed, and nothing says which way is better: have the benchmarks print a line "Unit probes/op better=lower" (or higher), or declare it under units in fleetmark.yaml`)
-	note(own, unclear, judge.Reason{Code: judge.UndirectedInTurns, Text: "Unit probes/op better=up: want better=higher or better=lower"},
+	note(own, unclear, judge.Reason{Code: judge.UndirectedInTurns,
+		Text: "Unit probes/op better=up: want better=higher or better=lower"},
 		"it changed, and nothing says which way is better: Unit probes/op better=up: want better=higher or better=lower")
 	note(layouts, results.Pass, judge.Reason{Code: judge.AcrossLayouts, N: 8, Change: &change},
 		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts")
@@ -135,15 +146,18 @@ func TestReasons_words(t *testing.T) {
 	note(row, unclear, judge.Reason{Code: judge.Undecided, N: 400, Of: 400},
 		"not decided by then: measure on a quieter machine, for more would not be judged")
 	note(row, unclear, judge.Reason{Code: judge.NotInOtherLayouts}, "not measured in other layouts of the code")
-	note(row, results.Pass, judge.Reason{Code: judge.IdenticalBinaries}, "the test binaries of both sides are the same, byte for byte")
+	note(row, results.Pass, judge.Reason{Code: judge.IdenticalBinaries},
+		"the test binaries of both sides are the same, byte for byte")
 	note(row, unclear, judge.Reason{Code: judge.BenchmarkRemoved},
 		"it isn't in the working tree any more: put it back, or leave it out of --bench")
-	note(row, unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideBase, Text: "panics"}, "in the base it panics")
+	note(row, unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideBase, Text: "panics"},
+		"in the base it panics")
 	note(row, unclear, judge.Reason{Code: judge.BenchmarkFails, Side: judge.SideNow, Text: "panics"}, "now it panics")
 	note(row, unclear, judge.Reason{Code: judge.NewAndFails, Text: "panics"}, "it isn't in the base, and now it panics")
 	note(row, unclear, judge.Reason{Code: judge.RemovedAndFails, Text: "panics"},
 		"it isn't in the working tree any more, and in the base it panics")
-	note(row, unclear, judge.Reason{Code: judge.FailsOnBothSides, Text: "panics", Base: "fails"}, "in the base it fails, and now it panics")
+	note(row, unclear, judge.Reason{Code: judge.FailsOnBothSides, Text: "panics", Base: "fails"},
+		"in the base it fails, and now it panics")
 	note(row, unclear, judge.Reason{Code: judge.FailsInOtherLayout, Side: judge.SideNow, Text: "panics"},
 		"with its functions in another order, now panics")
 
@@ -154,17 +168,21 @@ func TestReasons_words(t *testing.T) {
 		said[reason.Code] = append(said[reason.Code], want)
 	}
 	says(judge.Reason{Code: judge.NoBaseline}, none, "no baseline to hold the run against")
-	says(judge.Reason{Code: judge.ScenarioNotInBaseline, Name: "soak"}, none, "the baseline doesn't have the scenario soak")
+	says(judge.Reason{Code: judge.ScenarioNotInBaseline, Name: "soak"}, none,
+		"the baseline doesn't have the scenario soak")
 	says(judge.Reason{Code: judge.ScenarioNotInBaseline, Name: "soak"}, unclear,
 		"the baseline doesn't have the scenario soak: `fleetmark baseline --from` takes it up")
 	says(judge.Reason{Code: judge.WorkloadDiffers}, none, "the baseline measured another workload, so nothing is judged")
 	says(judge.Reason{Code: judge.WorkloadDiffers}, unclear,
 		"the baseline measured another workload (devices, size, load, seed or artifact differ): run what it measured, or measure the baseline anew")
-	says(judge.Reason{Code: judge.NoCommonMetric}, none, "the baseline and the run have no metric in common that can be judged")
+	says(judge.Reason{Code: judge.NoCommonMetric}, none,
+		"the baseline and the run have no metric in common that can be judged")
 	says(judge.Reason{Code: judge.WithinTolerance, N: 3}, results.Pass, "3 metrics judged, none beyond its tolerance")
-	says(judge.Reason{Code: judge.WorstRow, Row: &row, N: 1}, results.Regressed, "push ns/op went from 1.00µs to 1.10µs (+6.0%), and 1 other metric")
+	says(judge.Reason{Code: judge.WorstRow, Row: &row, N: 1}, results.Regressed,
+		"push ns/op went from 1.00µs to 1.10µs (+6.0%), and 1 other metric")
 	says(judge.Reason{Code: judge.RowsUnjudged, N: 2}, none, "2 metrics not judged")
-	says(judge.Reason{Code: judge.RowsUnjudged, N: 1, Cause: judge.NotPortable}, none, "1 metric not judged (only portable ones were asked for)")
+	says(judge.Reason{Code: judge.RowsUnjudged, N: 1, Cause: judge.NotPortable}, none,
+		"1 metric not judged (only portable ones were asked for)")
 	says(judge.Reason{Code: judge.RowsUnjudged, N: 2, Cause: judge.OtherMachine}, none,
 		"2 metrics not judged (the baseline is from another machine)")
 	says(judge.Reason{Code: judge.RowsUnjudged, N: 2, Cause: judge.MachineDrift, Value: 1.6}, none,
@@ -190,27 +208,36 @@ func TestReasons_words(t *testing.T) {
 		"go test failed":                                    {Code: judge.GoTestFailed, Text: "go test failed"},
 		"no such revision":                                  {Code: judge.NotJudged, Text: "no such revision"},
 		"it panicked":                                       {Code: judge.SideFailed, Text: "it panicked"},
-		"it panicked (stacks in runs/x.txt)":                {Code: judge.SideFailed, Text: "it panicked", Name: "runs/x.txt"},
-		"base: it was refused":                              {Code: judge.LedgerContradicts, Side: judge.SideBase, Text: "it was refused"},
-		"the baseline holds a sample that is no number or has no name (NaN)":               {Code: judge.DamagedSample, Side: judge.SideBase, Text: "NaN"},
-		"1 device lost: the client claims updates that the ledger denies":                  {Code: judge.DevicesLost, N: 1},
-		"7 of 10 pairs were not to be believed, the last for this: now: late":              {Code: judge.PairsDropped, N: 7, Of: 10, Text: "now: late"},
+		"it panicked (stacks in runs/x.txt)": {Code: judge.SideFailed, Text: "it panicked",
+			Name: "runs/x.txt"},
+		"base: it was refused": {Code: judge.LedgerContradicts, Side: judge.SideBase, Text: "it was refused"},
+		"the baseline holds a sample that is no number or has no name (NaN)": {Code: judge.DamagedSample,
+			Side: judge.SideBase, Text: "NaN"},
+		"1 device lost: the client claims updates that the ledger denies": {Code: judge.DevicesLost, N: 1},
+		"7 of 10 pairs were not to be believed, the last for this: now: late": {Code: judge.PairsDropped, N: 7,
+			Of: 10, Text: "now: late"},
 		"the drivers of both sides are the same, byte for byte: nothing is to be measured": {Code: judge.IdenticalDrivers},
 	} {
 		says(reason, results.Invalid, want)
 	}
 	// Those of thresholds and of several runs are sentences of the whole.
-	failed := []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1, Measured: true}}
-	j := &judge.Judgement{Thresholds: failed, Reasons: []judge.Reason{{Code: judge.ThresholdsFailed, N: 1, Of: 1}, {Code: judge.NoBaseline}}}
+	failed := []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1,
+		Measured: true}}
+	j := &judge.Judgement{Thresholds: failed,
+		Reasons: []judge.Reason{{Code: judge.ThresholdsFailed, N: 1, Of: 1}, {Code: judge.NoBaseline}}}
 	require.Equal(t, "1 of 1 threshold failed: failed/device == 0 (100%)", Sentence(j))
 	require.Equal(t, "no baseline to hold the run against", ComparedSentence(j))
-	j.Thresholds = []results.ThresholdOutcome{{Threshold: "p99-ns/op < 1s", Undecided: "8 operations: a p99 wants 1,000", Measured: true}}
+	j.Thresholds = []results.ThresholdOutcome{{Threshold: "p99-ns/op < 1s", Undecided: "8 operations: a p99 wants 1,000",
+		Measured: true}}
 	j.Reasons[0].Code = judge.ThresholdsUndecided
 	require.Equal(t, "1 of 1 threshold is inconclusive: p99-ns/op < 1s (8 operations: a p99 wants 1,000)", Sentence(j))
-	require.Equal(t, "there is nothing to judge", GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.NothingToJudge}}}))
-	require.Equal(t, "each of 2 runs is no worse than the baseline", GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.AllRunsPass, N: 2}}}))
+	require.Equal(t, "there is nothing to judge",
+		GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.NothingToJudge}}}))
+	require.Equal(t, "each of 2 runs is no worse than the baseline",
+		GateSentence(&judge.GateResult{Reasons: []judge.Reason{{Code: judge.AllRunsPass, N: 2}}}))
 	for code, words := range map[judge.Code]string{
-		judge.ThresholdsFailed: "1 of 1 threshold failed: failed/device == 0 (100%)", judge.NothingToJudge: "there is nothing to judge",
+		judge.ThresholdsFailed:    "1 of 1 threshold failed: failed/device == 0 (100%)",
+		judge.NothingToJudge:      "there is nothing to judge",
 		judge.ThresholdsUndecided: "1 of 1 threshold is inconclusive: p99-ns/op < 1s (8 operations: a p99 wants 1,000)",
 		judge.AllRunsPass:         "each of 2 runs is no worse than the baseline",
 		judge.WorstScenario:       "rollout: push ns/op went from 1.00µs to 1.10µs (+6.0%); and 1 other like it", // judge.TestGate_several tests it
@@ -232,7 +259,8 @@ func writeReasons(t *testing.T, said map[judge.Code][]string) {
 	group := ""
 	flush := func() {
 		if len(rows) > 0 {
-			page.WriteString("### " + strings.TrimSuffix(group, ".") + "\n\n" + docpage.Table([]string{"code", "when, and its parameters", "in words"}, rows) + "\n")
+			page.WriteString("### " + strings.TrimSuffix(group, ".") + "\n\n" +
+				docpage.Table([]string{"code", "when, and its parameters", "in words"}, rows) + "\n")
 			rows = nil
 		}
 	}

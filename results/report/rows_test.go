@@ -26,7 +26,8 @@ func row(op, unit string, base, now float64, verdict results.Verdict, note strin
 		return results.Summarize(values, known.Exact)
 	}
 	delta, p := now/base-1, 0.0001
-	r := Row{Row: judge.Row{Scenario: "rollout", Op: op, Unit: known, Base: around(base), Now: around(now), Delta: &delta, P: &p, Verdict: verdict}, Note: note}
+	r := Row{Row: judge.Row{Scenario: "rollout", Op: op, Unit: known, Base: around(base), Now: around(now),
+		Delta: &delta, P: &p, Verdict: verdict}, Note: note}
 	if known.Exact {
 		r.P = nil
 	}
@@ -50,7 +51,8 @@ func fourRows() *Document {
 	missing.Now, missing.Delta = nil, nil
 	zero := row("push", "retries/device", 0, 0.5, results.Regressed, "")
 	zero.Delta = nil
-	return judged(row("push", "ns/op", 13200, 23200, results.Regressed, ""), row("push", "B/op", 65536, 65536, results.Pass, ""), missing, zero)
+	return judged(row("push", "ns/op", 13200, 23200, results.Regressed, ""),
+		row("push", "B/op", 65536, 65536, results.Pass, ""), missing, zero)
 }
 
 func TestTerminalRows(t *testing.T) {
@@ -59,7 +61,8 @@ func TestTerminalRows(t *testing.T) {
 	require.Equal(t, "operation metric baseline now delta p verdict", strings.Join(strings.Fields(lines[0]), " "))
 	for i, want := range []string{
 		"push ns/op 13.2µs ± 0% 23.2µs ± 0% +75.8% <0.001 regressed", "B/op 64.0KiB ± 0% 64.0KiB ± 0% 0.0% <0.001 pass",
-		"wire-B/device 5B – regressed (1)", "retries/device 0 0.5 ? regressed", "(1) missing now", "", "regressed: push is slower",
+		"wire-B/device 5B – regressed (1)", "retries/device 0 0.5 ? regressed", "(1) missing now", "",
+		"regressed: push is slower",
 	} {
 		require.Equal(t, want, strings.Join(strings.Fields(lines[i+2]), " "))
 	}
@@ -104,7 +107,8 @@ func TestTerminalRowsColor(t *testing.T) {
 // first.
 func TestTerminalRowsOrder(t *testing.T) {
 	var rows []Row
-	for _, name := range []string{"push ns/op", "push p50-ns/op", "push p99-ns/op", "deliver B/op", "deliver p99-ns/op", "deliver p50-ns/op", "deliver failed/device", "deliver ops/s"} {
+	for _, name := range []string{"push ns/op", "push p50-ns/op", "push p99-ns/op", "deliver B/op", "deliver p99-ns/op",
+		"deliver p50-ns/op", "deliver failed/device", "deliver ops/s"} {
 		op, unit, _ := strings.Cut(name, " ")
 		rows = append(rows, row(op, unit, 100, 100, results.Pass, ""))
 	}
@@ -115,7 +119,8 @@ func TestTerminalRowsOrder(t *testing.T) {
 		names = append(names, r.Op+" "+r.Unit.Name)
 	}
 	require.Equal(t, []string{
-		"deliver ops/s", "deliver p50-ns/op", "deliver p99-ns/op", "deliver failed/device", "push p50-ns/op", "push p99-ns/op", "deliver B/op",
+		"deliver ops/s", "deliver p50-ns/op", "deliver p99-ns/op", "deliver failed/device", "push p50-ns/op",
+		"push p99-ns/op", "deliver B/op",
 	}, names)
 	require.Contains(t, folded, "1 time isn't judged")
 	same, folded := foldRows(rows, false)

@@ -31,12 +31,13 @@ func noisyRecords(seed uint64, repetitions int, slower float64) (records []resul
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
 	for i := range repetitions {
 		for _, op := range []string{"push", "verify"} {
-			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []results.Value{
-				{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()},
-				{Unit: "ops/s", Value: 41000 / slower * noise()}, {Unit: "B/op", Value: 24 + float64(random.IntN(2))},
-				{Unit: "allocs/op", Value: 1}, {Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5},
-				{Unit: "failed/device", Value: 0},
-			}})
+			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000,
+				Values: []results.Value{
+					{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()},
+					{Unit: "ops/s", Value: 41000 / slower * noise()}, {Unit: "B/op", Value: 24 + float64(random.IntN(2))},
+					{Unit: "allocs/op", Value: 1}, {Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5},
+					{Unit: "failed/device", Value: 0},
+				}})
 		}
 	}
 	return records
@@ -48,7 +49,8 @@ func judgedBy(base, now []results.Record, p judge.Policy, change func(*baseline.
 	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: "rollout", WorkloadDigest: "work", Records: base},
 	}}
-	run := results.Run{Scenario: "rollout", WorkloadDigest: "work", Status: results.StatusFinished, Valid: true, Machine: page.Machine}
+	run := results.Run{Scenario: "rollout", WorkloadDigest: "work", Status: results.StatusFinished, Valid: true,
+		Machine: page.Machine}
 	if change != nil {
 		change(page, &run)
 	}
@@ -112,7 +114,8 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 				value("ns/op", 2e6), value("p50-ns/op", 2e6), value("p75-ns/op", 2e6), value("p99-ns/op", 3e6),
 			}},
 			results.Record{Scenario: "rollout", Op: "deliver", Ops: 5000, Values: []results.Value{
-				value("ns/op", 3e6), value("p50-ns/op", 3e6), value("p75-ns/op", 3e6), value("p99-ns/op", 4e6), value("ops/s", 4000),
+				value("ns/op", 3e6), value("p50-ns/op", 3e6), value("p75-ns/op", 3e6), value("p99-ns/op", 4e6),
+				value("ops/s", 4000),
 				value("cpu-ns/op", 1e5), value("B/op", 2048), value("failed/device", 0), value("peak-rss-B", 1<<20),
 			}})
 	}
@@ -143,12 +146,16 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 		"the same machine": {judge.Policy{}, nil, "2 times aren't judged: for information only; `--all` shows them"},
 		"another workload": {judge.Policy{}, func(_ *baseline.Page, run *results.Run) { run.WorkloadDigest = "other" },
 			"13 metrics aren't judged: the baseline measured another workload; `--all` shows them"},
-		"an invalid run": {judge.Policy{}, func(_ *baseline.Page, run *results.Run) { run.Valid, run.Invalid = false, []string{"it is"} },
+		"an invalid run": {judge.Policy{}, func(_ *baseline.Page,
+			run *results.Run) {
+			run.Valid, run.Invalid = false, []string{"it is"}
+		},
 			"13 metrics aren't judged: invalid run; `--all` shows them"},
 		"a slower machine": {judge.Policy{}, func(base *baseline.Page, run *results.Run) {
 			base.Scenarios[0].ReferenceSpeed, run.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 1}, &results.ReferenceSpeed{RoundTripNS: 2}
 		}, "8 times and rates aren't judged: the machine is faster or slower than it was; `--all` shows them"},
-		"portable only": {judge.Policy{Portable: true}, nil, "9 times and rates aren't judged: not portable; `--all` shows them"},
+		"portable only": {judge.Policy{Portable: true}, nil,
+			"9 times and rates aren't judged: not portable; `--all` shows them"},
 	} {
 		require.Contains(t, head(judgedBy(records, records, want.policy, want.change), Style{}), "\n"+want.line+"\n", name)
 	}
@@ -204,7 +211,8 @@ func TestTerminal_colorTakesNoRoom(t *testing.T) {
 	escapes := regexp.MustCompile("\x1b\\[[0-9]*m")
 	require.Equal(t, plain, escapes.ReplaceAllString(colored, ""))
 	narrow := tableOf(t, j, within(60))
-	require.Equal(t, narrow, escapes.ReplaceAllString(tableOf(t, j, Style{Style: texttable.Style{Width: 60, Color: true}}), ""))
+	require.Equal(t, narrow, escapes.ReplaceAllString(tableOf(t, j,
+		Style{Style: texttable.Style{Width: 60, Color: true}}), ""))
 }
 
 func TestTerminal_namesSeveralScenarios(t *testing.T) {
@@ -240,5 +248,6 @@ func TestFoldedLine(t *testing.T) {
 	}
 	require.Equal(t, "2 times and rates aren't judged: the baseline is from another machine; nor are 2 metrics: unknown metric; "+
 		"nor is 1 allocation: not in the baseline; `--all` shows them", foldedLine(rows))
-	require.Equal(t, "1 time isn't judged: not decided when the gate could end; `--all` shows it", foldedLine([]Row{row("ns/op", "")}))
+	require.Equal(t, "1 time isn't judged: not decided when the gate could end; `--all` shows it",
+		foldedLine([]Row{row("ns/op", "")}))
 }

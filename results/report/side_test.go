@@ -55,10 +55,12 @@ func TestRead(t *testing.T) {
 	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
 	require.InDelta(t, 3000, side.Latency[0].Histogram.Max(), 3)
 	require.Len(t, side.Failures, 2)
-	require.Equal(t, report.Failure{Repetition: 1, Device: 3, Operation: "push", Class: "timeout", Error: "late"}, side.Failures[0])
+	require.Equal(t, report.Failure{Repetition: 1, Device: 3, Operation: "push", Class: "timeout", Error: "late"},
+		side.Failures[0])
 
 	two := hlog(t, "push", "push")
-	side = sideOf(t, append(two, "garbage beyond what the run vouches for"...), nil, map[string]int64{rundir.LatencyFile: int64(len(two))})
+	side = sideOf(t, append(two, "garbage beyond what the run vouches for"...), nil,
+		map[string]int64{rundir.LatencyFile: int64(len(two))})
 	require.Empty(t, side.Evidence.Warnings)
 	require.EqualValues(t, 2, side.Latency[0].Histogram.TotalCount())
 
@@ -67,13 +69,15 @@ func TestRead(t *testing.T) {
 
 func TestReadKeepsWhatIsWell(t *testing.T) {
 	well := hlog(t, "push")
-	side := sideOf(t, append(well, "Tag=push,1.0,2.0,3.0,HISTgarbage\n"...), []byte("{\"class\":\"timeout\"}\n{\"class\":\n"), nil)
+	side := sideOf(t, append(well, "Tag=push,1.0,2.0,3.0,HISTgarbage\n"...),
+		[]byte("{\"class\":\"timeout\"}\n{\"class\":\n"), nil)
 	require.Len(t, side.Latency, 1)
 	require.Len(t, side.Failures, 1)
 	require.Len(t, side.Evidence.Warnings, 2)
 	require.Contains(t, side.Evidence.Warnings[0], "latency.hlog: not all of it can be shown")
 	require.Contains(t, side.Evidence.Warnings[1], "failures.jsonl: not all of it can be shown (line 2: ")
-	require.Contains(t, htmlPageOf(t, &report.Input{Scenario: "x", Judgement: &judge.Judgement{}, Now: side}), "not all of it can be shown")
+	require.Contains(t, htmlPageOf(t, &report.Input{Scenario: "x", Judgement: &judge.Judgement{}, Now: side}),
+		"not all of it can be shown")
 }
 
 func TestReadIsBounded(t *testing.T) {

@@ -22,10 +22,12 @@ func shown(t *testing.T, table *Table, style texttable.Style) string {
 
 func TestThresholdTable(t *testing.T) {
 	table := ThresholdTable([]results.ThresholdOutcome{
-		{Threshold: "p99-ns/op{op=push} < 20ms", Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true, Held: true},
+		{Threshold: "p99-ns/op{op=push} < 20ms", Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
+			Held: true},
 		{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Value: 0.25, Samples: 3, Measured: true},
 		{Threshold: "MB/s > 1", Op: "verify", Unit: "MB/s"},
-		{Threshold: "p99.9-ns/op < 1s", Unit: "p99.9-ns/op", Value: 1e6, Measured: true, Undecided: "8 operations: a p99.9 wants 10,000"},
+		{Threshold: "p99.9-ns/op < 1s", Unit: "p99.9-ns/op", Value: 1e6, Measured: true,
+			Undecided: "8 operations: a p99.9 wants 10,000"},
 	})
 	require.Equal(t, `threshold                  measured  result
 ─────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +52,8 @@ func TestWaveTable(t *testing.T) {
 		{Waves: []results.Wave{{Updated: 500}}},
 		{Stopped: true, Waves: []results.Wave{
 			{Number: 1, Share: 0.01, Size: 5, Reached: 4, Updated: 4, SoakNS: 1e9, Ended: true, Why: "passed: …"},
-			{Number: 2, Share: 0.1, Size: 45, Reached: 27, Updated: 21, Failed: 6, Ended: true, Stopped: true, Why: "stopped: …"},
+			{Number: 2, Share: 0.1, Size: 45, Reached: 27, Updated: 21, Failed: 6, Ended: true, Stopped: true,
+				Why: "stopped: …"},
 		}},
 	}}}
 	table := (&Result{Run: &run}).WaveTable()

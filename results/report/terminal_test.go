@@ -27,8 +27,10 @@ func TestResultFailures(t *testing.T) {
 	}{
 		"none":       {of(ops(60, 0)), ""},
 		"one device": {of(ops(0, 82_122)), "82,122 of 82,122 operations failed; see run/failures.jsonl"},
-		"the worst":  {of(ops(58, 2), ops(53, 7), ops(60, 0)), "7 of 60 operations failed in the worst repetition; see run/failures.jsonl"},
-		"only in a repetition that isn't timed": {results.Run{Operations: []results.Operations{ops(60, 0)}, Counts: results.Counts{Devices: 60, Failed: 3}},
+		"the worst": {of(ops(58, 2), ops(53, 7), ops(60, 0)),
+			"7 of 60 operations failed in the worst repetition; see run/failures.jsonl"},
+		"only in a repetition that isn't timed": {results.Run{Operations: []results.Operations{ops(60, 0)},
+			Counts: results.Counts{Devices: 60, Failed: 3}},
 			"3 of 60 devices failed in the worst repetition; see run/failures.jsonl"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,12 +62,14 @@ func TestTerminal_controlCharacters(t *testing.T) {
 		Operations: []results.Operations{{Started: 2, Succeeded: 1, Failed: 1}},
 		Thresholds: []results.ThresholdOutcome{{Threshold: evil, Measured: true}, {Threshold: evil, Undecided: evil}},
 	}}
-	j := &judge.Judgement{Verdict: results.Invalid, Compared: results.Invalid, Reasons: []judge.Reason{{Code: judge.Invalid, Text: evil}}}
+	j := &judge.Judgement{Verdict: results.Invalid, Compared: results.Invalid,
+		Reasons: []judge.Reason{{Code: judge.Invalid, Text: evil}}}
 	in := Input{Scenario: evil, Judgement: j, Now: RunSide(run), Causes: []Cause{{
 		Scenario: evil, Dir: evil, FlameErr: errors.New(evil), Explanation: &explain.Explanation{Notes: []string{evil}},
 	}}}
 	one := New(ModeRun, in)
-	gate := &Document{Mode: ModeBaseline, Verdict: results.Regressed, Reason: evil, Gate: &GateFacts{Baseline: evil, Revision: evil}}
+	gate := &Document{Mode: ModeBaseline, Verdict: results.Regressed, Reason: evil,
+		Gate: &GateFacts{Baseline: evil, Revision: evil}}
 	gate.Results = []*Result{one.Results[0], {Scenario: evil, Verdict: results.Invalid, Reason: evil}}
 	turns := FromABTest(ModeBase, in, ABTest{Summary: []string{evil}, Unexplained: errors.New(evil)})
 	page := FromBenchmarkPage(in, GateFacts{Baseline: evil, Command: evil})

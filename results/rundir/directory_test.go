@@ -18,9 +18,11 @@ import (
 )
 
 func testRun() results.Run {
-	return results.Run{ID: "1a2b3c", Scenario: "rollout", Spec: json.RawMessage(`{"devices":5000}`), WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout",
+	return results.Run{ID: "1a2b3c", Scenario: "rollout", Spec: json.RawMessage(`{"devices":5000}`),
+		WorkloadDigest: "sha256:aa", Command: "fleetmark run rollout",
 		Seed: 1, Machine: testMachine, Revision: "5d3d764", Started: testStart, Status: results.StatusRunning, Valid: true,
-		Counts: results.Counts{Devices: 5000, Updated: 5000}, RepetitionCounts: []results.Counts{{Devices: 5000, Updated: 5000}}, Transport: "lean", Addressing: "ip"}
+		Counts:           results.Counts{Devices: 5000, Updated: 5000},
+		RepetitionCounts: []results.Counts{{Devices: 5000, Updated: 5000}}, Transport: "lean", Addressing: "ip"}
 }
 
 func newDirectory(t *testing.T) *Directory {
@@ -103,7 +105,8 @@ func TestDirectory(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, []string{"latency.hlog", "profiles", "report.md", "run.json", "samples.txt"}, names, "and no temporary file")
+	require.Equal(t, []string{"latency.hlog", "profiles", "report.md", "run.json", "samples.txt"}, names,
+		"and no temporary file")
 
 	require.ErrorIs(t, d.WriteRun(run), os.ErrClosed)
 	require.ErrorIs(t, d.AppendRepetition(nil, Chunk{FailuresFile, []byte("x\n")}), os.ErrClosed)
@@ -127,7 +130,8 @@ func TestRunJSON(t *testing.T) {
 
 func TestDirectoryRefuses(t *testing.T) {
 	d := newDirectory(t)
-	require.ErrorContains(t, d.AppendRepetition(sample("x", 1)), "run.json with the machine's GOMAXPROCS must be written first")
+	require.ErrorContains(t, d.AppendRepetition(sample("x", 1)),
+		"run.json with the machine's GOMAXPROCS must be written first")
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "/etc/x"} {
 		_, err := d.open(name)
 		require.ErrorContains(t, err, "want a name without path separators", name)
@@ -179,13 +183,15 @@ func TestLoadCutAtEveryByte(t *testing.T) {
 		loaded, err := Load(d.Path())
 		require.NoError(t, err, "cut at %d", cut)
 		lines := bytes.Count(whole[:cut], []byte("\nBenchmark"))
-		if cut > 0 && whole[cut-1] != '\n' && lines > 0 && bytes.LastIndex(whole[:cut], []byte("\nBenchmark")) == bytes.LastIndexByte(whole[:cut], '\n') {
+		if cut > 0 && whole[cut-1] != '\n' && lines > 0 &&
+			bytes.LastIndex(whole[:cut], []byte("\nBenchmark")) == bytes.LastIndexByte(whole[:cut], '\n') {
 			lines-- // the last is the one cut in half
 		}
 		require.Equal(t, records[:lines], append([]results.Record{}, loaded.Records...), "cut at %d", cut)
 		half := cut > 0 && whole[cut-1] != '\n'
 		require.Equal(t, half, strings.Contains(strings.Join(loaded.Warnings, "\n"), "cut in half"), "cut at %d", cut)
-		require.Contains(t, strings.Join(loaded.Warnings, "\n"), fmt.Sprintf("has %d of the %d bytes that the run wrote", cut, len(whole)))
+		require.Contains(t, strings.Join(loaded.Warnings, "\n"),
+			fmt.Sprintf("has %d of the %d bytes that the run wrote", cut, len(whole)))
 	}
 }
 
@@ -212,7 +218,9 @@ func TestLoadKilledInARepetition(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, records[:2], loaded.Records)
 		said := strings.Join(loaded.Warnings, "\n")
-		require.Equal(t, cut > len(counted), strings.Contains(said, fmt.Sprintf("samples.txt: the last %d of %d bytes are no part of the run", cut-len(counted), cut)), said)
+		require.Equal(t, cut > len(counted),
+			strings.Contains(said, fmt.Sprintf("samples.txt: the last %d of %d bytes are no part of the run", cut-len(counted),
+				cut)), said)
 		require.Contains(t, said, "latency.hlog: the last 4 of 8 bytes are no part of the run")
 		require.NotContains(t, said, "cut in half")
 	}
@@ -251,7 +259,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"a later schema", `{"schema":2,"status":"finished"}`, "", 0, "schema version 2"},
 		{"an unknown status", `{"schema":1,"status":"dreaming"}`, "", 0, `unknown status "dreaming"`},
 		{"garbage among the samples", ok, "\n\x00\x00\x00\nBenchmarkScenario/rollout/op=push-2 1 1 x\n", 2, "neither"},
-		{"a damaged sample", ok, "BenchmarkScenario/rollout/op=push-2 1 x x\nBenchmarkScenario/rollout/op=push-2 1 1 x\n", 1, "damaged sample line"},
+		{"a damaged sample", ok, "BenchmarkScenario/rollout/op=push-2 1 x x\nBenchmarkScenario/rollout/op=push-2 1 1 x\n",
+			1, "damaged sample line"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -272,7 +281,8 @@ func TestLoadRefuses(t *testing.T) {
 func TestLoadWithoutSamples(t *testing.T) {
 	d := newDirectory(t)
 	run := testRun()
-	for repetitions, want := range map[int]string{0: "no repetition was completed", 1: "no operation of 1 repetition succeeded", 5: "no operation of 5 repetitions succeeded"} {
+	for repetitions, want := range map[int]string{0: "no repetition was completed",
+		1: "no operation of 1 repetition succeeded", 5: "no operation of 5 repetitions succeeded"} {
 		run.Repetitions = repetitions
 		require.NoError(t, d.WriteRun(run))
 		loaded, err := Load(d.Path())

@@ -26,10 +26,13 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 	var records []results.Record
 	for i := range repetitions {
 		for _, op := range []string{"push", "verify"} {
-			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000, Values: []results.Value{
-				{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()}, {Unit: "ops/s", Value: 41000 / slower * noise()},
-				{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1}, {Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
-			}})
+			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 5000,
+				Values: []results.Value{
+					{Unit: "ns/op", Value: 13200 * slower * noise()}, {Unit: "p99-ns/op", Value: 52000 * slower * noise()},
+					{Unit: "ops/s", Value: 41000 / slower * noise()},
+					{Unit: "B/op", Value: 24 + float64(random.IntN(2))}, {Unit: "allocs/op", Value: 1},
+					{Unit: "requests/device", Value: 1}, {Unit: "wire-B/device", Value: 65913.5}, {Unit: "failed/device", Value: 0},
+				}})
 		}
 	}
 	return records
@@ -39,7 +42,8 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 func sample(unit string, values ...float64) []results.Record {
 	var records []results.Record
 	for i, v := range values {
-		records = append(records, results.Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1, Values: []results.Value{{Unit: unit, Value: v}}})
+		records = append(records, results.Record{Scenario: "rollout", Op: "push", Repetition: i + 1, Ops: 1,
+			Values: []results.Value{{Unit: unit, Value: v}}})
 	}
 	return records
 }

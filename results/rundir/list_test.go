@@ -144,7 +144,8 @@ func TestListHoldsNoRuns(t *testing.T) {
 
 func BenchmarkList(b *testing.B) {
 	folder := b.TempDir()
-	data, err := json.Marshal(results.Run{Schema: results.RunSchema, Scenario: "rollout", Status: results.StatusFinished, Spec: json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`)})
+	data, err := json.Marshal(results.Run{Schema: results.RunSchema, Scenario: "rollout", Status: results.StatusFinished,
+		Spec: json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`)})
 	require.NoError(b, err)
 	for i := range 1000 {
 		dir := filepath.Join(folder, fmt.Sprint(i))

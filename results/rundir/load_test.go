@@ -35,14 +35,16 @@ func TestLoadSaysWhatFailed(t *testing.T) {
 		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 2, Failed: 1_000_000, NotSent: 5, Values: []results.Value{
 			{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 1_000_000.0 / 1_000_002},
 		}},
-		{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 30, Failed: 10, Values: []results.Value{{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 0.25}}},
+		{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 30, Failed: 10,
+			Values: []results.Value{{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 0.25}}},
 	}
 	for name, c := range map[string]struct {
 		operations []results.Operations
 		want       [][2]int64
 	}{
-		"counted": {[]results.Operations{{Succeeded: 2, Failed: 1_000_000, NotSent: 5}, {Succeeded: 30, Failed: 10}}, [][2]int64{{1_000_000, 5}, {10, 0}}},
-		"old":     {nil, [][2]int64{{1_000_000, 0}, {10, 0}}},
+		"counted": {[]results.Operations{{Succeeded: 2, Failed: 1_000_000, NotSent: 5}, {Succeeded: 30, Failed: 10}},
+			[][2]int64{{1_000_000, 5}, {10, 0}}},
+		"old": {nil, [][2]int64{{1_000_000, 0}, {10, 0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDirectory(t)

@@ -31,7 +31,8 @@ func TestMeansKeepTheirChances(t *testing.T) {
 				var r Result
 				for decided := false; !decided; {
 					block := func(cost float64) [][]results.Record {
-						return [][]results.Record{{{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: cost * (1 + 0.02*dice.NormFloat64())}}}}}
+						return [][]results.Record{{{Scenario: "s", Op: "push", Repetition: 1, Ops: 1,
+							Values: []results.Value{{Unit: "cpu-ns/op", Value: cost * (1 + 0.02*dice.NormFloat64())}}}}}
 					}
 					require.NoError(t, p.Add(block(100_000), block(100_000*(1+row.change))))
 					if p.AnalysisDue() || !p.CanAddPair() {
@@ -86,7 +87,8 @@ func TestLayouts_amongOpenMetrics(t *testing.T) {
 							if m.Op == "push" {
 								cost *= 1 + change
 							}
-							all = append(all, results.Record{Scenario: "s", Op: m.Op, Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: cost}}})
+							all = append(all, results.Record{Scenario: "s", Op: m.Op, Repetition: 1, Ops: 1,
+								Values: []results.Value{{Unit: "cpu-ns/op", Value: cost}}})
 						}
 						return [][]results.Record{all}
 					}
@@ -107,7 +109,8 @@ func TestLayouts_amongOpenMetrics(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("push worse %d times of %d, others %d times, after %.1f layouts", worse, tries, others, float64(layouts)/tries)
+			t.Logf("push worse %d times of %d, others %d times, after %.1f layouts", worse, tries, others,
+				float64(layouts)/tries)
 			require.GreaterOrEqual(t, worse, c.least)
 			require.LessOrEqual(t, worse, c.most)
 			require.LessOrEqual(t, others, tries/50)
@@ -122,7 +125,8 @@ func TestLayoutWeight(t *testing.T) {
 		return Metric{Scenario: "s", Op: "push", Unit: Unit{Unit: unit}, P: &p, Outcome: Outcome{Decision: d}}
 	}
 	key := func(name string) Key { return Key{"s", "push", name} }
-	r := Result{Metrics: []Metric{metric("cpu-ns/op", Worse), metric("ns/op", Worse), metric("p99-ns/op", Open), metric("B/op", Open), metric("allocs/op", Unchanged)}}
+	r := Result{Metrics: []Metric{metric("cpu-ns/op", Worse), metric("ns/op", Worse), metric("p99-ns/op", Open),
+		metric("B/op", Open), metric("allocs/op", Unchanged)}}
 	w := r.LayoutWeight()
 	require.Equal(t, 9., (w(key("cpu-ns/op"))+w(key("ns/op")))/(w(key("p99-ns/op"))+w(key("B/op"))))
 	require.Equal(t, w(key("cpu-ns/op")), w(key("ns/op")))
@@ -171,9 +175,10 @@ func TestUnsettled(t *testing.T) {
 		rows []Metric
 		want []Key
 	}{
-		"all unchanged":                   {[]Metric{row("cpu-ns/op", Unchanged), row("B/op", Unchanged)}, nil},
-		"a time is worse":                 {[]Metric{row("cpu-ns/op", Worse), row("ns/op", Unchanged)}, names("cpu-ns/op")},
-		"a time is worse, another waits":  {[]Metric{row("cpu-ns/op", Worse), row("ns/op", Open), row("B/op", Open)}, names("cpu-ns/op", "ns/op", "B/op")},
+		"all unchanged":   {[]Metric{row("cpu-ns/op", Unchanged), row("B/op", Unchanged)}, nil},
+		"a time is worse": {[]Metric{row("cpu-ns/op", Worse), row("ns/op", Unchanged)}, names("cpu-ns/op")},
+		"a time is worse, another waits": {[]Metric{row("cpu-ns/op", Worse), row("ns/op", Open), row("B/op", Open)},
+			names("cpu-ns/op", "ns/op", "B/op")},
 		"a time is open":                  {[]Metric{open("p99-ns/op"), row("B/op", Unchanged)}, names("p99-ns/op")},
 		"an allocation more":              {[]Metric{row("cpu-ns/op", Worse), row("allocs/op", Worse)}, nil},
 		"only bytes are open":             {[]Metric{open("B/op")}, nil},

@@ -16,9 +16,11 @@ func benchUnits(name string) (Unit, bool) {
 	case "ns/op":
 		return Unit{Unit: results.Unit{Name: name, Better: -1}, Margin: results.Margin{Relative: 0.04}}, true
 	case "allocs/op":
-		return Unit{Unit: results.Unit{Name: name, Better: -1, Exact: true}, Steady: true, Margin: results.Margin{Slack: 0.25, Absolute: true}}, true
+		return Unit{Unit: results.Unit{Name: name, Better: -1, Exact: true}, Steady: true,
+			Margin: results.Margin{Slack: 0.25, Absolute: true}}, true
 	case "probes/op":
-		return Unit{Unit: results.Unit{Name: name}, Margin: results.Margin{Relative: 0.05, Absolute: true}, Undirected: "say which way is better"}, true
+		return Unit{Unit: results.Unit{Name: name}, Margin: results.Margin{Relative: 0.05, Absolute: true},
+			Undirected: "say which way is better"}, true
 	}
 	return Unit{}, false
 }
@@ -29,14 +31,16 @@ func TestRestingOperations(t *testing.T) {
 	p := New(Options{Units: benchUnits, Rest: true})
 	random := rand.New(rand.NewPCG(1, 2))
 	record := func(op string, ns float64) results.Record {
-		return results.Record{Scenario: "example.com/m", Op: op, Values: []results.Value{{Unit: "ns/op", Value: ns}, {Unit: "MB/s", Value: 1}}}
+		return results.Record{Scenario: "example.com/m", Op: op,
+			Values: []results.Value{{Unit: "ns/op", Value: ns}, {Unit: "MB/s", Value: 1}}}
 	}
 	p.Decide(Key{"example.com/m", "Gone", "ns/op"}, Unclear, "it is gone")
 	var r Result
 	decided, measured := false, map[string]int{}
 	for n := 0; n < 200 && !decided; n++ {
 		base, now := make([][]results.Record, 2), make([][]results.Record, 2)
-		for op, c := range map[string]struct{ slower, noise float64 }{"Slower": {1.2, 0.02}, "Same/size=1": {1, 0.02}, "Noisy": {1, 0.3}} {
+		for op, c := range map[string]struct{ slower, noise float64 }{"Slower": {1.2, 0.02}, "Same/size=1": {1, 0.02},
+			"Noisy": {1, 0.3}} {
 			if p.Resting("example.com/m", op) {
 				continue
 			}
@@ -70,20 +74,23 @@ func TestExactWhileSteady(t *testing.T) {
 		base, now func(i int) float64
 		want      Decision
 	}{
-		"the same":                 {func(int) float64 { return 5 }, func(int) float64 { return 5 }, Unchanged},
-		"one more":                 {func(int) float64 { return 5 }, func(int) float64 { return 6 }, Worse},
-		"one less":                 {func(int) float64 { return 5 }, func(int) float64 { return 4 }, Better},
-		"from none":                {func(int) float64 { return 0 }, func(int) float64 { return 1 }, Worse},
-		"one more, once in twenty": {func(int) float64 { return 5 }, func(i int) float64 { return 5 + float64(1-min(1, i%20)) }, Unchanged},
-		"one more, mostly":         {func(int) float64 { return 5 }, func(i int) float64 { return 5 + float64(min(1, i%20)) }, Worse},
-		"the base differs":         {func(i int) float64 { return 5 + float64(1-min(1, i%20)) }, func(int) float64 { return 5 }, Unchanged},
+		"the same":  {func(int) float64 { return 5 }, func(int) float64 { return 5 }, Unchanged},
+		"one more":  {func(int) float64 { return 5 }, func(int) float64 { return 6 }, Worse},
+		"one less":  {func(int) float64 { return 5 }, func(int) float64 { return 4 }, Better},
+		"from none": {func(int) float64 { return 0 }, func(int) float64 { return 1 }, Worse},
+		"one more, once in twenty": {func(int) float64 { return 5 },
+			func(i int) float64 { return 5 + float64(1-min(1, i%20)) }, Unchanged},
+		"one more, mostly": {func(int) float64 { return 5 }, func(i int) float64 { return 5 + float64(min(1, i%20)) }, Worse},
+		"the base differs": {func(i int) float64 { return 5 + float64(1-min(1, i%20)) }, func(int) float64 { return 5 },
+			Unchanged},
 	} {
 		p := New(Options{Units: benchUnits, Rest: true})
 		for n := range 100 {
 			record := func(v float64) []results.Record {
 				return []results.Record{{Scenario: "m", Op: "X", Values: []results.Value{{Unit: "allocs/op", Value: v}}}}
 			}
-			require.NoError(t, p.Add([][]results.Record{record(c.base(2 * n)), record(c.base(2*n + 1))}, [][]results.Record{record(c.now(2 * n)), record(c.now(2*n + 1))}))
+			require.NoError(t, p.Add([][]results.Record{record(c.base(2 * n)), record(c.base(2*n + 1))},
+				[][]results.Record{record(c.now(2 * n)), record(c.now(2*n + 1))}))
 		}
 		r, _ := p.Analyze(true)
 		require.Len(t, r.Metrics, 1)
@@ -98,7 +105,8 @@ func TestAMetricWithoutADirection(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
 		for range 60 {
 			record := func(v float64) []results.Record {
-				return []results.Record{{Scenario: "m", Op: "X", Values: []results.Value{{Unit: "probes/op", Value: noisy(random, v, 0.01)}}}}
+				return []results.Record{{Scenario: "m", Op: "X",
+					Values: []results.Value{{Unit: "probes/op", Value: noisy(random, v, 0.01)}}}}
 			}
 			require.NoError(t, p.Add([][]results.Record{record(100), record(100)}, [][]results.Record{record(now), record(now)}))
 		}
@@ -113,7 +121,8 @@ func TestAMetricWithoutADirection(t *testing.T) {
 // TestAbandon: what was measured of an operation stays in its rows, without a verdict of its own.
 func TestAbandon(t *testing.T) {
 	p := New(Options{Units: benchUnits, Rest: true})
-	record := []results.Record{{Scenario: "m", Op: "X", Values: []results.Value{{Unit: "ns/op", Value: 1}, {Unit: "allocs/op", Value: 1}}}}
+	record := []results.Record{{Scenario: "m", Op: "X",
+		Values: []results.Value{{Unit: "ns/op", Value: 1}, {Unit: "allocs/op", Value: 1}}}}
 	require.NoError(t, p.Add([][]results.Record{record, record}, [][]results.Record{record, record}))
 	p.Abandon(Key{"m", "X", "ns/op"}, Unclear, "it failed")
 	p.Abandon(Key{"m", "Never", "ns/op"}, Unclear, "it failed too")

@@ -69,7 +69,8 @@ func noisy(random *rand.Rand, ns, noise float64) float64 {
 
 func TestDecisions(t *testing.T) {
 	const noise = 0.05
-	base := map[string]float64{"ns/op": 1000, "cpu-ns/op": 500, "allocs/op": 2, "B/op": 100, "requests/device": 2, "failed/device": 0}
+	base := map[string]float64{"ns/op": 1000, "cpu-ns/op": 500, "allocs/op": 2, "B/op": 100, "requests/device": 2,
+		"failed/device": 0}
 	for name, row := range map[string]struct {
 		now  map[string]float64 // what differs
 		want Decision
@@ -271,7 +272,8 @@ func recordedTurns(t testing.TB) (pairs [][2][][]results.Record) {
 
 // resampled runs a comparison of pairs drawn from the recorded ones, the sides of each swapped or
 // not by chance, which is what it means that nothing changed. change makes now's side worse.
-func resampled(t testing.TB, random *rand.Rand, pairs [][2][][]results.Record, most int, change func(results.Value) results.Value) Decision {
+func resampled(t testing.TB, random *rand.Rand, pairs [][2][][]results.Record, most int,
+	change func(results.Value) results.Value) Decision {
 	p := New(Options{})
 	for n := 1; ; n++ {
 		pair := pairs[random.IntN(len(pairs))]
@@ -333,8 +335,10 @@ func TestOnly(t *testing.T) {
 	p := New(Options{Means: true, Only: []Key{{"s", "push", "cpu-ns/op"}}})
 	block := func(scale float64) [][]results.Record {
 		return [][]results.Record{{
-			{Scenario: "s", Op: "push", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: 100}, {Unit: "ns/op", Value: 100 * scale}}},
-			{Scenario: "s", Op: "verify", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "cpu-ns/op", Value: 100 * scale}}},
+			{Scenario: "s", Op: "push", Repetition: 1, Ops: 1,
+				Values: []results.Value{{Unit: "cpu-ns/op", Value: 100}, {Unit: "ns/op", Value: 100 * scale}}},
+			{Scenario: "s", Op: "verify", Repetition: 1, Ops: 1,
+				Values: []results.Value{{Unit: "cpu-ns/op", Value: 100 * scale}}},
 		}}
 	}
 	for p.CanAddPair() {
@@ -351,7 +355,8 @@ func TestAppendBlocks(t *testing.T) {
 	first := AppendBlocks(nil, [][]results.Record{block}, 0)
 	all := AppendBlocks(first, [][]results.Record{block[:1], block}, 1)
 	require.Equal(t, []results.Record{
-		{Op: "push", Repetition: 1}, {Op: "verify", Repetition: 1}, {Op: "push", Repetition: 2}, {Op: "push", Repetition: 3}, {Op: "verify", Repetition: 3},
+		{Op: "push", Repetition: 1}, {Op: "verify", Repetition: 1}, {Op: "push", Repetition: 2},
+		{Op: "push", Repetition: 3}, {Op: "verify", Repetition: 3},
 	}, all)
 	require.Equal(t, 7, block[0].Repetition, "the blocks stay as they are")
 }

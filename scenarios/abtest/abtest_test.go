@@ -21,7 +21,8 @@ import (
 // options are of sides that are the same: this test's program.
 func options(t *testing.T, names ...string) Options {
 	t.Helper()
-	o := Options{Builds: Builds{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"}, Budget: time.Nanosecond}
+	o := Options{Builds: Builds{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"},
+		Budget: time.Nanosecond}
 	for _, name := range names {
 		s, err := scenarios.Find(name)
 		require.NoError(t, err)
@@ -116,12 +117,15 @@ func TestOthersAreRefused(t *testing.T) {
 		return path
 	}
 	for name, row := range map[string]struct{ program, want string }{
-		"not there":        {filepath.Join(t.TempDir(), "none"), "the driver of base can't be started"},
-		"another protocol": {script(`read order; echo '{"protocol":7}'; read more`), "the driver of base speaks protocol 7, not 3"},
-		"no driver":        {script(`echo 'unknown command "drive"' >&2; exit 2`), `the driver of base ended: unknown command "drive"`},
-		"wordless":         {script("exit 3"), "the driver of base can't begin: the driver of base ended: exit status 3"},
-		"no JSON":          {script("read order; echo hello"), "the driver of base ended"},
-		"refuses":          {script(`read order; echo '{"protocol":1,"error":"no such field"}'; read more`), "the driver of base: no such field"},
+		"not there": {filepath.Join(t.TempDir(), "none"), "the driver of base can't be started"},
+		"another protocol": {script(`read order; echo '{"protocol":7}'; read more`),
+			"the driver of base speaks protocol 7, not 3"},
+		"no driver": {script(`echo 'unknown command "drive"' >&2; exit 2`),
+			`the driver of base ended: unknown command "drive"`},
+		"wordless": {script("exit 3"), "the driver of base can't begin: the driver of base ended: exit status 3"},
+		"no JSON":  {script("read order; echo hello"), "the driver of base ended"},
+		"refuses": {script(`read order; echo '{"protocol":1,"error":"no such field"}'; read more`),
+			"the driver of base: no such field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, "gate-push")
@@ -172,7 +176,8 @@ func TestADriverThatFails(t *testing.T) {
 			o := options(t, "gate-push")
 			o.Budget, o.Limit = time.Hour, 3*time.Second
 			program := filepath.Join(t.TempDir(), "driver")
-			require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+failAfter+"="+c.how+" exec '"+os.Args[0]+"' \"$@\"\n"), 0o700))
+			require.NoError(t, os.WriteFile(program,
+				[]byte("#!/bin/sh\n"+failAfter+"="+c.how+" exec '"+os.Args[0]+"' \"$@\"\n"), 0o700))
 			if c.side == checkout.Now {
 				o.Builds.Now = program
 			} else {
@@ -204,7 +209,8 @@ func TestBlockLimit(t *testing.T) {
 		{0, time.Second, 30 * time.Second},
 		{0, 100 * time.Second, 100 * time.Second},
 	} {
-		require.Equal(t, c.want, blockLimit(c.longest, c.budget), "the longest took %v, of a budget of %v", c.longest, c.budget)
+		require.Equal(t, c.want, blockLimit(c.longest, c.budget), "the longest took %v, of a budget of %v", c.longest,
+			c.budget)
 	}
 }
 
@@ -229,7 +235,8 @@ func TestWilson(t *testing.T) {
 func TestSelfTest(t *testing.T) {
 	var order []string
 	o := options(t, "gate-push")
-	tried, err := SelfTest(t.Context(), o, []Case{{Name: "nothing", Runs: 3}, {Name: "a request", Injection: Injection{Requests: 1}, Runs: 2}},
+	tried, err := SelfTest(t.Context(), o,
+		[]Case{{Name: "nothing", Runs: 3}, {Name: "a request", Injection: Injection{Requests: 1}, Runs: 2}},
 		func(c Case, _ *Outcome) { order = append(order, c.Name) })
 	require.NoError(t, err)
 	require.Equal(t, map[results.Verdict]int{results.Inconclusive: 3}, tried[0].Verdicts)

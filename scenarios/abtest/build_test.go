@@ -133,7 +133,8 @@ func TestBuild(t *testing.T) {
 	require.Empty(t, builds.Shared)
 	require.Empty(t, builds.Differences)
 	require.False(t, builds.Same)
-	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt", "internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
+	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt",
+		"internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
 }
 
 // TestBuild_packagesBelow: packages below delivery, and what they alone import, are the base's too.
@@ -143,7 +144,8 @@ func TestBuild_packagesBelow(t *testing.T) {
 		"internal/lines/lines.go":     "package lines\n\nconst Name = \"old-lines\"\n",
 	})
 	s.renew()
-	s.rewrite("cmd/fleetmark/harness.go", "const harness = \"new-harness\"", "import \"example.com/tiny/delivery/rollout\"\n\nconst harness = \"new-harness \" + rollout.Name")
+	s.rewrite("cmd/fleetmark/harness.go", "const harness = \"new-harness\"",
+		"import \"example.com/tiny/delivery/rollout\"\n\nconst harness = \"new-harness \" + rollout.Name")
 	s.rewrite("delivery/rollout/rollout.go", "old-rollout", "new-rollout")
 	s.rewrite("internal/lines/lines.go", "old-lines", "new-lines")
 	builds, base, now := s.build()
@@ -182,7 +184,8 @@ func TestBuild_modules(t *testing.T) {
 	require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
 	require.Equal(t, CurrentHarness, builds.Harness)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"}, checkout.Texts(builds.Differences))
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"},
+		checkout.Texts(builds.Differences))
 
 	// A change within what both sides are built with.
 	s.commit()
@@ -190,14 +193,16 @@ func TestBuild_modules(t *testing.T) {
 	builds, base, now = s.build()
 	require.Equal(t, "new-harness new-delivery new-banner new-wire fork", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire changed-fork", now)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./fork: 1 file differs in ./fork"}, checkout.Texts(builds.Differences))
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./fork: 1 file differs in ./fork"},
+		checkout.Texts(builds.Differences))
 
 	// A dependency that only today's harness has.
 	s.commit()
 	s.write("other/go.mod", "module example.com/other\n\ngo 1.24\n")
 	s.write("other/other.go", "package other\n\nconst Name = \"harness-of-other\"\n")
 	s.rewrite("fork/dep.go", "changed-fork", "newest-fork")
-	s.rewrite("go.mod", "require example.com/dep v1.0.0\n", "require example.com/dep v1.0.0\n\nrequire example.com/other v1.0.0\n\nreplace example.com/other => ./other\n")
+	s.rewrite("go.mod", "require example.com/dep v1.0.0\n",
+		"require example.com/dep v1.0.0\n\nrequire example.com/other v1.0.0\n\nreplace example.com/other => ./other\n")
 	s.write("cmd/fleetmark/harness.go", "package main\n\nimport \"example.com/other\"\n\nconst harness = other.Name\n")
 	_, base, now = s.build()
 	require.Equal(t, "harness-of-other new-delivery new-banner new-wire changed-fork", base)
@@ -217,7 +222,8 @@ func TestBuild_vendorAndWorkspace(t *testing.T) {
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-vendored", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire new-vendored", now)
 		require.Equal(t, CurrentHarness, builds.Harness)
-		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep: 1 file differs in ./vendor/example.com/dep"}, checkout.Texts(builds.Differences))
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep: 1 file differs in ./vendor/example.com/dep"},
+			checkout.Texts(builds.Differences))
 	})
 	t.Run("workspace", func(t *testing.T) {
 		s := newSource(t, map[string]string{"go.work": "go 1.24\n\nuse (\n\t.\n\t./dep\n)\n"})
@@ -226,7 +232,8 @@ func TestBuild_vendorAndWorkspace(t *testing.T) {
 		builds, base, now := s.build()
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
-		require.Equal(t, []string{"module: example.com/dep in ./dep, now example.com/dep in ./fork"}, checkout.Texts(builds.Differences))
+		require.Equal(t, []string{"module: example.com/dep in ./dep, now example.com/dep in ./fork"},
+			checkout.Texts(builds.Differences))
 	})
 	t.Run("a workspace that the base lacked", func(t *testing.T) {
 		s := newSource(t, nil)
@@ -236,7 +243,8 @@ func TestBuild_vendorAndWorkspace(t *testing.T) {
 		require.Equal(t, "new-harness old-delivery old-banner old-wire old-dep", base)
 		require.Equal(t, "new-harness new-delivery new-banner new-wire fork", now)
 		require.Equal(t, CurrentHarness, builds.Harness)
-		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep in ./fork"}, checkout.Texts(builds.Differences))
+		require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep in ./fork"},
+			checkout.Texts(builds.Differences))
 
 		// And one that only the base had.
 		s.commit()
@@ -317,7 +325,8 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 	fails("HEAD", "now (", " and 1 changed file): the driver doesn't compile", "delivery/broken.go:3:13: cannot use")
 	s.commit()
 	s.remove("delivery/broken.go")
-	fails("HEAD", "base (", "its delivery package compiles neither with today's harness nor with its own", "delivery/broken.go:3:13: cannot use")
+	fails("HEAD", "base (", "its delivery package compiles neither with today's harness nor with its own",
+		"delivery/broken.go:3:13: cannot use")
 
 	t.Chdir(t.TempDir())
 	fails("HEAD", "no git repository here")

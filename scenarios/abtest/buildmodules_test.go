@@ -64,7 +64,8 @@ func TestBuild_moduleVersions(t *testing.T) {
 	require.Equal(t, "new-harness old-delivery old-banner old-wire dep-1.0", base)
 	require.Equal(t, "new-harness new-delivery new-banner new-wire dep-1.1", now)
 	require.Equal(t, CurrentHarness, builds.Harness)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0, now example.com/dep v1.1.0"}, checkout.Texts(builds.Differences))
+	require.Equal(t, []string{"module: example.com/dep v1.0.0, now example.com/dep v1.1.0"},
+		checkout.Texts(builds.Differences))
 	require.Subset(t, builds.NowTree.Changed, []string{"go.mod", "go.sum"})
 
 	// The sums of what the base had are what they were, or it isn't built.
@@ -151,11 +152,16 @@ func TestBuild_besideTheRepository(t *testing.T) {
 		more    map[string]string
 		differs string
 	}{
-		"beside it":        {"repository", map[string]string{"go.mod": moduleWith("../dep")}, "module: example.com/dep v1.0.0 => ../dep lies outside the repository: both sides have it as it is now"},
-		"further up":       {"a/tree/repository", map[string]string{"go.mod": moduleWith("../../../dep")}, "module: example.com/dep v1.0.0 => ../../../dep lies outside"},
-		"by its own name":  {"repository", map[string]string{"go.mod": moduleWith("../repository/fork"), "examples/go.mod": "module example.com/docs\n\nreplace example.com/none => ../../../none\n"}, ""},
-		"in a workspace":   {"repository", map[string]string{"go.work": "go 1.24\n\nuse (\n\t.\n\t../dep\n)\n"}, "module: example.com/dep in "},
-		"below its parent": {"a/repository", map[string]string{"go.mod": moduleWith("../../a/../dep")}, "lies outside the repository"},
+		"beside it": {"repository", map[string]string{"go.mod": moduleWith("../dep")},
+			"module: example.com/dep v1.0.0 => ../dep lies outside the repository: both sides have it as it is now"},
+		"further up": {"a/tree/repository", map[string]string{"go.mod": moduleWith("../../../dep")},
+			"module: example.com/dep v1.0.0 => ../../../dep lies outside"},
+		"by its own name": {"repository", map[string]string{"go.mod": moduleWith("../repository/fork"),
+			"examples/go.mod": "module example.com/docs\n\nreplace example.com/none => ../../../none\n"}, ""},
+		"in a workspace": {"repository", map[string]string{"go.work": "go 1.24\n\nuse (\n\t.\n\t../dep\n)\n"},
+			"module: example.com/dep in "},
+		"below its parent": {"a/repository", map[string]string{"go.mod": moduleWith("../../a/../dep")},
+			"lies outside the repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			above := t.TempDir()

@@ -19,7 +19,8 @@ func TestCompareWith_noSuchRevision(t *testing.T) {
 	t.Setenv("TMPDIR", temporary)
 	var log []string
 	found, err := CompareWith(t.Context(), CompareOptions{
-		Options: options(t, "gate-push"), Ref: "nonesuch", Out: t.TempDir(), Log: func(line string) { log = append(log, line) },
+		Options: options(t, "gate-push"), Ref: "nonesuch", Out: t.TempDir(),
+		Log: func(line string) { log = append(log, line) },
 	})
 	require.Nil(t, found)
 	var mistake *checkout.Error

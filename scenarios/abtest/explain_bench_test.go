@@ -52,13 +52,19 @@ func slowdowns() []slowdown {
 		return func(w work) slowdown { return slowdown{file, function, ofDelivery + name, w.statement, w.imports} }
 	}
 	return []slowdown{
-		with("client.go", "func (c *Client) Push(ctx context.Context, d Device, u *Update) error {", "(*Client).Push")(hash(3000)),
+		with("client.go", "func (c *Client) Push(ctx context.Context, d Device, u *Update) error {",
+			"(*Client).Push")(hash(3000)),
 		with("client.go", "func (c *Client) admit(op Op, d Device) *Error {", "(*Client).admit")(formats(6)),
-		with("client.go", "func (c *Client) record(ctx context.Context, d Device, e *Error) {", "(*Client).record")(moves(30)),
-		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {", "(*Client).push")(makes(6)),
-		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {", "(*Client).do")(lock(2500)),
-		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).send")(hash(4000)),
-		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {", "(*Client).roundTrip")(formats(8)),
+		with("client.go", "func (c *Client) record(ctx context.Context, d Device, e *Error) {",
+			"(*Client).record")(moves(30)),
+		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {",
+			"(*Client).push")(makes(6)),
+		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {",
+			"(*Client).do")(lock(2500)),
+		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {",
+			"(*Client).send")(hash(4000)),
+		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {",
+			"(*Client).roundTrip")(formats(8)),
 		with("protocol.go", "func (native) askPush(x *exchange, d Device, u *Update) {", "native.askPush")(moves(40)),
 		with("protocol.go", "func (x *exchange) nameDevice(d Device) {", "(*exchange).nameDevice")(hash(2500)),
 		with("protocol.go", "func (native) readPush(x *exchange, u *Update) (Class, error) {", "native.readPush")(makes(8)),
@@ -67,7 +73,8 @@ func slowdowns() []slowdown {
 		with("exchange.go", "func (l *lean) appendHead(b []byte, x *exchange) []byte {", "(*lean).appendHead")(hash(3500)),
 		with("lean.go", "func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {", "(*lean).exchange")(moves(35)),
 		with("lean.go", "func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {", "(*lean).sendAndRead")(makes(7)),
-		with("lean.go", "func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {", "(*lean).firstDeadline")(formats(6)),
+		with("lean.go", "func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {",
+			"(*lean).firstDeadline")(formats(6)),
 		with("lean.go", "func (l *lean) send(c *conn, reused bool, x *exchange) error {", "(*lean).send")(lock(3500)),
 		with("lean.go", "func (l *lean) receive(c *conn, x *exchange) error {", "(*lean).receive")(hash(3000)),
 		with("pool.go", "func (p *connPool) get(key connKey, now time.Time) (*conn, error) {", "(*connPool).get")(moves(30)),
@@ -177,7 +184,8 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profile
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(tb, err)
 	return profileOptions{
-		Builds: Builds{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"}, Dir: tb.TempDir(), Kind: kind,
+		Builds: Builds{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"},
+		Dir: tb.TempDir(), Kind: kind,
 	}
 }
 
@@ -214,7 +222,8 @@ func BenchmarkExplainPlanted(b *testing.B) {
 					}
 				}
 			}
-			b.Logf("%s: place %d; planted %.0f ns, %.0f%% of the whole; %s of %s", s.name, place, ns, 100*share, e.Changed(e.Total), e.Sample)
+			b.Logf("%s: place %d; planted %.0f ns, %.0f%% of the whole; %s of %s", s.name, place, ns, 100*share,
+				e.Changed(e.Total), e.Sample)
 			for _, c := range e.Causes {
 				b.Logf("    %s %s, %s of the whole", c.Function, e.Changed(c.Change), c.ShareText())
 			}

@@ -44,13 +44,19 @@ func TestLayouts(t *testing.T) {
 		layouts int
 		note    string
 	}{
-		"slow in one layout only":  {costs{100_000, 104_000}, time.Minute, luck, results.Pass, 6, `^\+4\.0% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts: where the linker put the code, not what it does$`},
-		"slow in every layout":     {costs{100_000, 106_000}, time.Minute, slower, results.Regressed, 6, `^\+6\.0% in this layout; \+5\.\d% \(.*\) over 6 layouts$`},
-		"not slow in the first":    {costs{100_000, 100_000}, time.Minute, slower, results.Pass, 0, `^$`},
-		"open in the first":        {costs{100_000, 100_000}, quick, luck, results.Pass, 6, `^[-+]0\.\d% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts$`},
-		"open, and slow in others": {costs{100_000, 100_000}, quick, slower, results.Regressed, 6, `^[-+]0\.\d% in this layout; \+5\.\d% \(.*\) over 6 layouts$`},
-		"as slow as is allowed":    {costs{100_000, 104_000}, time.Minute, []costs{{100_000, 120_000}, {100_000, 87_500}}, results.Inconclusive, 48, `over 48 layouts: not decided by then: measure on a quieter machine`},
-		"faster in every other":    {costs{100_000, 104_000}, time.Minute, []costs{{100_000, 93_000}, {100_000, 94_000}}, results.Improved, 6, `^\+4\.0% in this layout; -6\.\d% \(.*\) over 6 layouts$`},
+		"slow in one layout only": {costs{100_000, 104_000}, time.Minute, luck, results.Pass, 6,
+			`^\+4\.0% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts: where the linker put the code, not what it does$`},
+		"slow in every layout": {costs{100_000, 106_000}, time.Minute, slower, results.Regressed, 6,
+			`^\+6\.0% in this layout; \+5\.\d% \(.*\) over 6 layouts$`},
+		"not slow in the first": {costs{100_000, 100_000}, time.Minute, slower, results.Pass, 0, `^$`},
+		"open in the first": {costs{100_000, 100_000}, quick, luck, results.Pass, 6,
+			`^[-+]0\.\d% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts$`},
+		"open, and slow in others": {costs{100_000, 100_000}, quick, slower, results.Regressed, 6,
+			`^[-+]0\.\d% in this layout; \+5\.\d% \(.*\) over 6 layouts$`},
+		"as slow as is allowed": {costs{100_000, 104_000}, time.Minute, []costs{{100_000, 120_000}, {100_000, 87_500}},
+			results.Inconclusive, 48, `over 48 layouts: not decided by then: measure on a quieter machine`},
+		"faster in every other": {costs{100_000, 104_000}, time.Minute, []costs{{100_000, 93_000}, {100_000, 94_000}},
+			results.Improved, 6, `^\+4\.0% in this layout; -6\.\d% \(.*\) over 6 layouts$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +97,8 @@ func TestLayouts_noTime(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget = time.Minute, time.Nanosecond
 	base, now := costing(t, 100_000), costing(t, 106_000)
-	o.Builds = Builds{Base: base, Now: now, Relink: func(context.Context, uint64) (string, string, error) { return base, now, nil }}
+	o.Builds = Builds{Base: base, Now: now,
+		Relink: func(context.Context, uint64) (string, string, error) { return base, now, nil }}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Inconclusive, out.Judgement.Verdict)
@@ -146,9 +153,10 @@ func TestLayouts_aDriverThatFails(t *testing.T) {
 func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget = time.Minute, time.Hour
-	o.Builds = Builds{Base: costing(t, 100_000), Now: costing(t, 104_000), Relink: func(context.Context, uint64) (string, string, error) {
-		return "", "", &checkout.Error{Problem: "no such flag", Want: "another Go"}
-	}}
+	o.Builds = Builds{Base: costing(t, 100_000), Now: costing(t, 104_000),
+		Relink: func(context.Context, uint64) (string, string, error) {
+			return "", "", &checkout.Error{Problem: "no such flag", Want: "another Go"}
+		}}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict)

@@ -101,7 +101,8 @@ func TestProtocol_driver(t *testing.T) {
 	say(`{"plant":{"cpu_profile":true},"measure":true,"scenario":0}`, fmt.Sprintf(block, 2))
 	say(`{"measure":true,"scenario":1}`, `^\{"protocol":3,"error":"it has no scenario 1, of 1"\}$`)
 	say(`{"profile":{"dir":%q,"kind":"allocs","number":7,"nanoseconds":50000000}}`, done, dir)
-	say(`{"profile":{"dir":%q,"kind":"nonesuch","number":8,"nanoseconds":1000}}`, `^\{"protocol":3,"error":".*nonesuch.*"\}$`, dir)
+	say(`{"profile":{"dir":%q,"kind":"nonesuch","number":8,"nanoseconds":1000}}`,
+		`^\{"protocol":3,"error":".*nonesuch.*"\}$`, dir)
 	var out strings.Builder
 	require.NoError(t, Serve(t.Context(), strings.NewReader(lines.String()), &out))
 	answers := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -127,7 +128,8 @@ func TestServe_profilesRepeatedly(t *testing.T) {
 	dir := t.TempDir()
 	at := fleet.Ready
 	lines := fmt.Sprintf(`{"protocol":3,"work":[{"spec":%s,"fleet":%q,"control":%q,"token":%q}]}`+"\n"+
-		`{"profile":{"dir":%q,"kind":"allocs","number":1,"nanoseconds":50000000}}`, encoded, at.Address, at.Control, at.Token, dir)
+		`{"profile":{"dir":%q,"kind":"allocs","number":1,"nanoseconds":50000000}}`, encoded, at.Address, at.Control,
+		at.Token, dir)
 	var out strings.Builder
 	require.NoError(t, Serve(t.Context(), strings.NewReader(lines), &out))
 	require.Equal(t, strings.Repeat(`{"protocol":3}`+"\n", 2), out.String())

@@ -29,20 +29,27 @@ func TestPlanProfiles(t *testing.T) {
 		rows []judge.Row
 		want []string
 	}{
-		"nothing":               {[]judge.Row{row("a", "ns/op", pass, 1)}, nil},
-		"more work":             {[]judge.Row{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", regressed, 1.05)}, []string{"a cpu "}},
-		"a wait":                {[]judge.Row{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", pass, 1.01)}, []string{"a block "}},
-		"a wait and some work":  {[]judge.Row{row("a", "ns/op", regressed, 1.5), row("a", "cpu-ns/op", regressed, 1.05)}, []string{"a block ", "a cpu "}},
-		"work, not quite known": {[]judge.Row{row("a", "ns/op", regressed, 1.06), row("a", "cpu-ns/op", results.Inconclusive, 1.04)}, []string{"a cpu "}},
-		"a rate with its time":  {[]judge.Row{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", regressed, 1.1), row("a", "cpu-ns/op", pass, 1)}, []string{"a block "}},
-		"a rate alone":          {[]judge.Row{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", pass, 1)}, []string{"a cpu "}},
-		"objects":               {[]judge.Row{row("a", "allocs/op", regressed, 2)}, []string{"a allocs alloc_objects"}},
-		"bytes":                 {[]judge.Row{row("a", "B/op", regressed, 2)}, []string{"a allocs "}},
-		"requests":              {[]judge.Row{row("b", "requests/device", regressed, 2)}, []string{"b cpu "}},
-		"memory":                {[]judge.Row{row("a", "peak-rss-B", regressed, 2)}, nil},
-		"the first of a kind":   {[]judge.Row{row("b", "cpu-ns/op", regressed, 2), row("a", "cpu-ns/op", regressed, 2), row("a", "B/op", regressed, 2)}, []string{"b cpu ", "a allocs "}},
-		"no such scenario":      {[]judge.Row{row("c", "cpu-ns/op", regressed, 2)}, nil},
-		"not by turns":          {[]judge.Row{notByTurns}, []string{"a cpu "}},
+		"nothing": {[]judge.Row{row("a", "ns/op", pass, 1)}, nil},
+		"more work": {[]judge.Row{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", regressed, 1.05)},
+			[]string{"a cpu "}},
+		"a wait": {[]judge.Row{row("a", "ns/op", regressed, 1.08), row("a", "cpu-ns/op", pass, 1.01)},
+			[]string{"a block "}},
+		"a wait and some work": {[]judge.Row{row("a", "ns/op", regressed, 1.5), row("a", "cpu-ns/op", regressed, 1.05)},
+			[]string{"a block ", "a cpu "}},
+		"work, not quite known": {[]judge.Row{row("a", "ns/op", regressed, 1.06),
+			row("a", "cpu-ns/op", results.Inconclusive, 1.04)}, []string{"a cpu "}},
+		"a rate with its time": {[]judge.Row{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", regressed, 1.1),
+			row("a", "cpu-ns/op", pass, 1)}, []string{"a block "}},
+		"a rate alone": {[]judge.Row{row("a", "ops/s", regressed, 0.9), row("a", "ns/op", pass, 1)},
+			[]string{"a cpu "}},
+		"objects":  {[]judge.Row{row("a", "allocs/op", regressed, 2)}, []string{"a allocs alloc_objects"}},
+		"bytes":    {[]judge.Row{row("a", "B/op", regressed, 2)}, []string{"a allocs "}},
+		"requests": {[]judge.Row{row("b", "requests/device", regressed, 2)}, []string{"b cpu "}},
+		"memory":   {[]judge.Row{row("a", "peak-rss-B", regressed, 2)}, nil},
+		"the first of a kind": {[]judge.Row{row("b", "cpu-ns/op", regressed, 2), row("a", "cpu-ns/op", regressed, 2),
+			row("a", "B/op", regressed, 2)}, []string{"b cpu ", "a allocs "}},
+		"no such scenario": {[]judge.Row{row("c", "cpu-ns/op", regressed, 2)}, nil},
+		"not by turns":     {[]judge.Row{notByTurns}, []string{"a cpu "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -70,7 +77,8 @@ func TestDeliveryFunctions(t *testing.T) {
 		"example.com/m[" + module + "delivery.Device].(*set).Add": false,
 		module + "scenarios/abtest.TestDeliveryFunctions.func1":   false,
 	} {
-		is := slices.ContainsFunc(deliveryFunctions(), func(prefix string) bool { return strings.HasPrefix(function, prefix) })
+		is := slices.ContainsFunc(deliveryFunctions(),
+			func(prefix string) bool { return strings.HasPrefix(function, prefix) })
 		require.Equal(t, want, is, "%s", function)
 	}
 }

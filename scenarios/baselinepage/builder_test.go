@@ -64,7 +64,8 @@ func TestSections(t *testing.T) {
 // pageOf returns a page with one scenario, and nothing measured.
 func pageOf(values ...results.Value) *baseline.Page {
 	return &baseline.Page{Scenarios: []baseline.Scenario{{
-		Name: "rollout", Repetitions: 1, Records: []results.Record{{Scenario: "rollout", Op: "deliver", Repetition: 1, Ops: 1, Values: values}},
+		Name: "rollout", Repetitions: 1, Records: []results.Record{{Scenario: "rollout", Op: "deliver", Repetition: 1,
+			Ops: 1, Values: values}},
 	}}}
 }
 
@@ -83,14 +84,18 @@ func atMost(v float64, form project.Form) project.Limit {
 }
 
 func TestTargets(t *testing.T) {
-	page := pageOf(results.Value{Unit: "requests/device", Value: 2}, results.Value{Unit: "retries/device", Value: 1}, results.Value{Unit: "ns/op", Value: 45000})
+	page := pageOf(results.Value{Unit: "requests/device", Value: 2}, results.Value{Unit: "retries/device", Value: 1},
+		results.Value{Unit: "ns/op", Value: 45000})
 	page.Machine.CPU = "AMD EPYC"
 	f := withTargets(page,
-		project.Target{Name: "requests", Figure: "rollout deliver requests/device", Limit: project.Limit{Low: 2, High: 2}, EnforcedBy: "scenarios.TestRun"},
+		project.Target{Name: "requests", Figure: "rollout deliver requests/device", Limit: project.Limit{Low: 2, High: 2},
+			EnforcedBy: "scenarios.TestRun"},
 		project.Target{Name: "retries", Figure: "rollout deliver retries/device", Limit: project.Limit{Low: 0, High: 0}},
 		project.Target{Name: "failed tests", Figure: "tests/failed", Limit: project.Limit{Low: 0, High: 0}},
-		project.Target{Name: "time elsewhere", Figure: "rollout deliver ns/op", Limit: project.Limit{Low: 35e3, High: 40e3, Form: project.FormDuration}, Machine: "i7-10700F"},
-		project.Target{Name: "time here", Figure: "rollout deliver ns/op", Limit: atMost(50e3, project.FormDuration), Machine: "EPYC"},
+		project.Target{Name: "time elsewhere", Figure: "rollout deliver ns/op",
+			Limit: project.Limit{Low: 35e3, High: 40e3, Form: project.FormDuration}, Machine: "i7-10700F"},
+		project.Target{Name: "time here", Figure: "rollout deliver ns/op", Limit: atMost(50e3, project.FormDuration),
+			Machine: "EPYC"},
 	)
 	require.NoError(t, f.write(nil))
 	section, ok := f.content.page.Section(targetsName)
@@ -113,7 +118,8 @@ func TestTargets(t *testing.T) {
 
 	summary, ok := f.content.page.Section(summaryName)
 	require.True(t, ok)
-	require.Contains(t, strings.Join(strings.Fields(summary.Body), " "), "1 set for another machine: retries is 1, wanted 0.")
+	require.Contains(t, strings.Join(strings.Fields(summary.Body), " "),
+		"1 set for another machine: retries is 1, wanted 0.")
 }
 
 func TestFormatFigure(t *testing.T) {
@@ -122,10 +128,13 @@ func TestFormatFigure(t *testing.T) {
 		form project.Form
 		want string
 	}{
-		{5500, project.FormBytes, "5.37KiB"}, {5500, project.FormDecimalBytes, "5.5kB"}, {37867520, project.FormDecimalBytes, "37.9MB"},
-		{200e6, project.FormDecimalBytes, "200MB"}, {24.5, project.FormDecimalBytes, "24B"}, {2e12, project.FormDecimalBytes, "2000GB"},
+		{5500, project.FormBytes, "5.37KiB"}, {5500, project.FormDecimalBytes, "5.5kB"},
+		{37867520, project.FormDecimalBytes, "37.9MB"},
+		{200e6, project.FormDecimalBytes, "200MB"}, {24.5, project.FormDecimalBytes, "24B"},
+		{2e12, project.FormDecimalBytes, "2000GB"},
 		{35000, project.FormDuration, "35.0µs"}, {1.2498, project.FormPercent, "1.25%"},
-		{1.146, project.FormFactor, "1.15x"}, {41.1596, project.FormNumber, "41.16"}, {0.0004, project.FormNumber, "0.0004"}, {2, project.FormNumber, "2"},
+		{1.146, project.FormFactor, "1.15x"}, {41.1596, project.FormNumber, "41.16"},
+		{0.0004, project.FormNumber, "0.0004"}, {2, project.FormNumber, "2"},
 	} {
 		require.Equal(t, c.want, formatFigure(c.v, c.form))
 	}
@@ -161,17 +170,21 @@ func measuredBenchmarks(t *testing.T) []results.GoBenchmarks {
 	for _, ns := range []string{"1000", "1020", "1010"} {
 		lines = append(lines, "BenchmarkReferenceBareSockets-2 100 "+ns+" ns/op 0 B/op 0 allocs/op")
 	}
-	lines = append(lines, "BenchmarkPush10MiB-2 100 5000000 ns/op 2097.15 MB/s 8 B/op 1 allocs/op", "pkg: example.com/m/parse", "BenchmarkTokens-2 100 7 tokens/op")
+	lines = append(lines, "BenchmarkPush10MiB-2 100 5000000 ns/op 2097.15 MB/s 8 B/op 1 allocs/op",
+		"pkg: example.com/m/parse", "BenchmarkTokens-2 100 7 tokens/op")
 	samples, err := results.ParseGoBenchmarks(lines)
 	require.NoError(t, err)
-	return []results.GoBenchmarks{{Command: "go test -run '^$' -bench . -benchmem ./delivery ./parse", Lines: lines, Samples: samples}}
+	return []results.GoBenchmarks{{Command: "go test -run '^$' -bench . -benchmem ./delivery ./parse", Lines: lines,
+		Samples: samples}}
 }
 
 func TestBenchmarks(t *testing.T) {
 	f := withTargets(pageOf(results.Value{Unit: "ops/s", Value: 7610}, results.Value{Unit: "p99-ns/op", Value: 9.73e6}),
 		project.Target{Name: "ratio", Figure: "benchmarks/delivery.Push ratio", Limit: atMost(1.15, project.FormFactor)},
-		project.Target{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op", Limit: atMost(60, project.FormNumber)},
-		project.Target{Name: "time", Figure: "benchmarks/delivery.Push ns/op", Limit: project.Limit{Low: 3.5e4, High: 4e4, Form: project.FormDuration}, Machine: "i7"})
+		project.Target{Name: "allocations", Figure: "benchmarks/delivery.Push allocs/op",
+			Limit: atMost(60, project.FormNumber)},
+		project.Target{Name: "time", Figure: "benchmarks/delivery.Push ns/op",
+			Limit: project.Limit{Low: 3.5e4, High: 4e4, Form: project.FormDuration}, Machine: "i7"})
 	f.content.project.Module = "example.com/m"
 	f.content.project.Config.Benchmarks = []project.Benchmarks{{References: map[string]string{"Push": "ReferenceBareSockets", "Push10MiB": "Missing"}}}
 	f.content.project.Config.Units = map[string]project.Unit{"tokens/op": {HigherIsBetter: true}}
@@ -181,8 +194,10 @@ func TestBenchmarks(t *testing.T) {
 	s, ok := f.content.page.Section(benchmarksName)
 	require.True(t, ok)
 	// Worked out by hand: medians 1510 and 1010 ns, 1510/1010 = 1.495; 1e9/1510 = 662k a second.
-	require.Equal(t, [][]string{{"delivery.Push", "1.51µs ± ∞", "662k/s", "8.00B", "1", "", "3", "1.50x ReferenceBareSockets"}}, rowsOf(*s, "delivery.Push"))
-	require.Equal(t, [][]string{{"delivery.Push10MiB", "5.00ms ± ∞", "200/s", "8.00B", "1", "2097MB/s", "1"}}, rowsOf(*s, "delivery.Push10MiB"))
+	require.Equal(t, [][]string{{"delivery.Push", "1.51µs ± ∞", "662k/s", "8.00B", "1", "", "3",
+		"1.50x ReferenceBareSockets"}}, rowsOf(*s, "delivery.Push"))
+	require.Equal(t, [][]string{{"delivery.Push10MiB", "5.00ms ± ∞", "200/s", "8.00B", "1", "2097MB/s", "1"}},
+		rowsOf(*s, "delivery.Push10MiB"))
 	require.Equal(t, [][]string{{"parse.Tokens", "", "", "", "", "", "1", "", "7.00"}}, rowsOf(*s, "parse.Tokens"))
 	require.Contains(t, s.Body, "```sh\n  go test -run '^$' -bench . -benchmem ./delivery ./parse\n```")
 	require.Contains(t, s.Body, "of tokens/op, higher is better")
@@ -192,7 +207,8 @@ func TestBenchmarks(t *testing.T) {
 
 	summary, ok := f.content.page.Section(summaryName)
 	require.True(t, ok)
-	require.Equal(t, [][]string{{"Push", "1.51µs (35.0µs to 40.0µs on i7)", "1.50x (≤ 1.15x)", "1 (≤ 60)", "8.00B"}}, rowsOf(*summary, "Push"))
+	require.Equal(t, [][]string{{"Push", "1.51µs (35.0µs to 40.0µs on i7)", "1.50x (≤ 1.15x)", "1 (≤ 60)", "8.00B"}},
+		rowsOf(*summary, "Push"))
 	require.Empty(t, rowsOf(*summary, "ReferenceBareSockets"), "a reference is no operation of ours")
 	text := strings.Join(strings.Fields(summary.Body), " ")
 	require.Contains(t, text, "1 of 2 targets met, 1 not met, 1 set for another machine: ratio is 1.50x, wanted ≤ 1.15x.")
@@ -206,14 +222,17 @@ func TestBenchmarks(t *testing.T) {
 	stale, err = staleSections(f.content)
 	require.NoError(t, err)
 	require.Equal(t, []Stale{
-		{`says under "Summary" what the code and fleetmark.yaml no longer say`, true}, {`says under "Go benchmarks" what the code and fleetmark.yaml no longer say`, true},
+		{`says under "Summary" what the code and fleetmark.yaml no longer say`, true},
+		{`says under "Go benchmarks" what the code and fleetmark.yaml no longer say`, true},
 	}, stale[:2])
 }
 
 func TestBenchmarkOptions_command(t *testing.T) {
 	entry := project.Benchmarks{Packages: []string{"./a"}, Run: "X", Skip: "Y", Count: 6}
-	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 6 ./a", BenchmarkOptions{}.command(project.Project{}, entry).String())
-	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 2 -benchtime 10x ./a", BenchmarkOptions{Count: 2, Time: "10x"}.command(project.Project{}, entry).String())
+	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 6 ./a",
+		BenchmarkOptions{}.command(project.Project{}, entry).String())
+	require.Equal(t, "go test -run '^$' -bench X -skip Y -benchmem -count 2 -benchtime 10x ./a",
+		BenchmarkOptions{Count: 2, Time: "10x"}.command(project.Project{}, entry).String())
 }
 
 // A page is stale if the code would write it otherwise, and not because time went by.
@@ -229,7 +248,8 @@ func TestStaleSections(t *testing.T) {
 		return stale
 	}
 	require.Empty(t, check(func(*baseline.Page) {}))
-	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}}, check(func(b *baseline.Page) { b.Sections[1].Body += "x" }))
+	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}},
+		check(func(b *baseline.Page) { b.Sections[1].Body += "x" }))
 	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }), "what was measured is the page's own")
 	stale := check(func(b *baseline.Page) { b.Sections = nil })
 	require.Len(t, stale, 1)
@@ -257,7 +277,8 @@ func TestExtraRuns(t *testing.T) {
 }
 
 func TestFormatShort(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 0.001: "0.001", 0.1364: "0.1", 0.05: "0.05", 2: "2", 2.25: "2.2", 16925.11: "16925.1", -0.5: "-0.5"} {
+	for v, want := range map[float64]string{0: "0", 0.001: "0.001", 0.1364: "0.1", 0.05: "0.05", 2: "2", 2.25: "2.2",
+		16925.11: "16925.1", -0.5: "-0.5"} {
 		require.Equal(t, want, formatShort(v))
 	}
 }

@@ -19,7 +19,8 @@ func TestCode_packages(t *testing.T) {
 	require.Equal(t, [][]string{{"all", "1,010", "1,500", "1.5"}}, rowsOf(s, "all"))
 
 	source.names = map[string]codestats.TestNames{"a": {"Test": {"TestX", "TestY"}, "Benchmark": {"BenchmarkX"}}}
-	source.tested = &codestats.TestReport{Passed: 2, Coverage: map[string]codestats.Coverage{"a": {Statements: 8, Reached: 6}}}
+	source.tested = &codestats.TestReport{Passed: 2,
+		Coverage: map[string]codestats.Coverage{"a": {Statements: 8, Reached: 6}}}
 	require.Empty(t, rowsOf(written(t, source.writeCode), "a"))
 	s = written(t, source.writeTests)
 	require.Equal(t, [][]string{{"a", "1,000", "1,500", "1.5", "2", "0", "0", "1", "75.0%"}}, rowsOf(s, "a"))

@@ -44,7 +44,8 @@ func TestAllocations_addUp(t *testing.T) {
 	variant := opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean, NewConnection: true}
 	a := opcost.Allocations{Variant: variant, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{
 		Objects: 86, Bytes: 5040,
-		Components: []profiles.ComponentTotal{{Name: "request", Objects: 1, Bytes: 40}, {Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
+		Components: []profiles.ComponentTotal{{Name: "request", Objects: 1, Bytes: 40},
+			{Name: "connection", Objects: 85, Bytes: 5000}, {Name: "other"}},
 	}}
 	s := written(t, (&opcostMeasurement{report: &opcost.Report{Allocations: []opcost.Allocations{a}}}).writeAllocations)
 	rows := rowsOf(s, "push")
@@ -68,20 +69,26 @@ func TestAllocations_addUp(t *testing.T) {
 
 func TestAllocations_none(t *testing.T) {
 	report := &opcost.Report{Allocations: []opcost.Allocations{{
-		Variant: opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100, Profile: profiles.Breakdown{Components: []profiles.ComponentTotal{{Name: "other"}}},
+		Variant: opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean}, N: 100,
+		Profile: profiles.Breakdown{Components: []profiles.ComponentTotal{{Name: "other"}}},
 	}}}
 	s := written(t, (&opcostMeasurement{report: report}).writeAllocations)
-	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"}, {"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))
+	require.Equal(t, [][]string{{"push", "lean", "kept-alive", "0", "0", "0"},
+		{"push", "lean", "kept-alive", "0", "0", "0"}}, rowsOf(s, "push"))
 }
 
 func TestTimeAndStreaming(t *testing.T) {
 	measured := &opcostMeasurement{report: &opcost.Report{
-		Phases:     []opcost.Phases{{Variant: opcost.Variant{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7, Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
-		PushMemory: []opcost.PushMemory{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7}, {Size: 1e6, Allocated: 1, Nanos: 1e6}},
+		Phases: []opcost.Phases{{Variant: opcost.Variant{Op: delivery.OpVerify, Transport: delivery.NetHTTP}, N: 7,
+			Prepare: 1000, Connect: 200, Write: 8000, Wait: 10_000, Read: 800, Whole: 20_000, P99: 90_000}},
+		PushMemory: []opcost.PushMemory{{Size: 10e6, PeakBefore: 30 << 20, Peak: 31 << 20, Allocated: 1 << 19, Nanos: 1e7},
+			{Size: 1e6, Allocated: 1, Nanos: 1e6}},
 	}}
 	s := written(t, measured.writeTime)
-	require.Equal(t, [][]string{{"verify", "nethttp", "kept-alive", "1.00µs", "200ns", "8.00µs", "10.0µs", "800ns", "20.0µs", "90.0µs"}}, rowsOf(s, "verify"))
-	require.Contains(t, strings.Join(strings.Fields(s.Body), " "), "So 50% of the median verify over nethttp on a connection that stays is waiting for the device, and 10% is the client's own")
+	require.Equal(t, [][]string{{"verify", "nethttp", "kept-alive", "1.00µs", "200ns", "8.00µs", "10.0µs", "800ns",
+		"20.0µs", "90.0µs"}}, rowsOf(s, "verify"))
+	require.Contains(t, strings.Join(strings.Fields(s.Body), " "),
+		"So 50% of the median verify over nethttp on a connection that stays is waiting for the device, and 10% is the client's own")
 	require.Equal(t, 10_000., s.Figures["verify nethttp kept-alive wait ns"])
 
 	s = written(t, measured.writeStreaming)
@@ -93,7 +100,8 @@ func TestTimeAndStreaming(t *testing.T) {
 
 func TestOverhead(t *testing.T) {
 	s := written(t, (&overhead{ratios: []abtest.Overhead{
-		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}}, {Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
+		{Unit: "cpu-ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 1.01, Low: 0.99, High: 1.025}},
+		{Unit: "ns/op", Ratio: &sequential.Ratio{Pairs: 40, Estimate: 0.998, Low: 0.98, High: 1.02}},
 	}}).write)
 	require.Equal(t, [][]string{{"cpu-ns/op", "+1.0%", "-1.0% to +2.5%", "40"}}, rowsOf(s, "cpu-ns/op"))
 	require.InDelta(t, 1, s.Figures["push cpu-ns/op percent more"], 1e-9)

@@ -48,7 +48,8 @@ func small(t *testing.T, name string, sets ...string) runner.Options {
 	t.Helper()
 	s := scenarios.Default()
 	s.Name = name
-	for _, set := range append([]string{"fleet.devices=5", "artifact.size=1KiB", "repetitions=1", "warmup=0", "profiled=0"}, sets...) {
+	for _, set := range append([]string{"fleet.devices=5", "artifact.size=1KiB", "repetitions=1", "warmup=0",
+		"profiled=0"}, sets...) {
 		require.NoError(t, s.Set(set))
 	}
 	return runner.Options{Spec: s, Command: "fleetmark run " + name}
@@ -84,7 +85,8 @@ func TestRun(t *testing.T) {
 	closed := 0
 	o.View = func() View { return countingView{begin: func(runner.Repetition) {}, closed: &closed} }
 	done, err := Run(t.Context(), o, []runner.Options{
-		small(t, "plain"), small(t, "slow", "thresholds=[ops/s < 1/h]"), small(t, "denied", "fleet.behavior={fail_first: 9}", "client.max_attempts=1"),
+		small(t, "plain"), small(t, "slow", "thresholds=[ops/s < 1/h]"),
+		small(t, "denied", "fleet.behavior={fail_first: 9}", "client.max_attempts=1"),
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"plain", "slow", "denied"}, names(done))

@@ -40,8 +40,10 @@ func TestReadSystem(t *testing.T) {
 	var f Facts
 	f.readSystem(string(at))
 	require.Equal(t, Facts{
-		Quota: to(0.0), MemoryAvailable: to[uint64](1 << 30), MemoryLeft: to[uint64](1 << 30), ReuseTimeWait: to(2), AcceptQueue: to(4096),
-		ClockSource: "hpet", ClockSources: "tsc hpet", Governors: []string{"performance", "schedutil"}, Turbo: to(true), SMT: to(true),
+		Quota: to(0.0), MemoryAvailable: to[uint64](1 << 30), MemoryLeft: to[uint64](1 << 30), ReuseTimeWait: to(2),
+		AcceptQueue: to(4096),
+		ClockSource: "hpet", ClockSources: "tsc hpet", Governors: []string{"performance", "schedutil"}, Turbo: to(true),
+		SMT: to(true),
 	}, f)
 }
 
@@ -52,7 +54,8 @@ func TestReadSystem_nothing(t *testing.T) {
 	require.Equal(t, Facts{}, f)
 	f.readSystem(string(newSystem(t, map[string]string{
 		"proc/meminfo": "MemAvailable: much kB\n", "proc/sys/net/ipv4/tcp_tw_reuse": "yes\n",
-		"sys/devices/system/cpu/smt/active": "-1\n", "proc/self/cgroup": "nonsense\n", "sys/devices/system/cpu/cpufreq/boost": "\n",
+		"sys/devices/system/cpu/smt/active": "-1\n", "proc/self/cgroup": "nonsense\n",
+		"sys/devices/system/cpu/cpufreq/boost": "\n",
 	})))
 	require.Equal(t, Facts{}, f)
 }

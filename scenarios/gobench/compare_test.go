@@ -119,14 +119,16 @@ func BenchmarkDep(b *testing.B) {
 `)}
 	for dir, n := range map[string]string{"one": "1", "two": "2"} {
 		files[dir+"/go.mod"] = "module example.com/dep\n\ngo 1.24\n"
-		files[dir+"/dep.go"] = "package dep\n\nvar sink *[2]int\n\nfunc Work() {\n\tfor range " + n + " {\n\t\tsink = new([2]int)\n\t}\n}\n"
+		files[dir+"/dep.go"] = "package dep\n\nvar sink *[2]int\n\nfunc Work() {\n\tfor range " + n +
+			" {\n\t\tsink = new([2]int)\n\t}\n}\n"
 	}
 	r := newRepository(t, files)
 	r.write(map[string]string{"go.mod": mod + "two\n"})
 	out, err := Compare(t.Context(), r.options())
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, find(t, out, "Dep-2", "allocs/op").Verdict)
-	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./one, now example.com/dep v1.0.0 => ./two"}, out.Differences)
+	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./one, now example.com/dep v1.0.0 => ./two"},
+		out.Differences)
 }
 
 // TestCompare_filesRead checks that each side reads its own files, embedded or beside its source,
@@ -301,12 +303,14 @@ func BenchmarkOwn(b *testing.B) {
 	require.NoError(t, err)
 	for unit, want := range map[string]results.Verdict{
 		"declared/op": results.Regressed, "exact/op": results.Improved, "configured/op": results.Improved,
-		"unknown/op": results.Inconclusive, "sideways/op": results.Inconclusive, "steady/op": results.Pass, "zero/op": results.Pass,
+		"unknown/op": results.Inconclusive, "sideways/op": results.Inconclusive, "steady/op": results.Pass,
+		"zero/op": results.Pass,
 	} {
 		require.Equal(t, want, find(t, out, "Own-2", unit).Verdict, unit)
 	}
 	require.Contains(t, report.Note(find(t, out, "Own-2", "unknown/op")), `"Unit unknown/op better=lower"`)
-	require.Contains(t, report.Note(find(t, out, "Own-2", "sideways/op")), `Unit sideways/op better=sideways: want better=higher or better=lower`)
+	require.Contains(t, report.Note(find(t, out, "Own-2", "sideways/op")),
+		`Unit sideways/op better=sideways: want better=higher or better=lower`)
 	require.Equal(t, []string{
 		"a benchmark printed Unit sideways/op better=sideways: want better=higher or better=lower",
 		"a benchmark printed Unit steady/op better=up: want better=higher or better=lower",
@@ -345,9 +349,12 @@ func TestCompare_unmeasurable(t *testing.T) {
 	good, bad := file(func(string) bool { return false }), file(func(string) bool { return true })
 	quiet := file(func(name string) bool { return name != "Chatty" }) // one that hangs takes its time
 	texts := map[string]string{
-		"Fails": "failed: m_test.go:", "Panics": "ended with a panic: oh no", "Skips": "was skipped: m_test.go:", "Hangs": "has not ended after 5s",
-		"Chatty": "has not ended after 5s", "Exits": "ended with a panic: unexpected call to os.Exit(0)", "NaN": "reports NaN x",
-		"Stopped": "see that it loops b.N times, or while b.Loop(), and that its timer runs", "NoLoop": "see that it loops b.N times",
+		"Fails": "failed: m_test.go:", "Panics": "ended with a panic: oh no", "Skips": "was skipped: m_test.go:",
+		"Hangs":  "has not ended after 5s",
+		"Chatty": "has not ended after 5s", "Exits": "ended with a panic: unexpected call to os.Exit(0)",
+		"NaN":     "reports NaN x",
+		"Stopped": "see that it loops b.N times, or while b.Loop(), and that its timer runs",
+		"NoLoop":  "see that it loops b.N times",
 	}
 	for _, c := range []struct {
 		name      string
@@ -355,7 +362,8 @@ func TestCompare_unmeasurable(t *testing.T) {
 		verdict   map[string]results.Verdict // of the benchmarks that are broken; Inconclusive where it isn't named
 		where     string
 	}{
-		{"now", good, bad, map[string]results.Verdict{"Fails": results.Regressed, "Panics": results.Regressed, "Hangs": results.Regressed, "Chatty": results.Regressed, "Exits": results.Regressed}, "now it "},
+		{"now", good, bad, map[string]results.Verdict{"Fails": results.Regressed, "Panics": results.Regressed,
+			"Hangs": results.Regressed, "Chatty": results.Regressed, "Exits": results.Regressed}, "now it "},
 		{"base", quiet, good, nil, "in the base it "},
 		{"both", quiet, strings.Replace(quiet, "no such luck", "no luck", 1), nil, "in the base it "},
 	} {
@@ -399,8 +407,10 @@ func TestCompare_oneSideOnly(t *testing.T) {
 		}
 		return test(s)
 	}
-	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": bench("Stays", "Goes"), "gone/m.go": allocating, "gone/m_test.go": bench("Stays")})
-	r.write(map[string]string{"m_test.go": bench("Stays", "Comes"), "come/m.go": allocating, "come/m_test.go": bench("Stays")})
+	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": bench("Stays", "Goes"),
+		"gone/m.go": allocating, "gone/m_test.go": bench("Stays")})
+	r.write(map[string]string{"m_test.go": bench("Stays", "Comes"), "come/m.go": allocating,
+		"come/m_test.go": bench("Stays")})
 	require.NoError(t, os.RemoveAll(filepath.Join(r.dir, "gone")))
 	o := r.options()
 	o.Packages = []string{"./..."}
@@ -448,21 +458,29 @@ func BenchmarkPrints(b *testing.B) {
 func TestCompare_refuses(t *testing.T) {
 	skipIfRaced(t)
 	const broken = "package m\n\nfunc Work() { undefined() }\n"
-	r := newRepository(t, map[string]string{"m.go": "package m\n\nfunc Work(int) {}\n", "m_test.go": workOf("1"), "empty/e.go": "package e\n", "sub/m.go": broken, "sub/m_test.go": "package m\n"})
+	r := newRepository(t, map[string]string{"m.go": "package m\n\nfunc Work(int) {}\n", "m_test.go": workOf("1"),
+		"empty/e.go": "package e\n", "sub/m.go": broken, "sub/m_test.go": "package m\n"})
 	for _, c := range []struct {
 		name  string
 		with  func(*Options)
 		files map[string]string
 		want  []string
 	}{
-		{"nothing matches", func(o *Options) { o.Bench = "Nonesuch" }, nil, []string{`Bench "Nonesuch" matches no benchmark of .`}},
-		{"bad expression", func(o *Options) { o.Bench = "((" }, nil, []string{"the tests of example.com/m end before any benchmark begins", "invalid regexp"}},
+		{"nothing matches", func(o *Options) { o.Bench = "Nonesuch" }, nil,
+			[]string{`Bench "Nonesuch" matches no benchmark of .`}},
+		{"bad expression", func(o *Options) { o.Bench = "((" }, nil,
+			[]string{"the tests of example.com/m end before any benchmark begins", "invalid regexp"}},
 		{"no such revision", func(o *Options) { o.Base = "nonesuch" }, nil, []string{`no such revision here: "nonesuch"`}},
-		{"no such package", func(o *Options) { o.Packages = []string{"./nonesuch"} }, nil, []string{"package ./nonesuch can't be found"}},
-		{"no tests", func(o *Options) { o.Packages = []string{"./empty"} }, nil, []string{"no package with tests in ./empty"}},
+		{"no such package", func(o *Options) { o.Packages = []string{"./nonesuch"} }, nil,
+			[]string{"package ./nonesuch can't be found"}},
+		{"no tests", func(o *Options) { o.Packages = []string{"./empty"} }, nil,
+			[]string{"no package with tests in ./empty"}},
 		{"a flag", func(o *Options) { o.Packages = []string{"-x"} }, nil, []string{"-x"}},
-		{"now does not compile", func(*Options) {}, map[string]string{"m.go": broken}, []string{"now (", "1 changed file", "the tests of example.com/m don't compile", "m.go:3:15: undefined: undefined"}},
-		{"base does not compile", func(o *Options) { o.Packages = []string{"./sub"} }, map[string]string{"sub/m.go": "package m\n"}, []string{"base (", "the tests of example.com/m/sub don't compile", "sub/m.go:3:15: undefined: undefined"}},
+		{"now does not compile", func(*Options) {}, map[string]string{"m.go": broken},
+			[]string{"now (", "1 changed file", "the tests of example.com/m don't compile", "m.go:3:15: undefined: undefined"}},
+		{"base does not compile", func(o *Options) { o.Packages = []string{"./sub"} },
+			map[string]string{"sub/m.go": "package m\n"},
+			[]string{"base (", "the tests of example.com/m/sub don't compile", "sub/m.go:3:15: undefined: undefined"}},
 		{"init panics", func(*Options) {}, map[string]string{"m.go": "package m\n\nfunc init() { panic(\"early\") }\nfunc Work(int) {}\n"}, []string{"end before any benchmark begins", "panic: early"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

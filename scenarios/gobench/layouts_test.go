@@ -74,8 +74,10 @@ func TestLayouts(t *testing.T) {
 		layouts   int
 		note      string
 	}{
-		"in one order":              {"inOrder()", time.Hour, results.Pass, 6, `^\+\d+\.\d% in this layout; [-+]0\.\d% \(.*\) over 6 layouts: where the linker put the code, not what it does$`},
-		"in any order":              {"true", time.Hour, results.Regressed, 6, `^\+\d+\.\d% in this layout; \+(9|10)\.\d% \(.*\) over 6 layouts$`},
+		"in one order": {"inOrder()", time.Hour, results.Pass, 6,
+			`^\+\d+\.\d% in this layout; [-+]0\.\d% \(.*\) over 6 layouts: where the linker put the code, not what it does$`},
+		"in any order": {"true", time.Hour, results.Regressed, 6,
+			`^\+\d+\.\d% in this layout; \+(9|10)\.\d% \(.*\) over 6 layouts$`},
 		"in one order, not doubted": {"inOrder()", 0, results.Regressed, 0, `^$`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +154,8 @@ func TestLayouts_fails(t *testing.T) {
 			require.Equal(t, results.Inconclusive, out.Judgement.Verdict, report.Sentence(out.Judgement))
 			time := find(t, out, "Placed-2", results.UnitMean)
 			require.Equal(t, results.Inconclusive, time.Verdict)
-			require.Regexp(t, `^with its functions in another order, `+side+` failed: m_test.go:\d+: out of order`, report.Note(time))
+			require.Regexp(t, `^with its functions in another order, `+side+` failed: m_test.go:\d+: out of order`,
+				report.Note(time))
 			require.Equal(t, results.Pass, find(t, out, "Placed-2", "allocs/op").Verdict)
 		})
 	}

@@ -94,7 +94,8 @@ func TestMeasure(t *testing.T) {
 	trial, err := c.Try(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 5*3, trial.Samples())
-	for name, want := range map[string]bool{"Push": true, "Parse/size-8": true, "Parse/size=1": true, "Parse": false, "Pus": false} {
+	for name, want := range map[string]bool{"Push": true, "Parse/size-8": true, "Parse/size=1": true, "Parse": false,
+		"Pus": false} {
 		require.Equal(t, want, trial.Has(name), name)
 	}
 	got, err := trial.Measure(t.Context())
@@ -111,9 +112,11 @@ func TestMeasure(t *testing.T) {
 		require.Equal(t, s.Package == "example.com/m/q", allocs == 1, "q allocates once, p nothing")
 	}
 	require.Equal(t, map[string]int{
-		"example.com/m/p Push": 3, "example.com/m/p Parse/size=1": 3, "example.com/m/p Parse/size-8": 3, "example.com/m/p Own": 3, "example.com/m/q Push": 3,
+		"example.com/m/p Push": 3, "example.com/m/p Parse/size=1": 3, "example.com/m/p Parse/size-8": 3,
+		"example.com/m/p Own": 3, "example.com/m/q Push": 3,
 	}, count)
-	require.True(t, strings.HasPrefix(got.Lines[0], "goos: "), "go test's own lines, configuration first: %q", got.Lines[0])
+	require.True(t, strings.HasPrefix(got.Lines[0], "goos: "), "go test's own lines, configuration first: %q",
+		got.Lines[0])
 	require.Contains(t, got.Lines, "pkg: example.com/m/q")
 	for _, line := range got.Lines {
 		require.True(t, results.IsBenchmarkLine(line), "%q", line)
@@ -131,7 +134,8 @@ func TestMeasure(t *testing.T) {
 }
 
 func TestTestCommand_String(t *testing.T) {
-	require.Equal(t, "go test -run '^$' -bench Push -benchmem -count 10 ./delivery", TestCommand{Packages: []string{"./delivery"}, Run: "Push"}.String())
+	require.Equal(t, "go test -run '^$' -bench Push -benchmem -count 10 ./delivery",
+		TestCommand{Packages: []string{"./delivery"}, Run: "Push"}.String())
 	require.Equal(t, "go test -run '^$' -bench . -skip 'Own$' -benchmem -count 2 ./a ./b",
 		TestCommand{Packages: []string{"./a", "./b"}, Run: ".", Skip: "Own$", Count: 2}.String())
 }
@@ -147,36 +151,67 @@ func TestTry_unmeasurable(t *testing.T) {
 		run      string   // the benchmark, if it isn't named
 		want     []string // parts of the message, the first being where it begins
 	}{
-		"a regexp that matches nothing": {bench(loop), nil, "NoSuch", []string{`./p: no benchmark matches "NoSuch": want a regular expression`}},
-		"one of two packages":           {bench(loop), []string{"./p", "./r"}, "", []string{`./r: no benchmark matches ".": `, "leave the package out"}},
-		"a package that isn't there":    {bench(loop), []string{"./nosuch"}, "", []string{"./nosuch: can't be loaded: ", "directory not found"}},
-		"a package of another module":   {bench(loop), []string{"example.com/other"}, "", []string{"example.com/other: can't be loaded: "}},
+		"a regexp that matches nothing": {bench(loop), nil, "NoSuch",
+			[]string{`./p: no benchmark matches "NoSuch": want a regular expression`}},
+		"one of two packages": {bench(loop), []string{"./p", "./r"}, "",
+			[]string{`./r: no benchmark matches ".": `, "leave the package out"}},
+		"a package that isn't there": {bench(loop), []string{"./nosuch"}, "",
+			[]string{"./nosuch: can't be loaded: ", "directory not found"}},
+		"a package of another module": {bench(loop), []string{"example.com/other"}, "",
+			[]string{"example.com/other: can't be loaded: "}},
 		"a package that doesn't compile": {bench("\tundefined()"), nil, "", []string{
 			"example.com/m/p: doesn't compile: make it build\n", "p_test.go:", ": undefined: undefined"}},
-		"beside one that does":          {bench("\tundefined()"), []string{"./r", "./p"}, "", []string{"example.com/m/p: doesn't compile: "}},
-		"a wrong regexp":                {bench(loop), nil, "a(", []string{"example.com/m/p: failed: see what it says\n", "invalid regexp"}},
-		"one that fails":                {bench("\tb.Fatal(\"no device\")"), nil, "", []string{"example.com/m/p: BenchmarkX fails (p_test.go:", "no device): make it run"}},
-		"a part that fails":             {bench("\tb.Run(\"part\", func(b *testing.B) { b.Error(\"bad\") })"), nil, "", []string{"example.com/m/p: BenchmarkX/part fails (", "bad): "}},
-		"one that panics":               {bench("\tpanic(\"boom\")"), nil, "", []string{"example.com/m/p: BenchmarkX", " panics (boom): "}},
-		"one that exits":                {bench("\tos.Exit(0)"), nil, "", []string{"example.com/m/p: BenchmarkX", " panics (unexpected call to os.Exit(0) during test): "}},
-		"one that exits with a code":    {bench("\tos.Exit(3)"), nil, "", []string{"example.com/m/p: BenchmarkX ends the test binary"}},
-		"one that skips itself":         {bench("\tb.Skip(\"no network\")"), nil, "", []string{"example.com/m/p: BenchmarkX skips itself (p_test.go:", "no network): "}},
-		"a part that skips itself":      {bench("\tb.Run(\"part\", func(b *testing.B) { b.SkipNow() })"), nil, "", []string{"example.com/m/p: BenchmarkX/part skips itself: "}},
-		"one that leaves its loop":      {bench("\tfor b.Loop() {\n\t\treturn\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX fails (", "without B.Loop() == false"}},
-		"one that prints a line":        {bench("\tfmt.Println(\"hello\")\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured, so that its result can't be read: have it print nothing"}},
-		"one that prints numbers":       {bench("\tfmt.Println(\"100 5 ns/op\")\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
-		"one that prints no line":       {bench("\tfmt.Print(\"hello\")\n" + loop), nil, "", []string{"example.com/m/p: ", " prints while it is measured"}},
-		"one that prints an empty line": {bench("\tfmt.Println()\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
-		"one that prints once":          {"var onceX sync.Once\n\n" + bench("\tonceX.Do(func() { fmt.Print(\"hello\") })\n"+loop), nil, "", []string{"example.com/m/p: prints before its first benchmark, so that go test's line goos: can't be read"}},
-		"one that prints an error":      {bench("\tfmt.Fprintln(os.Stderr, \"hello\")\n" + loop), nil, "", []string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
-		"no loop":                       {bench("\tsink++"), nil, "", []string{"example.com/m/p: BenchmarkX", " reports ", "ns/op, which is no time that a loop could take: measure the work in a loop"}},
-		"a time of zero":                {bench(loop + "\tb.ReportMetric(0, \"ns/op\")"), nil, "", []string{"example.com/m/p: BenchmarkX", " reports 0 ns/op: "}},
-		"what is no number":             {bench(loop + "\tb.ReportMetric(math.NaN(), \"x/op\")"), nil, "", []string{"example.com/m/p: BenchmarkX", " reports what is no measurement (x/op is NaN: want a finite number): "}},
-		"one that fails later":          {bench("\tif b.N > 1 {\n\t\tb.Fatal(\"too many\")\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " fails (p_test.go:", "too many): "}},
-		"one that panics later":         {bench("\tif b.N > 1 {\n\t\tpanic(\"too many\")\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " panics (too many): "}},
-		"one that exits later":          {bench("\tif b.N > 1 {\n\t\tos.Exit(3)\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " ends the test binary (exit status 3): "}},
-		"a name that changes":           {bench("\tb.Run(fmt.Sprint(time.Now().UnixNano()), func(b *testing.B) {\n" + loop + "\t})"), nil, "", []string{"example.com/m/p: BenchmarkX/", " wasn't there in the first run of the same command: "}},
-		"an endless line":               {bench("\tif b.N > 1 {\n\t\tfmt.Print(string(make([]byte, 100<<10)))\n\t}"), nil, "", []string{"example.com/m/p: BenchmarkX", " prints a line of more than 60 KiB: "}},
+		"beside one that does": {bench("\tundefined()"), []string{"./r", "./p"}, "",
+			[]string{"example.com/m/p: doesn't compile: "}},
+		"a wrong regexp": {bench(loop), nil, "a(",
+			[]string{"example.com/m/p: failed: see what it says\n", "invalid regexp"}},
+		"one that fails": {bench("\tb.Fatal(\"no device\")"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX fails (p_test.go:", "no device): make it run"}},
+		"a part that fails": {bench("\tb.Run(\"part\", func(b *testing.B) { b.Error(\"bad\") })"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX/part fails (", "bad): "}},
+		"one that panics": {bench("\tpanic(\"boom\")"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " panics (boom): "}},
+		"one that exits": {bench("\tos.Exit(0)"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " panics (unexpected call to os.Exit(0) during test): "}},
+		"one that exits with a code": {bench("\tos.Exit(3)"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX ends the test binary"}},
+		"one that skips itself": {bench("\tb.Skip(\"no network\")"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX skips itself (p_test.go:", "no network): "}},
+		"a part that skips itself": {bench("\tb.Run(\"part\", func(b *testing.B) { b.SkipNow() })"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX/part skips itself: "}},
+		"one that leaves its loop": {bench("\tfor b.Loop() {\n\t\treturn\n\t}"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX fails (", "without B.Loop() == false"}},
+		"one that prints a line": {bench("\tfmt.Println(\"hello\")\n" + loop), nil, "",
+			[]string{"example.com/m/p: BenchmarkX",
+				" prints while it is measured, so that its result can't be read: have it print nothing"}},
+		"one that prints numbers": {bench("\tfmt.Println(\"100 5 ns/op\")\n" + loop), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
+		"one that prints no line": {bench("\tfmt.Print(\"hello\")\n" + loop), nil, "",
+			[]string{"example.com/m/p: ", " prints while it is measured"}},
+		"one that prints an empty line": {bench("\tfmt.Println()\n" + loop), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
+		"one that prints once": {"var onceX sync.Once\n\n" +
+			bench("\tonceX.Do(func() { fmt.Print(\"hello\") })\n"+loop), nil, "",
+			[]string{"example.com/m/p: prints before its first benchmark, so that go test's line goos: can't be read"}},
+		"one that prints an error": {bench("\tfmt.Fprintln(os.Stderr, \"hello\")\n" + loop), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " prints while it is measured"}},
+		"no loop": {bench("\tsink++"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " reports ",
+				"ns/op, which is no time that a loop could take: measure the work in a loop"}},
+		"a time of zero": {bench(loop + "\tb.ReportMetric(0, \"ns/op\")"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " reports 0 ns/op: "}},
+		"what is no number": {bench(loop + "\tb.ReportMetric(math.NaN(), \"x/op\")"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " reports what is no measurement (x/op is NaN: want a finite number): "}},
+		"one that fails later": {bench("\tif b.N > 1 {\n\t\tb.Fatal(\"too many\")\n\t}"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " fails (p_test.go:", "too many): "}},
+		"one that panics later": {bench("\tif b.N > 1 {\n\t\tpanic(\"too many\")\n\t}"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " panics (too many): "}},
+		"one that exits later": {bench("\tif b.N > 1 {\n\t\tos.Exit(3)\n\t}"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " ends the test binary (exit status 3): "}},
+		"a name that changes": {bench("\tb.Run(fmt.Sprint(time.Now().UnixNano()), func(b *testing.B) {\n" + loop + "\t})"),
+			nil, "", []string{"example.com/m/p: BenchmarkX/", " wasn't there in the first run of the same command: "}},
+		"an endless line": {bench("\tif b.N > 1 {\n\t\tfmt.Print(string(make([]byte, 100<<10)))\n\t}"), nil, "",
+			[]string{"example.com/m/p: BenchmarkX", " prints a line of more than 60 KiB: "}},
 	}
 	// What compiles and is selected by its name alone shares a module, so that it is compiled once.
 	names := map[string]string{}
@@ -191,7 +226,8 @@ func TestTry_unmeasurable(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			command := TestCommand{Dir: shared, Packages: []string{"./p"}, Run: "^" + names[name] + "$", Count: 2, BenchTime: "10x"}
+			command := TestCommand{Dir: shared, Packages: []string{"./p"}, Run: "^" + names[name] + "$", Count: 2,
+				BenchTime: "10x"}
 			if names[name] == "" {
 				command.Dir, command.Run = benchModule(t, c.body, map[string]string{"r/r.go": "package r\n"}), cmp.Or(c.run, ".")
 			}

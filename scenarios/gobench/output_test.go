@@ -44,7 +44,8 @@ func TestLineReader(t *testing.T) {
 // TestLineReader_v reads the output of go test -v, which prints each name alone before its results.
 func TestLineReader_v(t *testing.T) {
 	r := newLineReader([]benchmarkName{{"example.com/m", "BenchmarkPush-2"}}, 2, nil)
-	require.NoError(t, feed(r, strings.Replace(measuredOutput, "BenchmarkPush", "=== RUN   BenchmarkPush\nBenchmarkPush\nBenchmarkPush", 1), 100))
+	require.NoError(t, feed(r, strings.Replace(measuredOutput, "BenchmarkPush",
+		"=== RUN   BenchmarkPush\nBenchmarkPush\nBenchmarkPush", 1), 100))
 	r.end()
 	require.NoError(t, r.complete("", false))
 	require.Len(t, r.lines, 7)
@@ -62,7 +63,8 @@ func TestEventReader_panicAfterResult(t *testing.T) {
 {"Action":"output","Package":"example.com/m","Output":"exit status 2\n"}
 {"Action":"fail","Package":"example.com/m","Elapsed":0.05}
 `, 100))
-	require.EqualError(t, r.problem(TestCommand{Packages: []string{"./m"}, Run: "."}, "", true), "example.com/m: BenchmarkX panics (boom): "+wantRunnable)
+	require.EqualError(t, r.problem(TestCommand{Packages: []string{"./m"}, Run: "."}, "", true),
+		"example.com/m: BenchmarkX panics (boom): "+wantRunnable)
 }
 
 func TestNoTime(t *testing.T) {

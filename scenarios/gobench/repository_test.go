@@ -67,7 +67,8 @@ func (r *repository) git(args ...string) {
 
 // options compare the working tree with the last commit, by one round.
 func (r *repository) options() Options {
-	return Options{Dir: r.dir, Base: "HEAD", Bench: ".", Procs: []int{2}, Budget: time.Nanosecond, Block: 2 * time.Millisecond, Limit: 10 * time.Second,
+	return Options{Dir: r.dir, Base: "HEAD", Bench: ".", Procs: []int{2}, Budget: time.Nanosecond,
+		Block: 2 * time.Millisecond, Limit: 10 * time.Second,
 		Scratch: r.t.TempDir(), Out: filepath.Join(r.t.TempDir(), "out")}
 }
 

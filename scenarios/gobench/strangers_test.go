@@ -42,19 +42,22 @@ type stranger struct {
 func strangers() []stranger {
 	return []stranger{
 		{
-			module: "github.com/valyala/fasthttp", dir: ".", name: "fasthttp", bench: "^BenchmarkNormalizeHeaderKey", file: "header.go",
+			module: "github.com/valyala/fasthttp", dir: ".", name: "fasthttp", bench: "^BenchmarkNormalizeHeaderKey",
+			file: "header.go",
 			from: "func normalizeHeaderKey(", to: "func normalizeHeaderKeyOnce(",
 			wrapper: "func normalizeHeaderKey(b []byte, disable bool) {\n\tEXTRA\n\tnormalizeHeaderKeyOnce(b, disable)\n}\n",
 			again:   "normalizeHeaderKeyOnce(b, disable)", own: "github.com/valyala/fasthttp.normalizeHeaderKey",
 		},
 		{
-			module: "github.com/klauspost/compress", dir: ".", name: "compress", bench: "^BenchmarkEstimate$/5k", file: "compressible.go",
+			module: "github.com/klauspost/compress", dir: ".", name: "compress", bench: "^BenchmarkEstimate$/5k",
+			file: "compressible.go",
 			from: "func Estimate(", to: "func estimateOnce(",
 			wrapper: "func Estimate(b []byte) float64 {\n\tEXTRA\n\treturn estimateOnce(b)\n}\n",
 			again:   "estimateOnce(b)", own: "github.com/klauspost/compress.",
 		},
 		{
-			module: "golang.org/x/text", dir: "width", name: "width", bench: "^BenchmarkNarrow(ASCII|CJK|Other)$", file: "width/transform.go",
+			module: "golang.org/x/text", dir: "width", name: "width", bench: "^BenchmarkNarrow(ASCII|CJK|Other)$",
+			file: "width/transform.go",
 			from: "func (narrowTransform) Transform(", to: "func (narrowTransform) transformOnce(",
 			wrapper: "func (t narrowTransform) Transform(dst, src []byte, atEOF bool) (int, int, error) {\n\tEXTRA\n\treturn t.transformOnce(dst, src, atEOF)\n}\n",
 			again:   "t.transformOnce(dst, src, atEOF)", own: "golang.org/x/text/width.",
@@ -68,8 +71,9 @@ func (s stranger) worse(t *testing.T, repo *repository, imports, extra string) m
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(text), s.from))
 	return map[string]string{
-		s.file:                              strings.Replace(string(text), s.from, s.to, 1),
-		filepath.Join(s.dir, "injected.go"): "package " + s.name + "\n\n" + imports + "\n" + strings.Replace(s.wrapper, "EXTRA", extra, 1),
+		s.file: strings.Replace(string(text), s.from, s.to, 1),
+		filepath.Join(s.dir, "injected.go"): "package " + s.name + "\n\n" + imports + "\n" + strings.Replace(s.wrapper,
+			"EXTRA", extra, 1),
 	}
 }
 
@@ -119,16 +123,20 @@ func TestCompare_otherModules(t *testing.T) {
 				want  results.Verdict
 				runs  int
 			}{
-				{"nothing", map[string]string{s.file: string(original) + "\n// Nothing changed.\n", filepath.Join(s.dir, "injected.go"): "package " + s.name + "\n\nfunc injectedNever() int { return 1 }\n"}, results.Pass, runs},
+				{"nothing", map[string]string{s.file: string(original) + "\n// Nothing changed.\n",
+					filepath.Join(s.dir, "injected.go"): "package " + s.name + "\n\nfunc injectedNever() int { return 1 }\n"},
+					results.Pass, runs},
 				{"+10%", slower, results.Regressed, runs},
-				{"+1 allocation", s.worse(t, repo, "var injectedSink *[4]uint64\n", "injectedSink = new([4]uint64)"), results.Regressed, max(1, runs/4)},
+				{"+1 allocation", s.worse(t, repo, "var injectedSink *[4]uint64\n", "injectedSink = new([4]uint64)"),
+					results.Regressed, max(1, runs/4)},
 			}
 			for _, c := range cases {
 				repo.write(c.files)
 				right, named, plain, compared, seconds := 0, 0, 0, 0, []float64{}
 				for i := range c.runs {
 					began := time.Now()
-					out, err := Compare(t.Context(), Options{Dir: filepath.Join(repo.dir, s.dir), Base: "HEAD", Bench: s.bench, Seed: uint64(i), Scratch: t.TempDir(), Out: t.TempDir()})
+					out, err := Compare(t.Context(), Options{Dir: filepath.Join(repo.dir, s.dir), Base: "HEAD", Bench: s.bench,
+						Seed: uint64(i), Scratch: t.TempDir(), Out: t.TempDir()})
 					require.NoError(t, err)
 					took := time.Since(began).Seconds()
 					seconds = append(seconds, took)
@@ -150,10 +158,12 @@ func TestCompare_otherModules(t *testing.T) {
 							plain++
 						}
 					}
-					t.Logf("%s %d: %s: %s; %.0f s, %d rounds, cause %s; benchstat: right %t: %s", c.name, i, out.Judgement.Verdict, report.Sentence(out.Judgement), took, out.Rounds, cause, ok, text)
+					t.Logf("%s %d: %s: %s; %.0f s, %d rounds, cause %s; benchstat: right %t: %s", c.name, i, out.Judgement.Verdict,
+						report.Sentence(out.Judgement), took, out.Rounds, cause, ok, text)
 				}
 				slices.Sort(seconds)
-				t.Logf("%s of %s: %d of %d %s, %d named; %.0f s (%.0f to %.0f); benchstat right %d times of %d", c.name, s.module, right, c.runs, c.want, named, seconds[len(seconds)/2], seconds[0], seconds[len(seconds)-1], plain, compared)
+				t.Logf("%s of %s: %d of %d %s, %d named; %.0f s (%.0f to %.0f); benchstat right %d times of %d", c.name, s.module,
+					right, c.runs, c.want, named, seconds[len(seconds)/2], seconds[0], seconds[len(seconds)-1], plain, compared)
 				if c.want == results.Regressed {
 					require.Equal(t, c.runs, right)
 					require.Equal(t, c.runs, named)
@@ -211,7 +221,8 @@ func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict
 		for _, row := range table.Rows {
 			delta := row.Cells[1].Delta
 			text += row.Name + " " + delta + " "
-			if slower := row.Cells[1].Change == compare.ChangedWorse; slower != (want == results.Regressed) || row.Cells[1].Change == compare.ChangedBetter {
+			if slower := row.Cells[1].Change == compare.ChangedWorse; slower != (want == results.Regressed) ||
+				row.Cells[1].Change == compare.ChangedBetter {
 				right = false
 			}
 		}

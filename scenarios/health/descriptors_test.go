@@ -31,20 +31,23 @@ func TestFit(t *testing.T) {
 		want          Connections
 		need          uint64 // of the error; 0: none
 	}{
-		"room for all":            {Connections{Workers: 8, MaxWorkers: 8}, 1024, 1, Connections{8, 8, 512}, 0},
-		"unknown limit":           {Connections{Workers: 8, MaxWorkers: 8}, 0, 1, Connections{8, 8, 512}, 0},
-		"an idle one each":        {Connections{Workers: 700, MaxWorkers: 700}, 4096, 1, Connections{700, 700, 700}, 0},
-		"fewer idle":              {Connections{Workers: 8, MaxWorkers: 8}, 256, 1, Connections{8, 8, 184}, 0}, // 256-64-8
-		"fewer idle, both ends":   {Connections{Workers: 8, MaxWorkers: 8}, 256, 2, Connections{8, 8, 88}, 0},  // (256-64-16)/2
-		"just enough":             {Connections{Workers: 8, MaxWorkers: 8}, 80, 1, Connections{8, 8, 8}, 0},    // 8+8+64
-		"one too few":             {Connections{Workers: 8, MaxWorkers: 8}, 79, 1, Connections{}, 80},          //
-		"too few for both ends":   {Connections{Workers: 8, MaxWorkers: 8}, 80, 2, Connections{}, 96},          // 2*(8+8)+64
-		"as asked for":            {Connections{Workers: 8, MaxWorkers: 8, MaxIdle: 100}, 172, 1, Connections{8, 8, 100}, 0},
-		"fewer than asked for":    {Connections{Workers: 8, MaxWorkers: 8, MaxIdle: 100}, 171, 1, Connections{}, 172},
-		"auto, room for all":      {Connections{Workers: 32, MaxWorkers: 4096}, 65536, 1, Connections{32, 4096, 1024}, 0},
-		"auto, fewer workers":     {Connections{Workers: 32, MaxWorkers: 4096}, 1064, 1, Connections{32, 500, 500}, 0}, // (1064-64)/2
-		"auto, idle as asked for": {Connections{Workers: 32, MaxWorkers: 4096, MaxIdle: 100}, 1064, 1, Connections{32, 900, 100}, 0},
-		"auto, unknown limit":     {Connections{Workers: 32, MaxWorkers: 4096}, 0, 1, Connections{32, 4096, 1024}, 0},
+		"room for all":     {Connections{Workers: 8, MaxWorkers: 8}, 1024, 1, Connections{8, 8, 512}, 0},
+		"unknown limit":    {Connections{Workers: 8, MaxWorkers: 8}, 0, 1, Connections{8, 8, 512}, 0},
+		"an idle one each": {Connections{Workers: 700, MaxWorkers: 700}, 4096, 1, Connections{700, 700, 700}, 0},
+		"fewer idle":       {Connections{Workers: 8, MaxWorkers: 8}, 256, 1, Connections{8, 8, 184}, 0}, // 256-64-8
+		"fewer idle, both ends": {Connections{Workers: 8, MaxWorkers: 8}, 256, 2, Connections{8, 8, 88},
+			0}, // (256-64-16)/2
+		"just enough":           {Connections{Workers: 8, MaxWorkers: 8}, 80, 1, Connections{8, 8, 8}, 0}, // 8+8+64
+		"one too few":           {Connections{Workers: 8, MaxWorkers: 8}, 79, 1, Connections{}, 80},       //
+		"too few for both ends": {Connections{Workers: 8, MaxWorkers: 8}, 80, 2, Connections{}, 96},       // 2*(8+8)+64
+		"as asked for":          {Connections{Workers: 8, MaxWorkers: 8, MaxIdle: 100}, 172, 1, Connections{8, 8, 100}, 0},
+		"fewer than asked for":  {Connections{Workers: 8, MaxWorkers: 8, MaxIdle: 100}, 171, 1, Connections{}, 172},
+		"auto, room for all":    {Connections{Workers: 32, MaxWorkers: 4096}, 65536, 1, Connections{32, 4096, 1024}, 0},
+		"auto, fewer workers": {Connections{Workers: 32, MaxWorkers: 4096}, 1064, 1, Connections{32, 500, 500},
+			0}, // (1064-64)/2
+		"auto, idle as asked for": {Connections{Workers: 32, MaxWorkers: 4096, MaxIdle: 100}, 1064, 1,
+			Connections{32, 900, 100}, 0},
+		"auto, unknown limit": {Connections{Workers: 32, MaxWorkers: 4096}, 0, 1, Connections{32, 4096, 1024}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := row.c.Fit(row.limit, row.perConnection)

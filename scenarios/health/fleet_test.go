@@ -71,9 +71,12 @@ func TestCheckFleet_cores(t *testing.T) {
 }
 
 func TestWorstFleet(t *testing.T) {
-	a := results.FleetHealth{CPUFraction: 0.3, PeakResidentBytes: 9, WakeP90NS: 1, LateAnswers: 7, AcceptQueuePeak: 2, Descriptors: 8}
-	b := results.FleetHealth{CPUFraction: 0.4, Saturated: true, PeakResidentBytes: 3, WakeP90NS: 5, LateAnswers: 6, AcceptQueuePeak: 4, Descriptors: 1}
-	want := results.FleetHealth{CPUFraction: 0.4, Saturated: true, PeakResidentBytes: 9, WakeP90NS: 5, LateAnswers: 7, AcceptQueuePeak: 4, Descriptors: 8}
+	a := results.FleetHealth{CPUFraction: 0.3, PeakResidentBytes: 9, WakeP90NS: 1, LateAnswers: 7, AcceptQueuePeak: 2,
+		Descriptors: 8}
+	b := results.FleetHealth{CPUFraction: 0.4, Saturated: true, PeakResidentBytes: 3, WakeP90NS: 5, LateAnswers: 6,
+		AcceptQueuePeak: 4, Descriptors: 1}
+	want := results.FleetHealth{CPUFraction: 0.4, Saturated: true, PeakResidentBytes: 9, WakeP90NS: 5, LateAnswers: 7,
+		AcceptQueuePeak: 4, Descriptors: 8}
 	require.Equal(t, want, WorstFleet(a, b))
 	require.Equal(t, want, WorstFleet(b, a))
 }

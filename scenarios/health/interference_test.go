@@ -13,7 +13,8 @@ func TestInterference(t *testing.T) {
 	cores := time.Duration(runtime.NumCPU())
 	begin := time.Unix(1000, 0)
 	at := func(second int, all, stolen, own time.Duration) *MachineCPU {
-		return &MachineCPU{wall: begin.Add(time.Duration(second) * time.Second), all: all * cores, stolen: stolen * cores, own: own * cores}
+		return &MachineCPU{wall: begin.Add(time.Duration(second) * time.Second), all: all * cores, stolen: stolen * cores,
+			own: own * cores}
 	}
 	const ms = time.Millisecond
 	var i Interference

@@ -26,16 +26,22 @@ func TestCheckLeaks(t *testing.T) {
 		change func(*ResourceSnapshot)
 		want   []string
 	}{
-		"nothing":           {func(*ResourceSnapshot) {}, nil},
-		"others come by":    {func(s *ResourceSnapshot) { s.goroutines = capture.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} }, nil},
-		"less than before":  {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, nil},
-		"goroutines":        {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 }, []string{"a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"}},
-		"connections":       {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 }, []string{"a leak: 2 more connections open after the last repetition had drained than before the first"}},
-		"descriptors":       {func(s *ResourceSnapshot) { s.descriptors["/dev/null"], s.descriptors["/dev/zero"] = 3, 1 }, []string{"a leak: 3 more file descriptors open after the last repetition had drained than before the first: /dev/null, /dev/zero"}},
-		"memory":            {func(s *ResourceSnapshot) { s.heap += 36<<20 + 1 }, []string{"a leak: 36 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap"}},
+		"nothing": {func(*ResourceSnapshot) {}, nil},
+		"others come by": {func(s *ResourceSnapshot) { s.goroutines = capture.Goroutines{"a.F /a.go:2\na.G /a.go:9": 2} },
+			nil},
+		"less than before": {func(s *ResourceSnapshot) { s.heap, s.goroutines, s.descriptors = 0, nil, nil }, nil},
+		"goroutines": {func(s *ResourceSnapshot) { s.goroutines["b.F /b.go:1\nb.G /b.go:9"] = 3 },
+			[]string{"a leak: 3 more goroutines after the last repetition had drained than before the first: 3 at b.G /b.go:9 > b.F /b.go:1"}},
+		"connections": {func(s *ResourceSnapshot) { s.descriptors[osinfo.Sockets] = 5 },
+			[]string{"a leak: 2 more connections open after the last repetition had drained than before the first"}},
+		"descriptors": {func(s *ResourceSnapshot) { s.descriptors["/dev/null"], s.descriptors["/dev/zero"] = 3, 1 },
+			[]string{"a leak: 3 more file descriptors open after the last repetition had drained than before the first: /dev/null, /dev/zero"}},
+		"memory": {func(s *ResourceSnapshot) { s.heap += 36<<20 + 1 },
+			[]string{"a leak: 36 MiB more live on the heap after the last repetition had drained than before the first: see profiles of kind heap"}},
 		"memory of devices": {func(s *ResourceSnapshot) { s.heap += 36 << 20 }, nil}, // 32 MiB, and 4,096 devices of 1 KiB
 		"all of these, and more than are named": {func(s *ResourceSnapshot) {
-			s.goroutines = capture.Goroutines{"a.F /a.go:1\na.G /a.go:9": 4, "b.g b.go:2\nc.h c.go:3": 1, "d d.go:1": 1, "e e.go:1": 1}
+			s.goroutines = capture.Goroutines{"a.F /a.go:1\na.G /a.go:9": 4, "b.g b.go:2\nc.h c.go:3": 1, "d d.go:1": 1,
+				"e e.go:1": 1}
 			s.descriptors = map[string]int{osinfo.Sockets: 6, "/dev/null": 2, "/tmp/a": 1, "/tmp/b": 1, "/tmp/c": 1}
 			s.heap += 40 << 20
 		}, []string{
@@ -46,7 +52,8 @@ func TestCheckLeaks(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after := ResourceSnapshot{goroutines: maps.Clone(before.goroutines), descriptors: maps.Clone(before.descriptors), heap: before.heap}
+			after := ResourceSnapshot{goroutines: maps.Clone(before.goroutines), descriptors: maps.Clone(before.descriptors),
+				heap: before.heap}
 			row.change(&after)
 			findings := checkLeaks(before, after, 4096)
 			var said []string
@@ -131,6 +138,7 @@ func TestAwaitRelease(t *testing.T) {
 	cancel(errors.New("enough"))
 	_, err = AwaitRelease(ctx, ResourceSnapshot{}, 1, time.Hour, take)
 	require.ErrorContains(t, err, "enough")
-	_, err = AwaitRelease(t.Context(), ResourceSnapshot{}, 1, 0, func() (ResourceSnapshot, error) { return most, os.ErrInvalid })
+	_, err = AwaitRelease(t.Context(), ResourceSnapshot{}, 1, 0,
+		func() (ResourceSnapshot, error) { return most, os.ErrInvalid })
 	require.ErrorIs(t, err, os.ErrInvalid)
 }

@@ -29,16 +29,24 @@ func TestLimitElsewhere(t *testing.T) {
 		says     string
 	}{
 		// 10,000 a second of 20 ms are 200 at a time, and twice the root of that is 28.3.
-		"all workers busy, operations as quick as ever": {busy(32, 20*time.Millisecond), nil, "at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, or leave it out"},
-		"operations slowed down":                        {busy(32, 40*time.Millisecond), nil, ""},
-		"workers to spare":                              {busy(31, 20*time.Millisecond), nil, ""},
-		"workers to spare, and operations not sent":     {busy(31, 20*time.Millisecond).with(func(p *Pacing) { p.NotSent = 40 }), nil, "at 1,600/s at most 31 of 32 workers were busy at once: the driver was too slow, or its machine"},
-		"workers by themselves":                         {busy(32, 20*time.Millisecond).with(func(p *Pacing) { p.AutoWorkers = true }), nil, "at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"},
-		"nothing was queued":                            {busy(32, 20*time.Millisecond).with(func(p *Pacing) { p.Queued = 0 }), nil, ""},
-		"a closed load":                                 {nil, nil, ""},
-		"the fleet's process":                           {busy(31, 90*time.Millisecond), []Finding{{BehindSchedule, "x"}, {FleetSaturated, "y"}, {BehindSchedule, "z"}}, "the fleet was the bottleneck: y"},
-		"fleet and harness":                             {busy(31, 90*time.Millisecond), []Finding{{FleetSaturated, "y"}, {HarnessSaturated, "z"}}, "the harness was the bottleneck: z"},
-		"behind, which is what a search is for":         {busy(31, 90*time.Millisecond), []Finding{{BehindSchedule, "x"}}, ""},
+		"all workers busy, operations as quick as ever": {busy(32, 20*time.Millisecond), nil,
+			"at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, or leave it out"},
+		"operations slowed down": {busy(32, 40*time.Millisecond), nil, ""},
+		"workers to spare":       {busy(31, 20*time.Millisecond), nil, ""},
+		"workers to spare, and operations not sent": {busy(31,
+			20*time.Millisecond).with(func(p *Pacing) { p.NotSent = 40 }), nil,
+			"at 1,600/s at most 31 of 32 workers were busy at once: the driver was too slow, or its machine"},
+		"workers by themselves": {busy(32,
+			20*time.Millisecond).with(func(p *Pacing) { p.AutoWorkers = true }), nil,
+			"at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, for no more are started by themselves, or begin lower (load.rate)"},
+		"nothing was queued": {busy(32, 20*time.Millisecond).with(func(p *Pacing) { p.Queued = 0 }), nil,
+			""},
+		"a closed load": {nil, nil, ""},
+		"the fleet's process": {busy(31, 90*time.Millisecond),
+			[]Finding{{BehindSchedule, "x"}, {FleetSaturated, "y"}, {BehindSchedule, "z"}}, "the fleet was the bottleneck: y"},
+		"fleet and harness": {busy(31, 90*time.Millisecond),
+			[]Finding{{FleetSaturated, "y"}, {HarnessSaturated, "z"}}, "the harness was the bottleneck: z"},
+		"behind, which is what a search is for": {busy(31, 90*time.Millisecond), []Finding{{BehindSchedule, "x"}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trial := Trial{Rate: 1600, To: 10_000, Findings: row.findings, Pacing: row.p, Quickest: 20 * time.Millisecond}
@@ -46,5 +54,6 @@ func TestLimitElsewhere(t *testing.T) {
 		})
 	}
 	// No rate held before, so this one's own time counts: 10,000 a second of 40 ms are 400, and 40.
-	require.Contains(t, Trial{Rate: 1600, To: 10_000, Pacing: busy(32, 40*time.Millisecond)}.LimitElsewhere(), "wants about 440 workers")
+	require.Contains(t, Trial{Rate: 1600, To: 10_000, Pacing: busy(32, 40*time.Millisecond)}.LimitElsewhere(),
+		"wants about 440 workers")
 }

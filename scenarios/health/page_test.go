@@ -33,5 +33,6 @@ func TestFindingsPage(t *testing.T) {
 		delete(remedies, kind.Value)
 	}
 	require.Empty(t, remedies)
-	docpage.Check(t, "reference/verdicts.md", "findings", docpage.Table([]string{"kind", "what was found", "what to do"}, rows))
+	docpage.Check(t, "reference/verdicts.md", "findings",
+		docpage.Table([]string{"kind", "what was found", "what to do"}, rows))
 }

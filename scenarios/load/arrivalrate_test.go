@@ -28,7 +28,8 @@ func TestCoordinatedOmission(t *testing.T) {
 			}
 			return 0
 		}}
-		_, record := run(t.Context(), ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 10 * time.Second, Drain: aMinute}, 1, c)
+		_, record := run(t.Context(), ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 10 * time.Second,
+			Drain: aMinute}, 1, c)
 		latencies, lateness := record.Merge()
 		h := latencies[delivery.OpPush].Response
 		require.EqualValues(t, 10_000, h.TotalCount())
@@ -51,7 +52,8 @@ func TestConstantRateKeepsItsPlan(t *testing.T) {
 		rate := ArrivalRate{Pacer: ConstantRate(2000), Workers: 16, Duration: 2 * time.Second, Drain: aMinute}
 		require.EqualValues(t, 4000, rate.Expect(10).Operations)
 		result, record := run(t.Context(), rate, 10, &standIn{takes: each(3 * time.Millisecond)})
-		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, result.Elapsed, "the last is planned at 1,999.5 ms")
+		require.Equal(t, 2*time.Second-500*time.Microsecond+3*time.Millisecond, result.Elapsed,
+			"the last is planned at 1,999.5 ms")
 		require.EqualValues(t, 4000, record.Totals().Succeeded)
 		latencies, lateness := record.Merge()
 		require.Equal(t, 3e6, latencies[delivery.OpPush].Mean())
@@ -123,14 +125,16 @@ func TestQueued(t *testing.T) {
 		// 1,980.
 		"half as fast": {second(1, 100), 1, each(20 * time.Millisecond), 99, 100, 1, 990 * time.Millisecond},
 		// 5 due at once, and 2 workers that take 10 ms: 3 wait, the last until 20 ms.
-		"a burst": {ArrivalRate{Pacer: Bursts{Size: 5}, Workers: 2, Drain: aMinute}, 5, each(10 * time.Millisecond), 3, 5, 2, 20 * time.Millisecond},
+		"a burst": {ArrivalRate{Pacer: Bursts{Size: 5}, Workers: 2, Drain: aMinute}, 5, each(10 * time.Millisecond), 3, 5,
+			2, 20 * time.Millisecond},
 		// The one stall of 1 s keeps the 999 that are due in it, at 1,000 a second.
-		"a stall": {ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 3 * time.Second, Drain: aMinute}, 1, func(n int64) time.Duration {
-			if n == 1000 {
-				return time.Second
-			}
-			return 0
-		}, 999, 3000, 1, 999 * time.Millisecond},
+		"a stall": {ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 3 * time.Second, Drain: aMinute}, 1,
+			func(n int64) time.Duration {
+				if n == 1000 {
+					return time.Second
+				}
+				return 0
+			}, 999, 3000, 1, 999 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -176,7 +180,8 @@ func TestPoissonWithoutDuration(t *testing.T) {
 // TestTheDrainIsBounded: what is certain to be invalid ends, and so does what is under way.
 func TestTheDrainIsBounded(t *testing.T) {
 	rate := func(workers int, perSecond float64, d time.Duration) ArrivalRate {
-		return ArrivalRate{Pacer: ConstantRate(perSecond), Workers: workers, Duration: d, Drain: 30 * time.Second, StopBehind: true}
+		return ArrivalRate{Pacer: ConstantRate(perSecond), Workers: workers, Duration: d, Drain: 30 * time.Second,
+			StopBehind: true}
 	}
 	own := rate(2, 20, time.Second)
 	own.Drain, own.StopBehind = 2500*time.Millisecond, false
@@ -190,13 +195,15 @@ func TestTheDrainIsBounded(t *testing.T) {
 		// 5 workers of 50 ms, for 5 s and the 250 ms in which the plan may still be kept: the first
 		// sends one at 0, 50, …, 5,250 ms, the others begin 1 to 4 ms later and so send one less.
 		// What was sent is waited for.
-		"too few workers": {rate(5, 1000, 5*time.Second), 50 * time.Millisecond, 5300 * time.Millisecond, 106 + 4*105, 5000 - 526, 0, true},
+		"too few workers": {rate(5, 1000, 5*time.Second), 50 * time.Millisecond, 5300 * time.Millisecond, 106 + 4*105,
+			5000 - 526, 0, true},
 		// Two each second until 3 s: at 0, 1 and 2 s, and those that are sent at 3 s are broken off
 		// at once.
 		"a drain of its own": {own, time.Second, 3500 * time.Millisecond, 8, 12, 2, true},
 		"nobody answers":     {rate(10, 5, time.Second), time.Hour, 31 * time.Second, 5, 0, 5, false},
-		"closed":             {ClosedLoop{Workers: 3, Duration: time.Second, Drain: time.Second}, time.Hour, 2 * time.Second, 3, 0, 3, false},
-		"in time":            {rate(10, 20, time.Second), 100 * time.Millisecond, 1050 * time.Millisecond, 20, 0, 0, false},
+		"closed": {ClosedLoop{Workers: 3, Duration: time.Second, Drain: time.Second}, time.Hour,
+			2 * time.Second, 3, 0, 3, false},
+		"in time": {rate(10, 20, time.Second), 100 * time.Millisecond, 1050 * time.Millisecond, 20, 0, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -222,7 +229,8 @@ func TestWhatIsBrokenOffIsNoClaim(t *testing.T) {
 
 // TestArrivalRateStartsItsWorkers: as many as it takes, and no more than it may.
 func TestArrivalRateStartsItsWorkers(t *testing.T) {
-	rate := ArrivalRate{Pacer: ConstantRate(1000), Workers: 32, MaxWorkers: 4096, Duration: time.Second, Drain: 30 * time.Second, StopBehind: true}
+	rate := ArrivalRate{Pacer: ConstantRate(1000), Workers: 32, MaxWorkers: 4096, Duration: time.Second,
+		Drain: 30 * time.Second, StopBehind: true}
 	takes := each(100 * time.Millisecond)
 	synctest.Test(t, func(t *testing.T) {
 		result, record := run(t.Context(), rate, 1, &standIn{takes: takes})
@@ -270,14 +278,16 @@ func TestOperationsOfThePlan(t *testing.T) {
 		}, 150, 135, 3 * time.Second, 9800 * time.Millisecond},
 		// A 51st would be due after 500 ms.
 		"each device once": {rate(ConstantRate(100), 0), 50, quick, 50, 50, 500 * time.Millisecond, 0},
-		"a closed loop":    {ClosedLoop{Workers: 2, Duration: time.Second, Drain: aMinute}, 1, each(300 * time.Millisecond), 0, 6, time.Second, 200 * time.Millisecond},
-		"once":             {ClosedLoop{Workers: 5}, 50, quick, 0, 50, 0, 0},
+		"a closed loop": {ClosedLoop{Workers: 2, Duration: time.Second, Drain: aMinute}, 1, each(300 * time.Millisecond),
+			0, 6, time.Second, 200 * time.Millisecond},
+		"once": {ClosedLoop{Workers: 5}, 50, quick, 0, 50, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				result, _ := run(t.Context(), row.load, row.devices, &standIn{takes: row.takes})
 				o := result.Operations
-				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)}, []int64{o.Planned, o.EndedInPlan, o.PlanNS, o.DrainNS})
+				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)},
+					[]int64{o.Planned, o.EndedInPlan, o.PlanNS, o.DrainNS})
 				require.Equal(t, row.ended, o.SucceededInPlan)
 			})
 		})

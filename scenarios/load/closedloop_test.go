@@ -48,12 +48,14 @@ func TestFailuresAndDeliveries(t *testing.T) {
 		e := newEnv(loop, delivery.OpDeliver, 100, c)
 		_, err := loop.Run(t.Context(), e)
 		require.NoError(t, err)
-		require.Equal(t, Totals{Succeeded: 90, Failed: 10, Retries: 300}, e.Record.Totals(), "3 pushes and 2 verifications are 3 too many")
+		require.Equal(t, Totals{Succeeded: 90, Failed: 10, Retries: 300}, e.Record.Totals(),
+			"3 pushes and 2 verifications are 3 too many")
 		require.Equal(t, Outcome{Failed: 1, Pushes: 3, Verifies: 2}, e.Record.Outcomes.Of(0))
 		require.Equal(t, map[string]int{"unknown": 10}, e.Record.Failures.ByClass())
 		require.Len(t, e.Record.Failures.Sample(), 10)
 		l, _ := e.Record.Merge()
-		require.Equal(t, []float64{2e6, 1e6, 4e6}, []float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
+		require.Equal(t, []float64{2e6, 1e6, 4e6},
+			[]float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
 		require.EqualValues(t, 90, l[delivery.OpDeliver].Count, "a failure is counted, its time isn't")
 	})
 }
@@ -77,7 +79,8 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 func TestThinking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		think := func(float64) time.Duration { return 90 * time.Millisecond }
-		result, record := run(t.Context(), ClosedLoop{Workers: 2, Duration: time.Second, Drain: time.Minute, Think: think}, 1, &standIn{takes: each(10 * time.Millisecond)})
+		result, record := run(t.Context(), ClosedLoop{Workers: 2, Duration: time.Second, Drain: time.Minute, Think: think},
+			1, &standIn{takes: each(10 * time.Millisecond)})
 		require.Equal(t, time.Second, result.Elapsed)
 		require.EqualValues(t, 20, record.Totals().Succeeded, "2 workers, an operation each 100 ms")
 		latencies, _ := record.Merge()

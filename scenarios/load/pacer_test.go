@@ -22,11 +22,14 @@ func TestArrivals(t *testing.T) {
 		"constant": {ConstantRate(100), []time.Duration{0, 10 * ms, 20 * ms, 30 * ms}, false},
 		// From 0/s to 200/s in 1 s: after t seconds there were 100 t² operations, so operation n
 		// is planned at the square root of n/100.
-		"a ramp from nothing": {NewRateSchedule(Segment{time.Second, 0, 200}), []time.Duration{0, 100 * ms, 141421356, 173205081, 200 * ms}, false},
+		"a ramp from nothing": {NewRateSchedule(Segment{time.Second, 0, 200}),
+			[]time.Duration{0, 100 * ms, 141421356, 173205081, 200 * ms}, false},
 		// From 20/s to 0/s in 1 s: 20 t - 10 t² = n; the 10th never.
 		"a ramp to nothing": {NewRateSchedule(Segment{time.Second, 20, 0}),
-			[]time.Duration{0, 51316702, 105572809, 163339973, 225403331, 292893219, 367544468, 452277442, 552786405, 683772234}, true},
-		"a pause":   {NewRateSchedule(Segment{100 * ms, 20, 20}, Segment{Length: time.Second}, Segment{100 * ms, 10, 10}), []time.Duration{0, 50 * ms, 1100 * ms}, true},
+			[]time.Duration{0, 51316702, 105572809, 163339973, 225403331, 292893219, 367544468, 452277442, 552786405,
+				683772234}, true},
+		"a pause": {NewRateSchedule(Segment{100 * ms, 20, 20}, Segment{Length: time.Second}, Segment{100 * ms, 10, 10}),
+			[]time.Duration{0, 50 * ms, 1100 * ms}, true},
 		"bursts":    {Bursts{2, time.Second}, []time.Duration{0, 0, time.Second, time.Second, 2 * time.Second}, false},
 		"one burst": {Bursts{Size: 3}, []time.Duration{0, 0, 0}, true},
 	} {
@@ -56,7 +59,8 @@ func TestConstantRate(t *testing.T) {
 		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
 		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
 	} {
-		require.Equal(t, row.want, ConstantRate(row.perSecond).timeOf(float64(row.n)), "%v/s, operation %d", row.perSecond, row.n)
+		require.Equal(t, row.want, ConstantRate(row.perSecond).timeOf(float64(row.n)), "%v/s, operation %d", row.perSecond,
+			row.n)
 	}
 }
 
@@ -94,7 +98,8 @@ func TestCountBy(t *testing.T) {
 func TestCountsAreThoseOfTheArrivals(t *testing.T) {
 	ramp := NewRateSchedule(Segment{time.Second, 0, 200}, Segment{Length: time.Second}, Segment{time.Second, 20, 0})
 	for name, p := range map[string]Pacer{
-		"constant": ConstantRate(70), "ramps": ramp, "bursts": Bursts{3, 300 * time.Millisecond}, "one burst": Bursts{Size: 3},
+		"constant": ConstantRate(70), "ramps": ramp, "bursts": Bursts{3, 300 * time.Millisecond},
+		"one burst": Bursts{Size: 3},
 	} {
 		for end := time.Duration(0); end < 4*time.Second; end += 50 * time.Millisecond {
 			want := countBy(listed(arrivalsOf(p, 0, 1000)), end, math.MaxInt64)
@@ -184,7 +189,8 @@ func TestPoissonArrivals(t *testing.T) {
 			}
 		}
 		// At 1%, the statistic is below 1.63 over the square root of n.
-		require.Less(t, kolmogorov(gaps, func(x float64) float64 { return 1 - math.Exp(-rate*x) }), 1.63/math.Sqrt(n), "seed %d", seed)
+		require.Less(t, kolmogorov(gaps, func(x float64) float64 { return 1 - math.Exp(-rate*x) }), 1.63/math.Sqrt(n),
+			"seed %d", seed)
 		counts = counts[:int(last/(100*time.Millisecond))]
 		mean, variance := moments(counts)
 		require.InEpsilon(t, rate/10, mean, 0.02)

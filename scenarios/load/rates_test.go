@@ -81,7 +81,8 @@ func TestRatesAreKept(t *testing.T) {
 				}
 				// Of a Poisson count, 99% are within 2.58 of its roots.
 				require.InDelta(t, planned, float64(len(sent)), 2.58*math.Sqrt(planned))
-				require.Less(t, kolmogorov(gapsOf(sent), func(x float64) float64 { return 1 - math.Exp(-rate*x) }), 1.63/math.Sqrt(float64(len(sent))))
+				require.Less(t, kolmogorov(gapsOf(sent), func(x float64) float64 { return 1 - math.Exp(-rate*x) }),
+					1.63/math.Sqrt(float64(len(sent))))
 			})
 		})
 	})

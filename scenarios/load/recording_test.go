@@ -39,7 +39,8 @@ func TestRecording_partsWithoutTimes(t *testing.T) {
 	r.recordSuccess(0, time.Second, 6*time.Second, delivery.Report{Push: 2 * time.Second})
 	r.recordSuccess(0, 0, 7*time.Second, delivery.Report{Verify: 3 * time.Second})
 	l, _ := record.Merge()
-	require.Equal(t, []int64{1, 1, 3}, []int64{l[delivery.OpPush].Count, l[delivery.OpVerify].Count, l[delivery.OpDeliver].Count})
+	require.Equal(t, []int64{1, 1, 3}, []int64{l[delivery.OpPush].Count, l[delivery.OpVerify].Count,
+		l[delivery.OpDeliver].Count})
 	require.Equal(t, 3e9, l[delivery.OpPush].Mean(), "a second's wait, and two of the push")
 	require.Equal(t, 3e9, l[delivery.OpVerify].Mean())
 	require.Equal(t, 6e9, l[delivery.OpDeliver].Mean())
@@ -59,7 +60,8 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		record.Outcomes.Sent(0, 1, 1)
 		record.Outcomes.Succeed(0)
-		r.recordSuccess(0, time.Millisecond, 2*time.Millisecond, delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
+		r.recordSuccess(0, time.Millisecond, 2*time.Millisecond,
+			delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
 		r.recordDispatch(time.Millisecond, 2*time.Millisecond, true)
 	}))
 }
@@ -85,8 +87,10 @@ func BenchmarkHarness(b *testing.B) {
 	for _, workers := range []int{1, 64} {
 		for _, op := range []delivery.Op{delivery.OpPush, delivery.OpDeliver} {
 			bench(fmt.Sprintf("%s/model=closed/workers=%d", op, workers), ClosedLoop{Workers: workers}, op)
-			bench(fmt.Sprintf("%s/model=constant/workers=%d", op, workers), ArrivalRate{Pacer: ConstantRate(maxRate), Workers: workers, Drain: 30 * time.Second, StopBehind: true}, op)
+			bench(fmt.Sprintf("%s/model=constant/workers=%d", op, workers),
+				ArrivalRate{Pacer: ConstantRate(maxRate), Workers: workers, Drain: 30 * time.Second, StopBehind: true}, op)
 		}
-		bench(fmt.Sprintf("open/workers=%d", workers), ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, delivery.OpDeliver)
+		bench(fmt.Sprintf("open/workers=%d", workers),
+			ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, delivery.OpDeliver)
 	}
 }

@@ -23,7 +23,8 @@ type rollsOut struct {
 	saw    []delivery.Device
 }
 
-func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device], _ *delivery.Update, cfg rollout.Options) (rollout.Report, error) {
+func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device], _ *delivery.Update,
+	cfg rollout.Options) (rollout.Report, error) {
 	r.saw = slices.Collect(devices)
 	for _, e := range r.events {
 		cfg.OnEvent(e)
@@ -56,14 +57,17 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 	result, err := x.Run(t.Context(), Env{Client: client, Op: delivery.OpDeliver, Devices: three, Record: record})
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device(three), client.saw)
-	require.Equal(t, []rollout.EventKind{rollout.WaveBegun, rollout.DeviceUpdated, rollout.DeviceFailed, rollout.DeviceInterrupted}, heard)
-	require.Equal(t, results.Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1, EndedInPlan: 2}, result.Operations)
+	require.Equal(t, []rollout.EventKind{rollout.WaveBegun, rollout.DeviceUpdated, rollout.DeviceFailed,
+		rollout.DeviceInterrupted}, heard)
+	require.Equal(t, results.Operations{Started: 3, Succeeded: 1, Failed: 1, BrokenOff: 1, SucceededInPlan: 1,
+		EndedInPlan: 2}, result.Operations)
 	require.Equal(t, Totals{Succeeded: 1, Failed: 1, Retries: 1}, record.Totals())
 	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 2, Verifies: 1}, {Failed: 1, Pushes: 1}, {BrokenOff: 1, Pushes: 1}},
 		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
 	l, lateness := record.Merge()
 	require.Nil(t, lateness)
-	require.Equal(t, []float64{1e9, 2e9, 6e9}, []float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
+	require.Equal(t, []float64{1e9, 2e9, 6e9},
+		[]float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
 	require.EqualValues(t, 3, x.Expect(3).Operations)
 }
 
@@ -99,7 +103,8 @@ func TestRolloutCountsRequestsOnce(t *testing.T) {
 // TestRolloutStops: too many failures are what a rollout is for, not an error.
 func TestRolloutStops(t *testing.T) {
 	run := func(ctx context.Context, c Client) (Result, error) {
-		return Rollout{}.Run(ctx, Env{Client: c, Op: delivery.OpDeliver, Devices: three, Record: NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})})
+		return Rollout{}.Run(ctx, Env{Client: c, Op: delivery.OpDeliver, Devices: three,
+			Record: NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})})
 	}
 	abort := &rollout.AbortError{Number: 1, Finished: 3, Share: 0.5}
 	result, err := run(t.Context(), &rollsOut{err: abort})

@@ -25,7 +25,8 @@ func TestSearch(t *testing.T) {
 		"below the lowest":      {from: 100, to: 10_000, tolerance: 0.05, limit: 99, held: -1, failed: 100, most: 2},
 		"above the highest":     {from: 100, to: 10_000, tolerance: 0.05, limit: 1e9, held: 10_000, failed: -1, most: 8},
 		"between two doublings": {from: 100, to: 150, tolerance: 0.05, limit: 120, most: 12},
-		"one hiccup":            {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, hiccup: map[int]bool{1: true, 4: true}, most: 22},
+		"one hiccup": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234,
+			hiccup: map[int]bool{1: true, 4: true}, most: 22},
 		// 15 rates are tried, 1+2+4 times the usual time, and those above the limit 4 more.
 		"hard to tell": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, most: 15 * 11,
 			tells: func(float64) int { return 4 }},
@@ -35,16 +36,18 @@ func TestSearch(t *testing.T) {
 			}
 			return 1
 		}, most: 20 + 5*23},
-		"not to be told from half the limit": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, tells: func(rate float64) int {
-			if rate > 600 {
-				return 9
-			}
-			return 1
-		}, held: 600, failed: 600, uncertain: true, most: 12 + 6*15},
+		"not to be told from half the limit": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234,
+			tells: func(rate float64) int {
+				if rate > 600 {
+					return 9
+				}
+				return 1
+			}, held: 600, failed: 600, uncertain: true, most: 12 + 6*15},
 		"not to be told": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, tells: func(float64) int { return 9 },
 			held: -1, failed: 100, uncertain: true, most: 1 + 2 + 4 + 8},
-		"exceeded once, and then not to be told": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, hiccup: map[int]bool{1: true},
-			tells: func(float64) int { return 9 }, held: -1, failed: 100, uncertain: true, most: 1 + 1 + 2 + 4 + 8},
+		"exceeded once, and then not to be told": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234,
+			hiccup: map[int]bool{1: true},
+			tells:  func(float64) int { return 9 }, held: -1, failed: 100, uncertain: true, most: 1 + 1 + 2 + 4 + 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Search{From: row.from, To: row.to, Tolerance: row.tolerance}

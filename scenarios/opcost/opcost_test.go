@@ -121,11 +121,13 @@ func TestPhasesOf(t *testing.T) {
 	at := func(ns int64) time.Time { return time.Unix(1, ns) }
 	v := Variant{Op: delivery.OpPush, Transport: delivery.Lean}
 	line := func(slower int64) delivery.Timeline {
-		return delivery.Timeline{Reused: true, Begun: at(0), Prepared: at(1 * slower), Ready: at(3 * slower), Written: at(6 * slower), Answered: at(10 * slower), Ended: at(15 * slower)}
+		return delivery.Timeline{Reused: true, Begun: at(0), Prepared: at(1 * slower), Ready: at(3 * slower),
+			Written: at(6 * slower), Answered: at(10 * slower), Ended: at(15 * slower)}
 	}
 	p, err := phasesOf(v, []delivery.Timeline{line(1), line(10), line(100)})
 	require.NoError(t, err)
-	require.Equal(t, Phases{Variant: v, N: 3, Prepare: 10, Connect: 20, Write: 30, Wait: 40, Read: 50, Whole: 150, P99: 1500}, p)
+	require.Equal(t, Phases{Variant: v, N: 3, Prepare: 10, Connect: 20, Write: 30, Wait: 40, Read: 50, Whole: 150,
+		P99: 1500}, p)
 
 	overtaken := line(1)
 	overtaken.Written = at(12)
@@ -148,7 +150,8 @@ func TestQuantile(t *testing.T) {
 		values  []int64
 		percent int
 		want    int64
-	}{{nil, 50, 0}, {[]int64{7}, 99, 7}, {[]int64{3, 1, 2}, 50, 2}, {[]int64{4, 3, 2, 1}, 50, 2}, {[]int64{1, 2, 3, 4}, 99, 4}} {
+	}{{nil, 50, 0}, {[]int64{7}, 99, 7}, {[]int64{3, 1, 2}, 50, 2}, {[]int64{4, 3, 2, 1}, 50, 2},
+		{[]int64{1, 2, 3, 4}, 99, 4}} {
 		require.Equal(t, c.want, quantile(c.values, c.percent))
 	}
 }
@@ -157,7 +160,8 @@ func thisChild() []string { return []string{"/usr/bin/env", asChild + "=1", os.A
 
 func TestRun(t *testing.T) {
 	var steps []string
-	r, err := Run(t.Context(), thisChild(), Config{Time: true, Streaming: true, Operations: 3, Sizes: []int64{2e6}}, func(s string) { steps = append(steps, s) })
+	r, err := Run(t.Context(), thisChild(), Config{Time: true, Streaming: true, Operations: 3, Sizes: []int64{2e6}},
+		func(s string) { steps = append(steps, s) })
 	require.NoError(t, err)
 	require.Len(t, r.Phases, 8)
 	require.Len(t, r.PushMemory, 1)

@@ -23,7 +23,8 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 	s := small()
 	s.Fleet.Devices, s.Fleet.Capacity = 20, capacity
 	s.Repetitions, s.Warmup, s.Profiled = 1, 1, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 64, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 6400, TrialDuration: scenarios.Duration(time.Second)}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 64, Rate: 50,
+		Breakpoint: scenarios.BreakpointSpec{To: 6400, TrialDuration: scenarios.Duration(time.Second)}}
 	return s
 }
 
@@ -46,9 +47,10 @@ func TestASearchFindsAKnownLimit(t *testing.T) {
 	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
 		require.Regexp(t, `^the limit that was found, [\d.]+/s, (isn't the devices': at .* the driver was too slow, or its machine|may be too low: [\d.]+/s is unclear: )`, reason)
 	}
-	notes := slices.DeleteFunc(res.Run.Notes, func(note string) bool { // a busy machine's fleet may be slow before the load
-		return strings.Contains(note, "devices did not answer within 500ms before the load")
-	})
+	notes := slices.DeleteFunc(res.Run.Notes,
+		func(note string) bool { // a busy machine's fleet may be slow before the load
+			return strings.Contains(note, "devices did not answer within 500ms before the load")
+		})
 	require.Len(t, notes, 1)
 	require.Regexp(t, `^[\d.]+/s held; [\d.]+/s (didn't|is unclear): `, notes[0])
 	require.Len(t, res.Records, 1)
@@ -99,8 +101,10 @@ func BenchmarkBreakpoint(b *testing.B) {
 			var worst float64
 			for b.Loop() {
 				s := searching(capacity)
-				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.BreakpointSpec{To: capacity * 8, TrialDuration: scenarios.Duration(3 * time.Second), Tolerance: 0.02}
-				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
+				s.Load.Rate, s.Load.Breakpoint = capacity/7, scenarios.BreakpointSpec{To: capacity * 8,
+					TrialDuration: scenarios.Duration(3 * time.Second), Tolerance: 0.02}
+				res, err := Run(b.Context(), Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess},
+					Out: b.TempDir()})
 				require.NoError(b, err)
 				require.Len(b, res.Records, 1, "%v", res.Run.Invalid)
 				limit, _ := res.Records[0].Value(results.UnitLimit)
@@ -137,14 +141,17 @@ func TestJudgeTrial(t *testing.T) {
 			reason: "2 operations are too few to tell whether they pile up"},
 		"not sent": {growth: unsteady, succeeded: 20, notSent: 4, want: load.Exceeded,
 			reason: "4 of 24 operations were not sent in time"},
-		"failed":               {growth: steady, succeeded: 19, failed: 1, want: load.Exceeded, reason: "1 of 20 operations failed"},
-		"failed, and unsteady": {growth: unsteady, succeeded: 19, failed: 1, want: load.Exceeded, reason: "1 of 20 operations failed"},
+		"failed": {growth: steady, succeeded: 19, failed: 1, want: load.Exceeded,
+			reason: "1 of 20 operations failed"},
+		"failed, and unsteady": {growth: unsteady, succeeded: 19, failed: 1, want: load.Exceeded,
+			reason: "1 of 20 operations failed"},
 		"nearly all failed": {growth: tooFew, succeeded: 1, failed: 19, want: load.Exceeded,
 			reason: "19 of 20 operations failed, and hardly any succeeded"},
 		"saturated": {growth: steady, succeeded: 20, findings: saturated, want: load.Exceeded,
 			reason: "the harness was the bottleneck: it was late"},
 		"steep, and saturated": {growth: steep, succeeded: 20, findings: saturated, want: load.Exceeded, reason: pileUp},
-		"contradicted":         {growth: steady, succeeded: 20, findings: contradicted, want: load.Held}, // it makes the run invalid
+		"contradicted": {growth: steady, succeeded: 20, findings: contradicted,
+			want: load.Held}, // it makes the run invalid
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &measured{findings: row.findings}

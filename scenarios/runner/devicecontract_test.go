@@ -74,7 +74,8 @@ func TestDevicesAnswerAsDocumented(t *testing.T) {
 		{"POST /update", `{"success": true, "digest": "00"}`, "SHA-256"},
 		{"POST /update", `[true]`, "answer: "},
 		{"GET /version", `{"device_id": "till-7", "version": "2", "digest": "` + xDigest + `"}`, ""},
-		{"GET /version", `{"device_id": "till-7", "version": "2", "digest": "` + xDigest + `", "state": "idle", "updated_at": ""}`, ""},
+		{"GET /version", `{"device_id": "till-7", "version": "2", "digest": "` + xDigest +
+			`", "state": "idle", "updated_at": ""}`, ""},
 		{"GET /version", `{"device_id": "till-7", "digest": "` + xDigest + `"}`, `it runs "", want "2"`},
 		{"GET /version", `{"device_id": "till-7", "version": "2"}`, `SHA-256 ""`},
 		{"GET /version", `{"device_id": "till-7", "version": "2", "digest": "` + xDigest[1:] + `"}`, "SHA-256"},

@@ -50,7 +50,8 @@ func TestNoPortsMakeTheRunInvalid(t *testing.T) {
 			defer func() { require.NoError(t, a.Close()) }()
 			u, err := delivery.NewUpdate("2.0.0", a)
 			require.NoError(t, err)
-			require.Equal(t, delivery.ClassNotSent, delivery.ClassOf(client.Push(t.Context(), delivery.Device{Address: "http://127.0.0.1:9"}, u)))
+			require.Equal(t, delivery.ClassNotSent,
+				delivery.ClassOf(client.Push(t.Context(), delivery.Device{Address: "http://127.0.0.1:9"}, u)))
 			require.Equal(t, dialErrors{noPort: 1}, d.errors())
 		})
 	}

@@ -27,20 +27,30 @@ func TestExecutorOf(t *testing.T) {
 		spec scenarios.LoadSpec
 		want load.Executor
 	}{
-		"closed":     {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Duration: minute}, load.ClosedLoop{Workers: 32, Duration: time.Minute, Drain: 30 * time.Second}},
-		"once":       {scenarios.LoadSpec{Model: scenarios.Once, Workers: 5}, load.ClosedLoop{Workers: 5, Drain: 30 * time.Second}},
-		"constant":   {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Workers: 5}, load.ArrivalRate{Pacer: second, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
-		"with drain": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Workers: 5, Drain: minute}, load.ArrivalRate{Pacer: second, Workers: 5, MaxWorkers: 5, Drain: time.Minute}},
+		"closed": {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Duration: minute},
+			load.ClosedLoop{Workers: 32, Duration: time.Minute, Drain: 30 * time.Second}},
+		"once": {scenarios.LoadSpec{Model: scenarios.Once, Workers: 5},
+			load.ClosedLoop{Workers: 5, Drain: 30 * time.Second}},
+		"constant": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Workers: 5},
+			load.ArrivalRate{Pacer: second, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
+		"with drain": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Workers: 5, Drain: minute},
+			load.ArrivalRate{Pacer: second, Workers: 5, MaxWorkers: 5, Drain: time.Minute}},
 		"as many as it takes": {scenarios.LoadSpec{Model: scenarios.Poisson, Rate: 1, Duration: minute},
-			load.ArrivalRate{Pacer: load.Poisson{RateSchedule: second}, Duration: time.Minute, Workers: 32, MaxWorkers: 40, Drain: 30 * time.Second, StopBehind: true}},
-		"arrivals": {scenarios.LoadSpec{Model: scenarios.RampingRate, Ramp: scenarios.RampSpec{To: 1}, Duration: minute, Arrivals: scenarios.PoissonArrivals, Workers: 5},
-			load.ArrivalRate{Pacer: load.Poisson{RateSchedule: load.NewRateSchedule(load.Segment{Length: time.Minute, To: 1})}, Duration: time.Minute, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
-		"burst":   {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 7}, Workers: 5}, load.ArrivalRate{Pacer: load.Bursts{Size: 7}, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
-		"rollout": {scenarios.LoadSpec{Model: scenarios.Rollout, Workers: 5, Rate: 3}, load.Rollout{Options: rollout.Options{Workers: 5, PerSecond: 3}}},
+			load.ArrivalRate{Pacer: load.Poisson{RateSchedule: second}, Duration: time.Minute, Workers: 32, MaxWorkers: 40,
+				Drain: 30 * time.Second, StopBehind: true}},
+		"arrivals": {scenarios.LoadSpec{Model: scenarios.RampingRate, Ramp: scenarios.RampSpec{To: 1}, Duration: minute,
+			Arrivals: scenarios.PoissonArrivals, Workers: 5},
+			load.ArrivalRate{Pacer: load.Poisson{RateSchedule: load.NewRateSchedule(load.Segment{Length: time.Minute, To: 1})},
+				Duration: time.Minute, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
+		"burst": {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 7}, Workers: 5},
+			load.ArrivalRate{Pacer: load.Bursts{Size: 7}, Workers: 5, MaxWorkers: 5, Drain: 30 * time.Second, StopBehind: true}},
+		"rollout": {scenarios.LoadSpec{Model: scenarios.Rollout, Workers: 5, Rate: 3},
+			load.Rollout{Options: rollout.Options{Workers: 5, PerSecond: 3}}},
 	} {
 		require.Equal(t, row.want, executorOf(row.spec, 40, nil), name)
 	}
-	require.Equal(t, 12, executorOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1}, 12, nil).(load.ArrivalRate).Workers, "no more than there may be")
+	require.Equal(t, 12, executorOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1}, 12,
+		nil).(load.ArrivalRate).Workers, "no more than there may be")
 	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop}
 	require.NoError(t, spec.Think.UnmarshalText([]byte("90ms")))
 	require.Equal(t, 90*time.Millisecond, executorOf(spec, 0, nil).(load.ClosedLoop).Think(0.5))
@@ -61,24 +71,34 @@ func TestPlannedTimes(t *testing.T) {
 			map[int64]time.Duration{0: 0, 1: 10 * ms, 99: 990 * ms}, 100},
 		// From 0/s to 200/s in 1 s: after t seconds there were 100 t² operations, so operation n
 		// is planned at the square root of n/100.
-		"ramp from nothing": {scenarios.LoadSpec{Model: scenarios.RampingRate, Ramp: scenarios.RampSpec{To: 200}, Duration: scenarios.Duration(time.Second)},
+		"ramp from nothing": {scenarios.LoadSpec{Model: scenarios.RampingRate, Ramp: scenarios.RampSpec{To: 200},
+			Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 1: 100 * ms, 4: 200 * ms, 25: 500 * ms, 81: 900 * ms}, 100},
 		// From 100/s to 300/s in 1 s: 100 t + 100 t² = n; operation 75 at 0.5 s, 24 at 0.2 s.
-		"ramp up": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 100, Ramp: scenarios.RampSpec{To: 300}, Duration: scenarios.Duration(time.Second)},
+		"ramp up": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 100, Ramp: scenarios.RampSpec{To: 300},
+			Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 24: 200 * ms, 75: 500 * ms, 144: 800 * ms}, 200},
 		// From 200/s to 0/s in 1 s: 200 t - 100 t² = n; operation 75 at 0.5 s, 99 at 0.9 s; the 100th never.
 		"ramp down": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 200, Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 75: 500 * ms, 99: 900 * ms, 100: math.MaxInt64}, 100},
 		// 10/s but for 1,000/s from 1 s to 1.5 s: 10 before, 500 within, 15 after.
-		"spike": {scenarios.LoadSpec{Model: scenarios.Spike, Rate: 10, Duration: scenarios.Duration(3 * time.Second), Spike: scenarios.SpikeSpec{Rate: 1000, At: scenarios.Duration(time.Second), For: scenarios.Duration(500 * ms)}},
-			map[int64]time.Duration{9: 900 * ms, 10: 1000 * ms, 11: 1001 * ms, 509: 1499 * ms, 510: 1500 * ms, 511: 1600 * ms}, 525},
-		"a pause is a spike too": {scenarios.LoadSpec{Model: scenarios.Spike, Rate: 10, Duration: scenarios.Duration(3 * time.Second), Spike: scenarios.SpikeSpec{At: scenarios.Duration(time.Second), For: scenarios.Duration(time.Second)}},
+		"spike": {scenarios.LoadSpec{Model: scenarios.Spike, Rate: 10, Duration: scenarios.Duration(3 * time.Second),
+			Spike: scenarios.SpikeSpec{Rate: 1000, At: scenarios.Duration(time.Second), For: scenarios.Duration(500 * ms)}},
+			map[int64]time.Duration{9: 900 * ms, 10: 1000 * ms, 11: 1001 * ms, 509: 1499 * ms, 510: 1500 * ms, 511: 1600 * ms},
+			525},
+		"a pause is a spike too": {scenarios.LoadSpec{Model: scenarios.Spike, Rate: 10,
+			Duration: scenarios.Duration(3 * time.Second),
+			Spike:    scenarios.SpikeSpec{At: scenarios.Duration(time.Second), For: scenarios.Duration(time.Second)}},
 			map[int64]time.Duration{9: 900 * ms, 10: 2000 * ms, 11: 2100 * ms}, 20},
 		// 100/s for 1 s, nothing for 1 s, from 0/s to 100/s in 2 s (25 t²), and then 100/s.
 		"stages": {scenarios.LoadSpec{Model: scenarios.Stages, Stages: []scenarios.StageSpec{
-			{Rate: 100, For: scenarios.Duration(time.Second)}, {For: scenarios.Duration(time.Second)}, {To: rateOf(100), For: scenarios.Duration(2 * time.Second)}, {Rate: 100, For: scenarios.Duration(time.Second)},
-		}}, map[int64]time.Duration{99: 990 * ms, 100: 2000 * ms, 101: 2200 * ms, 125: 3000 * ms, 200: 4000 * ms, 299: 4990 * ms, 300: math.MaxInt64}, 300},
-		"bursts": {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 50, Every: scenarios.Duration(time.Second)}, Duration: scenarios.Duration(3 * time.Second)},
+			{Rate: 100, For: scenarios.Duration(time.Second)}, {For: scenarios.Duration(time.Second)},
+			{To: rateOf(100), For: scenarios.Duration(2 * time.Second)}, {Rate: 100, For: scenarios.Duration(time.Second)},
+		}}, map[int64]time.Duration{99: 990 * ms, 100: 2000 * ms, 101: 2200 * ms, 125: 3000 * ms, 200: 4000 * ms,
+			299: 4990 * ms, 300: math.MaxInt64}, 300},
+		"bursts": {scenarios.LoadSpec{Model: scenarios.Burst,
+			Burst:    scenarios.BurstSpec{Size: 50, Every: scenarios.Duration(time.Second)},
+			Duration: scenarios.Duration(3 * time.Second)},
 			map[int64]time.Duration{0: 0, 49: 0, 50: time.Second, 149: 2 * time.Second, 150: 3 * time.Second}, 150},
 		"one burst": {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 50}},
 			map[int64]time.Duration{0: 0, 49: 0, 50: math.MaxInt64}, 50},
@@ -109,9 +129,12 @@ func TestPlannedTimes(t *testing.T) {
 }
 
 func TestRateOverTime(t *testing.T) {
-	l := scenarios.LoadSpec{Model: scenarios.Stages, Stages: []scenarios.StageSpec{{Rate: 100, For: scenarios.Duration(time.Second)}, {Rate: 100, To: rateOf(300), For: scenarios.Duration(2 * time.Second)}}}
+	l := scenarios.LoadSpec{Model: scenarios.Stages,
+		Stages: []scenarios.StageSpec{{Rate: 100, For: scenarios.Duration(time.Second)},
+			{Rate: 100, To: rateOf(300), For: scenarios.Duration(2 * time.Second)}}}
 	rate := load.ArrivalRate{Pacer: pacerOf(l)}.Expect(1).RateAt
-	for at, want := range map[time.Duration]float64{0: 100, 999 * time.Millisecond: 100, 2 * time.Second: 200, 2500 * time.Millisecond: 250, 3 * time.Second: 0} {
+	for at, want := range map[time.Duration]float64{0: 100, 999 * time.Millisecond: 100, 2 * time.Second: 200,
+		2500 * time.Millisecond: 250, 3 * time.Second: 0} {
 		require.InDelta(t, want, rate(at), 1e-9, "%v", at)
 	}
 	burst := pacerOf(scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 1}})
@@ -126,13 +149,24 @@ func TestLongest(t *testing.T) {
 		load   scenarios.LoadSpec
 		want   time.Duration
 	}{
-		"the client's own deadline":   {scenarios.ClientSpec{}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, 5 * time.Minute},
-		"short":                       {scenarios.ClientSpec{TotalTimeout: second(1)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, minLongest},
-		"long":                        {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpVerify}, time.Hour},
-		"and the wait of a drain":     {scenarios.ClientSpec{TotalTimeout: second(3600)}, scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Operation: delivery.OpVerify, Drain: second(60)}, time.Hour + time.Minute},
-		"and of a burst's queue":      {scenarios.ClientSpec{TotalTimeout: second(100)}, scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 10}, Workers: 5, Operation: delivery.OpPush}, 330 * time.Second},
-		"one attempt of a delivery":   {scenarios.ClientSpec{TotalTimeout: second(90), RetryCap: second(10), PollTimeout: second(50), MaxAttempts: 1}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver}, 350 * time.Second},
-		"whatever the client may try": {scenarios.ClientSpec{TotalTimeout: scenarios.MaxTimeout, MaxAttempts: scenarios.MaxAttempts}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver}, maxLongest},
+		"the client's own deadline": {scenarios.ClientSpec{},
+			scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, 5 * time.Minute},
+		"short": {scenarios.ClientSpec{TotalTimeout: second(1)},
+			scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpPush}, minLongest},
+		"long": {scenarios.ClientSpec{TotalTimeout: second(3600)},
+			scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpVerify}, time.Hour},
+		"and the wait of a drain": {scenarios.ClientSpec{TotalTimeout: second(3600)},
+			scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Operation: delivery.OpVerify, Drain: second(60)},
+			time.Hour + time.Minute},
+		"and of a burst's queue": {scenarios.ClientSpec{TotalTimeout: second(100)},
+			scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 10}, Workers: 5,
+				Operation: delivery.OpPush}, 330 * time.Second},
+		"one attempt of a delivery": {scenarios.ClientSpec{TotalTimeout: second(90), RetryCap: second(10),
+			PollTimeout: second(50), MaxAttempts: 1}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver},
+			350 * time.Second},
+		"whatever the client may try": {scenarios.ClientSpec{TotalTimeout: scenarios.MaxTimeout,
+			MaxAttempts: scenarios.MaxAttempts}, scenarios.LoadSpec{Model: scenarios.Once, Operation: delivery.OpDeliver},
+			maxLongest},
 	} {
 		require.Equal(t, row.want, longest(scenarios.Spec{Client: row.client, Load: row.load}), name)
 	}
@@ -157,10 +191,13 @@ func (s *standIn) Push(ctx context.Context, _ delivery.Device, _ *delivery.Updat
 }
 
 // runLoad runs a load of pushes to so many devices, which take so long, and no longer than longest.
-func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Duration, takes func(n int64) time.Duration) (load.Result, *load.Recording) {
+func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Duration,
+	takes func(n int64) time.Duration) (load.Result, *load.Recording) {
 	_, most := spec.WorkerRange()
-	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices, Workers: most, Longest: longest})
-	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush, Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, devices)), Record: record, Seed: 1}
+	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices,
+		Workers: most, Longest: longest})
+	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush,
+		Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, devices)), Record: record, Seed: 1}
 	result, err := executorOf(spec, 0, nil).Run(t.Context(), e)
 	require.NoError(t, err)
 	return result, record
@@ -183,21 +220,30 @@ func TestRatesAreOverThePlan(t *testing.T) {
 		plan    time.Duration
 		drain   time.Duration
 	}{
-		"one a second": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1, Duration: scenarios.Duration(2 * time.Second)}, 1, quick, 1, 2, 2, 2 * time.Second, 0},
+		"one a second": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1,
+			Duration: scenarios.Duration(2 * time.Second)}, 1, quick, 1, 2, 2, 2 * time.Second, 0},
 		// At 0, 3.33, 6.67, 10, 13.33 and 16.67 s.
-		"0.3 a second":    {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 0.3, Duration: scenarios.Duration(20 * time.Second)}, 1, quick, 0.3, 6, 6, 20 * time.Second, 0},
-		"bursts":          {scenarios.LoadSpec{Model: scenarios.Burst, Burst: scenarios.BurstSpec{Size: 50, Every: scenarios.Duration(2 * time.Second)}, Duration: scenarios.Duration(4 * time.Second)}, 1, quick, 25, 100, 100, 4 * time.Second, 0},
-		"a pause is time": {scenarios.LoadSpec{Model: scenarios.Stages, Stages: []scenarios.StageSpec{stage(100, 1), stage(0, 4)}}, 1, quick, 20, 100, 100, 5 * time.Second, 0},
+		"0.3 a second": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 0.3,
+			Duration: scenarios.Duration(20 * time.Second)}, 1, quick, 0.3, 6, 6, 20 * time.Second, 0},
+		"bursts": {scenarios.LoadSpec{Model: scenarios.Burst,
+			Burst:    scenarios.BurstSpec{Size: 50, Every: scenarios.Duration(2 * time.Second)},
+			Duration: scenarios.Duration(4 * time.Second)}, 1, quick, 25, 100, 100, 4 * time.Second, 0},
+		"a pause is time": {scenarios.LoadSpec{Model: scenarios.Stages,
+			Stages: []scenarios.StageSpec{stage(100, 1), stage(0, 4)}}, 1, quick, 20, 100, 100, 5 * time.Second, 0},
 		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends at 12.8 s.
-		"a tenth hangs": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 50, Duration: scenarios.Duration(3 * time.Second)}, 1, func(n int64) time.Duration {
+		"a tenth hangs": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 50,
+			Duration: scenarios.Duration(3 * time.Second)}, 1, func(n int64) time.Duration {
 			if n%10 == 0 {
 				return 10 * time.Second
 			}
 			return 5 * time.Millisecond
 		}, 45, 150, 135, 3 * time.Second, 9800 * time.Millisecond},
 		// A 51st would be due after 500 ms.
-		"each device once": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 100}, 50, quick, 100, 50, 50, 500 * time.Millisecond, 0},
-		"a closed load":    {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Workers: 2, Duration: scenarios.Duration(time.Second)}, 1, func(int64) time.Duration { return 300 * time.Millisecond }, 6, 0, 6, time.Second, 200 * time.Millisecond},
+		"each device once": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 100}, 50, quick, 100, 50, 50,
+			500 * time.Millisecond, 0},
+		"a closed load": {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Workers: 2,
+			Duration: scenarios.Duration(time.Second)}, 1, func(int64) time.Duration { return 300 * time.Millisecond }, 6, 0,
+			6, time.Second, 200 * time.Millisecond},
 		// 50 operations of 5 ms by 5 workers; there is no plan, so the time is what it took.
 		"once": {scenarios.LoadSpec{Model: scenarios.Once, Workers: 5}, 50, quick, 1000, 0, 50, 0, 0},
 	} {
@@ -208,7 +254,8 @@ func TestRatesAreOverThePlan(t *testing.T) {
 				m := &measured{bytes: 2e6, Result: result, Totals: record.Totals()}
 				m.latencies, m.lateness = record.Merge()
 				o := m.Operations
-				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)}, []int64{o.Planned, row.ended, o.PlanNS, o.DrainNS})
+				require.Equal(t, []int64{row.planned, row.ended, int64(row.plan), int64(row.drain)},
+					[]int64{o.Planned, row.ended, o.PlanNS, o.DrainNS})
 				if row.plan > 0 {
 					require.Equal(t, row.ended, o.EndedInPlan)
 				}

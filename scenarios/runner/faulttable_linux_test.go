@@ -70,7 +70,8 @@ const faultTimeout = 150 * time.Millisecond
 func faultConfig(transport delivery.Transport) delivery.Config {
 	return delivery.Config{
 		Transport: transport,
-		Timeouts:  delivery.Timeouts{Dial: 20 * time.Second, TLS: 20 * time.Second, Answer: 20 * time.Second, Total: time.Minute},
+		Timeouts: delivery.Timeouts{Dial: 20 * time.Second, TLS: 20 * time.Second, Answer: 20 * time.Second,
+			Total: time.Minute},
 		Retry: delivery.Retry{
 			MaxAttempts: 3, Base: time.Millisecond, Cap: 5 * time.Millisecond, Poll: 2 * time.Millisecond, PollFor: time.Minute,
 		},
@@ -123,7 +124,8 @@ func TestFaultTableIsWhole(t *testing.T) {
 	require.True(t, ok)
 	kinds := strings.Split(list, ", ")
 	modes := []behavior.TLSMode{
-		behavior.TLSGood, behavior.TLSExpired, behavior.TLSWrongName, behavior.TLSUnknownCA, behavior.TLS11, behavior.TLSStall,
+		behavior.TLSGood, behavior.TLSExpired, behavior.TLSWrongName, behavior.TLSUnknownCA, behavior.TLS11,
+		behavior.TLSStall,
 	}
 
 	var rows, names, inTable []string
@@ -243,7 +245,8 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	require.Zero(t, d.AppliedTwice, "device %d", i)
 	require.Zero(t, d.Misdirected, "device %d", i)
 	got := books{
-		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies, d.ConnectionsAborted, want.hits,
+		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies,
+		d.ConnectionsAborted, want.hits,
 	}
 	if row.busy {
 		require.GreaterOrEqual(t, got.pushes, want.pushes)
@@ -270,7 +273,8 @@ type trip struct {
 	failed      func() // called when a connection could not be had, the first time
 }
 
-func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet, i int) *trip {
+func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet,
+	i int) *trip {
 	r := &trip{
 		t: t, ctx: ctx, transport: transport, fleet: fleet, failed: func() {},
 		device: delivery.Device{ID: address.DeviceID(i), Address: fleet.DeviceAddress(i)},

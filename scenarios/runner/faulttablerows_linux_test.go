@@ -155,10 +155,12 @@ func uploadRows() []faultRow {
 		}
 	}
 	refused := early(413, "permanent")
-	refused.class, refused.ends, refused.tries, refused.then = delivery.ClassPermanent, delivery.ClassPermanent, did(1, 0), refused.first
+	refused.class, refused.ends, refused.tries, refused.then = delivery.ClassPermanent, delivery.ClassPermanent, did(1,
+		0), refused.first
 	throttled := early(429, "throttled")
 	throttled.fault.First, throttled.also = 1, nil
-	throttled.class, throttled.tries, throttled.then = delivery.ClassThrottled, did(2, 1), books{pushes: 2, applied: 1, rejected: 1, verifies: 1, hits: 1}
+	throttled.class, throttled.tries, throttled.then = delivery.ClassThrottled, did(2, 1), books{pushes: 2, applied: 1,
+		rejected: 1, verifies: 1, hits: 1}
 	return []faultRow{
 		{
 			name: "reset-mid-upload", fault: midUpload("reset-mid-upload"), artifact: uploadSize, class: delivery.ClassAmbiguous,
@@ -169,8 +171,9 @@ func uploadRows() []faultRow {
 			first: broken, tries: did(2, 2), then: again,
 		},
 		{
-			name: "stall-mid-upload", fault: lasting(midUpload("stall-mid-upload"), time.Hour), artifact: stallSize, config: shortProgress,
-			class: delivery.ClassTimeout, says: "LeastProgress", first: broken, then: again, busy: true,
+			name: "stall-mid-upload", fault: lasting(midUpload("stall-mid-upload"), time.Hour), artifact: stallSize,
+			config: shortProgress,
+			class:  delivery.ClassTimeout, says: "LeastProgress", first: broken, then: again, busy: true,
 		},
 		{
 			name:     "slow-read",
@@ -192,8 +195,9 @@ func uploadRows() []faultRow {
 			first: books{pushes: 1, applied: 1}, tries: did(1, 1), then: well,
 		},
 		{
-			name: "corrupt", fault: fault.Fault{Kind: "corrupt", AfterBytes: must(random.FixedInt(10_000))}, artifact: uploadSize,
-			class: delivery.ClassIntegrity, status: 400, first: books{pushes: 1, rejected: 1, hits: 1},
+			name: "corrupt", fault: fault.Fault{Kind: "corrupt", AfterBytes: must(random.FixedInt(10_000))},
+			artifact: uploadSize,
+			class:    delivery.ClassIntegrity, status: 400, first: books{pushes: 1, rejected: 1, hits: 1},
 			ends: delivery.ClassIntegrity, tries: did(1, 0), then: books{pushes: 1, rejected: 1, hits: 1},
 		},
 		{
@@ -229,7 +233,8 @@ func answerRows() []faultRow {
 			first: applied, tries: did(1, 1), then: seen,
 		},
 		{
-			name: "drip-answer", fault: lasting(once("drip-answer"), time.Hour), config: shortAnswer, class: delivery.ClassTimeout,
+			name: "drip-answer", fault: lasting(once("drip-answer"), time.Hour), config: shortAnswer,
+			class: delivery.ClassTimeout,
 			first: applied, then: seen, busy: true,
 		},
 		{
@@ -251,7 +256,8 @@ func answerRows() []faultRow {
 	for _, told := range []struct {
 		kind string
 		is   error
-	}{{"wrong-version", delivery.ErrLacksUpdate}, {"wrong-digest", delivery.ErrWrongDigest}, {"wrong-device", delivery.ErrWrongDevice}} {
+	}{{"wrong-version", delivery.ErrLacksUpdate}, {"wrong-digest", delivery.ErrWrongDigest},
+		{"wrong-device", delivery.ErrWrongDevice}} {
 		rows = append(rows, faultRow{
 			name: told.kind, fault: always(told.kind), before: []delivery.Op{push}, op: verify,
 			class: delivery.ClassIntegrity, status: 200, is: told.is, first: seen,
@@ -266,11 +272,13 @@ func answerRows() []faultRow {
 	}{
 		{kind: "truncated-body"}, {kind: "truncated-json", status: 200}, {kind: "wrong-content-type", status: 200},
 		{kind: "garbage"}, {kind: "header-flood"}, {kind: "endless-body"}, {kind: "gzip-bomb"},
-		{kind: "gzip-bomb", status: 200, form: "/read", config: func(c *delivery.Config) { c.MaxAnswer = 2 << 20 }}, // and not opened
+		{kind: "gzip-bomb", status: 200, form: "/read",
+			config: func(c *delivery.Config) { c.MaxAnswer = 2 << 20 }}, // and not opened
 	} {
 		rows = append(rows, faultRow{
-			name: bad.kind + bad.form, fault: always(bad.kind), config: bad.config, class: delivery.ClassProtocol, status: bad.status,
-			first: applied, tries: did(1, 1), then: seen,
+			name: bad.kind + bad.form, fault: always(bad.kind), config: bad.config, class: delivery.ClassProtocol,
+			status: bad.status,
+			first:  applied, tries: did(1, 1), then: seen,
 		}, faultRow{
 			name: bad.kind + bad.form + "/version", fault: onVersion(bad.kind), config: bad.config,
 			before: []delivery.Op{push}, op: verify, class: delivery.ClassProtocol, status: bad.status, first: seen,
@@ -284,17 +292,21 @@ func lifeRows() []faultRow {
 	applied := books{pushes: 1, applied: 1, hits: 1}
 	return []faultRow{
 		{
-			name: "reboot", fault: lasting(always("reboot"), time.Hour), class: delivery.ClassPending, status: 202, first: applied,
+			name: "reboot", fault: lasting(always("reboot"), time.Hour), class: delivery.ClassPending, status: 202,
+			first:  applied,
 			healed: true, then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
 		},
 		{
-			name: "failed-install", fault: lasting(always("failed-install"), 20*time.Millisecond), class: delivery.ClassPending, status: 202,
+			name: "failed-install", fault: lasting(always("failed-install"), 20*time.Millisecond),
+			class: delivery.ClassPending, status: 202,
 			first: books{pushes: 1, installFailures: 1, hits: 1}, busy: true,
-			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed, then: books{pushes: 3, installFailures: 3, verifies: 3, hits: 3}, // it may fit the next time
+			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed,
+			then: books{pushes: 3, installFailures: 3, verifies: 3, hits: 3}, // it may fit the next time
 		},
 		{
 			name: "rollback", fault: always("rollback"), config: func(c *delivery.Config) { c.Retry.GoodReads = 2 },
-			before: []delivery.Op{push, verify}, op: verify, class: delivery.ClassIntegrity, status: 200, is: delivery.ErrLacksUpdate,
+			before: []delivery.Op{push, verify}, op: verify, class: delivery.ClassIntegrity, status: 200,
+			is:    delivery.ErrLacksUpdate,
 			first: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
 			ends:  delivery.ClassIntegrity, endsIs: delivery.ErrRolledBack, tries: did(1, 2),
 			then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
@@ -318,7 +330,8 @@ func tlsRows() []faultRow {
 		mode behavior.TLSMode
 		says string
 	}{
-		{"tls-expired", behavior.TLSExpired, "expired"}, {"tls-wrong-name", behavior.TLSWrongName, "doesn't contain any IP SANs"},
+		{"tls-expired", behavior.TLSExpired, "expired"},
+		{"tls-wrong-name", behavior.TLSWrongName, "doesn't contain any IP SANs"},
 		{"tls-unknown-ca", behavior.TLSUnknownCA, "unknown authority"}, {"tls-1.1", behavior.TLS11, "protocol version"},
 	} {
 		rows = append(rows, faultRow{

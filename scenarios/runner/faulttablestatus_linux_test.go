@@ -50,7 +50,8 @@ func statusRows() (rows []faultRow) {
 			f := once(name)
 			f.RetryAfter = asked.after
 			rows = append(rows, faultRow{
-				name: name + asked.form, fault: f, class: delivery.ClassThrottled, status: status, after: asked.after.After, first: rejected,
+				name: name + asked.form, fault: f, class: delivery.ClassThrottled, status: status, after: asked.after.After,
+				first: rejected,
 				tries: did(2, 1), then: books{pushes: 2, applied: 1, rejected: 1, verifies: 1, hits: 1},
 			})
 		}
@@ -83,8 +84,9 @@ func redirectRows() (rows []faultRow) {
 		})
 	}
 	return append(rows, faultRow{
-		name: "redirect-loop", fault: fault.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassPermanent, status: 307,
-		says: "more than 3", first: books{pushes: 4, rejected: 4, hits: 4},
+		name: "redirect-loop", fault: fault.Fault{Kind: "redirect-loop", First: 4}, class: delivery.ClassPermanent,
+		status: 307,
+		says:   "more than 3", first: books{pushes: 4, rejected: 4, hits: 4},
 		ends: delivery.ClassPermanent, tries: did(1, 0), then: books{pushes: 4, rejected: 4, hits: 4},
 	})
 }

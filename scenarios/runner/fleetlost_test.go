@@ -122,7 +122,8 @@ func TestFleetStoppedForGood(t *testing.T) {
 				require.Zero(t, run.Repetitions)
 				require.Empty(t, run.Records)
 			} else {
-				requireLost(t, r, err, errTargetSilent, "the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s")
+				requireLost(t, r, err, errTargetSilent,
+					"the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s")
 			}
 			require.ErrorContains(t, err, "the fleet's process did not end within 100ms of being told to: it was killed")
 		})
@@ -167,7 +168,8 @@ func TestControlConnectionLost(t *testing.T) {
 		"mute": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 			"the fleet was lost: nothing comes from its devices, and its control port did not answer within 2s"},
 		"broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
-		"not itself": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusBadGateway) }, "status 502"},
+		"not itself": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusBadGateway) },
+			"status 502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := lostSpec()
@@ -202,7 +204,8 @@ func TestActivity(t *testing.T) {
 	s.current.Store(&repetitionClient{Client: c})
 	require.Zero(t, s.activity())
 	devices := must(target.ListDevices("http://127.0.0.1:1", address.Path, 3))
-	_, err := load.ClosedLoop{Workers: 1}.Run(t.Context(), load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
+	_, err := load.ClosedLoop{Workers: 1}.Run(t.Context(),
+		load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, s.activity())
 }

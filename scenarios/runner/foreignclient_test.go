@@ -122,7 +122,8 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 	machine, err := results.ThisMachine(t.Context())
 	require.NoError(t, err)
 	return runner.Run(t.Context(), runner.Options{
-		Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr}, Out: filepath.Join(t.TempDir(), "runs"),
+		Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr},
+		Out: filepath.Join(t.TempDir(), "runs"),
 		Client: func(cfg delivery.Config) (load.Client, error) {
 			f.http = &http.Client{Transport: &http.Transport{DialContext: cfg.Dial, MaxIdleConnsPerHost: 100}}
 			return f, nil
@@ -133,7 +134,8 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 // TestForeignClient_units: what a client doesn't report is left out, not zero. The units are those of
 // docs/running.md without what it can't know: requests, bytes, and the parts of a delivery.
 func TestForeignClient_units(t *testing.T) {
-	times := []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op", "max-ns/op", "service-p99-ns/op"}
+	times := []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op",
+		"max-ns/op", "service-p99-ns/op"}
 	ofLoad := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "retries/device", "failed/device", "peak-rss-B"}
 	for name, row := range map[string]struct {
 		change func(*scenarios.Spec)
@@ -189,7 +191,8 @@ func (quotaError) FailureClass() string { return "quota" }
 func (quotaError) StatusCode() int      { return http.StatusTooManyRequests }
 
 func TestForeignClient_failures(t *testing.T) {
-	fails := []error{fmt.Errorf("deliver: %w", quotaError{}), fmt.Errorf("deliver: %w", context.DeadlineExceeded), os.ErrDeadlineExceeded, errors.New("boom")}
+	fails := []error{fmt.Errorf("deliver: %w", quotaError{}), fmt.Errorf("deliver: %w", context.DeadlineExceeded),
+		os.ErrDeadlineExceeded, errors.New("boom")}
 	res, err := run(t, foreign{deliver: func(n int64) error {
 		if n < int64(len(fails)) {
 			return fails[n]

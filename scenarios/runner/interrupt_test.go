@@ -71,11 +71,19 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "artifact")
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	for name, ready := range map[string]func(t *testing.T, o *Options, cancel func()){
-		"a file is hashed":     func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.File = file; cancel() },
-		"an artifact is made":  func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.Size = maxInMemory + 1; cancel() },
+		"a file is hashed": func(_ *testing.T, o *Options, cancel func()) { o.Spec.Artifact.File = file; cancel() },
+		"an artifact is made": func(_ *testing.T, o *Options,
+			cancel func()) {
+			o.Spec.Artifact.Size = maxInMemory + 1
+			cancel()
+		},
 		"the fleet is started": func(_ *testing.T, _ *Options, cancel func()) { cancel() },
-		"a process is started": func(_ *testing.T, o *Options, cancel func()) { o.Target.Address = target.OwnProcess; cancel() },
-		"devices are listed":   func(_ *testing.T, o *Options, cancel func()) { o.Target.DeviceFile = file; cancel() },
+		"a process is started": func(_ *testing.T, o *Options,
+			cancel func()) {
+			o.Target.Address = target.OwnProcess
+			cancel()
+		},
+		"devices are listed": func(_ *testing.T, o *Options, cancel func()) { o.Target.DeviceFile = file; cancel() },
 		"the fleet comes up": func(t *testing.T, o *Options, cancel func()) {
 			up := filepath.Join(t.TempDir(), "up")
 			require.NoError(t, syscall.Mkfifo(up, 0o600))
@@ -84,7 +92,8 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 				cancel()
 			}()
 			// It reads its order, says that it lives, and waits for the end of its input.
-			o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/sh", "-c", "read order; : > " + up + "; read end"}
+			o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/sh", "-c",
+				"read order; : > " + up + "; read end"}
 		},
 		"a device's health is asked": func(t *testing.T, o *Options, cancel func()) {
 			o.Target.Address = canceling(t, cancel, "/d/0/health", "http://127.0.0.1:1")

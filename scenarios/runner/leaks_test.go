@@ -108,7 +108,8 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 // TestLeaksAreFound: each in four ways, three of them ten times where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
 func TestLeaksAreFound(t *testing.T) {
 	testenv.Slow(t)
-	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections", "descriptor": "more file descriptors", "memory": "MiB more live on the heap"} {
+	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections",
+		"descriptor": "more file descriptors", "memory": "MiB more live on the heap"} {
 		t.Run(kind, func(t *testing.T) {
 			times := 2
 			if kind == "memory" {
@@ -147,7 +148,8 @@ func TestALeakIsFoundByItsPackage(t *testing.T) {
 			o.wrap = func(c load.Client) load.Client { return unlabeled{c, end} }
 			r, err := Run(t.Context(), o)
 			require.NoError(t, err)
-			require.Equal(t, packages != nil, strings.Contains(strings.Join(r.Run.Invalid, "\n"), "more goroutines"), "%v", r.Run.Invalid)
+			require.Equal(t, packages != nil, strings.Contains(strings.Join(r.Run.Invalid, "\n"), "more goroutines"), "%v",
+				r.Run.Invalid)
 		})
 	}
 }

@@ -138,6 +138,7 @@ func TestResetUnderARun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, res.Run.Verdict)
 	// On a busy machine the fleet may have been late besides.
-	require.Contains(t, res.Run.Invalid, "the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
+	require.Contains(t, res.Run.Invalid,
+		"the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
 	require.NotContains(t, strings.Join(res.Run.Invalid, "\n"), "contradicts", "half a ledger contradicts nobody")
 }

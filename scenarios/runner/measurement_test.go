@@ -27,12 +27,14 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 		{200_000, 200_000*48 + 5_000, 200_000 + 40, 48, 1},
 		{5_000, 13_562_272, 146_696, 2712, 29.35}, // 2,712.45 and 29.3392
 	} {
-		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush, Workers: 1}}
+		spec := scenarios.Spec{Name: "x", Load: scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush,
+			Workers: 1}}
 		pushes := load.NewLatencies(false, minLongest)
 		for range row.ops {
 			pushes.Add(time.Millisecond, time.Millisecond)
 		}
-		m := &measured{Result: load.Result{Elapsed: time.Second}, Totals: load.Totals{Succeeded: row.ops}, usage: usage{bytes: row.bytes, objects: row.objects}}
+		m := &measured{Result: load.Result{Elapsed: time.Second}, Totals: load.Totals{Succeeded: row.ops},
+			usage: usage{bytes: row.bytes, objects: row.objects}}
 		m.latencies = map[delivery.Op]*load.Latencies{delivery.OpPush: pushes}
 		list := m.records(spec, 1)
 		require.Len(t, list, 1)

@@ -89,7 +89,8 @@ func TestPartialRepetition_load(t *testing.T) {
 		require.Equal(t, "push", v.Op)
 		values[v.Unit] = v.Value
 	}
-	require.InEpsilon(t, float64(p.Succeeded)/p.Seconds, values["ops/s"], 1e-9, "over the time that it went on, not the plan")
+	require.InEpsilon(t, float64(p.Succeeded)/p.Seconds, values["ops/s"], 1e-9,
+		"over the time that it went on, not the plan")
 	require.Positive(t, values["p99-ns/op"])
 
 	f, err := os.Open(filepath.Join(run.Path, rundir.PartialLatencyFile))
@@ -118,7 +119,9 @@ func TestPartialRepetition_once(t *testing.T) {
 func TestPartialRepetition_search(t *testing.T) {
 	s := endless()
 	s.Thresholds = nil
-	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 8, Rate: 50, Breakpoint: scenarios.BreakpointSpec{To: 100_000, TrialDuration: scenarios.Duration(400 * time.Millisecond), Tolerance: 0.5}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Breakpoint, Operation: delivery.OpPush, Workers: 8, Rate: 50,
+		Breakpoint: scenarios.BreakpointSpec{To: 100_000, TrialDuration: scenarios.Duration(400 * time.Millisecond),
+			Tolerance: 0.5}}
 	p := interruptedAt(t, s, &whenDone{done: 1, rate: 100}).Partial
 	require.NotNil(t, p)
 	require.Contains(t, p.Search, "50/s held, the highest rate that was tried so far: the limit lies above")

@@ -70,9 +70,11 @@ func TestARolloutIsNotWarmed(t *testing.T) {
 func TestHungDevicesAreLeftAlone(t *testing.T) {
 	s := small()
 	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
-	s.Fleet.Groups = []behavior.Group{{Name: "hung", Share: 0.05, Behavior: behavior.Behavior{Faults: []fault.Fault{{Kind: "blackhole"}}}}}
+	s.Fleet.Groups = []behavior.Group{{Name: "hung", Share: 0.05,
+		Behavior: behavior.Behavior{Faults: []fault.Fault{{Kind: "blackhole"}}}}}
 	s.Client.AnswerTimeout = scenarios.Duration(time.Minute)
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10, Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 10,
+		Duration: scenarios.Duration(100 * time.Millisecond), Drain: scenarios.Duration(100 * time.Millisecond), Workers: 8}
 	o, watch := options(t, s), &steps{}
 	o.Observer = watch
 	res, err := Run(t.Context(), o)

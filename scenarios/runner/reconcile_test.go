@@ -64,39 +64,54 @@ func TestReconcile(t *testing.T) {
 		want              results.Counts
 		says              string // in the contradictions; empty: there is none
 	}{
-		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []ledger.Entry{at(0, well), at(1, well)}, delivery.OpDeliver, results.Counts{Devices: 2, Updated: 2}, ""},
+		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []ledger.Entry{at(0, well), at(1, well)}, delivery.OpDeliver,
+			results.Counts{Devices: 2, Updated: 2}, ""},
 		"one failed": {[]uint32{1, 0}, []uint32{0, 1}, []ledger.Entry{at(0, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 1, Failed: 1}, ""},
-		"failed, though applied": {[]uint32{0}, []uint32{1}, []ledger.Entry{well}, delivery.OpDeliver, results.Counts{Devices: 1, Failed: 1}, ""},
+		"failed, though applied": {[]uint32{0}, []uint32{1}, []ledger.Entry{well}, delivery.OpDeliver,
+			results.Counts{Devices: 1, Failed: 1}, ""},
 		"claimed, never came": {[]uint32{1, 1}, []uint32{0, 0}, []ledger.Entry{at(1, well)}, delivery.OpDeliver,
-			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 0: the client claims 1 successes, the ledger knows nothing of it"},
+			results.Counts{Devices: 2, Updated: 1, Lost: 1},
+			"device 0: the client claims 1 successes, the ledger knows nothing of it"},
 		"claimed, the last never came": {[]uint32{1, 1}, []uint32{0, 0}, []ledger.Entry{at(0, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 1, Lost: 1}, "device 1: the client claims"},
-		"claimed, old version": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Version = "1" })}, delivery.OpDeliver,
+		"claimed, old version": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Version = "1" })},
+			delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, `it runs "1", not "2"`},
-		"claimed, other content": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Digest = "00" })}, delivery.OpDeliver,
+		"claimed, other content": {[]uint32{1}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Digest = "00" })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it runs content 00"},
-		"applied twice": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, delivery.OpDeliver,
+		"applied twice": {[]uint32{1}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Applied, e.AppliedTwice = 2, 1 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1, AppliedTwice: 1}, "applied the same update twice"},
-		"never verified": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 0 })}, delivery.OpDeliver,
+		"never verified": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 0 })},
+			delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it was verified 0 times"},
-		"a push needs no verification": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 0 })}, delivery.OpPush,
+		"a push needs no verification": {[]uint32{1}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 0 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Repeats = 4 })}, delivery.OpPush,
+		"many pushes, as many acknowledged": {[]uint32{5}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Repeats = 4 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many pushes, one too few": {[]uint32{5}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Repeats = 3 })}, delivery.OpPush,
+		"many pushes, one too few": {[]uint32{5}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Repeats = 3 })}, delivery.OpPush,
 			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 4 updates"},
-		"many deliveries, one push": {[]uint32{5}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 5 })}, delivery.OpDeliver,
+		"many deliveries, one push": {[]uint32{5}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 5 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1}, ""},
-		"many deliveries, one never looked": {[]uint32{5}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 4 })}, delivery.OpDeliver,
+		"many deliveries, one never looked": {[]uint32{5}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Verifies = 4 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it was verified 4 times"},
-		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Applied = 0 })}, delivery.OpDeliver,
+		"delivered, nothing acknowledged": {[]uint32{1}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Applied = 0 })}, delivery.OpDeliver,
 			results.Counts{Devices: 1, Lost: 1}, "it acknowledged 0 updates"},
-		"verified, applied before the load": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Applied = 0 })}, delivery.OpVerify,
+		"verified, applied before the load": {[]uint32{1}, []uint32{0},
+			[]ledger.Entry{with(func(e *ledger.Entry) { e.Applied = 0 })}, delivery.OpVerify,
 			results.Counts{Devices: 1, Updated: 1}, ""},
 		"applied, claimed by nobody": {[]uint32{0}, []uint32{0}, []ledger.Entry{well}, delivery.OpDeliver,
 			results.Counts{Devices: 1}, "the client claims nothing of"},
-		"meant for another": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Misdirected = 1 })}, delivery.OpDeliver,
+		"meant for another": {[]uint32{1}, []uint32{0}, []ledger.Entry{with(func(e *ledger.Entry) { e.Misdirected = 1 })},
+			delivery.OpDeliver,
 			results.Counts{Devices: 1, Updated: 1}, "meant for another device"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +140,8 @@ func TestReconcile(t *testing.T) {
 func TestLedgerOffset(t *testing.T) {
 	c := newClaims(3)
 	entry := func(device int, verifies uint32) ledger.Entry {
-		return ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: verifies}, Version: "2", Digest: xDigest}
+		return ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: verifies},
+			Version: "2", Digest: xDigest}
 	}
 	require.NoError(t, c.setOffset(ledgerOf(entry(0, 2), entry(1, 2), entry(2, 1))))
 	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
@@ -134,7 +150,8 @@ func TestLedgerOffset(t *testing.T) {
 	c.Sent(0, 0, 2)
 	claim(c, 1, 1, 0)
 	c.Sent(1, 0, 1)
-	n, said, err := c.reconcile(t.Context(), c.minusOffset(ledgerOf(entry(0, 4), entry(1, 2), entry(2, 1))), xUpdate(t), delivery.OpVerify)
+	n, said, err := c.reconcile(t.Context(), c.minusOffset(ledgerOf(entry(0, 4), entry(1, 2), entry(2, 1))), xUpdate(t),
+		delivery.OpVerify)
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 3, Updated: 1, Lost: 1}, n)
 	require.Len(t, said, 1)
@@ -162,7 +179,9 @@ func TestReconcileNamesAFewAndCountsAll(t *testing.T) {
 
 func TestReconcileNeedsTheWholeLedger(t *testing.T) {
 	c := newClaims(1)
-	_, _, err := c.reconcile(t.Context(), func(yield func(ledger.Entry, error) bool) { yield(ledger.Entry{}, errors.New("cut")) }, xUpdate(t), delivery.OpDeliver)
+	_, _, err := c.reconcile(t.Context(),
+		func(yield func(ledger.Entry, error) bool) { yield(ledger.Entry{}, errors.New("cut")) }, xUpdate(t),
+		delivery.OpDeliver)
 	require.ErrorContains(t, err, "cut")
 	_, _, err = c.reconcile(context.Background(), ledgerOf(ledger.Entry{Device: 1}), xUpdate(t), delivery.OpDeliver)
 	require.ErrorContains(t, err, "ledger has device 1")
@@ -193,20 +212,31 @@ func TestSurplus(t *testing.T) {
 		e                ledger.Entry
 		says             string
 	}{
-		"as told":                     {1, 1, 0, 0, clean, ""},
-		"less than told":              {3, 3, 0, 0, clean, ""},
-		"a push too many":             {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Repeats = 2, 1 }), "received 2 pushes, the client says that it sent 1"},
-		"a push broken off":           {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), "received 2 pushes"},
-		"a verification too many":     {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies = 2 }), "received 2 verifications, the client says that it sent 1"},
-		"another driver's":            {0, 0, 0, 0, clean, "received 1 pushes, the client says that it sent 0"},
-		"followed a redirect":         {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"redirect-307": 1} }), ""},
-		"one made two by its network": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Repeats, e.Faults = 2, 1, map[string]uint32{"duplicate": 1} }), ""},
-		"more than the redirects":     {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }), "received 3 pushes"},
-		"sent without Expect":         {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
-		"other faults are no excuse":  {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }), "received 2 pushes"},
-		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.ConnectionsAborted = 2, 1 }), ""},
-		"asked again over a reboot":   {1, 1, 0, 4, with(func(e *ledger.Entry) { e.Verifies = 5 }), ""},
-		"late from before":            {1, 1, 1, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), ""},
+		"as told":        {1, 1, 0, 0, clean, ""},
+		"less than told": {3, 3, 0, 0, clean, ""},
+		"a push too many": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Repeats = 2, 1 }),
+			"received 2 pushes, the client says that it sent 1"},
+		"a push broken off": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }),
+			"received 2 pushes"},
+		"a verification too many": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies = 2 }),
+			"received 2 verifications, the client says that it sent 1"},
+		"another driver's": {0, 0, 0, 0, clean, "received 1 pushes, the client says that it sent 0"},
+		"followed a redirect": {1, 1, 0, 0,
+			with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"redirect-307": 1} }), ""},
+		"one made two by its network": {1, 1, 0, 0,
+			with(func(e *ledger.Entry) { e.Pushes, e.Repeats, e.Faults = 2, 1, map[string]uint32{"duplicate": 1} }), ""},
+		"more than the redirects": {1, 1, 0, 0,
+			with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 3, 1, map[string]uint32{"redirect-307": 1} }),
+			"received 3 pushes"},
+		"sent without Expect": {1, 1, 0, 0,
+			with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-417": 1} }), ""},
+		"other faults are no excuse": {1, 1, 0, 0,
+			with(func(e *ledger.Entry) { e.Pushes, e.Rejected, e.Faults = 2, 1, map[string]uint32{"status-503": 1} }),
+			"received 2 pushes"},
+		"asked again, connection cut": {1, 1, 0, 0, with(func(e *ledger.Entry) { e.Verifies, e.ConnectionsAborted = 2, 1 }),
+			""},
+		"asked again over a reboot": {1, 1, 0, 4, with(func(e *ledger.Entry) { e.Verifies = 5 }), ""},
+		"late from before":          {1, 1, 1, 0, with(func(e *ledger.Entry) { e.Pushes, e.Incomplete = 2, 1 }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClaims(1)

@@ -127,7 +127,8 @@ func (f *killFleet) check(t *testing.T) (struck map[string]int) {
 			require.Zero(t, e.Pushes, "%+v", e)
 			continue
 		}
-		require.Equal(t, []uint32{1, 0, 0}, []uint32{e.Applied, e.AppliedTwice, e.Repeats}, "applied, applied twice, repeats: %+v", e)
+		require.Equal(t, []uint32{1, 0, 0}, []uint32{e.Applied, e.AppliedTwice, e.Repeats},
+			"applied, applied twice, repeats: %+v", e)
 		require.Equal(t, []any{rolloutVersion, digest, wire.StateIdle}, []any{e.Version, e.Digest, e.State}, "%+v", e)
 	}
 	require.Equal(t, killDevices, seen, "devices that the rollout came to")

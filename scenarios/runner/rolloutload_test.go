@@ -20,7 +20,8 @@ func rollingOut() scenarios.Spec {
 	s.Fleet.Devices = 400
 	s.Repetitions, s.Warmup, s.Profiled = 2, 0, 0
 	s.Load.Model = scenarios.Rollout
-	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.05}, {Share: 1}}, AbortShare: 0.2, AbortMinimum: 5}
+	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.05}, {Share: 1}}, AbortShare: 0.2,
+		AbortMinimum: 5}
 	return s
 }
 
@@ -52,7 +53,8 @@ func TestARolloutStopsWithItsCanaries(t *testing.T) {
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
-	require.Regexp(t, `^rollout stopped in wave 1 \(5%\): \d+ of \d+ devices failed \(\d+ integrity\), .* not reached$`, res.Run.Notes[0])
+	require.Regexp(t, `^rollout stopped in wave 1 \(5%\): \d+ of \d+ devices failed \(\d+ integrity\), .* not reached$`,
+		res.Run.Notes[0])
 	require.Less(t, res.Run.Counts.Failed, 40)
 	require.NotZero(t, res.Run.Counts.Failed)
 	failed, ok := res.Records[2].Value("failed/fleet")
@@ -64,7 +66,8 @@ func TestARolloutStopsWithItsCanaries(t *testing.T) {
 func TestClientsAsTheyAreShipped(t *testing.T) {
 	var asShipped delivery.Config
 	cfg := scenarios.ClientSpec{Transport: delivery.Lean, Defaults: scenarios.Shipped}.Config()
-	require.Equal(t, []any{asShipped.Budget, asShipped.Breaker, asShipped.Retry}, []any{cfg.Budget, cfg.Breaker, cfg.Retry})
+	require.Equal(t, []any{asShipped.Budget, asShipped.Breaker, asShipped.Retry},
+		[]any{cfg.Budget, cfg.Breaker, cfg.Retry})
 	cfg = scenarios.ClientSpec{Transport: delivery.Lean}.Config()
 	require.True(t, cfg.Budget.Off)
 	require.Equal(t, -1, cfg.Breaker.Failures)
@@ -142,7 +145,8 @@ func TestAStoppedRolloutFails(t *testing.T) {
 func TestWavesSayWhyTheyPassed(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
-	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.03}, {Share: 0.5, Soak: scenarios.Duration(time.Millisecond)}, {Share: 1}}, AbortShare: 0.2}
+	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.03},
+		{Share: 0.5, Soak: scenarios.Duration(time.Millisecond)}, {Share: 1}}, AbortShare: 0.2}
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.Equal(t, []string{"wave 1 (3%, 12 devices) is smaller than load.rollout.abort_least (20): it is judged only at its end, and 3 failed devices of it stop the rollout"}, res.Run.Notes)
@@ -165,7 +169,8 @@ func TestASmallWaveIsJudgedAtItsEnd(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions, s.Client.MaxAttempts, s.Client.RetryBase = 1, 1, 1e6
 	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-503"}}
-	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.01}, {Share: 1}}, AbortShare: 0.3, Requeue: scenarios.RequeueSpec{Turns: 2, After: 1e6}}
+	s.Load.Rollout = scenarios.RolloutSpec{Waves: []scenarios.WaveSpec{{Share: 0.01}, {Share: 1}}, AbortShare: 0.3,
+		Requeue: scenarios.RequeueSpec{Turns: 2, After: 1e6}}
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	requireLateAtMost(t, res.Run)

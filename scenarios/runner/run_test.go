@@ -42,7 +42,8 @@ func small() scenarios.Spec {
 func options(t *testing.T, s scenarios.Spec) Options {
 	machine, err := results.ThisMachine(t.Context())
 	require.NoError(t, err)
-	return Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr}, Out: filepath.Join(t.TempDir(), "runs"), Command: "fleetmark run small", Revision: "r1"}
+	return Options{Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr},
+		Out: filepath.Join(t.TempDir(), "runs"), Command: "fleetmark run small", Revision: "r1"}
 }
 
 func TestRun(t *testing.T) {
@@ -201,7 +202,8 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 			require.NoError(t, err)
 			for _, reason := range res.Run.Invalid {
 				require.Contains(t, reason, "behind schedule", "on a busy machine that may be; nothing else may")
-				require.Greater(t, res.Run.Harness.LatenessP99NS, int64(load.AllowedLag(load.ConstantRate(1), 0)), "and only if it was")
+				require.Greater(t, res.Run.Harness.LatenessP99NS, int64(load.AllowedLag(load.ConstantRate(1), 0)),
+					"and only if it was")
 			}
 			want := results.Counts{Devices: s.Fleet.Devices, Updated: s.Fleet.Devices}
 			if s.Load.Duration > 0 { // how many a busy machine gets round to is its own affair
@@ -229,7 +231,8 @@ func TestRunWithFailures(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 40, Failed: 40}, res.Run.Counts)
 	require.False(t, res.Run.Valid)
-	require.Contains(t, res.Run.Invalid[0], "no operation succeeded: 40 started, 0 succeeded, 40 failed, by class 40 throttled")
+	require.Contains(t, res.Run.Invalid[0],
+		"no operation succeeded: 40 started, 0 succeeded, 40 failed, by class 40 throttled")
 	lines, err := os.ReadFile(filepath.Join(res.Directory, rundir.FailuresFile))
 	require.NoError(t, err)
 	first, _, _ := bytes.Cut(lines, []byte("\n"))
@@ -271,9 +274,12 @@ func TestRunIsTheSameFromTheSameSeed(t *testing.T) {
 	same := digest(func(*scenarios.Spec) {})
 	require.Equal(t, same, digest(func(s *scenarios.Spec) { s.Repetitions, s.Description, s.Name = 2, "other words", "other-name" }))
 	for name, change := range map[string]func(*scenarios.Spec){
-		"seed": func(s *scenarios.Spec) { s.Seed = 2 }, "devices": func(s *scenarios.Spec) { s.Fleet.Devices++ }, "size": func(s *scenarios.Spec) { s.Artifact.Size++ },
-		"workers": func(s *scenarios.Spec) { s.Load.Workers++ }, "operation": func(s *scenarios.Spec) { s.Load.Operation = delivery.OpPush },
-		"transport": func(s *scenarios.Spec) { s.Client.Transport = delivery.NetHTTP }, "addressing": func(s *scenarios.Spec) { s.Fleet.Addressing = address.Path },
+		"seed": func(s *scenarios.Spec) { s.Seed = 2 }, "devices": func(s *scenarios.Spec) { s.Fleet.Devices++ },
+		"size":       func(s *scenarios.Spec) { s.Artifact.Size++ },
+		"workers":    func(s *scenarios.Spec) { s.Load.Workers++ },
+		"operation":  func(s *scenarios.Spec) { s.Load.Operation = delivery.OpPush },
+		"transport":  func(s *scenarios.Spec) { s.Client.Transport = delivery.NetHTTP },
+		"addressing": func(s *scenarios.Spec) { s.Fleet.Addressing = address.Path },
 	} {
 		require.NotEqual(t, same, digest(change), name)
 	}
@@ -343,14 +349,16 @@ func TestWhatCantBeginLeavesNothing(t *testing.T) {
 func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
 	s := small()
 	s.Fleet.Behavior.Latency = must(random.Fixed(20 * time.Millisecond))
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 1, Rate: 200, Duration: scenarios.Duration(300 * time.Millisecond)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 1, Rate: 200,
+		Duration: scenarios.Duration(300 * time.Millisecond)}
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.False(t, res.Run.Valid)
 	require.Contains(t, res.Run.Invalid[0], "behind schedule")
 	require.Equal(t, results.Invalid, res.Run.Verdict)
-	require.Greater(t, res.Run.Harness.LatenessP99NS, int64(100*time.Millisecond), "60 operations of 20 ms in a plan for 5 ms each")
+	require.Greater(t, res.Run.Harness.LatenessP99NS, int64(100*time.Millisecond),
+		"60 operations of 20 ms in a plan for 5 ms each")
 }
 
 func must[T any](v T, err error) T {

@@ -143,7 +143,8 @@ func TestRunListedDevices(t *testing.T) {
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
 	require.NoError(t, err)
 	defer fleet.Close()
-	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") + "  " + address.DeviceID(7) + " # with its ID\n"
+	list := "# two of them\n" + fleet.DeviceAddress(3) + "\n\n" + strings.TrimPrefix(fleet.DeviceAddress(7), "http://") +
+		"  " + address.DeviceID(7) + " # with its ID\n"
 	o := options(t, s)
 	o.Target.DeviceFile = filepath.Join(t.TempDir(), "devices")
 	require.NoError(t, os.WriteFile(o.Target.DeviceFile, []byte(list), 0o600))

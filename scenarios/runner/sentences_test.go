@@ -16,7 +16,8 @@ import (
 func TestSentencesOfContradictions(t *testing.T) {
 	const well, other = xDigest, "other"
 	entry := func(device int, change func(*ledger.Entry)) ledger.Entry {
-		e := ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, Version: "2", Digest: well}
+		e := ledger.Entry{Device: device, Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, Version: "2",
+			Digest: well}
 		change(&e)
 		return e
 	}

@@ -73,7 +73,8 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 			require.Equal(t, !starved, res.Run.Valid, "%v", res.Run.Invalid)
 			if starved {
 				require.Equal(t, results.Invalid, res.Run.Verdict)
-				require.Regexp(t, `^the fleet was the bottleneck: a tenth of the time it was \d+ms late or more`, res.Run.Invalid[0])
+				require.Regexp(t, `^the fleet was the bottleneck: a tenth of the time it was \d+ms late or more`,
+					res.Run.Invalid[0])
 			}
 		})
 	}

@@ -20,7 +20,8 @@ func TestARunIsHeldAgainstItsThresholds(t *testing.T) {
 	res, err := Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.Len(t, res.Run.Thresholds, 3)
-	require.Equal(t, []bool{true, false, true}, []bool{res.Run.Thresholds[0].Held, res.Run.Thresholds[1].Held, res.Run.Thresholds[2].Held})
+	require.Equal(t, []bool{true, false, true},
+		[]bool{res.Run.Thresholds[0].Held, res.Run.Thresholds[1].Held, res.Run.Thresholds[2].Held})
 	require.Greater(t, res.Run.Thresholds[1].Value, float64(time.Microsecond))
 	run, err := rundir.Load(res.Directory)
 	require.NoError(t, err)

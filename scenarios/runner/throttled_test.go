@@ -17,7 +17,8 @@ import (
 func overloaded(throttled bool) scenarios.Spec {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
-	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 16, Rate: 400, Duration: scenarios.Duration(time.Second)}
+	s.Load = scenarios.LoadSpec{Model: scenarios.ConstantRate, Operation: delivery.OpPush, Workers: 16, Rate: 400,
+		Duration: scenarios.Duration(time.Second)}
 	if throttled {
 		s.Fleet.Capacity = 200
 	}
@@ -42,7 +43,8 @@ func BenchmarkThrottled(b *testing.B) {
 			for b.Loop() {
 				invalid := 0
 				for range 20 {
-					res, err := Run(b.Context(), Options{Machine: machine, Spec: overloaded(throttled), Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
+					res, err := Run(b.Context(), Options{Machine: machine, Spec: overloaded(throttled),
+						Target: target.Options{Address: target.InProcess}, Out: b.TempDir()})
 					require.NoError(b, err)
 					if !res.Run.Valid {
 						invalid++

@@ -27,16 +27,18 @@ func TestDeviceList(t *testing.T) {
 	text := func(n int) string { return strings.Repeat("a", n) }
 	repeated := func(n int, d delivery.Device) []delivery.Device { return slices.Repeat([]delivery.Device{d}, n) }
 	for name, devices := range map[string][]delivery.Device{
-		"none":                 nil,
-		"one":                  {{ID: "till-17", Address: "http://till:80"}},
-		"no text at all":       make([]delivery.Device, 3),
-		"some without an ID":   {{Address: "http://a"}, {ID: "b", Address: "http://b"}, {Address: "http://c"}},
-		"the longest":          {{ID: text(255), Address: text(2 << 10)}, {ID: text(255), Address: text(2 << 10)}},
-		"a full block":         append(repeated(2, delivery.Device{Address: text(listBlock / 2)}), delivery.Device{ID: "next", Address: "http://d"}),
+		"none":               nil,
+		"one":                {{ID: "till-17", Address: "http://till:80"}},
+		"no text at all":     make([]delivery.Device, 3),
+		"some without an ID": {{Address: "http://a"}, {ID: "b", Address: "http://b"}, {Address: "http://c"}},
+		"the longest":        {{ID: text(255), Address: text(2 << 10)}, {ID: text(255), Address: text(2 << 10)}},
+		"a full block": append(repeated(2, delivery.Device{Address: text(listBlock / 2)}),
+			delivery.Device{ID: "next", Address: "http://d"}),
 		"full to the end":      repeated(4, delivery.Device{Address: text(listBlock / 2)}),
 		"nothing after a full": append(repeated(2, delivery.Device{Address: text(listBlock / 2)}), delivery.Device{}),
-		"a byte to spare":      append(repeated(1, delivery.Device{Address: text(listBlock - 1)}), delivery.Device{ID: "id", Address: "http://d"}),
-		"many blocks":          repeated(10_000, delivery.Device{ID: text(15), Address: text(25)}),
+		"a byte to spare": append(repeated(1, delivery.Device{Address: text(listBlock - 1)}),
+			delivery.Device{ID: "id", Address: "http://d"}),
+		"many blocks": repeated(10_000, delivery.Device{ID: text(15), Address: text(25)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := listOf(devices...)

@@ -13,7 +13,8 @@ import (
 func TestReadDevices(t *testing.T) {
 	list, err := readDevices("d", strings.NewReader("127.0.0.1:80\nhttps://[::1]:8443/x till-17\n"))
 	require.NoError(t, err)
-	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"}, {ID: "till-17", Address: "https://[::1]:8443/x"}}, slices.Collect(list.All()))
+	require.Equal(t, []delivery.Device{{Address: "http://127.0.0.1:80"},
+		{ID: "till-17", Address: "https://[::1]:8443/x"}}, slices.Collect(list.All()))
 	list, err = readDevices("d", strings.NewReader("\xff\xfea\x00:\x008\x000\x00\n\x00"))
 	require.NoError(t, err, "UTF-16, as PowerShell writes it")
 	require.Equal(t, []delivery.Device{{Address: "http://a:80"}}, slices.Collect(list.All()))
@@ -48,7 +49,8 @@ func TestReadDevices_forms(t *testing.T) {
 	list, err := readDevices("d", strings.NewReader("\ufeffHTTP://127.0.0.1:80 till#7 # the first\r\n#comment\r\n\t# another\r\nHttpS://a/x\t#z\r\na:81\r\na:82"))
 	require.NoError(t, err)
 	require.Equal(t, []delivery.Device{
-		{ID: "till#7", Address: "http://127.0.0.1:80"}, {Address: "https://a/x"}, {Address: "http://a:81"}, {Address: "http://a:82"},
+		{ID: "till#7", Address: "http://127.0.0.1:80"}, {Address: "https://a/x"}, {Address: "http://a:81"},
+		{Address: "http://a:82"},
 	}, slices.Collect(list.All()))
 }
 

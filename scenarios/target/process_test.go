@@ -34,7 +34,8 @@ const stubborn = `read order; echo early >&2; echo '{"address":"http://127.0.0.1
 // and doesn't keep us.
 func TestFleetThatDoesNotEnd(t *testing.T) {
 	var stderr bytes.Buffer
-	p, err := Open(t.Context(), Options{Command: []string{"/bin/sh", "-c", stubborn}, Stderr: &stderr, StopTimeout: time.Millisecond}, small(), nil)
+	p, err := Open(t.Context(), Options{Command: []string{"/bin/sh", "-c", stubborn}, Stderr: &stderr,
+		StopTimeout: time.Millisecond}, small(), nil)
 	require.NoError(t, err)
 	require.EqualError(t, p.Close(), "the fleet's process did not end within 1ms of being told to: it was killed")
 	require.Equal(t, "early\nlate\n", stderr.String(), "what a fleet says that is up is passed on")
@@ -42,7 +43,8 @@ func TestFleetThatDoesNotEnd(t *testing.T) {
 
 // TestFleetThatEndedFirst: that its input is closed already is no error of its own.
 func TestFleetThatEndedFirst(t *testing.T) {
-	f, err := StartProcess(t.Context(), []string{"/bin/sh", "-c", strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil)
+	f, err := StartProcess(t.Context(), []string{"/bin/sh", "-c",
+		strings.Replace(stubborn, "sleep 1000 & wait", "exit 0", 1)}, small(), nil)
 	require.NoError(t, err)
 	<-f.Exited()
 	<-f.child.Ended()

@@ -45,8 +45,9 @@ func TestOpen(t *testing.T) {
 		"process":       {Options{Address: "process", Command: fleetCommand()}, OwnProcess, 40, "", true, true, true, true},
 		"inprocess":     {Options{Address: "inprocess"}, InProcess, 40, "", false, true, true, false},
 		"at an address": {Options{Address: at.Address}, Remote, 40, address.Path, false, false, false, false},
-		"asked":         {Options{Address: at.Address, Control: at.Control, Token: at.Token}, Remote, 40, address.Path, false, true, false, false},
-		"listed":        {Options{DeviceFile: list}, Listed, 1, "", false, false, false, false},
+		"asked": {Options{Address: at.Address, Control: at.Control, Token: at.Token}, Remote, 40, address.Path,
+			false, true, false, false},
+		"listed": {Options{DeviceFile: list}, Listed, 1, "", false, false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, row.options.Validate())
@@ -79,10 +80,14 @@ func TestValidate(t *testing.T) {
 		option  string // that is named
 		says    string
 	}{
-		{Options{Address: "http://me:word@127.0.0.1:1"}, "Target.Address", "Target.Address: the address (not shown) holds a user or a password: want http://HOST:PORT"},
-		{Options{Control: "http://me:word@127.0.0.1:1"}, "Target.Control", "Target.Control: the address (not shown) holds a user or a password: want http://HOST:PORT"},
-		{Options{Address: "inprocess", Profile: true}, "Target.Profile", "Target.Profile: only a fleet in a process of its own is profiled"},
-		{Options{DeviceFile: "devices", Profile: true}, "Target.Profile", "Target.Profile: only a fleet in a process of its own is profiled"},
+		{Options{Address: "http://me:word@127.0.0.1:1"}, "Target.Address",
+			"Target.Address: the address (not shown) holds a user or a password: want http://HOST:PORT"},
+		{Options{Control: "http://me:word@127.0.0.1:1"}, "Target.Control",
+			"Target.Control: the address (not shown) holds a user or a password: want http://HOST:PORT"},
+		{Options{Address: "inprocess", Profile: true}, "Target.Profile",
+			"Target.Profile: only a fleet in a process of its own is profiled"},
+		{Options{DeviceFile: "devices", Profile: true}, "Target.Profile",
+			"Target.Profile: only a fleet in a process of its own is profiled"},
 	} {
 		var refused *scenarios.OptionError
 		require.ErrorAs(t, row.options.Validate(), &refused)

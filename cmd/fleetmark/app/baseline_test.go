@@ -33,14 +33,18 @@ func reported(t *testing.T, out string) string {
 func TestBaselineOfAnInvalidRun(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.yaml")
-	require.NoError(t, os.WriteFile(broken, []byte("name: broken\nfleet: {devices: 5, behavior: {fail_first: 9}}\nclient: {max_attempts: 1}\nrepetitions: 1\n"), 0o600))
+	require.NoError(t, os.WriteFile(broken,
+		[]byte("name: broken\nfleet: {devices: 5, behavior: {fail_first: 9}}\nclient: {max_attempts: 1}\nrepetitions: 1\n"),
+		0o600))
 	out := filepath.Join(dir, "runs")
-	f := baselineFlags{out: out, file: filepath.Join(dir, "unused"), quiet: true, sections: "none", operations: 1, testsWithin: time.Minute}
+	f := baselineFlags{out: out, file: filepath.Join(dir, "unused"), quiet: true, sections: "none", operations: 1,
+		testsWithin: time.Minute}
 	_, b, err := f.builder(t.Context(), cli.Console{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}})
 	require.NoError(t, err)
 	_, err = b.RunScenarios(t.Context(), []string{broken, "rollout"})
 	err = invalidRun(err)
-	require.ErrorContains(t, err, reported(t, out)+": the run is invalid: no operation succeeded: 5 started, 0 succeeded, 5 failed")
+	require.ErrorContains(t, err, reported(t, out)+
+		": the run is invalid: no operation succeeded: 5 started, 0 succeeded, 5 failed")
 	require.Equal(t, cli.ExitInvalid, cli.CodeOf(err))
 	require.NotContains(t, err.Error(), "\n")
 }

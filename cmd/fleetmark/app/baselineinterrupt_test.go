@@ -32,7 +32,8 @@ func TestBaselineInterruptedInASection(t *testing.T) {
 	before, err := os.ReadFile(page)
 	require.NoError(t, err)
 
-	again, _ := command(t, "baseline", "--from", runs[0], "--file", page, "--sections", "allocations", "--operations", "10000")
+	again, _ := command(t, "baseline", "--from", runs[0], "--file", page, "--sections", "allocations", "--operations",
+		"10000")
 	stderr, err := again.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, again.Start())

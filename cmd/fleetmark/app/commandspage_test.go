@@ -70,7 +70,8 @@ func helpAsMarkdown(cmd *cobra.Command) string {
 	}
 	b.WriteString("```text\n" + cmd.UseLine() + "\n```\n\n")
 	if cmd.HasExample() {
-		b.WriteString("Examples:\n\n```text\n" + regexp.MustCompile(`(?m)^  `).ReplaceAllString(cmd.Example, "") + "\n```\n\n")
+		b.WriteString("Examples:\n\n```text\n" + regexp.MustCompile(`(?m)^  `).ReplaceAllString(cmd.Example, "") +
+			"\n```\n\n")
 	}
 	var rows [][]string
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {

@@ -54,7 +54,8 @@ func TestMain_twice(t *testing.T) {
 func TestMain_runsTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for i, devices := range []string{"3", "5"} {
-		args := []string{"run", "--devices", devices, "--size", "1KiB", "--repeat", "1", "--profiled", "0", "--warmup", "0", "--no-progress", "--json"}
+		args := []string{"run", "--devices", devices, "--size", "1KiB", "--repeat", "1", "--profiled", "0", "--warmup", "0",
+			"--no-progress", "--json"}
 		if i == 1 {
 			args = append(args, "--set", "thresholds=[ops/s < 1/h]")
 		}

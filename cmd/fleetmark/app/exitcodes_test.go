@@ -57,8 +57,10 @@ func inputs(t *testing.T) string {
 		f := &profile.Function{ID: 1, Name: "main.main"}
 		l := &profile.Location{ID: 1, Line: []profile.Line{{Function: f}}}
 		p := &profile.Profile{
-			SampleType: []*profile.ValueType{{Type: kind, Unit: unit}}, PeriodType: &profile.ValueType{Type: kind, Unit: unit}, Period: 1,
-			Function: []*profile.Function{f}, Location: []*profile.Location{l}, Sample: []*profile.Sample{{Location: []*profile.Location{l}, Value: []int64{7}}},
+			SampleType: []*profile.ValueType{{Type: kind, Unit: unit}}, PeriodType: &profile.ValueType{Type: kind, Unit: unit},
+			Period:   1,
+			Function: []*profile.Function{f}, Location: []*profile.Location{l},
+			Sample: []*profile.Sample{{Location: []*profile.Location{l}, Value: []int64{7}}},
 		}
 		var data bytes.Buffer
 		require.NoError(t, p.Write(&data))
@@ -66,9 +68,11 @@ func inputs(t *testing.T) string {
 	}
 	d, err := rundir.Create(dir, "small", results.Run{}.Started, "abcdef")
 	require.NoError(t, err)
-	run := results.Run{Scenario: "small", Status: results.StatusFinished, Valid: true, Repetitions: 1, Machine: results.Machine{GOMAXPROCS: 1}}
+	run := results.Run{Scenario: "small", Status: results.StatusFinished, Valid: true, Repetitions: 1,
+		Machine: results.Machine{GOMAXPROCS: 1}}
 	require.NoError(t, d.WriteRun(run))
-	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "small", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
+	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "small", Op: "push", Ops: 1,
+		Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
 	require.NoError(t, d.WriteRun(run))
 	require.NoError(t, d.Close())
 	require.NoError(t, os.Rename(d.Path(), filepath.Join(dir, "run")))
@@ -99,8 +103,10 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "run small.yaml --fleet http://127.0.0.1:1", said: "does not answer"},
 		{code: cli.ExitUsage, args: "run small.yaml --baseline typo.yaml", said: "typo.yaml:1:"},
 		{code: cli.ExitPass, args: "run small.yaml --no-progress", said: "there is none"},
-		{code: cli.ExitPass, args: "run small.yaml --no-progress", said: "there is none", env: []string{"TMPDIR=" + nowhere, "HOME=", "PATH="}},
-		{code: cli.ExitInconclusive, args: "run small.yaml --no-progress --baseline nowhere.md", said: "nowhere.md: there is none"},
+		{code: cli.ExitPass, args: "run small.yaml --no-progress", said: "there is none",
+			env: []string{"TMPDIR=" + nowhere, "HOME=", "PATH="}},
+		{code: cli.ExitInconclusive, args: "run small.yaml --no-progress --baseline nowhere.md",
+			said: "nowhere.md: there is none"},
 		{code: cli.ExitInvalid, args: "run all-fail.yaml --no-progress", said: "3 of 3"},
 		{code: cli.ExitRegressed, args: "run unmet.yaml --no-progress", said: "operations failed"},
 		{code: cli.ExitUsage, args: "scenarios list more", said: "unknown command"},
@@ -110,7 +116,8 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitPass, args: "compare a.txt a.txt"},
 		{code: cli.ExitUsage, args: "compare a.txt a.txt --alpha 2", said: "--alpha 2: want above 0 and at most 1"},
 		{code: cli.ExitUsage, args: "compare a.txt a.txt --alpha 0", said: "--alpha 0: want above 0 and at most 1"},
-		{code: cli.ExitUsage, args: "compare a.txt a.txt --confidence -1", said: "--confidence -1: want above 0 and at most 1"},
+		{code: cli.ExitUsage, args: "compare a.txt a.txt --confidence -1",
+			said: "--confidence -1: want above 0 and at most 1"},
 		{code: cli.ExitUsage, args: "compare a.txt --filter ((", said: "filter: syntax error"},
 		{code: cli.ExitUsage, args: "compare a.txt --row ((", said: "row: syntax error"},
 		{code: cli.ExitUsage, args: "compare a.txt --filter .name:nosuch", said: "the filter leaves no result"},
@@ -123,16 +130,24 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "nobody", in: "tree"},
 		{code: cli.ExitUsage, args: "gate --base nosuch", said: "no such revision", in: "tree"},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "git", in: "tree", env: []string{"PATH="}},
-		{code: cli.ExitUsage, args: "gate --base HEAD", said: "go is not installed, or not in PATH", in: "tree", env: []string{withoutGo}},
-		{code: cli.ExitUsage, args: "gate --base HEAD", said: "git", in: "tree", env: []string{"GIT_TEST_ASSUME_DIFFERENT_OWNER=1"}},
-		{code: cli.ExitUsage, args: "gate --base HEAD", said: "cache", in: "tree", env: []string{"HOME=", "GOCACHE=", "XDG_CACHE_HOME="}},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "go is not installed, or not in PATH", in: "tree",
+			env: []string{withoutGo}},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "git", in: "tree",
+			env: []string{"GIT_TEST_ASSUME_DIFFERENT_OWNER=1"}},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "cache", in: "tree",
+			env: []string{"HOME=", "GOCACHE=", "XDG_CACHE_HOME="}},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: nowhere, in: "tree", env: []string{"TMPDIR=" + nowhere}},
 		{code: cli.ExitUsage, args: "gate --base HEAD --bench A", said: "no git repository here"},
-		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "git is not installed", in: "tree", env: []string{"PATH="}},
-		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "go is not installed", in: "tree", env: []string{withoutGo}},
-		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "safe.directory", in: "tree", env: []string{"GIT_TEST_ASSUME_DIFFERENT_OWNER=1"}},
-		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "cache", in: "tree", env: []string{"HOME=", "GOCACHE=", "XDG_CACHE_HOME="}},
-		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "set TMPDIR", in: "tree", env: []string{"TMPDIR=" + nowhere}},
+		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "git is not installed", in: "tree",
+			env: []string{"PATH="}},
+		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "go is not installed", in: "tree",
+			env: []string{withoutGo}},
+		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "safe.directory", in: "tree",
+			env: []string{"GIT_TEST_ASSUME_DIFFERENT_OWNER=1"}},
+		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "cache", in: "tree",
+			env: []string{"HOME=", "GOCACHE=", "XDG_CACHE_HOME="}},
+		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./delivery", said: "set TMPDIR", in: "tree",
+			env: []string{"TMPDIR=" + nowhere}},
 		{code: cli.ExitUsage, args: "gate --base HEAD --bench A ./cmd/fleetmark", said: "cmd/fleetmark", in: "tree"},
 		{code: cli.ExitUsage, args: "gate --bench A --baseline nosuch.md", said: "nosuch.md"},
 		{code: cli.ExitUsage, args: "runs empty", said: "empty"},
@@ -144,7 +159,8 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "report nowhere", said: "nowhere"},
 		{code: cli.ExitUsage, args: "report empty", said: "empty"},
 		{code: cli.ExitUsage, args: "report run --html nowhere/page.html", said: "--html nowhere/page.html"},
-		{code: cli.ExitUsage, args: "report run --github", said: "GITHUB_STEP_SUMMARY isn't set", env: []string{"GITHUB_STEP_SUMMARY="}},
+		{code: cli.ExitUsage, args: "report run --github", said: "GITHUB_STEP_SUMMARY isn't set",
+			env: []string{"GITHUB_STEP_SUMMARY="}},
 		{code: cli.ExitUsage, args: "profile", said: "wants a command"},
 		{code: cli.ExitUsage, args: "profile top empty", said: "empty"},
 		{code: cli.ExitUsage, args: "profile top 1.pb.gz --sample-index nosuch", said: "holds no such number"},

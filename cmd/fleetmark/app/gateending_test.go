@@ -98,7 +98,8 @@ func TestGateBase_removesWhatAKilledOneLeft(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 1)
 
-	next := fleetmark(t, g.dir, []string{"TMPDIR=" + g.temporary}, "gate", "--base", "nonesuch", "gate-push", "--no-progress")
+	next := fleetmark(t, g.dir, []string{"TMPDIR=" + g.temporary}, "gate", "--base", "nonesuch", "gate-push",
+		"--no-progress")
 	require.Equal(t, cli.ExitUsage, next.code, next.stderr)
 	left, err = os.ReadDir(g.temporary)
 	require.NoError(t, err)

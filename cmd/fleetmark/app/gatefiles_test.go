@@ -31,25 +31,33 @@ type gateFiles struct {
 }
 
 func newGateFiles() *gateFiles {
-	machine := results.Machine{OS: "linux", Arch: "amd64", Cores: 2, GOMAXPROCS: 2, GoVersion: "go1.26.0", Identity: "0123456789ab"}
+	machine := results.Machine{OS: "linux", Arch: "amd64", Cores: 2, GOMAXPROCS: 2, GoVersion: "go1.26.0",
+		Identity: "0123456789ab"}
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	counts := results.Counts{Devices: 50, Updated: 50}
 	var records []results.Record
 	for i := range 6 {
 		noise := float64(i)
 		for _, op := range []string{"push", "deliver"} {
-			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 50, Values: []results.Value{
-				{Unit: "ns/op", Value: 1000 + noise}, {Unit: "ops/s", Value: 900 - noise}, {Unit: "B/op", Value: 24}, {Unit: "allocs/op", Value: 1},
-				{Unit: "requests/device", Value: 2}, {Unit: "wire-B/device", Value: 1973}, {Unit: "retries/device", Value: 0}, {Unit: "failed/device", Value: 0},
-			}})
+			records = append(records, results.Record{Scenario: "rollout", Op: op, Repetition: i + 1, Ops: 50,
+				Values: []results.Value{
+					{Unit: "ns/op", Value: 1000 + noise}, {Unit: "ops/s", Value: 900 - noise}, {Unit: "B/op", Value: 24},
+					{Unit: "allocs/op", Value: 1},
+					{Unit: "requests/device", Value: 2}, {Unit: "wire-B/device", Value: 1973}, {Unit: "retries/device", Value: 0},
+					{Unit: "failed/device", Value: 0},
+				}})
 		}
 	}
 	return &gateFiles{
-		base: baseline.Page{Machine: machine, Revision: "1111111", GoVersion: "go1.26.0", Created: start, Scenarios: []baseline.Scenario{
-			{Name: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Repetitions: 6, Counts: counts, Records: records},
-		}},
-		run: results.Run{ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Seed: 1, Machine: machine,
-			Revision: "2222222", Started: start, Finished: start.Add(time.Minute), Status: results.StatusFinished, Repetitions: 6, Valid: true, Counts: counts},
+		base: baseline.Page{Machine: machine, Revision: "1111111", GoVersion: "go1.26.0", Created: start,
+			Scenarios: []baseline.Scenario{
+				{Name: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Repetitions: 6, Counts: counts,
+					Records: records},
+			}},
+		run: results.Run{ID: "1a2b3c", Scenario: "rollout", WorkloadDigest: "aa", Command: "fleetmark run rollout", Seed: 1,
+			Machine:  machine,
+			Revision: "2222222", Started: start, Finished: start.Add(time.Minute), Status: results.StatusFinished,
+			Repetitions: 6, Valid: true, Counts: counts},
 		records: copied(records),
 		args:    []string{"--baseline", "page.md", "--run", "run"},
 	}

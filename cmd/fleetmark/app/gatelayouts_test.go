@@ -34,21 +34,24 @@ type codeChange struct {
 // functions elsewhere.
 func codeMoves(n int) (all []codeChange) {
 	files := []string{"client.go", "lean.go", "exchange.go", "pool.go", "protocol.go", "answer.go"}
-	unused := [][2]string{{"container/ring", "text/scanner"}, {"index/suffixarray", "container/ring"}, {"text/tabwriter", "archive/tar"}, {"encoding/csv", "expvar"}}
+	unused := [][2]string{{"container/ring", "text/scanner"}, {"index/suffixarray", "container/ring"},
+		{"text/tabwriter", "archive/tar"}, {"encoding/csv", "expvar"}}
 	for i := range n {
 		round, file := i/5, files[i%len(files)]
 		switch i % 5 {
 		case 0:
-			all = append(all, codeChange{fmt.Sprintf("function %d of %s at its end", round, file), func(t *testing.T, root string) {
-				path := filepath.Join(root, "delivery", file)
-				text := readFile(t, path)
-				at := functionsOf(t, path)
-				f := at[(1+round)%(len(at)-1)]
-				writeFile(t, path, text[:f.begin]+text[f.end:]+"\n"+text[f.begin:f.end]+"\n")
-			}})
+			all = append(all, codeChange{fmt.Sprintf("function %d of %s at its end", round, file),
+				func(t *testing.T, root string) {
+					path := filepath.Join(root, "delivery", file)
+					text := readFile(t, path)
+					at := functionsOf(t, path)
+					f := at[(1+round)%(len(at)-1)]
+					writeFile(t, path, text[:f.begin]+text[f.end:]+"\n"+text[f.begin:f.end]+"\n")
+				}})
 		case 1:
-			all = append(all, codeChange{fmt.Sprintf("a function and a table of %d bytes that nothing uses", 1000*(round+1)), func(t *testing.T, root string) {
-				writeFile(t, filepath.Join(root, "delivery", "unused.go"), fmt.Sprintf(`package delivery
+			all = append(all, codeChange{fmt.Sprintf("a function and a table of %d bytes that nothing uses", 1000*(round+1)),
+				func(t *testing.T, root string) {
+					writeFile(t, filepath.Join(root, "delivery", "unused.go"), fmt.Sprintf(`package delivery
 
 // UnusedTable is filled at the start, so that the linker keeps it and what fills it.
 var UnusedTable = unused()
@@ -60,12 +63,14 @@ func unused() (table [%d]byte) {
 	return table
 }
 `, 1000*(round+1)))
-			}})
+				}})
 		case 2:
 			pair := unused[round%len(unused)]
-			all = append(all, codeChange{"imports of " + pair[0] + " and " + pair[1] + " that nothing uses", func(t *testing.T, root string) {
-				writeFile(t, filepath.Join(root, "delivery", "unused.go"), fmt.Sprintf("package delivery\n\nimport (\n\t_ %q\n\t_ %q\n)\n", pair[0], pair[1]))
-			}})
+			all = append(all, codeChange{"imports of " + pair[0] + " and " + pair[1] + " that nothing uses",
+				func(t *testing.T, root string) {
+					writeFile(t, filepath.Join(root, "delivery", "unused.go"),
+						fmt.Sprintf("package delivery\n\nimport (\n\t_ %q\n\t_ %q\n)\n", pair[0], pair[1]))
+				}})
 		case 3:
 			all = append(all, codeChange{file + " under another name", func(t *testing.T, root string) {
 				path := filepath.Join(root, "delivery", file)
@@ -159,7 +164,8 @@ func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 	git("clone", "-q", "../../..", root)
 	gate := func(name string) (judged, time.Duration) {
 		began := time.Now()
-		cmd := exec.CommandContext(t.Context(), filepath.Join(built, "fleetmark"), "gate", "--base", "HEAD", "--no-explain", "--json", "--no-progress", "--seed", strconv.Itoa(len(name)))
+		cmd := exec.CommandContext(t.Context(), filepath.Join(built, "fleetmark"), "gate", "--base", "HEAD", "--no-explain",
+			"--json", "--no-progress", "--seed", strconv.Itoa(len(name)))
 		cmd.Dir = root
 		out, err := cmd.Output()
 		if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || ok && failed.ExitCode() == 2 {
@@ -194,7 +200,8 @@ func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 				text := readFile(t, path)
 				const push = "u *Update, fresh bool) *Error {\n"
 				require.Equal(t, 1, strings.Count(text, push))
-				writeFile(t, path, strings.Replace(text, push, push+fmt.Sprintf("\tif extraSteps(%d) == 1 {\n\t\treturn nil\n\t}\n", steps), 1))
+				writeFile(t, path, strings.Replace(text, push,
+					push+fmt.Sprintf("\tif extraSteps(%d) == 1 {\n\t\treturn nil\n\t}\n", steps), 1))
 			}
 			j, took := gate(name)
 			for _, r := range j.Rows {
@@ -204,7 +211,8 @@ func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 			}
 			verdicts[j.Verdict]++
 			seconds = append(seconds, took.Seconds())
-			t.Logf("slower %t, %d: %s: %s (%s); %.0f s, %d pairs, %d layouts", slower, i, name, j.Verdict, j.Reason, took.Seconds(), j.Pairs, j.Layouts)
+			t.Logf("slower %t, %d: %s: %s (%s); %.0f s, %d pairs, %d layouts", slower, i, name, j.Verdict, j.Reason,
+				took.Seconds(), j.Pairs, j.Layouts)
 			for _, r := range j.Rows {
 				if strings.Contains(r.Note, "layout") {
 					t.Logf("    %s %s %s: %s", r.Scenario, r.Op, r.Unit, r.Note)
@@ -214,7 +222,8 @@ func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 			git("-C", root, "clean", "-qfd", "delivery")
 		}
 		slices.Sort(seconds)
-		t.Logf("slower %t: %v; %.0f s (%.0f to %.0f)", slower, verdicts, seconds[len(seconds)/2], seconds[0], seconds[len(seconds)-1])
+		t.Logf("slower %t: %v; %.0f s (%.0f to %.0f)", slower, verdicts, seconds[len(seconds)/2], seconds[0],
+			seconds[len(seconds)-1])
 		if slower {
 			require.GreaterOrEqual(t, verdicts["regressed"], n-n/20)
 		} else {

@@ -101,7 +101,8 @@ func TestGateOfAMetricNobodyKnows(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/m\n"), 0o600))
 	for direction, code := range map[string]int{"lower": cli.ExitRegressed, "higher": cli.ExitPass} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "fleetmark.yaml"), []byte(`units: {"widgets": {better: `+direction+"}}\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "fleetmark.yaml"),
+			[]byte(`units: {"widgets": {better: `+direction+"}}\n"), 0o600))
 		got = gate()
 		require.Equal(t, code, got.code, got.stderr)
 		require.Contains(t, got.stdout, "widgets", direction)

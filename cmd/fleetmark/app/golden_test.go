@@ -52,13 +52,18 @@ func goldenMachine() results.Machine {
 func goldenRecords(scenario string, repetitions int, slower, requests float64) (list []results.Record) {
 	for i := range repetitions {
 		wobble := 1 + 0.01*float64(i*5%7-3)/3
-		list = append(list, results.Record{Scenario: scenario, Op: "push", Repetition: i + 1, Ops: 4000, Values: []results.Value{
-			{Unit: "ns/op", Value: math.Round(1.01e6 * slower * wobble)}, {Unit: "p50-ns/op", Value: math.Round(0.95e6 * wobble)},
-			{Unit: "p90-ns/op", Value: math.Round(1.1e6 * wobble)}, {Unit: "p95-ns/op", Value: math.Round(1.2e6 * wobble)},
-			{Unit: "p99-ns/op", Value: math.Round(1.32e6 * slower * wobble)}, {Unit: "p99.9-ns/op", Value: math.Round(2.4e6 * wobble)},
-			{Unit: "cpu-ns/op", Value: math.Round(31e3 * wobble)}, {Unit: "allocs/op", Value: 30}, {Unit: "B/op", Value: 2771 + float64(i%3)},
-			{Unit: "failed/device", Value: 0}, {Unit: "requests/device", Value: requests}, {Unit: "wire-B/device", Value: 4250 * requests},
-		}}, results.Record{Scenario: scenario, Op: "deliver", Repetition: i + 1, Ops: 4000, Values: []results.Value{
+		list = append(list, results.Record{Scenario: scenario, Op: "push", Repetition: i + 1, Ops: 4000,
+			Values: []results.Value{
+				{Unit: "ns/op", Value: math.Round(1.01e6 * slower * wobble)},
+				{Unit: "p50-ns/op", Value: math.Round(0.95e6 * wobble)},
+				{Unit: "p90-ns/op", Value: math.Round(1.1e6 * wobble)}, {Unit: "p95-ns/op", Value: math.Round(1.2e6 * wobble)},
+				{Unit: "p99-ns/op", Value: math.Round(1.32e6 * slower * wobble)},
+				{Unit: "p99.9-ns/op", Value: math.Round(2.4e6 * wobble)},
+				{Unit: "cpu-ns/op", Value: math.Round(31e3 * wobble)}, {Unit: "allocs/op", Value: 30},
+				{Unit: "B/op", Value: 2771 + float64(i%3)},
+				{Unit: "failed/device", Value: 0}, {Unit: "requests/device", Value: requests},
+				{Unit: "wire-B/device", Value: 4250 * requests},
+			}}, results.Record{Scenario: scenario, Op: "deliver", Repetition: i + 1, Ops: 4000, Values: []results.Value{
 			{Unit: "ops/s", Value: math.Round(60e3 / slower / wobble)}, {Unit: "MB/s", Value: math.Round(245 / slower / wobble)},
 			{Unit: "p50-ns/op", Value: math.Round(1.9e6 * wobble)}, {Unit: "p99-ns/op", Value: math.Round(2.64e6 * wobble)},
 			{Unit: "peak-rss-B", Value: 48 << 20},
@@ -73,7 +78,8 @@ func goldenRun(scenario string) *rundir.Loaded {
 	run := &rundir.Loaded{
 		Path: "runs/20261123T082700Z-" + scenario + "-1a2b3c",
 		Run: results.Run{
-			Schema: 1, ID: "1a2b3c", Scenario: scenario, WorkloadDigest: "sha256:aa", Command: "fleetmark run " + scenario + " --seed 7", Seed: 7,
+			Schema: 1, ID: "1a2b3c", Scenario: scenario, WorkloadDigest: "sha256:aa",
+			Command: "fleetmark run " + scenario + " --seed 7", Seed: 7,
 			Spec: []byte(`{"name":"` + scenario + `","fleet":{"devices":4000}}`), Machine: goldenMachine(),
 			Revision: "5d3d764", Started: begun, Finished: begun.Add(90 * time.Second),
 			Status: results.StatusFinished, Repetitions: 6, Valid: true,
@@ -83,8 +89,9 @@ func goldenRun(scenario string) *rundir.Loaded {
 				CPUFraction: 0.5, LatenessP99NS: 1_500_000, GCCPUFraction: 0.012, PeakResidentBytes: 32 << 20, Dials: 4000,
 				Pacing:         &results.Pacing{StarvedFraction: 0.25, BusyWorkersPeak: 64, TimerLatenessP99NS: 2_000_000},
 				Ports:          &results.LocalPorts{First: 32768, Last: 60999, TimeWait: 12},
-				ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20}, Interference: &results.Interference{OthersFraction: 0.013},
-				Profiling: &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1},
+				ReferenceSpeed: &results.ReferenceSpeed{RoundTripNS: 15400, Blocks: 20},
+				Interference:   &results.Interference{OthersFraction: 0.013},
+				Profiling:      &results.Profiling{TimedCPUNS: 17_000, ProfiledCPUNS: 17_340, Repetitions: 1},
 			},
 			Transport: "lean", Addressing: "ip",
 		},
@@ -92,7 +99,9 @@ func goldenRun(scenario string) *rundir.Loaded {
 	}
 	for range 6 {
 		run.RepetitionCounts = append(run.RepetitionCounts, run.Counts)
-		run.Operations = append(run.Operations, results.Operations{Planned: 4100, Started: 4000, Succeeded: 4000, NotSent: 100, PlanNS: 3e9, DrainNS: 2e8, EndedInPlan: 3900, SucceededInPlan: 3900})
+		run.Operations = append(run.Operations,
+			results.Operations{Planned: 4100, Started: 4000, Succeeded: 4000, NotSent: 100, PlanNS: 3e9, DrainNS: 2e8,
+				EndedInPlan: 3900, SucceededInPlan: 3900})
 	}
 	return run
 }
@@ -115,7 +124,8 @@ func goldenThresholds() []results.ThresholdOutcome {
 		{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Value: 0.05, Samples: 6, Measured: true},
 		{Threshold: "ops/s > 1/s", Op: "deliver", Unit: "ops/s", Value: 900, Samples: 6, Measured: true, Held: true},
 		{Threshold: "p99-ns/op < 1s", Op: "push", Unit: "p99-ns/op"},
-		{Threshold: "p99.9-ns/op < 1s", Op: "push", Unit: "p99.9-ns/op", Value: 2e6, Samples: 6, Measured: true, Undecided: "8 operations: a p99.9 wants 10,000"},
+		{Threshold: "p99.9-ns/op < 1s", Op: "push", Unit: "p99.9-ns/op", Value: 2e6, Samples: 6, Measured: true,
+			Undecided: "8 operations: a p99.9 wants 10,000"},
 	}
 }
 
@@ -128,7 +138,8 @@ func goldenEvidence() report.Evidence {
 	e := report.Evidence{Latency: []report.Latency{{Op: "push", Histogram: h}}}
 	for i := range 30 {
 		e.Failures = append(e.Failures, report.Failure{
-			Repetition: 1 + i%2, Device: i, Operation: "push", Class: []string{"integrity", "timeout", "integrity"}[i%3], Status: 200, Attempts: 2, Error: "push device: it said <no>",
+			Repetition: 1 + i%2, Device: i, Operation: "push", Class: []string{"integrity", "timeout", "integrity"}[i%3],
+			Status: 200, Attempts: 2, Error: "push device: it said <no>",
 		})
 	}
 	return e
@@ -189,7 +200,8 @@ func goldenRuns() map[string]goldenRunCase {
 			for i := range 2 {
 				r.Rollouts = append(r.Rollouts, results.Rollout{Stopped: true, Waves: []results.Wave{
 					{Number: 1, Share: 0.01, Size: 40, Reached: 40, Updated: 40, SoakNS: 5e9, Ended: true, Why: "no device failed"},
-					{Number: 2, Share: 0.1, Size: 360, Reached: 20 + i, Updated: 15, Failed: 5 + i, Stopped: true, Why: "stopped: 25% failed, more than 5%"},
+					{Number: 2, Share: 0.1, Size: 360, Reached: 20 + i, Updated: 15, Failed: 5 + i, Stopped: true,
+						Why: "stopped: 25% failed, more than 5%"},
 				}})
 			}
 		}),
@@ -198,22 +210,27 @@ func goldenRuns() map[string]goldenRunCase {
 			r.RepetitionCounts, r.Operations, r.Counts = nil, nil, results.Counts{Devices: 10}
 			r.Partial = &results.Partial{
 				Repetition: 1, Of: 1, Seconds: 720, PlannedSeconds: 1800, Planned: 36_000, Succeeded: 14_395, Failed: 5,
-				Counts: results.Counts{Devices: 10, Updated: 9, Failed: 1}, Contradictions: []string{"device 3: it received <2> pushes"},
+				Counts:         results.Counts{Devices: 10, Updated: 9, Failed: 1},
+				Contradictions: []string{"device 3: it received <2> pushes"},
 				Values: []results.PartialValue{
-					{Op: "push", Unit: "ops/s", Value: 20}, {Op: "push", Unit: "p99.9-ns/op", Value: 9.2e9, Few: 8}, {Op: "push", Unit: "failed/device", Value: 0.02},
+					{Op: "push", Unit: "ops/s", Value: 20}, {Op: "push", Unit: "p99.9-ns/op", Value: 9.2e9, Few: 8},
+					{Op: "push", Unit: "failed/device", Value: 0.02},
 				},
 			}
 		}),
 		"interrupted": of(page(), func(r *rundir.Loaded) { r.Status = results.StatusInterrupted }),
 		"hostile": of(page(), func(r *rundir.Loaded) {
 			for _, s := range []*string{
-				&r.Path, &r.WorkloadDigest, &r.Command, &r.Revision, &r.Transport, &r.Addressing, &r.Machine.CPU, &r.Machine.Kernel, &r.Machine.OS,
+				&r.Path, &r.WorkloadDigest, &r.Command, &r.Revision, &r.Transport, &r.Addressing, &r.Machine.CPU,
+				&r.Machine.Kernel, &r.Machine.OS,
 			} {
 				*s = hostile
 			}
 			r.Valid, r.Invalid, r.Warnings, r.Notes = false, []string{hostile}, []string{hostile}, []string{hostile, hostile}
-			r.Thresholds = []results.ThresholdOutcome{{Threshold: hostile, Op: hostile, Unit: hostile, Value: 1e300, Measured: true}}
-			r.Records = append(r.Records, results.Record{Scenario: "rollout", Op: "a|b`<i>", Repetition: 1, Ops: 1, Values: []results.Value{{Unit: "c|d&*", Value: 1}}})
+			r.Thresholds = []results.ThresholdOutcome{{Threshold: hostile, Op: hostile, Unit: hostile, Value: 1e300,
+				Measured: true}}
+			r.Records = append(r.Records, results.Record{Scenario: "rollout", Op: "a|b`<i>", Repetition: 1, Ops: 1,
+				Values: []results.Value{{Unit: "c|d&*", Value: 1}}})
 		}),
 	}
 	thresholds := cases["thresholds"]
@@ -247,7 +264,8 @@ func goldenGates() map[string]*report.Document {
 		for _, run := range runs {
 			sides = append(sides, report.RunSide(*run))
 			judged = append(judged, judge.ScenarioResult{
-				Scenario: run.Scenario, Run: run.Path, Revision: run.Revision, Judgement: judge.Judge(base, run.Run, run.Records, p),
+				Scenario: run.Scenario, Run: run.Path, Revision: run.Revision,
+				Judgement: judge.Judge(base, run.Run, run.Records, p),
 			})
 		}
 		facts := report.GateFacts{Portable: p.Portable, Baseline: "BASELINE_METRICS.md", Revision: base.Revision}
@@ -265,8 +283,10 @@ func goldenGates() map[string]*report.Document {
 	add("another_workload", judge.Policy{}, cases["another_workload"].base, nil, cases["another_workload"].run)
 	add("invalid", judge.Policy{}, cases["invalid"].base, nil, cases["invalid"].run)
 	add("thresholds", judge.Policy{}, goldenBaseline(10, "rollout"), nil, failed)
-	add("several", judge.Policy{}, goldenBaseline(10, "rollout", "throughput", "soak"), []string{"rollout", "throughput", "soak", "nowhere"}, goldenRun("rollout"), slow)
-	add("several_pass", judge.Policy{}, goldenBaseline(10, "rollout", "throughput"), nil, goldenRun("rollout"), goldenRun("throughput"))
+	add("several", judge.Policy{}, goldenBaseline(10, "rollout", "throughput", "soak"),
+		[]string{"rollout", "throughput", "soak", "nowhere"}, goldenRun("rollout"), slow)
+	add("several_pass", judge.Policy{}, goldenBaseline(10, "rollout", "throughput"), nil, goldenRun("rollout"),
+		goldenRun("throughput"))
 	add("hostile", judge.Policy{}, cases["hostile"].base, nil, cases["hostile"].run)
 	return gates
 }
@@ -283,13 +303,16 @@ func newGoldenTurn(slower float64) *goldenTurn {
 	g := &goldenTurn{
 		in: report.Input{
 			Scenario: "gate", Command: "fleetmark gate --base main", Measured: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC),
-			Base: report.Side{Label: "main", Revision: "5d3d764aaaaaaaaaaaaa", Machine: &machine, Records: goldenRecords("gate-push", 12, 1, 2)},
-			Now:  report.Side{Label: "now", Revision: "0badcafebbbbbbbbbbbb+dirty", Machine: &machine, Records: goldenRecords("gate-push", 12, slower, 2)},
+			Base: report.Side{Label: "main", Revision: "5d3d764aaaaaaaaaaaaa", Machine: &machine,
+				Records: goldenRecords("gate-push", 12, 1, 2)},
+			Now: report.Side{Label: "now", Revision: "0badcafebbbbbbbbbbbb+dirty", Machine: &machine,
+				Records: goldenRecords("gate-push", 12, slower, 2)},
 		},
 		how: report.ABTest{
 			Scenarios: []string{"gate-push"}, Machine: &machine, Harness: abtest.CurrentHarness,
-			Base: "5d3d764aaaaaaaaaaaaa", BaseState: "5d3d764aaaaa", Now: "0badcafebbbbbbbbbbbb+dirty", NowState: "0badcafebbbb and 2 changed files",
-			Changed: []string{"delivery/client.go", "a\x1b[31m"}, Differences: []string{"toolchain: go1.25.1, now go1.26.8"},
+			Base: "5d3d764aaaaaaaaaaaaa", BaseState: "5d3d764aaaaa", Now: "0badcafebbbbbbbbbbbb+dirty",
+			NowState: "0badcafebbbb and 2 changed files",
+			Changed:  []string{"delivery/client.go", "a\x1b[31m"}, Differences: []string{"toolchain: go1.25.1, now go1.26.8"},
 			Pairs: 12, Dropped: 1, Elapsed: 34 * time.Second, Layouts: 8, LayoutsElapsed: 61 * time.Second,
 		},
 	}
@@ -313,19 +336,25 @@ func newGoldenTurn(slower float64) *goldenTurn {
 // explain gives a comparison two causes, and one that couldn't be found.
 func (g *goldenTurn) explain() {
 	low, high := 0.7, 1.2
-	g.in.Causes = []report.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu", Flame: "runs/explained/cpu/flame.html", Explanation: &explain.Explanation{
-		Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01, Tests: 99, Notes: []string{"profiled on different machines"},
-		Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
-		Causes: []explain.Cause{{
-			Function: "own/<delivery>.(*Client).push", Change: explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
-			Share: 0.93, ShareLow: &low, ShareHigh: &high,
-			Lines: []explain.Contribution{{Name: "client.go:77", Delta: 1300}}, Callees: []explain.Contribution{{Name: "crypto/sha256.block", Delta: 1200}},
-			Callers: []explain.Contribution{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
-		}},
-		Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
-	}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"), Explanation: &explain.Explanation{
-		Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{}, Functions: []explain.Function{},
-	}}}
+	g.in.Causes = []report.Cause{{Scenario: "gate-push", Kind: profiles.CPU, Dir: "runs/explained/cpu",
+		Flame: "runs/explained/cpu/flame.html", Explanation: &explain.Explanation{
+			Unit: "nanoseconds", Sample: "cpu", Paired: true, Base: 50, Now: 50, Operations: [2]int64{1000, 900}, Alpha: 0.01,
+			Tests: 99, Notes: []string{"profiled on different machines"},
+			Total: explain.Change{Base: 17_000, Now: 18_500, Delta: 1500, Low: 1200, High: 1800, P: 0.0002, Significant: true},
+			Causes: []explain.Cause{{
+				Function: "own/<delivery>.(*Client).push",
+				Change:   explain.Change{Now: 1400, Delta: 1400, Low: 1200, High: 1600, P: 0.0002, Significant: true},
+				Share:    0.93, ShareLow: &low, ShareHigh: &high,
+				Lines:   []explain.Contribution{{Name: "client.go:77", Delta: 1300}},
+				Callees: []explain.Contribution{{Name: "crypto/sha256.block", Delta: 1200}},
+				Callers: []explain.Contribution{{Name: "own/delivery.(*Client).Push client.go:60", Delta: 1400}},
+			}},
+			Functions: []explain.Function{{Name: "crypto/sha256.block", Change: explain.Change{Delta: 1200, Significant: true}}},
+		}}, {Scenario: "gate-push", Kind: profiles.Allocs, Dir: "runs/explained/allocs", FlameErr: errors.New("no home"),
+		Explanation: &explain.Explanation{
+			Unit: "bytes", Sample: "alloc_space", Paired: true, Base: 8, Now: 8, Causes: []explain.Cause{},
+			Functions: []explain.Function{},
+		}}}
 	g.how.Unexplained = errors.New("block of gate-push: nobody waits")
 }
 
@@ -354,7 +383,8 @@ func goldenTurns() map[string]*report.Document {
 // goldenPages names the inputs of which a page of HTML is kept: each has a section that no other
 // one has.
 func goldenPages() []string {
-	return []string{"run-broken_off", "run-hostile", "run-inconclusive", "run-no_baseline", "run-thresholds", "run-waves", "gate-several", "base-regressed"}
+	return []string{"run-broken_off", "run-hostile", "run-inconclusive", "run-no_baseline", "run-thresholds",
+		"run-waves", "gate-several", "base-regressed"}
 }
 
 // goldenForms renders every input in every text form. The key is the form and the input.

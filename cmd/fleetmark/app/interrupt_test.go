@@ -27,9 +27,11 @@ func TestInterruptedBeforeAnythingBegan(t *testing.T) {
 	run := filepath.Join(dir, "run")
 	d, err := rundir.Create(run, "rollout", results.Run{}.Started, "abcdef")
 	require.NoError(t, err)
-	measured := results.Run{Scenario: "rollout", Status: results.StatusFinished, Valid: true, Machine: results.Machine{GOMAXPROCS: 1}}
+	measured := results.Run{Scenario: "rollout", Status: results.StatusFinished, Valid: true,
+		Machine: results.Machine{GOMAXPROCS: 1}}
 	require.NoError(t, d.WriteRun(measured))
-	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "rollout", Op: "push", Ops: 1, Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
+	require.NoError(t, d.AppendRepetition([]results.Record{{Scenario: "rollout", Op: "push", Ops: 1,
+		Values: []results.Value{{Unit: "ns/op", Value: 1}}}}))
 	require.NoError(t, d.WriteRun(measured))
 	require.NoError(t, d.Close())
 	for _, args := range [][]string{
@@ -133,7 +135,8 @@ func TestInterruptedBeforeTheFirstRepetition(t *testing.T) {
 			require.True(t, o.Valid)
 			require.Empty(t, o.Results[0].Invalid)
 		} else {
-			require.Equal(t, "interrupted: 0 of the timed repetitions were measured, and are kept\nrun: "+strings.TrimPrefix(run, dir+"/")+"\n", stdout.String())
+			require.Equal(t, "interrupted: 0 of the timed repetitions were measured, and are kept\nrun: "+
+				strings.TrimPrefix(run, dir+"/")+"\n", stdout.String())
 		}
 		report, err := os.ReadFile(filepath.Join(run, rundir.ReportFile))
 		require.NoError(t, err)

@@ -76,13 +76,15 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 		ops = map[string]int{"push": run.Repetitions, "verify": run.Repetitions, "deliver": run.Repetitions}
 	}
 	require.Equal(t, ops, samples, "a sample of each operation for each repetition that it counts")
-	require.Contains(t, []int{run.Repetitions, run.Repetitions + 1}, len(run.RepetitionCounts), "the last may be the profiled one")
+	require.Contains(t, []int{run.Repetitions, run.Repetitions + 1}, len(run.RepetitionCounts),
+		"the last may be the profiled one")
 	if len(run.RepetitionCounts) > run.Repetitions {
 		require.Equal(t, perishableRepetitions, run.Repetitions)
 	}
 
 	var files whole
-	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(bytes.NewReader(vouched(t, run, rundir.LatencyFile, said))))
+	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(bytes.NewReader(vouched(t, run, rundir.LatencyFile,
+		said))))
 	for {
 		h, err := reader.NextIntervalHistogram()
 		if errors.Is(err, io.EOF) || h == nil && err == nil {
@@ -164,7 +166,8 @@ func countChanges(t *testing.T, dir string, at int) *changes {
 	require.NoError(t, os.MkdirAll(runs, 0o700))
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	require.NoError(t, err)
-	c := &changes{dir: runs, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), counted: make(chan struct{}), moment: make(chan struct{}, 1), at: at}
+	c := &changes{dir: runs, fd: fd, events: os.NewFile(uintptr(fd), "inotify"), counted: make(chan struct{}),
+		moment: make(chan struct{}, 1), at: at}
 	c.watch(runs)
 	go c.count()
 	return c
@@ -261,7 +264,8 @@ func TestKilledAtSeededMoments(t *testing.T) {
 				return // it had not begun
 			}
 			run, files := requireTruth(t, path)
-			t.Logf("%s, %d repetitions, %d intervals, %d failures, %d profiles, %q", run.Status, run.Repetitions, files.intervals, files.failures, files.profiles, run.Warnings)
+			t.Logf("%s, %d repetitions, %d intervals, %d failures, %d profiles, %q", run.Status, run.Repetitions,
+				files.intervals, files.failures, files.profiles, run.Warnings)
 			if run.Status == results.StatusFinished {
 				require.Equal(t, perishableRepetitions, run.Repetitions)
 				return
@@ -269,7 +273,8 @@ func TestKilledAtSeededMoments(t *testing.T) {
 			require.Equal(t, results.StatusRunning, run.Status)
 			require.Empty(t, run.Verdict)
 			require.NoFileExists(t, filepath.Join(path, rundir.ReportFile))
-			out, err := exec.CommandContext(t.Context(), filepath.Join(built, "fleetmark"), "compare", path, path).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), filepath.Join(built, "fleetmark"), "compare", path,
+				path).CombinedOutput()
 			if run.Repetitions == 0 {
 				require.Error(t, err)
 				require.Contains(t, string(out), "the run holds no samples")

@@ -25,7 +25,8 @@ import (
 var built string
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "fleet" || os.Args[1] == opcostCommand) { // a run within a test starts its own program again
+	if len(os.Args) > 1 && (os.Args[1] == "fleet" ||
+		os.Args[1] == opcostCommand) { // a run within a test starts its own program again
 		os.Exit(Main(os.Args, Options{}))
 	}
 	code := func() int {

@@ -68,7 +68,8 @@ func TestNginx(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	server := exec.CommandContext(ctx, nginx, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", filepath.Join(dir, "nginx.conf"))
+	server := exec.CommandContext(ctx, nginx, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c",
+		filepath.Join(dir, "nginx.conf"))
 	server.Stderr = os.Stderr
 	require.NoError(t, server.Start())
 	defer func() {
@@ -87,7 +88,8 @@ func TestNginx(t *testing.T) {
 	devices := fmt.Sprintf("# the same nginx three times\n127.0.0.1:%[1]d nginx\nhttp://127.0.0.2:%[1]d nginx   # with its scheme\nHTTP://127.0.0.3:%[1]d/\n", port)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "devices.txt"), []byte(devices), 0o600))
 	for _, transport := range []string{"lean", "nethttp"} {
-		cmd := exec.CommandContext(ctx, filepath.Join(built, "fleetmark"), "run", "--devices-from", "devices.txt", "--artifact", "firmware.bin",
+		cmd := exec.CommandContext(ctx, filepath.Join(built, "fleetmark"), "run", "--devices-from", "devices.txt",
+			"--artifact", "firmware.bin",
 			"--set", "artifact.version=9.9.9", "--repeat", "2", "--workers", "2", "--transport", transport, "--no-progress")
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
@@ -102,7 +104,8 @@ func TestNginx(t *testing.T) {
 	require.Equal(t, 2*4*3, strings.Count(string(log), `"GET /version HTTP/1.1" 200`))
 
 	// A version that nginx doesn't run is not delivered, whatever the push's answer.
-	cmd := exec.CommandContext(ctx, filepath.Join(built, "fleetmark"), "run", "--devices-from", "devices.txt", "--artifact", "firmware.bin", "--repeat", "1", "--no-progress")
+	cmd := exec.CommandContext(ctx, filepath.Join(built, "fleetmark"), "run", "--devices-from", "devices.txt",
+		"--artifact", "firmware.bin", "--repeat", "1", "--no-progress")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)

@@ -27,7 +27,8 @@ func TestFileOutputs(t *testing.T) {
 		t.Helper()
 		var stderr bytes.Buffer
 		// The umask is the process's, and so a child's.
-		cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", `umask 027; exec "$0" "$@"`, filepath.Join(built, "fleetmark")}, args...)...)
+		cmd := exec.CommandContext(t.Context(), "/bin/sh",
+			append([]string{"-c", `umask 027; exec "$0" "$@"`, filepath.Join(built, "fleetmark")}, args...)...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stdout, &stderr
 		err := cmd.Run()
 		if args[0] == "gate" && cmd.ProcessState.ExitCode() == cli.ExitInconclusive { // one repetition tells nothing
@@ -108,7 +109,8 @@ func TestFileOutputs(t *testing.T) {
 			for _, flag := range c.flags {
 				var stdout bytes.Buffer
 				fleetmark(t, &stdout, append(strings.Fields(c.command), flag+"=-")...)
-				begins := map[string]string{"--html": "<!DOCTYPE html>", "--junit": "<?xml", "--json": "{", "--out": "<!DOCTYPE html>", "--file": "<!-- fleetmark:baseline"}[flag]
+				begins := map[string]string{"--html": "<!DOCTYPE html>", "--junit": "<?xml", "--json": "{",
+					"--out": "<!DOCTYPE html>", "--file": "<!-- fleetmark:baseline"}[flag]
 				require.True(t, strings.HasPrefix(stdout.String(), begins), "%s: %.300s", flag, stdout.String())
 				require.NotContains(t, stdout.String(), "───", "no table is mixed into a report")
 			}

@@ -50,7 +50,8 @@ func TestInterruptedSoak(t *testing.T) {
 	require.Regexp(t, `(?m)^operation +metric +partial, not judged$`, text)
 	require.Regexp(t, `(?m)^ +ops/s +.*/s$`, text)
 	require.Regexp(t, `(?m)^partial: timed repetition 1 of 1 was broken off after \S+ of 30m0s \(0%\): [\d,]+ operations succeeded, 0 failed$`, text)
-	require.Regexp(t, `(?m)^partial: 20 devices, \d+ updated, 0 failed, 0 lost, 0 applied twice, by the fleet's ledger$`, text)
+	require.Regexp(t, `(?m)^partial: 20 devices, \d+ updated, 0 failed, 0 lost, 0 applied twice, by the fleet's ledger$`,
+		text)
 	require.Contains(t, text, "\ninterrupted: 0 of 1 timed repetitions were measured whole; the partial one is kept too (run.json, partial.hlog), and is judged by nothing\n")
 	require.NotContains(t, text, "threshold")
 	require.NotContains(t, text, "verdict:")
@@ -77,7 +78,8 @@ func TestInterruptedSoak(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		t.Chdir(dir)
-		require.Equal(t, c.code, execute(t.Context(), cli.Console{Args: c.args, In: strings.NewReader(""), Out: &stdout, Err: &stderr}), "%v: %s", c.args, stderr.String())
+		require.Equal(t, c.code, execute(t.Context(),
+			cli.Console{Args: c.args, In: strings.NewReader(""), Out: &stdout, Err: &stderr}), "%v: %s", c.args, stderr.String())
 		require.Contains(t, stderr.String(), c.said, "%v", c.args)
 		printed.Write(stdout.Bytes())
 	}

@@ -19,7 +19,8 @@ import (
 func TestTooFewLocalPorts(t *testing.T) {
 	testenv.Root(t)
 	testenv.Program(t, "ip", "/usr/sbin/ip", "/sbin/ip")
-	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set", "profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")
+	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set",
+		"profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")
 	// The network, its loopback interface and this setting end with the process.
 	const network = `ip link set lo up && echo "40000 40039" > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"`
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", network, "sh"}, inner.Args...)...)

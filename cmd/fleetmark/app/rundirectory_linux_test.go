@@ -69,7 +69,8 @@ func runFile(t *testing.T, dir, text string, code int, args ...string) string {
 	t.Helper()
 	name, _, _ := strings.Cut(strings.TrimPrefix(text, "name: "), "\n")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(text), 0o600))
-	got := fleetmark(t, dir, nil, append([]string{"run", name + ".yaml", "--no-progress", "--out", "of-" + name}, args...)...)
+	got := fleetmark(t, dir, nil, append([]string{"run", name + ".yaml", "--no-progress", "--out", "of-" + name},
+		args...)...)
 	if code != anyCode {
 		require.Equal(t, code, got.code, "%s%s", got.stdout, got.stderr)
 	}
@@ -83,7 +84,8 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 	onceOnly(t)
 	dir := t.TempDir()
 	run := runFile(t, dir, everyFile, cli.ExitPass, "--profile-fleet")
-	runs := []string{run, runFile(t, dir, openLoad, anyCode), runFile(t, dir, inWaves, cli.ExitRegressed), runFile(t, dir, allFail, cli.ExitInvalid)}
+	runs := []string{run, runFile(t, dir, openLoad, anyCode), runFile(t, dir, inWaves, cli.ExitRegressed),
+		runFile(t, dir, allFail, cli.ExitInvalid)}
 
 	t.Run("run.json", func(t *testing.T) {
 		paths := map[string]bool{}
@@ -97,12 +99,14 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 			require.Equal(t, "finished", object["status"])
 			switch object["scenario"] {
 			case "every-file":
-				require.Equal(t, []any{true, nil}, []any{object["valid"], object["verdict"]}) // its threshold held, and there is no baseline
+				require.Equal(t, []any{true, nil}, []any{object["valid"],
+					object["verdict"]}) // its threshold held, and there is no baseline
 			case "in-waves":
 				require.Equal(t, []any{true, "regressed"}, []any{object["valid"], object["verdict"]})
 			case "all-fail":
 				require.Equal(t, []any{false, "invalid"}, []any{object["valid"], object["verdict"]})
-				require.Equal(t, []any{"no operation succeeded: 2 started, 0 succeeded, 2 failed, by class 2 ambiguous"}, object["invalid"])
+				require.Equal(t, []any{"no operation succeeded: 2 started, 0 succeeded, 2 failed, by class 2 ambiguous"},
+					object["invalid"])
 			}
 		}
 		want, err := os.ReadFile(filepath.Join("testdata", "golden", "runpaths.txt"))
@@ -154,7 +158,8 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 					names = append(names, e.Name())
 				}
 			}
-			require.Equal(t, []string{"allocs.1.pb.gz", "block.1.pb.gz", "cpu.1.pb.gz", "goroutine.1.pb.gz", "heap.1.pb.gz", "mutex.1.pb.gz", "trace.1.out"}, names, folder)
+			require.Equal(t, []string{"allocs.1.pb.gz", "block.1.pb.gz", "cpu.1.pb.gz", "goroutine.1.pb.gz", "heap.1.pb.gz",
+				"mutex.1.pb.gz", "trace.1.out"}, names, folder)
 			for _, name := range names[:6] {
 				file, err := os.Open(filepath.Join(run, folder, name))
 				require.NoError(t, err)
@@ -169,7 +174,8 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 				for _, label := range labels {
 					require.NotEmpty(t, said[label], "%s/%s: %s in %v", folder, name, label, p.Comments)
 				}
-				require.Equal(t, []string{"deliver", "2", "every-file", "lean"}, []string{said["operation"], said["operations"], said["scenario"], said["transport"]})
+				require.Equal(t, []string{"deliver", "2", "every-file", "lean"},
+					[]string{said["operation"], said["operations"], said["scenario"], said["transport"]})
 			}
 		}
 	})

@@ -67,7 +67,8 @@ repetitions: 2
 	}
 
 	run(cli.ExitPass, "run", "secret.yaml", "--progress", "json")
-	run(cli.ExitPass, "run", "secret.yaml", "--fleet", address, "--fleet-control", control, "--json", "--out", "outside", "--progress", "lines")
+	run(cli.ExitPass, "run", "secret.yaml", "--fleet", address, "--fleet-control", control, "--json", "--out", "outside",
+		"--progress", "lines")
 	run(cli.ExitInvalid, "run", "failing.yaml", "--no-progress", "--json", "--out", "failed") // nothing succeeded
 	inside, outside, failed := only(t, dir, "runs"), only(t, dir, "outside"), only(t, dir, "failed")
 	require.FileExists(t, filepath.Join(dir, inside, "profiles", "cpu.1.pb.gz"))
@@ -85,10 +86,13 @@ repetitions: 2
 	run(cli.ExitPass, "report", failed)
 	env = append(env, cli.StepSummaryEnv+"="+filepath.Join(dir, "summary.md"))
 	run(cli.ExitPass, "gate", "--portable", "--run", inside, "--html", "gate.html", "--junit", "gate.xml", "--github")
-	run(cli.ExitInvalid, "gate", "failing.yaml", "--run", failed, "--html", "failed.html", "--junit", "failed.xml", "--github")
-	run(cli.ExitPass, "report", inside, "--html", "report.html", "--comment", "comment.md", "--junit", "report.xml", "--json=report.json", "--github")
+	run(cli.ExitInvalid, "gate", "failing.yaml", "--run", failed, "--html", "failed.html", "--junit", "failed.xml",
+		"--github")
+	run(cli.ExitPass, "report", inside, "--html", "report.html", "--comment", "comment.md", "--junit", "report.xml",
+		"--json=report.json", "--github")
 	run(cli.ExitPass, "report", inside, "--base", outside, "--html", "both.html")
-	for _, name := range []string{"summary.md", "gate.html", "failed.xml", "comment.md", "report.json", "both.html", filepath.Join(inside, "report.html")} {
+	for _, name := range []string{"summary.md", "gate.html", "failed.xml", "comment.md", "report.json", "both.html",
+		filepath.Join(inside, "report.html")} {
 		require.FileExists(t, filepath.Join(dir, name))
 	}
 	run(cli.ExitPass, "compare", "BASELINE_METRICS.md", inside, "--json")
@@ -124,7 +128,8 @@ repetitions: 2
 // startFleet starts a fleet of its own for path addressing, until the test ends.
 func startFleet(t *testing.T, dir string) (address, control, token string) {
 	t.Helper()
-	cmd, _ := command(t, "fleet", "--devices", "300", "--addressing", "path", "--scenario", filepath.Join(dir, "secret.yaml"))
+	cmd, _ := command(t, "fleet", "--devices", "300", "--addressing", "path", "--scenario",
+		filepath.Join(dir, "secret.yaml"))
 	cmd.Env = append(os.Environ(), "PLANTED_BEARER=x", "PLANTED_TENANT=x")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)

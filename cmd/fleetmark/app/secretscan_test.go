@@ -28,7 +28,8 @@ const maxDepth = 4
 func tells(data []byte, secrets []string, depth int) bool {
 	lower := bytes.ToLower(data)
 	for _, secret := range secrets {
-		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), url.QueryEscape(secret), url.PathEscape(secret)} {
+		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), url.QueryEscape(secret),
+			url.PathEscape(secret)} {
 			if bytes.Contains(lower, bytes.ToLower([]byte(form))) {
 				return true
 			}
@@ -124,11 +125,15 @@ func TestTellsFindsSecrets(t *testing.T) {
 		return []byte("a line: " + base64.StdEncoding.EncodeToString(data) + "\n")
 	}
 	for name, data := range map[string][]byte{
-		"plain": plain, "gzip": zipped(plain), "zlib": deflated(plain), "base64": encoded(plain), "base64 that is cut": encoded(plain)[3:],
-		"base64 for URLs": []byte(base64.RawURLEncoding.EncodeToString(plain)), "hexadecimal": []byte(hex.EncodeToString(plain)),
-		"a URL": []byte("http://u:" + url.QueryEscape(secret) + "@host/"), "a path": []byte(url.PathEscape(secret)),
-		"gzip in base64": encoded(zipped(plain)), "zlib in base64": encoded(deflated(plain)), "a compressed histogram": encoded(append([]byte("12345678"), deflated(plain)...)),
-		"base64 in gzip": zipped(encoded(plain)),
+		"plain": plain, "gzip": zipped(plain), "zlib": deflated(plain), "base64": encoded(plain),
+		"base64 that is cut": encoded(plain)[3:],
+		"base64 for URLs":    []byte(base64.RawURLEncoding.EncodeToString(plain)),
+		"hexadecimal":        []byte(hex.EncodeToString(plain)),
+		"a URL":              []byte("http://u:" + url.QueryEscape(secret) + "@host/"),
+		"a path":             []byte(url.PathEscape(secret)),
+		"gzip in base64":     encoded(zipped(plain)), "zlib in base64": encoded(deflated(plain)),
+		"a compressed histogram": encoded(append([]byte("12345678"), deflated(plain)...)),
+		"base64 in gzip":         zipped(encoded(plain)),
 	} {
 		require.True(t, tells(data, []string{secret}, 0), name)
 	}

@@ -39,7 +39,8 @@ func validWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenar
 }
 
 func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
-	for _, name := range []string{"true", "1.0", "a: b", "~", "'", `"quoted"`, "- x", "{", "*a", "# no comment", " led by a space", "null"} {
+	for _, name := range []string{"true", "1.0", "a: b", "~", "'", `"quoted"`, "- x", "{", "*a", "# no comment",
+		" led by a space", "null"} {
 		s, err := specOf(t, "--artifact", name)
 		require.NoError(t, err, name)
 		require.Equal(t, name, s.Artifact.File)
@@ -61,11 +62,16 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 		{[]string{"--workers", "5", "--set", "load.workers=0"}, "--set load.workers: 0: want 1 to 65536"},
 		{[]string{"--workers", "5", "--set", "load={workers: 0}"}, "--set load: load.workers: 0: want 1 to 65536"},
 		{[]string{"--set", "load={workers: 3}", "--set", "load.workers=-1"}, "--set load.workers: -1: want 1 to 65536"},
-		{[]string{"--set", "load.model=closed", "--rate", "3/s"}, "--rate 3/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout"},
-		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}, {name: a, share: 5%}]"}, `--set fleet.groups: fleet.groups[1].name: "a": want a name that no other group has, other than "all" and "rest"`},
-		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}]", "--set", "fleet.groups[0].share=0"}, "--set fleet.groups[0].share: 0: want above 0, and 1 at most"},
-		{[]string{"--set", "fleet.groups[0].share=0"}, "--set fleet.groups[0].share: fleet.groups is empty: want the whole list, fleet.groups=[…]"},
-		{[]string{"--workers", "5", "--set", "load.wrkers=3"}, `--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, drain, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
+		{[]string{"--set", "load.model=closed", "--rate", "3/s"},
+			"--rate 3/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout"},
+		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}, {name: a, share: 5%}]"},
+			`--set fleet.groups: fleet.groups[1].name: "a": want a name that no other group has, other than "all" and "rest"`},
+		{[]string{"--set", "fleet.groups=[{name: a, share: 5%}]", "--set", "fleet.groups[0].share=0"},
+			"--set fleet.groups[0].share: 0: want above 0, and 1 at most"},
+		{[]string{"--set", "fleet.groups[0].share=0"},
+			"--set fleet.groups[0].share: fleet.groups is empty: want the whole list, fleet.groups=[…]"},
+		{[]string{"--workers", "5", "--set", "load.wrkers=3"},
+			`--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, drain, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
 	} {
 		_, err := specOf(t, c.args...)
 		require.EqualError(t, err, c.want)
@@ -76,13 +82,15 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 // in a variant, but nothing that was typed.
 func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.yaml")
-	require.NoError(t, os.WriteFile(path, []byte("name: s\nload: {model: ramp, rate: 1/s, ramp: {to: 9/s}, duration: 5s}\n"), 0o600))
+	require.NoError(t, os.WriteFile(path,
+		[]byte("name: s\nload: {model: ramp, rate: 1/s, ramp: {to: 9/s}, duration: 5s}\n"), 0o600))
 	cmd := newRun(cli.Console{})
 	written, err := scenarios.Find(path)
 	require.NoError(t, err)
 	s, err := validWithFlags(cmd, written, []string{"load.model=closed"})
 	require.NoError(t, err)
-	require.Equal(t, scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpDeliver, Workers: 32, Duration: scenarios.Duration(5 * time.Second)}, s.Load)
+	require.Equal(t, scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpDeliver, Workers: 32,
+		Duration: scenarios.Duration(5 * time.Second)}, s.Load)
 	_, err = validWithFlags(cmd, written, []string{"load.rate=2/s", "load.model=closed"})
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }
@@ -90,10 +98,13 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 // TestOptionsAreNamedByTheirFlags: of a command that has them. Another names the option.
 func TestOptionsAreNamedByTheirFlags(t *testing.T) {
 	for option, flag := range map[string]string{
-		"Target.Address": "--fleet", "Target.Control": "--fleet-control", "Target.DeviceFile": "--devices-from", "Target.Profile": "--profile-fleet",
-		"load.workers": "--workers", "fleet.devices": "--devices", "repetitions": "--repeat", "client.max_idle": "client.max_idle",
+		"Target.Address": "--fleet", "Target.Control": "--fleet-control", "Target.DeviceFile": "--devices-from",
+		"Target.Profile": "--profile-fleet",
+		"load.workers":   "--workers", "fleet.devices": "--devices", "repetitions": "--repeat",
+		"client.max_idle": "client.max_idle",
 	} {
-		err := fmt.Errorf("run 3: %w", &scenarios.OptionError{Option: option, Value: "7", Problem: "is too much for {profiled}"})
+		err := fmt.Errorf("run 3: %w", &scenarios.OptionError{Option: option, Value: "7",
+			Problem: "is too much for {profiled}"})
 		require.Equal(t, "run 3: "+flag+" 7: is too much for --profiled", withFlags(newRun(cli.Console{}), err))
 		require.Equal(t, "run 3: "+option+" 7: is too much for profiled", withFlags(newVersion(cli.Console{}), err))
 	}

@@ -45,9 +45,11 @@ func TestTableIsAsWideAsTheTerminal(t *testing.T) {
 		cols       uint16
 		head, note string
 	}{
-		"a wide terminal":              {"", 200, "began scenario revision status verdict reps size run", ""},
-		"a narrow one":                 {"", 92, "scenario revision status verdict run", "left out: began, reps, size; COLUMNS=111 shows all"},
-		"COLUMNS on a wide terminal":   {"82", 200, "scenario status verdict run", "left out: began, revision, reps, size; COLUMNS=111 shows all"},
+		"a wide terminal": {"", 200, "began scenario revision status verdict reps size run", ""},
+		"a narrow one": {"", 92, "scenario revision status verdict run",
+			"left out: began, reps, size; COLUMNS=111 shows all"},
+		"COLUMNS on a wide terminal": {"82", 200, "scenario status verdict run",
+			"left out: began, revision, reps, size; COLUMNS=111 shows all"},
 		"COLUMNS on a narrow terminal": {"200", 60, "began scenario revision status verdict reps size run", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

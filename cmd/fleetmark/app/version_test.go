@@ -21,10 +21,13 @@ func TestVersionOf(t *testing.T) {
 		dirty             *bool
 		text              string
 	}{
-		"built in a checkout":     {"v0.0.0-20260102030405-8511428a0f6e", "8511428a0f6e2d3c", "8511428a0f6e2d3c", &no, "fleetmark v0.0.0-20260102030405-8511428a0f6e, commit 8511428a0f6e2d3c, "},
-		"a changed one":           {"(devel)", "8511428a0f6e2d3c+dirty", "8511428a0f6e2d3c", &yes, "fleetmark (devel), commit 8511428a0f6e2d3c (dirty), "},
-		"installed by version":    {"v1.2.3", "v1.2.3", "", nil, "fleetmark v1.2.3, commit unknown, "},
-		"installed by a commit":   {"v1.2.4-0.20260102030405-8511428a0f6e", "v1.2.4-0.20260102030405-8511428a0f6e", "8511428a0f6e", &no, "fleetmark v1.2.4-0.20260102030405-8511428a0f6e, commit 8511428a0f6e, "},
+		"built in a checkout": {"v0.0.0-20260102030405-8511428a0f6e", "8511428a0f6e2d3c", "8511428a0f6e2d3c", &no,
+			"fleetmark v0.0.0-20260102030405-8511428a0f6e, commit 8511428a0f6e2d3c, "},
+		"a changed one": {"(devel)", "8511428a0f6e2d3c+dirty", "8511428a0f6e2d3c", &yes,
+			"fleetmark (devel), commit 8511428a0f6e2d3c (dirty), "},
+		"installed by version": {"v1.2.3", "v1.2.3", "", nil, "fleetmark v1.2.3, commit unknown, "},
+		"installed by a commit": {"v1.2.4-0.20260102030405-8511428a0f6e", "v1.2.4-0.20260102030405-8511428a0f6e",
+			"8511428a0f6e", &no, "fleetmark v1.2.4-0.20260102030405-8511428a0f6e, commit 8511428a0f6e, "},
 		"nothing was recorded":    {"(devel)", "unknown", "", nil, "fleetmark (devel), commit unknown, "},
 		"not even by the program": {"", "unknown", "", nil, "fleetmark (devel), commit unknown, "},
 	} {

@@ -150,7 +150,8 @@ func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
 	require.NoError(t, err)
 	s := New(Config{Devices: 3, InitialVersion: "1.0.0", Behavior: faultsOf(
 		fault.Fault{Kind: "ok-but-not-applied", First: 100}, fault.Fault{Kind: "status-500", First: 200},
-		fault.Fault{Kind: "rollback", First: 300}, fault.Fault{Kind: "status-202", First: 500, Delay: delay}, fault.Fault{Kind: "wrong-digest"},
+		fault.Fault{Kind: "rollback", First: 300}, fault.Fault{Kind: "status-202", First: 500, Delay: delay},
+		fault.Fault{Kind: "wrong-digest"},
 	)}, &now)
 	var done sync.WaitGroup
 	for worker := range 8 {

@@ -17,7 +17,8 @@ func TestReprDigest(t *testing.T) {
 		ok    bool
 	}{
 		// The vector of RFC 9530, appendix B.1: the digest of {"hello": "world"} and a line feed.
-		{"sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:", ptr(sha256.Sum256([]byte("{\"hello\": \"world\"}\n"))), true},
+		{"sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:", ptr(sha256.Sum256([]byte("{\"hello\": \"world\"}\n"))),
+			true},
 		{"", nil, true},
 		{fieldA, &a, true},
 		{"  " + fieldA + "\t", &a, true},

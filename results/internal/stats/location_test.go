@@ -15,9 +15,12 @@ func TestStudentT(t *testing.T) {
 		level       float64
 		want        Location
 	}{
-		"95%":           {[]float64{1, 2, 3, 4, 5}, 0.95, Location{Estimate: 3, Low: 3 - 2.776*0.70711, High: 3 + 2.776*0.70711, Bounded: true, P: 0.01324}},
-		"99%":           {[]float64{1, 2, 3, 4, 5}, 0.99, Location{Estimate: 3, Low: 3 - 4.604*0.70711, High: 3 + 4.604*0.70711, Bounded: true, P: 0.01324}},
-		"around 0":      {[]float64{-1, 0, 1}, 0.95, Location{Estimate: 0, Low: -4.303 * 0.57735, High: 4.303 * 0.57735, Bounded: true, P: 1}},
+		"95%": {[]float64{1, 2, 3, 4, 5}, 0.95,
+			Location{Estimate: 3, Low: 3 - 2.776*0.70711, High: 3 + 2.776*0.70711, Bounded: true, P: 0.01324}},
+		"99%": {[]float64{1, 2, 3, 4, 5}, 0.99,
+			Location{Estimate: 3, Low: 3 - 4.604*0.70711, High: 3 + 4.604*0.70711, Bounded: true, P: 0.01324}},
+		"around 0": {[]float64{-1, 0, 1}, 0.95,
+			Location{Estimate: 0, Low: -4.303 * 0.57735, High: 4.303 * 0.57735, Bounded: true, P: 1}},
 		"all the same":  {[]float64{2, 2, 2}, 0.95, Location{Estimate: 2, Low: 2, High: 2, Bounded: true}},
 		"nothing moved": {[]float64{0, 0, 0}, 0.95, Location{Bounded: true, P: 1}},
 		"one":           {[]float64{7}, 0.95, Location{Estimate: 7, P: 1}},
@@ -26,7 +29,8 @@ func TestStudentT(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := StudentT(row.differences, row.level)
 			require.Equal(t, row.want.Bounded, got.Bounded)
-			require.InDeltaSlice(t, []float64{row.want.Estimate, row.want.Low, row.want.High, row.want.P}, []float64{got.Estimate, got.Low, got.High, got.P}, 0.002)
+			require.InDeltaSlice(t, []float64{row.want.Estimate, row.want.Low, row.want.High, row.want.P},
+				[]float64{got.Estimate, got.Low, got.High, got.P}, 0.002)
 		})
 	}
 }

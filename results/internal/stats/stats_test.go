@@ -24,5 +24,6 @@ func TestHolm(t *testing.T) {
 	require.InDeltaSlice(t, []float64{0.1 / 9, 0.02}, Holm([]float64{0.01, 0.02}, []float64{9, 1}), 1e-12)
 	// The second comes first, as 0.004/1 is less than 0.04/9: 0.004 * 10/1, and then 0.04 * 9/9.
 	require.InDeltaSlice(t, []float64{0.04, 0.04}, Holm([]float64{0.04, 0.004}, []float64{9, 1}), 1e-12)
-	require.InDeltaSlice(t, Holm([]float64{0.02, 0.001, 0.9}, nil), Holm([]float64{0.02, 0.001, 0.9}, []float64{7, 7, 7}), 1e-12)
+	require.InDeltaSlice(t, Holm([]float64{0.02, 0.001, 0.9}, nil),
+		Holm([]float64{0.02, 0.001, 0.9}, []float64{7, 7, 7}), 1e-12)
 }

@@ -60,7 +60,8 @@ func TestEndError(t *testing.T) {
 		{result(results.StatusFailed, broken, "broken"), "", 4, "\nbroken"},
 		{result(results.StatusFailed, broken, "broken"), "nothing is judged", 4, "\nruns/x: broken"},
 		{result(results.StatusInterrupted, nil), "", 130, ""},
-		{result(results.StatusInterrupted, nil), "nothing is judged", 130, "interrupted: nothing is judged; what was measured is in runs/x"},
+		{result(results.StatusInterrupted, nil), "nothing is judged", 130,
+			"interrupted: nothing is judged; what was measured is in runs/x"},
 		{result(results.StatusInterrupted, broken, "broken"), "", 130, "\nbroken"},
 	} {
 		err := EndError(c.result, c.consequence)

@@ -48,7 +48,8 @@ func TestBenchPackages(t *testing.T) {
 func TestVerdictsText(t *testing.T) {
 	require.Empty(t, verdictsText(nil))
 	require.Equal(t, "1 regressed, 9 pass, 2 inconclusive",
-		verdictsText(map[results.Verdict]int{results.Pass: 9, results.Inconclusive: 2, results.Regressed: 1, results.Invalid: 0}))
+		verdictsText(map[results.Verdict]int{results.Pass: 9, results.Inconclusive: 2, results.Regressed: 1,
+			results.Invalid: 0}))
 }
 
 func TestUpperMedian(t *testing.T) {

@@ -18,7 +18,8 @@ import (
 
 func TestFleetText(t *testing.T) {
 	before := mockfleet.Status{
-		Devices: 1000, Totals: ledger.Totals{Injections: 5}, Traffic: mockfleet.Traffic{Requests: 100}, Process: mockfleet.Process{Uptime: time.Second},
+		Devices: 1000, Totals: ledger.Totals{Injections: 5}, Traffic: mockfleet.Traffic{Requests: 100},
+		Process: mockfleet.Process{Uptime: time.Second},
 	}
 	now := mockfleet.Status{
 		Devices: 1000, Totals: ledger.Totals{Updated: 40}, Traffic: mockfleet.Traffic{Connections: 64, Requests: 12_100},
@@ -28,7 +29,8 @@ func TestFleetText(t *testing.T) {
 	require.Equal(t, "1,000 devices, 40 updated | 64 connections, 6,000/s requests | CPU 23%", fleetText(before, now, nil))
 	now.Injections = 8
 	require.Equal(t, "1,000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6,000/s requests, 1.5/s faults | CPU 23%",
-		fleetText(before, now, map[ledger.Stage]int{ledger.StageOffline: 3, ledger.StageInstalling: 2, ledger.StageRunning: 38, ledger.StageIdle: 957}))
+		fleetText(before, now, map[ledger.Stage]int{ledger.StageOffline: 3, ledger.StageInstalling: 2,
+			ledger.StageRunning: 38, ledger.StageIdle: 957}))
 	now.Injections, now.Requests = 1, 50 // it was reset
 	require.Contains(t, fleetText(before, now, nil), "0.0/s requests, 0.0/s faults")
 	require.Contains(t, fleetText(now, now, nil), "0.0/s requests")
@@ -40,7 +42,8 @@ func TestFleetText(t *testing.T) {
 func TestLogLines(t *testing.T) {
 	var log bytes.Buffer
 	view := newStatusView(&log, false, statusLogInterval)
-	for second, changed := range []bool{false, true, false, false, false, false, false, false, false, false, false, false, false, false, true} {
+	for second, changed := range []bool{false, true, false, false, false, false, false, false, false, false, false,
+		false, false, false, true} {
 		view.show(string(rune('a'+second)), changed)
 	}
 	view.close()
