@@ -105,7 +105,7 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 				begun := time.Now()
 				pushed := &pushing{c}
 				r := newRollout(pushed, newUpdate(t, "2", make([]byte, size)), Options{Workers: 4, BytesPerSecond: rate})
-				report, err := r.Run(t.Context(), rolloutDevicesAt(devices))
+				report, err := r.Run(t.Context(), addresses(devices))
 				require.NoError(t, err)
 				require.Equal(t, devices, report.Updated, "%v", report)
 				took := time.Since(begun).Seconds()
@@ -126,7 +126,8 @@ func (p *pushing) Deliver(ctx context.Context, d delivery.Device, u *delivery.Up
 	return delivery.Report{Pushes: 1}, p.Push(ctx, d, u)
 }
 
-func rolloutDevicesAt(n int) func(func(delivery.Device) bool) {
+// addresses returns n devices that have an address alone.
+func addresses(n int) func(func(delivery.Device) bool) {
 	return func(yield func(delivery.Device) bool) {
 		for i := range n {
 			if !yield(delivery.Device{Address: fmt.Sprintf("http://192.0.2.%d", i)}) {
@@ -151,7 +152,7 @@ func TestRolloutBytesPerSecondEnds(t *testing.T) {
 				begun := time.Now()
 				time.AfterFunc(10*time.Second, cancel)
 				r := newRollout(c, newUpdate(t, "2", make([]byte, 1<<20)), Options{BytesPerSecond: 1 << 10})
-				report, err := r.Run(ctx, rolloutDevicesAt(3))
+				report, err := r.Run(ctx, addresses(3))
 				require.ErrorIs(t, err, context.Canceled)
 				require.Equal(t, 3, report.Interrupted)
 				require.Less(t, time.Since(begun), 11*time.Second)

@@ -61,10 +61,10 @@ func TestRolloutAsks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &rolloutFleet{says: row.check}
+				f := &fakeClient{says: row.check}
 				var last Event
-				r := testRollout(t, f, Options{SkipUpdated: true, OnEvent: func(e Event) { last = e }})
-				report, err := r.Run(t.Context(), rolloutDevices(1))
+				r := newTestRollout(t, f, Options{SkipUpdated: true, OnEvent: func(e Event) { last = e }})
+				report, err := r.Run(t.Context(), tills(1))
 				require.NoError(t, err)
 				require.Equal(t, row.want, last.Kind, "%v", last.Err)
 				require.Equal(t, []delivery.CheckOptions{{}}, f.checks["till-0"], "it was not pushed to before")
@@ -74,13 +74,13 @@ func TestRolloutAsks(t *testing.T) {
 			})
 		})
 	}
-	f := &rolloutFleet{} // and it is broken off by the context
+	f := &fakeClient{} // and it is broken off by the context
 	ctx, cancel := context.WithCancel(t.Context())
 	f.says = func(delivery.Device) (delivery.Report, error) {
 		cancel()
 		return says(1, 0, delivery.ClassCanceled, context.Canceled)
 	}
-	report, err := testRollout(t, f, Options{SkipUpdated: true}).Run(ctx, rolloutDevices(1))
+	report, err := newTestRollout(t, f, Options{SkipUpdated: true}).Run(ctx, tills(1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, report.Interrupted)
 	require.Empty(t, f.begun)
@@ -102,16 +102,16 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 				for range row.killed {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 					defer cancel()
-					_, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(ctx, rolloutDevices(2))
+					_, err := newTestRollout(t, &fakeClient{takes: time.Second}, cfg).Run(ctx, tills(2))
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
 
-				f := &rolloutFleet{says: func(delivery.Device) (delivery.Report, error) {
+				f := &fakeClient{says: func(delivery.Device) (delivery.Report, error) {
 					return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent, Err: errRefused}
 				}}
 				ends := map[string]EventKind{}
 				cfg.OnEvent = func(e Event) { ends[e.Device.ID] = e.Kind }
-				report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(2))
+				report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(2))
 				require.NoError(t, err)
 				require.Equal(t, JournalState{UnderWay: 1}, report.Journal)
 				require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{MayBeRebooting: row.waitFor}}, "till-1": {{}}}, f.checks)
@@ -127,15 +127,15 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 // update meanwhile, if it was pushed to in an earlier one.
 func TestRolloutSaysWhomItPushedTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
-		_, err := testRollout(t, f, Options{Requeue: Requeue{Turns: 2}}).Run(t.Context(), rolloutDevices(1))
+		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
+		_, err := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 2}}).Run(t.Context(), tills(1))
 		require.NoError(t, err)
 		require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{Pushed: true}, {Pushed: true}}}, f.checks)
 
-		f = &rolloutFleet{says: func(delivery.Device) (delivery.Report, error) {
+		f = &fakeClient{says: func(delivery.Device) (delivery.Report, error) {
 			return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent, Err: errRefused}
 		}}
-		_, err = testRollout(t, f, Options{SkipUpdated: true, Requeue: Requeue{Turns: 1}}).Run(t.Context(), rolloutDevices(1))
+		_, err = newTestRollout(t, f, Options{SkipUpdated: true, Requeue: Requeue{Turns: 1}}).Run(t.Context(), tills(1))
 		require.NoError(t, err)
 		require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{}, {}}}, f.checks, "it was only asked")
 	})

@@ -24,10 +24,10 @@ import (
 func journalPath(t testing.TB) string { return filepath.Join(t.TempDir(), "rollout.journal") }
 
 // journaled runs a rollout of some devices with a journal.
-func journaled(t testing.TB, f *rolloutFleet, path string, devices int, cfg Options) (Report, error) {
+func journaled(t testing.TB, f *fakeClient, path string, devices int, cfg Options) (Report, error) {
 	t.Helper()
 	cfg.Journal.Path = path
-	return testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(devices))
+	return newTestRollout(t, f, cfg).Run(t.Context(), tills(devices))
 }
 
 func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
@@ -38,7 +38,7 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 		}
 		return delivery.ClassUnknown
 	}
-	f := &rolloutFleet{fails: odd}
+	f := &fakeClient{fails: odd}
 	report, err := journaled(t, f, path, 100, Options{})
 	require.NoError(t, err)
 	wave := WaveReport{Devices: 100, Updated: 90, Failed: delivery.ClassCounts{delivery.ClassTimeout: 10}}
@@ -74,7 +74,7 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 // update doesn't get it again.
 func TestRolloutTrustsDevicesMoreThanTheJournal(t *testing.T) {
 	path := journalPath(t)
-	f := &rolloutFleet{}
+	f := &fakeClient{}
 	_, err := journaled(t, f, path, 50, Options{Workers: 3})
 	require.NoError(t, err)
 	whole, err := os.ReadFile(path)
@@ -94,14 +94,14 @@ func TestRolloutTrustsDevicesMoreThanTheJournal(t *testing.T) {
 func TestRolloutBreaksOffAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := journalPath(t)
-		f := &rolloutFleet{takes: time.Second}
+		f := &fakeClient{takes: time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
 		defer cancel()
 		cfg := Options{Workers: 5, Journal: Journal{Path: path}}
-		report, err := testRollout(t, f, cfg).Run(ctx, rolloutDevices(40))
+		report, err := newTestRollout(t, f, cfg).Run(ctx, tills(40))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, []int{15, 5, 20}, []int{report.Updated, report.Interrupted, len(f.begun)})
-		report, err = testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(40))
+		report, err = newTestRollout(t, f, cfg).Run(t.Context(), tills(40))
 		require.NoError(t, err)
 		require.Equal(t, JournalState{Done: 15, UnderWay: 5}, report.Journal)
 		require.Equal(t, []int{15, 25}, []int{report.DoneBefore, report.Updated})
@@ -111,7 +111,7 @@ func TestRolloutBreaksOffAndGoesOn(t *testing.T) {
 func TestRolloutDoesNotSoakTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := journalPath(t)
-		f := &rolloutFleet{fails: func(d delivery.Device) delivery.Class {
+		f := &fakeClient{fails: func(d delivery.Device) delivery.Class {
 			if d.ID == "till-0" {
 				return delivery.ClassTimeout
 			}
@@ -171,7 +171,7 @@ func TestJournalOfAnotherUpdateIsRefused(t *testing.T) {
 	} {
 		path := journalPath(t)
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-		_, err := journaled(t, &rolloutFleet{}, path, 3, Options{})
+		_, err := journaled(t, &fakeClient{}, path, 3, Options{})
 		require.ErrorIs(t, err, ErrJournalForeign)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, path)
@@ -182,9 +182,9 @@ func TestJournalOfAnotherUpdateIsRefused(t *testing.T) {
 }
 
 func TestJournalThatCannotBeOpened(t *testing.T) {
-	_, err := journaled(t, &rolloutFleet{}, t.TempDir(), 3, Options{})
+	_, err := journaled(t, &fakeClient{}, t.TempDir(), 3, Options{})
 	require.ErrorIs(t, err, syscall.EISDIR)
-	_, err = journaled(t, &rolloutFleet{}, filepath.Join(t.TempDir(), "missing", "x"), 3, Options{})
+	_, err = journaled(t, &fakeClient{}, filepath.Join(t.TempDir(), "missing", "x"), 3, Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	bad, ok := errors.AsType[*JournalError](err)
 	require.True(t, ok)
@@ -261,7 +261,7 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 // good one afterwards.
 func TestRolloutGoesOnAfterAPowerFailure(t *testing.T) {
 	path := journalPath(t)
-	f := &rolloutFleet{}
+	f := &fakeClient{}
 	_, err := journaled(t, f, path, 50, Options{})
 	require.NoError(t, err)
 	whole, err := os.ReadFile(path)
@@ -359,24 +359,24 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 
 	path := journalPath(t)
 	require.NoError(t, os.WriteFile(path, append(header, "x\n"...), 0o600))
-	_, err = journaled(t, &rolloutFleet{}, path, 3, Options{})
+	_, err = journaled(t, &fakeClient{}, path, 3, Options{})
 	require.ErrorContains(t, err, path+":2: damaged")
 }
 
 func TestOneRolloutAJournal(t *testing.T) {
 	path := journalPath(t)
 	cfg := Options{Journal: Journal{Path: path}}
-	f, second := &rolloutFleet{}, &rolloutFleet{}
-	inTheWay := testRollout(t, second, cfg)
+	f, second := &fakeClient{}, &fakeClient{}
+	inTheWay := newTestRollout(t, second, cfg)
 	var report Report
 	var refused error
 	f.onPush = func(n int) {
 		if n == 1 {
-			report, refused = inTheWay.Run(t.Context(), rolloutDevices(3))
+			report, refused = inTheWay.Run(t.Context(), tills(3))
 		}
 	}
 	for range 2 {
-		_, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(3))
+		_, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(3))
 		require.NoError(t, err, "the lock is gone when the rollout is")
 	}
 	require.ErrorIs(t, refused, ErrJournalInUse)
@@ -389,7 +389,7 @@ func TestOneRolloutAJournal(t *testing.T) {
 // is one device.
 func TestJournalNamesAreForPeople(t *testing.T) {
 	path := journalPath(t)
-	f := &rolloutFleet{}
+	f := &fakeClient{}
 	devices := func(yield func(delivery.Device) bool) {
 		for _, d := range []delivery.Device{{ID: "\xff"}, {ID: "\xfe"}, {Address: "http://a/" + strings.Repeat("x", 2000)}} {
 			if !yield(d) {
@@ -399,7 +399,7 @@ func TestJournalNamesAreForPeople(t *testing.T) {
 	}
 	cfg := Options{Journal: Journal{Path: path}}
 	for range 2 {
-		report, err := testRollout(t, f, cfg).Run(t.Context(), devices)
+		report, err := newTestRollout(t, f, cfg).Run(t.Context(), devices)
 		require.NoError(t, err)
 		require.Equal(t, 3, report.Updated+report.DoneBefore)
 	}

@@ -87,8 +87,8 @@ func TestRolloutPerLabel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				devices, labels := sites(t, row.fleet)
-				f, seen := &rolloutFleet{takes: time.Second}, &crowds{}
-				r := testRollout(t, f, Options{Workers: row.workers, PerLabel: row.limits, Labels: labels, MaxHeld: row.held, OnEvent: seen.event})
+				f, seen := &fakeClient{takes: time.Second}, &crowds{}
+				r := newTestRollout(t, f, Options{Workers: row.workers, PerLabel: row.limits, Labels: labels, MaxHeld: row.held, OnEvent: seen.event})
 				begun := time.Now()
 				report, err := r.Run(t.Context(), devices)
 				require.NoError(t, err)
@@ -115,8 +115,8 @@ func TestRolloutPerLabel(t *testing.T) {
 func TestRolloutPerLabelWithASlowEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		devices, labels := sites(t, "a*5")
-		f := &rolloutFleet{takes: time.Second}
-		r := testRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels, OnEvent: func(e Event) {
+		f := &fakeClient{takes: time.Second}
+		r := newTestRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels, OnEvent: func(e Event) {
 			if e.Kind == DeviceUpdated {
 				time.Sleep(time.Millisecond)
 			}
@@ -133,14 +133,14 @@ func TestRolloutPerLabelWithASlowEvent(t *testing.T) {
 func TestRolloutPerLabelWhoseDevicesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		devices, labels := sites(t, "a*10")
-		f := &rolloutFleet{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassPermanent }}
-		r := testRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels})
+		f := &fakeClient{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassPermanent }}
+		r := newTestRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels})
 		report, err := r.Run(t.Context(), devices)
 		require.NoError(t, err)
 		require.Equal(t, 10, report.Failed[delivery.ClassPermanent])
 
-		f = &rolloutFleet{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassPermanent }}
-		r = testRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels, AbortShare: 0.5, AbortLeast: 3})
+		f = &fakeClient{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassPermanent }}
+		r = newTestRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels, AbortShare: 0.5, AbortLeast: 3})
 		report, err = r.Run(t.Context(), devices)
 		aborted, ok := errors.AsType[*AbortError](err)
 		require.True(t, ok, "%v", err)
@@ -150,8 +150,8 @@ func TestRolloutPerLabelWhoseDevicesFail(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
-		f = &rolloutFleet{takes: time.Minute}
-		r = testRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels})
+		f = &fakeClient{takes: time.Minute}
+		r = newTestRollout(t, f, Options{PerLabel: map[string]int{"site": 1}, Labels: labels})
 		go func() {
 			time.Sleep(30 * time.Second)
 			if p := r.Progress(); p.Held != 9 || p.UnderWay != 1 {
@@ -217,12 +217,12 @@ func TestRolloutWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				devices, labels := sites(t, row.fleet)
-				f := &rolloutFleet{takes: row.takes}
+				f := &fakeClient{takes: row.takes}
 				cfg := row.cfg
 				cfg.Window, cfg.Labels = byWindow, labels
 				begun := time.Now()
 				require.Zero(t, begun.UTC().Hour())
-				report, err := testRollout(t, f, cfg).Run(t.Context(), devices)
+				report, err := newTestRollout(t, f, cfg).Run(t.Context(), devices)
 				require.NoError(t, err)
 				require.Equal(t, row.left, report.NotReached)
 				require.Zero(t, report.Failed.Total())
@@ -238,8 +238,8 @@ func TestRolloutWindow(t *testing.T) {
 	t.Run("a pause that outlasts the window", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			devices, _ := sites(t, "m*2")
-			f := &rolloutFleet{takes: time.Minute}
-			r := testRollout(t, f, Options{Workers: 1, Window: byWindow})
+			f := &fakeClient{takes: time.Minute}
+			r := newTestRollout(t, f, Options{Workers: 1, Window: byWindow})
 			begun := time.Now()
 			go func() {
 				time.Sleep(hours(1))
@@ -278,7 +278,7 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				devices, labels := sites(t, "m*2")
-				f := &rolloutFleet{takes: row.takes, fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
+				f := &fakeClient{takes: row.takes, fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
 				f.onPush = func(n int) { // under f.mu no more: the first two turns fail, and no others
 					if n > 2 {
 						f.mu.Lock()
@@ -286,7 +286,7 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 						f.mu.Unlock()
 					}
 				}
-				r := testRollout(t, f, Options{Requeue: Requeue{Turns: 2}, Window: row.window, PerLabel: map[string]int{"site": 1}, Labels: labels})
+				r := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 2}, Window: row.window, PerLabel: map[string]int{"site": 1}, Labels: labels})
 				begun := time.Now()
 				report, err := r.Run(t.Context(), devices)
 				require.NoError(t, err)

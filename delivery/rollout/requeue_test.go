@@ -20,7 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-func wireDevices(n int) iter.Seq[delivery.Device] {
+// hosts returns n devices of a wireFleet, d0 and so on.
+func hosts(n int) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for i := range n {
 			if !yield(delivery.Device{Address: fmt.Sprintf("http://d%d", i)}) {
@@ -56,7 +57,7 @@ func TestRolloutWaitsForItsRetryBudget(t *testing.T) {
 		c := f.client(t, tr)
 		defer c.Close()
 		began := time.Now()
-		report, err := Run(t.Context(), c, wireDevices(1000), newUpdate(t, "2", []byte("x")), Options{})
+		report, err := Run(t.Context(), c, hosts(1000), newUpdate(t, "2", []byte("x")), Options{})
 		require.NoError(t, err)
 		require.Equal(t, "1000 updated, 0 skipped, 0 failed, 0 not reached", report.String())
 		require.Equal(t, 2000, report.Pushes)
@@ -104,7 +105,7 @@ func TestRolloutServesOthersMeanwhile(t *testing.T) {
 				well[e.Device.Address] = time.Since(began)
 			}
 		}}
-		report, err := Run(t.Context(), c, wireDevices(500), newUpdate(t, "2", []byte("x")), cfg)
+		report, err := Run(t.Context(), c, hosts(500), newUpdate(t, "2", []byte("x")), cfg)
 		require.NoError(t, err)
 		require.Equal(t, 500, report.Updated)
 		require.Len(t, well, 200)
@@ -124,7 +125,7 @@ func TestRolloutHoldsABoundedNumberBack(t *testing.T) {
 		c := newClient(t, delivery.Config{Dial: f.dial, Budget: delivery.RetryBudget{PerSecond: 10, Share: -1}})
 		defer c.Close()
 		waiting := 0
-		report, err := Run(t.Context(), c, wireDevices(maxResting+300), newUpdate(t, "2", []byte("x")), Options{
+		report, err := Run(t.Context(), c, hosts(maxResting+300), newUpdate(t, "2", []byte("x")), Options{
 			OnEvent: func(e Event) { waiting = max(waiting, e.Progress.Waiting) },
 		})
 		require.NoError(t, err)
@@ -145,7 +146,7 @@ func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		began := time.Now()
-		report, err := Run(ctx, c, wireDevices(30), u, Options{Workers: 4})
+		report, err := Run(ctx, c, hosts(30), u, Options{Workers: 4})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(began))
 		require.Equal(t, []int{1, 29, 0, 0}, []int{report.Updated, report.Interrupted, report.Waiting, report.UnderWay})
@@ -166,7 +167,7 @@ func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 		defer c.Close()
 		began = time.Now()
 		ends := map[delivery.Class]int{}
-		report, err = Run(t.Context(), c, wireDevices(30), u, Options{AbortShare: 0.5, AbortLeast: 5, OnEvent: func(e Event) {
+		report, err = Run(t.Context(), c, hosts(30), u, Options{AbortShare: 0.5, AbortLeast: 5, OnEvent: func(e Event) {
 			if errors.Is(e.Err, delivery.ErrRetryBudget) {
 				ends[delivery.ClassOf(e.Err)]++
 			}
@@ -187,7 +188,7 @@ func TestABudgetThatNeverFillsIsNotWaitedFor(t *testing.T) {
 		c := newClient(t, delivery.Config{Dial: f.dial, Budget: delivery.RetryBudget{PerSecond: -1, Share: -1}})
 		defer c.Close()
 		began := time.Now()
-		report, err := Run(t.Context(), c, wireDevices(10), newUpdate(t, "2", []byte("x")), Options{})
+		report, err := Run(t.Context(), c, hosts(10), newUpdate(t, "2", []byte("x")), Options{})
 		require.NoError(t, err)
 		require.Equal(t, 10, report.Updated)
 		require.EqualValues(t, []uint64{0, 10}, []uint64{c.Stats().Retries, c.Stats().RetriesRefused})
@@ -260,7 +261,7 @@ func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 						require.Equal(t, e.Kind == DeviceWaiting, !e.NotBefore.IsZero())
 					}
 				}}
-				report, err := Run(t.Context(), c, wireDevices(2), newUpdate(t, "2", []byte("x")), cfg)
+				report, err := Run(t.Context(), c, hosts(2), newUpdate(t, "2", []byte("x")), cfg)
 				require.NoError(t, err)
 				require.Equal(t, row.want, last.Kind, "%v", last.Err)
 				require.Equal(t, row.class, delivery.ClassOf(last.Err))
@@ -296,7 +297,7 @@ func TestAWaveWaitsForItsDevices(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				turns := map[string]int{}
-				f := &rolloutFleet{takes: time.Second}
+				f := &fakeClient{takes: time.Second}
 				// Those that fail are the first five that are begun.
 				f.fails = func(d delivery.Device) delivery.Class {
 					turns[d.ID]++
@@ -314,7 +315,7 @@ func TestAWaveWaitsForItsDevices(t *testing.T) {
 						}
 					},
 				}
-				report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(20))
+				report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(20))
 				require.Zero(t, report.Waiting)
 				if row.aborted != "" {
 					require.ErrorContains(t, err, row.aborted)
@@ -338,7 +339,7 @@ func TestDevicesThatAskForAPauseDoNotStopARollout(t *testing.T) {
 		c := f.client(t, tr)
 		defer c.Close()
 		began := time.Now()
-		report, err := Run(t.Context(), c, wireDevices(100), newUpdate(t, "2", []byte("x")), Options{AbortShare: 0.05})
+		report, err := Run(t.Context(), c, hosts(100), newUpdate(t, "2", []byte("x")), Options{AbortShare: 0.05})
 		require.NoError(t, err)
 		require.Equal(t, []int{100, 200}, []int{report.Updated, report.Pushes})
 		require.Less(t, time.Since(began), 16*time.Minute)
@@ -350,10 +351,10 @@ func TestDevicesThatAskForAPauseDoNotStopARollout(t *testing.T) {
 
 func TestRequeueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
+		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
 		most := 0
 		cfg := Options{Workers: 3, Requeue: Requeue{Turns: 1, Devices: 4}, OnEvent: func(e Event) { most = max(most, e.Progress.Waiting) }}
-		report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(10))
+		report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(10))
 		require.NoError(t, err)
 		require.Equal(t, []int{10, 4, 14}, []int{report.Failed.Total(), most, len(f.begun)})
 	})
@@ -382,11 +383,11 @@ func TestRequeueWaits(t *testing.T) {
 func TestPausedRolloutHoldsTurnsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		f := &rolloutFleet{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
-		r := testRollout(t, f, Options{Requeue: Requeue{Turns: 1}})
+		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
+		r := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 1}})
 		time.AfterFunc(time.Second, r.Pause)
 		time.AfterFunc(time.Hour, r.Resume)
-		_, err := r.Run(t.Context(), rolloutDevices(1))
+		_, err := r.Run(t.Context(), tills(1))
 		require.NoError(t, err)
 		require.Equal(t, []time.Duration{0, time.Hour}, []time.Duration{f.at[0].Sub(began), f.at[1].Sub(began)})
 	})
@@ -405,7 +406,7 @@ func TestRolloutKeepsPausesInItsJournal(t *testing.T) {
 			defer c.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			report, err = Run(ctx, c, wireDevices(3), u, cfg)
+			report, err = Run(ctx, c, hosts(3), u, cfg)
 			return err
 		}
 		require.ErrorIs(t, run(time.Minute), context.DeadlineExceeded)

@@ -18,9 +18,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// rolloutFleet stands in for a client and its devices: what it is told to do takes
-// the time that it is told.
-type rolloutFleet struct {
+// A fakeClient stands in for a client and its devices: what it is told to do takes the time that it
+// is told.
+type fakeClient struct {
 	takes time.Duration                                    // of a Deliver
 	lasts func(n int) time.Duration                        // instead of takes, of the nth Deliver
 	fails func(d delivery.Device) delivery.Class           // ClassUnknown: it works
@@ -37,7 +37,7 @@ type rolloutFleet struct {
 	onPush func(n int)
 }
 
-func (f *rolloutFleet) Deliver(ctx context.Context, d delivery.Device, _ *delivery.Update) (delivery.Report, error) {
+func (f *fakeClient) Deliver(ctx context.Context, d delivery.Device, _ *delivery.Update) (delivery.Report, error) {
 	f.mu.Lock()
 	f.begun, f.at = append(f.begun, d.Name()), append(f.at, time.Now())
 	n := len(f.begun)
@@ -76,7 +76,7 @@ func (f *rolloutFleet) Deliver(ctx context.Context, d delivery.Device, _ *delive
 	return r, nil
 }
 
-func (f *rolloutFleet) Check(_ context.Context, d delivery.Device, _ *delivery.Update, opts delivery.CheckOptions) (delivery.Report, error) {
+func (f *fakeClient) Check(_ context.Context, d delivery.Device, _ *delivery.Update, opts delivery.CheckOptions) (delivery.Report, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.checks == nil {
@@ -92,7 +92,8 @@ func (f *rolloutFleet) Check(_ context.Context, d delivery.Device, _ *delivery.U
 	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Device: d.Name(), Class: delivery.ClassIntegrity, Err: delivery.ErrLacksUpdate}
 }
 
-func rolloutDevices(n int) iter.Seq[delivery.Device] {
+// tills returns n devices, which share an address.
+func tills(n int) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for i := range n {
 			if !yield(delivery.Device{ID: fmt.Sprintf("till-%d", i), Address: "http://192.0.2.1"}) {
@@ -102,8 +103,8 @@ func rolloutDevices(n int) iter.Seq[delivery.Device] {
 	}
 }
 
-// testRollout gives every device one turn, unless cfg says how many.
-func testRollout(t testing.TB, f *rolloutFleet, cfg Options) *Rollout {
+// newTestRollout returns a rollout that gives every device one turn, unless cfg says how many.
+func newTestRollout(t testing.TB, f *fakeClient, cfg Options) *Rollout {
 	t.Helper()
 	cfg.Requeue.Turns = cmp.Or(cfg.Requeue.Turns, -1)
 	require.NoError(t, cfg.Validate())
@@ -112,15 +113,15 @@ func testRollout(t testing.TB, f *rolloutFleet, cfg Options) *Rollout {
 
 func TestRolloutReachesEveryDeviceOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Second}
+		f := &fakeClient{takes: time.Second}
 		var events []Event
 		inside := 0
-		r := testRollout(t, f, Options{Workers: 8, Waves: []Wave{{Share: 0.01}, {Share: 0.1}, {Share: 1}}, OnEvent: func(e Event) {
+		r := newTestRollout(t, f, Options{Workers: 8, Waves: []Wave{{Share: 0.01}, {Share: 0.1}, {Share: 1}}, OnEvent: func(e Event) {
 			inside++ // a race, were it called from two goroutines at a time
 			events = append(events, e)
 			inside--
 		}})
-		report, err := r.Run(t.Context(), rolloutDevices(1000))
+		report, err := r.Run(t.Context(), tills(1000))
 		require.NoError(t, err)
 		wave3 := WaveReport{Devices: 900, Updated: 900}
 		require.Equal(t, Report{Wave: 3, CurrentWave: wave3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true}, report)
@@ -144,15 +145,15 @@ func TestRolloutReachesEveryDeviceOnce(t *testing.T) {
 		require.Equal(t, Wave{Share: 1}, last.Wave)
 		require.NotEmpty(t, last.Device.ID)
 
-		_, err = r.Run(t.Context(), rolloutDevices(1))
+		_, err = r.Run(t.Context(), tills(1))
 		require.ErrorIs(t, err, ErrAlreadyRun)
 	})
 }
 
 func TestRolloutOfADeviceThatComesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Second}
-		r := testRollout(t, f, Options{Workers: 4})
+		f := &fakeClient{takes: time.Second}
+		r := newTestRollout(t, f, Options{Workers: 4})
 		report, err := r.Run(t.Context(), func(yield func(delivery.Device) bool) {
 			for i := range 100 { // some while the first is under way, some after it
 				if !yield(delivery.Device{ID: fmt.Sprintf("till-%d", i/3%7)}) {
@@ -173,10 +174,10 @@ func TestRolloutOfADeviceThatComesTwice(t *testing.T) {
 
 func TestRolloutPaceIsEven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Minute}
-		r := testRollout(t, f, Options{Workers: 100, PerSecond: 10})
+		f := &fakeClient{takes: time.Minute}
+		r := newTestRollout(t, f, Options{Workers: 100, PerSecond: 10})
 		began := time.Now()
-		_, err := r.Run(t.Context(), rolloutDevices(50))
+		_, err := r.Run(t.Context(), tills(50))
 		require.NoError(t, err)
 		for i, at := range f.at {
 			require.InDelta(t, float64(i)/10, at.Sub(began).Seconds(), 0.001, "device %d", i)
@@ -205,13 +206,13 @@ func TestAdmission(t *testing.T) {
 
 func TestRolloutPauseAndResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Second}
-		r := testRollout(t, f, Options{Workers: 2, PerSecond: 100})
+		f := &fakeClient{takes: time.Second}
+		r := newTestRollout(t, f, Options{Workers: 2, PerSecond: 100})
 		r.Pause()
 		r.Pause()
 		done := make(chan error)
 		go func() {
-			_, err := r.Run(t.Context(), rolloutDevices(20))
+			_, err := r.Run(t.Context(), tills(20))
 			done <- err
 		}()
 		pacing.Wait(t.Context(), time.Hour, nil)
@@ -239,15 +240,15 @@ func TestRolloutPauseAndResume(t *testing.T) {
 // TestRolloutPausedWhileItWaitsForItsRate: what was waiting its turn waits for Resume.
 func TestRolloutPausedWhileItWaitsForItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, began := &rolloutFleet{}, time.Now()
-		r := testRollout(t, f, Options{Workers: 2, PerSecond: 0.1})
+		f, began := &fakeClient{}, time.Now()
+		r := newTestRollout(t, f, Options{Workers: 2, PerSecond: 0.1})
 		go func() {
 			pacing.Wait(t.Context(), 5*time.Second, nil)
 			r.Pause()
 			pacing.Wait(t.Context(), time.Hour, nil)
 			r.Resume()
 		}()
-		_, err := r.Run(t.Context(), rolloutDevices(2))
+		_, err := r.Run(t.Context(), tills(2))
 		require.NoError(t, err)
 		require.Equal(t, []time.Time{began, began.Add(time.Hour + 5*time.Second)}, f.at)
 	})
@@ -265,15 +266,15 @@ func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &rolloutFleet{takes: time.Hour}
+				f := &fakeClient{takes: time.Hour}
 				ctx, cancel := context.WithCancel(t.Context())
-				r := testRollout(t, f, row.cfg)
+				r := newTestRollout(t, f, row.cfg)
 				if row.after == 0 {
 					r.Pause()
 				}
 				began := time.Now()
 				time.AfterFunc(row.after+time.Minute, cancel)
-				report, err := r.Run(ctx, rolloutDevices(1000))
+				report, err := r.Run(ctx, tills(1000))
 				require.ErrorIs(t, err, context.Canceled)
 				require.Equal(t, row.after+time.Minute, time.Since(began))
 				require.Zero(t, report.UnderWay)
@@ -290,16 +291,16 @@ func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	f := &rolloutFleet{}
-	_, err := testRollout(t, f, Options{}).Run(ctx, rolloutDevices(10))
+	f := &fakeClient{}
+	_, err := newTestRollout(t, f, Options{}).Run(ctx, tills(10))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, f.begun)
 }
 
 func TestRolloutOutlivesASequenceThatPanics(t *testing.T) {
-	f := &rolloutFleet{}
+	f := &fakeClient{}
 	require.PanicsWithValue(t, "no more", func() {
-		_, _ = testRollout(t, f, Options{}).Run(t.Context(), func(yield func(delivery.Device) bool) {
+		_, _ = newTestRollout(t, f, Options{}).Run(t.Context(), func(yield func(delivery.Device) bool) {
 			yield(delivery.Device{ID: "a"})
 			panic("no more")
 		})
@@ -309,10 +310,10 @@ func TestRolloutOutlivesASequenceThatPanics(t *testing.T) {
 
 func TestRolloutEventsMayPauseIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Second}
+		f := &fakeClient{takes: time.Second}
 		var r *Rollout
 		agree := true
-		r = testRollout(t, f, Options{Workers: 1, OnEvent: func(e Event) {
+		r = newTestRollout(t, f, Options{Workers: 1, OnEvent: func(e Event) {
 			if e.Kind == DeviceUpdated {
 				agree = agree && e.Progress == r.Progress()
 				r.Pause()
@@ -320,7 +321,7 @@ func TestRolloutEventsMayPauseIt(t *testing.T) {
 			}
 		}})
 		began := time.Now()
-		_, err := r.Run(t.Context(), rolloutDevices(5))
+		_, err := r.Run(t.Context(), tills(5))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(began), 3*time.Hour)
 		require.True(t, agree)

@@ -17,22 +17,22 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// versionedFleet is a rolloutFleet that keeps which update each device was given.
-type versionedFleet struct {
-	rolloutFleet
+// versionedClient is a fakeClient that keeps which update each device was given.
+type versionedClient struct {
+	fakeClient
 	gave sync.Map // device to version
 }
 
-func (f *versionedFleet) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+func (f *versionedClient) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
 	f.gave.Store(d.ID, u.Version())
-	return f.rolloutFleet.Deliver(ctx, d, u)
+	return f.fakeClient.Deliver(ctx, d, u)
 }
 
-func (f *versionedFleet) Check(context.Context, delivery.Device, *delivery.Update, delivery.CheckOptions) (delivery.Report, error) {
+func (f *versionedClient) Check(context.Context, delivery.Device, *delivery.Update, delivery.CheckOptions) (delivery.Report, error) {
 	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassIntegrity, Err: delivery.ErrLacksUpdate}
 }
 
-func (f *versionedFleet) all() map[string]string {
+func (f *versionedClient) all() map[string]string {
 	all := map[string]string{}
 	f.gave.Range(func(k, v any) bool {
 		all[k.(string)] = v.(string)
@@ -67,7 +67,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal")
 			run := func(updateFor func(delivery.Device) (*delivery.Update, error)) (map[string]string, Report, []error) {
 				var failures []error
-				f := &versionedFleet{}
+				f := &versionedClient{}
 				cfg := Options{Workers: 2, UpdateFor: updateFor, Journal: Journal{Path: path}, OnEvent: func(e Event) {
 					if e.Err != nil {
 						failures = append(failures, e.Err)
@@ -133,7 +133,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 			asked++
 			return armv7, nil
 		}}
-		report, err := testRollout(t, &rolloutFleet{takes: time.Second}, cfg).Run(t.Context(), rolloutDevices(100))
+		report, err := newTestRollout(t, &fakeClient{takes: time.Second}, cfg).Run(t.Context(), tills(100))
 		require.NoError(t, err)
 		require.Equal(t, 100, report.Updated)
 		require.Equal(t, 100, asked)

@@ -21,7 +21,7 @@ import (
 // TestPlacesAreEven: the hash gives every share of the places its share of the devices.
 func TestPlacesAreEven(t *testing.T) {
 	below := map[float64]int{}
-	for d := range rolloutDevices(100_000) {
+	for d := range tills(100_000) {
 		_, place := endpoint.Fingerprint(d.ID, d.Address)
 		if place < 0 || place >= 1 {
 			t.Fatal(d, place)
@@ -41,9 +41,9 @@ func TestPlacesAreEven(t *testing.T) {
 // wavesOf runs a rollout of n devices, and returns how many are begun in each wave.
 func wavesOf(t testing.TB, n int, waves []Wave, fleet string) (sizes []int) {
 	t.Helper()
-	f := &rolloutFleet{}
+	f := &fakeClient{}
 	sizes = make([]int, len(waves))
-	r := testRollout(t, f, Options{Waves: waves, OnEvent: func(e Event) {
+	r := newTestRollout(t, f, Options{Waves: waves, OnEvent: func(e Event) {
 		if e.Kind == DeviceBegun {
 			sizes[e.Progress.Wave-1]++
 		}
@@ -169,8 +169,8 @@ func TestRolloutStopsWhereTooManyFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				row.cfg.Workers = 1
-				f := &rolloutFleet{takes: time.Second, fails: row.fails}
-				report, err := testRollout(t, f, row.cfg).Run(t.Context(), rolloutDevices(1000))
+				f := &fakeClient{takes: time.Second, fails: row.fails}
+				report, err := newTestRollout(t, f, row.cfg).Run(t.Context(), tills(1000))
 				require.Equal(t, len(f.begun), report.Updated+report.Failed.Total())
 				if row.want == "" {
 					require.NoError(t, err)
@@ -190,8 +190,8 @@ func TestRolloutStopsWhereTooManyFail(t *testing.T) {
 
 func TestRolloutWaitsForThoseUnderWayWhenItAborts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassProtocol }}
-		report, err := testRollout(t, f, Options{Workers: 16, AbortShare: 0.5, AbortLeast: 17}).Run(t.Context(), rolloutDevices(1000))
+		f := &fakeClient{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassProtocol }}
+		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.5, AbortLeast: 17}).Run(t.Context(), tills(1000))
 		_, ok := errors.AsType[*AbortError](err)
 		require.True(t, ok)
 		require.Equal(t, 17, report.Failed[delivery.ClassProtocol])
@@ -199,14 +199,14 @@ func TestRolloutWaitsForThoseUnderWayWhenItAborts(t *testing.T) {
 		require.Contains(t, report.String(), "failed (")
 	})
 	synctest.Test(t, func(t *testing.T) { // 16 are under way when the second of two fails
-		f := &rolloutFleet{takes: time.Second}
+		f := &fakeClient{takes: time.Second}
 		f.fails = func(delivery.Device) delivery.Class {
 			if len(f.begun) > 1 {
 				return delivery.ClassProtocol
 			}
 			return delivery.ClassUnknown
 		}
-		report, err := testRollout(t, f, Options{Workers: 16, AbortShare: 0.4, AbortLeast: 1}).Run(t.Context(), rolloutDevices(1000))
+		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.4, AbortLeast: 1}).Run(t.Context(), tills(1000))
 		require.ErrorContains(t, err, "1 of 2 devices failed")
 		require.Equal(t, []int{1, 16}, []int{report.Updated, report.Failed.Total()})
 	})
@@ -229,16 +229,16 @@ func TestRolloutBeginsNoMoreThanItTakesToFindOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &rolloutFleet{lasts: func(n int) time.Duration {
+				f := &fakeClient{lasts: func(n int) time.Duration {
 					if n <= row.slow {
 						return time.Hour
 					}
 					return time.Second
 				}}
-				r := testRollout(t, f, Options{Workers: 64, AbortShare: row.share})
+				r := newTestRollout(t, f, Options{Workers: 64, AbortShare: row.share})
 				done := make(chan error)
 				go func() {
-					_, err := r.Run(t.Context(), rolloutDevices(400))
+					_, err := r.Run(t.Context(), tills(400))
 					done <- err
 				}()
 				pacing.Wait(t.Context(), time.Minute, nil)
@@ -256,7 +256,7 @@ func TestRolloutBeginsNoMoreThanItTakesToFindOut(t *testing.T) {
 
 func TestRolloutSoaksAndAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &rolloutFleet{}
+		f := &fakeClient{}
 		began := time.Now()
 		var asked []string
 		cfg := Options{
@@ -266,7 +266,7 @@ func TestRolloutSoaksAndAsks(t *testing.T) {
 				return nil
 			},
 		}
-		report, err := testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(200))
+		report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(200))
 		require.NoError(t, err)
 		require.Equal(t, 200, report.Updated)
 		require.Equal(t, []string{
@@ -278,8 +278,8 @@ func TestRolloutSoaksAndAsks(t *testing.T) {
 
 		no := errors.New("the shop is full")
 		cfg.Approve = func(context.Context, Wave, Report) error { return no }
-		f = &rolloutFleet{}
-		report, err = testRollout(t, f, cfg).Run(t.Context(), rolloutDevices(200))
+		f = &fakeClient{}
+		report, err = newTestRollout(t, f, cfg).Run(t.Context(), tills(200))
 		require.ErrorIs(t, err, no)
 		require.Len(t, f.begun, 1)
 		require.Equal(t, 199, report.NotReached)
@@ -288,8 +288,8 @@ func TestRolloutSoaksAndAsks(t *testing.T) {
 }
 
 func TestRolloutToAShareOnly(t *testing.T) {
-	f := &rolloutFleet{}
-	report, err := testRollout(t, f, Options{Waves: []Wave{{Share: 0.3}}}).Run(t.Context(), rolloutDevices(1000))
+	f := &fakeClient{}
+	report, err := newTestRollout(t, f, Options{Waves: []Wave{{Share: 0.3}}}).Run(t.Context(), tills(1000))
 	require.NoError(t, err)
 	require.Equal(t, []int{300, 700}, []int{report.Updated, report.NotReached})
 }
@@ -297,7 +297,7 @@ func TestRolloutToAShareOnly(t *testing.T) {
 func TestRolloutWantsARepeatableSequence(t *testing.T) {
 	once := func() iter.Seq[delivery.Device] {
 		left := make(chan delivery.Device, 10)
-		for d := range rolloutDevices(10) {
+		for d := range tills(10) {
 			left <- d
 		}
 		close(left)
@@ -309,14 +309,14 @@ func TestRolloutWantsARepeatableSequence(t *testing.T) {
 			}
 		}
 	}
-	report, err := testRollout(t, &rolloutFleet{}, Options{Waves: []Wave{{Share: 0.5}, {Share: 1}}}).Run(t.Context(), once())
+	report, err := newTestRollout(t, &fakeClient{}, Options{Waves: []Wave{{Share: 0.5}, {Share: 1}}}).Run(t.Context(), once())
 	require.ErrorIs(t, err, ErrNotRepeatable)
 	require.Equal(t, 10, report.NotReached, "nothing is begun that can't be ended")
-	_, err = testRollout(t, &rolloutFleet{}, Options{Waves: []Wave{{Devices: 3}}}).Run(t.Context(), once())
+	_, err = newTestRollout(t, &fakeClient{}, Options{Waves: []Wave{{Devices: 3}}}).Run(t.Context(), once())
 	require.ErrorIs(t, err, ErrNotRepeatable)
-	report, err = testRollout(t, &rolloutFleet{}, Options{}).Run(t.Context(), once())
+	report, err = newTestRollout(t, &fakeClient{}, Options{}).Run(t.Context(), once())
 	require.NoError(t, err)
 	require.Equal(t, 10, report.Updated)
-	_, err = testRollout(t, &rolloutFleet{}, Options{}).Run(t.Context(), nil)
+	_, err = newTestRollout(t, &fakeClient{}, Options{}).Run(t.Context(), nil)
 	require.Error(t, err)
 }
