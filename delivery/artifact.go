@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -20,9 +20,7 @@ import (
 // computed once, when the artifact is made, reading it through once with constant
 // memory; after that, any number of operations may send it at the same time.
 type Artifact struct {
-	source io.ReaderAt
-	memory []byte // the same bytes, where they are in memory anyway
-	size   int64
+	body   exchange.Body
 	digest [sha256.Size]byte
 	close  func() error
 }
@@ -36,7 +34,7 @@ func NewArtifact(ctx context.Context, source io.ReaderAt, size int64) (*Artifact
 	if size <= 0 {
 		return nil, ErrEmptyArtifact
 	}
-	a := &Artifact{source: source, size: size}
+	a := &Artifact{body: exchange.Body{Source: source, Size: size}}
 	h := sha256.New()
 	n, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(source, 0, size)})
 	if err != nil {
@@ -54,7 +52,8 @@ func ArtifactFromBytes(b []byte) (*Artifact, error) {
 	if len(b) == 0 {
 		return nil, ErrEmptyArtifact
 	}
-	return &Artifact{source: bytes.NewReader(b), memory: b, size: int64(len(b)), digest: sha256.Sum256(b)}, nil
+	body := exchange.Body{Source: bytes.NewReader(b), Memory: b, Size: int64(len(b))}
+	return &Artifact{body: body, digest: sha256.Sum256(b)}, nil
 }
 
 // OpenArtifact takes a regular file, which must not change until Close. Memory use
@@ -123,15 +122,15 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 		}
 		return err
 	}
-	a := &Artifact{source: f, close: drop}
+	a := &Artifact{body: exchange.Body{Source: f}, close: drop}
 	h := sha256.New()
-	a.size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, max(limit, limit+1))}) // one more tells of too much; limit+1 may overflow
+	a.body.Size, err = io.Copy(io.MultiWriter(f, h), &contextReader{ctx, io.LimitReader(r, max(limit, limit+1))}) // one more tells of too much; limit+1 may overflow
 	switch {
 	case err != nil:
 		err = fmt.Errorf("reading artifact: %w", err)
-	case a.size == 0:
+	case a.body.Size == 0:
 		err = ErrEmptyArtifact
-	case a.size > limit:
+	case a.body.Size > limit:
 		err = fmt.Errorf("artifact is larger than the limit of %d bytes", limit)
 	default:
 		h.Sum(a.digest[:0])
@@ -141,7 +140,7 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 }
 
 // Size is the artifact's size in bytes.
-func (a *Artifact) Size() int64 { return a.size }
+func (a *Artifact) Size() int64 { return a.body.Size }
 
 // Digest is the SHA-256 of its bytes.
 func (a *Artifact) Digest() [sha256.Size]byte { return a.digest }
@@ -150,7 +149,9 @@ func (a *Artifact) Digest() [sha256.Size]byte { return a.digest }
 func (a *Artifact) DigestHex() string { return hex.EncodeToString(a.digest[:]) }
 
 // Reader reads the artifact from its start. Any number may read at once.
-func (a *Artifact) Reader() *io.SectionReader { return io.NewSectionReader(a.source, 0, a.size) }
+func (a *Artifact) Reader() *io.SectionReader {
+	return io.NewSectionReader(a.body.Source, 0, a.body.Size)
+}
 
 // Close frees the file behind the artifact. No operation may be using it.
 func (a *Artifact) Close() error {
@@ -158,39 +159,6 @@ func (a *Artifact) Close() error {
 		return nil
 	}
 	return a.close()
-}
-
-// chunkSize is how much of an artifact is in memory at once, per operation: it stays in
-// the processor's cache between its read and its write. (sendfile was measured a fifth
-// slower over loopback, whose receiver then copies from cold pages.)
-const chunkSize = 128 << 10
-
-// chunkPool lends the memory for it.
-type chunkPool struct{ pool sync.Pool }
-
-func (p *chunkPool) get() *[chunkSize]byte {
-	if c, ok := p.pool.Get().(*[chunkSize]byte); ok {
-		return c
-	}
-	return new([chunkSize]byte)
-}
-
-func (p *chunkPool) put(c *[chunkSize]byte) { p.pool.Put(c) }
-
-// pass writes n bytes of an artifact, chunkSize at most.
-func (p *chunkPool) pass(w io.Writer, a *Artifact, at, n int64) (int64, error) {
-	if a.memory != nil {
-		done, err := w.Write(a.memory[at : at+n])
-		return int64(done), err
-	}
-	chunk := p.get()
-	defer p.put(chunk)
-	b := chunk[:n]
-	if got, err := a.source.ReadAt(b, at); got < len(b) {
-		return 0, cutShort(at+int64(got), err)
-	}
-	done, err := w.Write(b)
-	return int64(done), err
 }
 
 // contextReader stops a long read when its context ends.
@@ -214,7 +182,7 @@ type Update struct {
 	key        string // Idempotency-Key
 	reprDigest string // Repr-Digest, RFC 9530
 	digestHex  string
-	pushHeader header // of a push in the native protocol
+	pushHeader exchange.Header // of a push in the native protocol
 }
 
 // NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without

@@ -38,7 +38,7 @@ type fixedDevice struct {
 func newFixedDevice(tb testing.TB, u *Update) *fixedDevice {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
-	d := &fixedDevice{size: u.artifact.size, listener: l, conns: map[net.Conn]struct{}{}}
+	d := &fixedDevice{size: u.artifact.Size(), listener: l, conns: map[net.Conn]struct{}{}}
 	d.Device = Device{ID: "till-17", Address: "http://" + l.Addr().String()}
 	pushed, verified := fixedAnswer(tb, pushed(u)), fixedAnswer(tb, verified(u))
 	d.wg.Go(func() {
@@ -195,7 +195,7 @@ func ownOver(b *testing.B, devices int, header string, answer func(*Update) any,
 }
 
 func pushed(u *Update) any {
-	return wire.UpdateAnswer{Success: true, Message: "applied", Size: u.artifact.size, Digest: u.digestHex}
+	return wire.UpdateAnswer{Success: true, Message: "applied", Size: u.artifact.Size(), Digest: u.digestHex}
 }
 
 func verified(u *Update) any {

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
@@ -19,8 +18,8 @@ import (
 type Client struct {
 	cfg       Config
 	protocol  protocol
-	transport transport
-	exchanges exchangePool
+	transport exchange.Transport
+	sessions  sessionPool
 	stats     counters
 	dice      *dice
 	budget    *budget
@@ -41,11 +40,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.ForDevice != nil {
 		c.known = newIdentities(cfg)
 	}
-	if cfg.Transport == NetHTTP {
-		c.transport = newNetHTTP(cfg, &c.stats)
-	} else {
-		c.transport = newLean(cfg, &c.stats)
-	}
+	c.transport = cfg.newTransport(&c.stats.Counters)
 	return c, nil
 }
 
@@ -53,7 +48,7 @@ func New(cfg Config) (*Client, error) {
 // their operations end. Operations that begin afterwards fail with ErrClosed.
 func (c *Client) Close() {
 	if !c.closed.Swap(true) {
-		c.transport.close()
+		c.transport.Close()
 	}
 }
 
@@ -114,74 +109,102 @@ func (c *Client) record(ctx context.Context, d Device, e *Error) {
 // push and verify return *Error, so that Deliver can decide on it without errors.As. A
 // fresh push goes over a connection of its own.
 func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {
-	x := c.exchanges.get()
-	defer c.exchanges.put(x)
+	s := c.sessions.get()
+	defer c.sessions.put(s)
 	if u == nil {
 		return &Error{Op: OpPush, Device: d.Name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
-	c.protocol.askPush(x, d, u)
-	x.rate, x.fresh = pacing.ByteRateOf(ctx), fresh
-	if e := c.do(ctx, OpPush, d, x); e != nil {
+	c.protocol.askPush(&s.Request, d, u)
+	s.Request.Rate, s.Request.Fresh = pacing.ByteRateOf(ctx), fresh
+	if e := c.do(ctx, OpPush, d, s); e != nil {
 		return e
 	}
-	if class, err := c.protocol.readPush(x, u); err != nil {
-		return c.answered(OpPush, d, x, class, err)
+	if class, err := c.protocol.readPush(&s.Response, u); err != nil {
+		return c.answered(OpPush, d, s, class, err)
 	}
 	return nil
 }
 
 func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
-	x := c.exchanges.get()
-	defer c.exchanges.put(x)
+	s := c.sessions.get()
+	defer c.sessions.put(s)
 	if u == nil {
 		return &Error{Op: OpVerify, Device: d.Name(), Class: ClassPermanent, Err: errNoUpdate}
 	}
-	c.protocol.askVersion(x, d)
-	if e := c.do(ctx, OpVerify, d, x); e != nil {
+	c.protocol.askVersion(&s.Request, d)
+	if e := c.do(ctx, OpVerify, d, s); e != nil {
 		return e
 	}
-	class, err := c.protocol.readVersion(x)
+	class, err := c.protocol.readVersion(&s.Response, &s.version)
 	if err == nil {
-		class, err = x.version.judge(d, u)
+		class, err = s.version.judge(d, u)
 	}
 	if err != nil {
-		return c.answered(OpVerify, d, x, class, err)
+		return c.answered(OpVerify, d, s, class, err)
 	}
 	return nil
 }
 
 var errNoUpdate = errors.New("update is nil: make one with NewUpdate")
 
+// session is one request of an operation, or several where a redirect is followed. It is reused, and
+// nothing in it outlives sessionPool.put.
+type session struct {
+	exchange.Exchange
+	identity *identity   // the device's own credentials; nil: it has none
+	version  versionView // what the protocol read from the answer to a verification
+}
+
+// sessionPool hands out sessions; their buffers grow to what answers need,
+// Config.MaxAnswer at most.
+type sessionPool struct{ pool sync.Pool }
+
+func (p *sessionPool) get() *session {
+	if s, ok := p.pool.Get().(*session); ok {
+		return s
+	}
+	return &session{}
+}
+
+func (p *sessionPool) put(s *session) {
+	s.Reset()
+	s.identity, s.version = nil, versionView{}
+	p.pool.Put(s)
+}
+
 // do is one exchange. The device's name and address are checked before a byte is sent.
-func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
+func (c *Client) do(ctx context.Context, op Op, d Device, s *session) *Error {
 	fail := func(class Class, sent bool, err error) *Error {
-		return &Error{Op: op, Device: d.Name(), Class: class, Err: redact(err, c.secretsFor(x)), sent: sent}
+		return &Error{Op: op, Device: d.Name(), Class: class, Err: redact(err, c.secretsFor(s)), sent: sent}
 	}
 	if c.closed.Load() {
 		return fail(ClassPermanent, false, ErrClosed)
 	}
 	var err error
-	if x.to, err = d.target(); err != nil {
+	if s.Request.To, err = d.target(); err != nil {
 		return fail(ClassPermanent, false, err)
 	}
 	if err := ctx.Err(); err != nil {
-		class, _ := classOfFailure(ctx, err)
-		return fail(class, false, err)
+		return fail(classOfContext(ctx), false, err)
 	}
 	if c.known != nil {
-		if x.who, err = c.known.of(ctx, d); err != nil {
+		if s.identity, err = c.known.of(ctx, d); err != nil {
 			return fail(classOfCredentials(ctx), false, err)
 		}
-	}
-	if err := c.send(ctx, op, d, x); err != nil {
-		if e, ok := err.(*redirectError); ok {
-			return c.answered(op, d, x, ClassPermanent, e)
+		if s.identity != nil {
+			s.Request.Identity = &s.identity.Identity
 		}
-		class, sent := classOfFailure(ctx, err)
-		if errors.Is(err, ErrClosed) {
+	}
+	failure, refused := c.send(ctx, op, d, s)
+	if refused != nil {
+		return c.answered(op, d, s, ClassPermanent, refused)
+	}
+	if failure != nil {
+		class, sent := classOfFailure(ctx, failure)
+		if errors.Is(failure, ErrClosed) {
 			class = ClassPermanent
 		}
-		return fail(class, sent, err)
+		return fail(class, sent, failure)
 	}
 	return nil
 }
@@ -189,51 +212,53 @@ func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {
 // send sends the request until it has its answer: a redirect that keeps method and
 // body is followed within the device's origin, and a device that doesn't take
 // Expect is asked again without it (RFC 9110 §15.5.18).
-func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {
-	x.expect = x.body != nil && c.cfg.ExpectFrom > 0 && x.body.size >= c.cfg.ExpectFrom
+func (c *Client) send(ctx context.Context, op Op, d Device, s *session) (*exchange.Failure, *redirectError) {
+	r := &s.Request
+	r.Expect = r.Body != nil && c.cfg.ExpectFrom > 0 && r.Body.Size >= c.cfg.ExpectFrom
 	for redirects := 0; ; {
-		if err := c.roundTrip(ctx, op, d, x); err != nil {
-			return err
+		if f := c.roundTrip(ctx, op, d, s); f != nil {
+			return f, nil
 		}
-		switch {
-		case x.expect && x.status == http.StatusExpectationFailed:
-			x.expect = false
-		case x.status == http.StatusMovedPermanently || x.status == http.StatusFound || x.status == http.StatusSeeOther:
-			return &redirectError{errMethodLost}
-		case x.status == http.StatusTemporaryRedirect || x.status == http.StatusPermanentRedirect:
+		switch status := s.Response.Status; {
+		case r.Expect && status == http.StatusExpectationFailed:
+			r.Expect = false
+		case status == http.StatusMovedPermanently || status == http.StatusFound || status == http.StatusSeeOther:
+			return nil, &redirectError{errMethodLost}
+		case status == http.StatusTemporaryRedirect || status == http.StatusPermanentRedirect:
 			if redirects++; redirects > maxRedirects {
-				return &redirectError{errManyRedirects}
+				return nil, &redirectError{errManyRedirects}
 			}
-			path, err := follow(x.to, x.path, string(x.location))
+			path, err := exchange.ResolveRedirect(r.To, r.Path, string(s.Response.Location))
 			if err != nil {
-				return &redirectError{err}
+				return nil, &redirectError{err}
 			}
-			x.to.PathPrefix, x.path = path, ""
+			r.To.PathPrefix, r.Path = path, ""
 		default:
-			return nil
+			return nil, nil
 		}
-		x.forget()
+		s.Response = exchange.Response{}
 	}
 }
 
 // roundTrip is one request, and its timeline where somebody wants it.
-func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {
+func (c *Client) roundTrip(ctx context.Context, op Op, d Device, s *session) *exchange.Failure {
 	if c.cfg.Observe == nil {
-		return c.transport.roundTrip(ctx, x)
+		return c.transport.RoundTrip(ctx, &s.Exchange)
 	}
-	x.trace = &trace{line: Timeline{Op: op, Device: d.Name(), Begun: time.Now()}}
-	err := c.transport.roundTrip(ctx, x)
-	line := x.trace.snapshot()
-	line.Status, line.Err, line.Ended = x.status, redact(err, c.secretsFor(x)), time.Now()
+	line := Timeline{Op: op, Device: d.Name(), Begun: time.Now()}
+	s.Trace = &exchange.Trace{}
+	f := c.transport.RoundTrip(ctx, &s.Exchange)
+	line.setTimes(s.Trace.Snapshot())
+	line.Status, line.Err, line.Ended = s.Response.Status, redact(f.AsError(), c.secretsFor(s)), time.Now()
 	c.cfg.Observe(line)
-	return err
+	return f
 }
 
 // answered is a failure that the device told us.
-func (c *Client) answered(op Op, d Device, x *exchange, class Class, err error) *Error {
+func (c *Client) answered(op Op, d Device, s *session, class Class, err error) *Error {
 	return &Error{
-		Op: op, Device: d.Name(), Class: class, Status: x.status, Err: redact(err, c.secretsFor(x)),
-		RetryAfter: retryAfter(x.retryAfter, x.date, time.Now()), sent: true,
+		Op: op, Device: d.Name(), Class: class, Status: s.Response.Status, Err: redact(err, c.secretsFor(s)),
+		RetryAfter: s.Response.RetryWait(time.Now()), sent: true,
 	}
 }
 
@@ -249,47 +274,4 @@ func (e *redirectError) Unwrap() error { return e.err }
 var (
 	errManyRedirects = fmt.Errorf("more than %d in a row", maxRedirects)
 	errMethodLost    = errors.New("only 307 and 308 keep method and body")
-	errOtherOrigin   = errors.New("it leads to another origin")
-	errLocation      = errors.New("its Location is missing or unusable")
 )
-
-// follow gives the path (and query) that a redirect leads to. It must be of the
-// same origin (RFC 6454 §4: scheme, host and port): the request carries an artifact
-// and perhaps credentials, which are for this device alone. Location may hold
-// anything; what isn't plain printable ASCII is refused.
-func follow(to endpoint.Target, path, location string) (string, error) {
-	scheme := "http"
-	if to.TLS {
-		scheme = "https"
-	}
-	base, err := url.Parse(scheme + "://" + to.Host + to.PathPrefix + path)
-	if err != nil || location == "" || len(location) > endpoint.MaxAddress {
-		return "", errLocation
-	}
-	u, err := base.Parse(location)
-	if err != nil || u.Opaque != "" {
-		return "", errLocation
-	}
-	if u.Scheme != base.Scheme || u.User != nil || !sameHost(to, u.Host) {
-		return "", errOtherOrigin
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	next := u.RequestURI()
-	for i := 0; i < len(next); i++ {
-		if next[i] <= ' ' || next[i] >= 0x7f {
-			return "", errLocation
-		}
-	}
-	return next, nil
-}
-
-// sameHost compares a host with the target's: in any case, its port spelt out or not.
-func sameHost(to endpoint.Target, host string) bool {
-	if !endpoint.ValidHost(host) {
-		return false
-	}
-	other := endpoint.Target{TLS: to.TLS, Host: host}
-	return strings.EqualFold(to.DialAddr(), other.DialAddr())
-}

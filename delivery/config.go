@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
+	"github.com/fleetmark/fleetmark/delivery/internal/lean"
+	"github.com/fleetmark/fleetmark/delivery/internal/nethttp"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -123,10 +126,9 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Bounds of the configuration.
 const (
-	maxIdle      = 1 << 20
-	maxAnswer    = 16 << 20
-	maxHead      = 1 << 20
-	defaultTotal = 5 * time.Minute
+	maxIdle   = 1 << 20
+	maxAnswer = 16 << 20
+	maxHead   = 1 << 20
 
 	maxHeaders   = 64
 	maxHeaderLen = 4 << 10
@@ -154,6 +156,32 @@ func (c Config) withDefaults() Config {
 	c.TLSSessions = cmp.Or(c.TLSSessions, defaultTLSSessions)
 	keepSessions(c.TLS, c.TLSSessions)
 	return c
+}
+
+// newTransport returns the transport that the configuration names. Its defaults must be filled in.
+func (c Config) newTransport(stats *exchange.Counters) exchange.Transport {
+	header := exchange.NewCommonHeader(c.Header)
+	if c.Transport == NetHTTP {
+		return nethttp.New(nethttp.Config{
+			Limits: c.limits(), Header: header, TLS: c.TLS, Dial: c.Dial,
+			MaxIdle: c.MaxIdle, MaxIdlePerDevice: c.MaxIdlePerDevice, IdleTimeout: c.IdleTimeout,
+			RoundTripper: c.RoundTripper, Traced: c.Observe != nil,
+		}, stats)
+	}
+	return lean.New(lean.Config{
+		Limits: c.limits(), Header: header, TLS: c.TLS, Dial: c.Dial,
+		MaxIdle: c.MaxIdle, MaxIdlePerDevice: c.MaxIdlePerDevice, IdleTimeout: c.IdleTimeout,
+	}, stats)
+}
+
+// limits returns what bounds a request, for the transports.
+func (c Config) limits() exchange.Limits {
+	t := c.Timeouts
+	return exchange.Limits{
+		Dial: t.Dial, TLSHandshake: t.TLS, Response: t.Answer, Request: t.Total, ExpectContinue: t.Continue,
+		MinThroughput:   exchange.MinThroughput{BytesPerSecond: t.LeastProgress.PerSecond, Window: t.LeastProgress.Window},
+		MaxResponseHead: c.MaxAnswerHead, MaxResponseBody: c.MaxAnswer,
+	}
 }
 
 // Validate reports everything that is wrong with the configuration, a line each.
@@ -206,16 +234,6 @@ func reservedHeaders() []string {
 }
 
 const headerUserAgent = "User-Agent"
-
-// hasUserAgent reports whether the configured header has a User-Agent, in any case.
-func hasUserAgent(h http.Header) bool {
-	for name := range h {
-		if http.CanonicalHeaderKey(name) == headerUserAgent {
-			return true
-		}
-	}
-	return false
-}
 
 // validateHeader names headers, never their values: those may be secrets.
 func validateHeader(h http.Header) []error {

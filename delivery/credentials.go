@@ -15,10 +15,9 @@ import (
 	"maps"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
-	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // Credentials is what a client shows to one device and expects of it, beside what Config says for
@@ -44,7 +43,7 @@ type Credentials struct {
 // String names the headers and hides everything else.
 func (c Credentials) String() string {
 	s := "delivery.Credentials{"
-	for name := range sortedHeader(c.Header) {
+	for name := range exchange.SortedHeader(c.Header) {
 		s += name + "=(hidden) "
 	}
 	return s + fmt.Sprintf("certificates=%d serverName=%q}", len(c.Certificates), check.Truncate(c.ServerName))
@@ -81,14 +80,9 @@ func (c Credentials) isZero() bool {
 // connections and TLS sessions belong to one: so no request goes over a connection that
 // was opened with other credentials, or to a device of another name.
 type identity struct {
+	exchange.Identity
 	key     identityKey
 	roots   *x509.CertPool
-	header  http.Header // Config.Header and the device's own
-	lines   header      // the same for lean, with its User-Agent
-	extra   []values    // the same for nethttp, without the User-Agent
-	agent   []string    // which is this
-	tls     *tls.Config
-	session string   // tells its TLS sessions from others; it is made of nothing secret
 	secrets []string // what no error may show
 }
 
@@ -165,38 +159,39 @@ func (i *identities) forget(e *list.Element) {
 
 // prepare makes an identity. It copies what the caller might change.
 func (i *identities) prepare(given Credentials, key identityKey) *identity {
-	id := &identity{key: key, roots: given.RootCAs, header: i.cfg.Header.Clone(), tls: i.cfg.TLS.Clone(), session: given.session()}
-	if id.header == nil {
-		id.header = http.Header{}
+	header, conf := i.cfg.Header.Clone(), i.cfg.TLS.Clone()
+	if header == nil {
+		header = http.Header{}
 	}
 	own := map[string]bool{}
 	for name := range given.Header {
 		own[http.CanonicalHeaderKey(name)] = true
 	}
-	maps.DeleteFunc(id.header, func(name string, _ []string) bool { return own[http.CanonicalHeaderKey(name)] })
-	maps.Copy(id.header, given.Header.Clone())
-	id.lines, id.extra, id.agent = leanHeader(id.header), headerValues(id.header), agentValues(id.header)
-	id.secrets = secretsOf(id.header)
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return own[http.CanonicalHeaderKey(name)] })
+	maps.Copy(header, given.Header.Clone())
 	if given.Certificates != nil {
-		id.tls.Certificates, id.tls.GetClientCertificate = given.Certificates, nil
+		conf.Certificates, conf.GetClientCertificate = given.Certificates, nil
 	}
 	if given.ServerName != "" {
-		id.tls.ServerName = given.ServerName
+		conf.ServerName = given.ServerName
 	}
 	if given.RootCAs != nil {
-		id.tls.RootCAs = given.RootCAs
+		conf.RootCAs = given.RootCAs
 	}
-	if cache := id.tls.ClientSessionCache; cache != nil {
-		id.tls.ClientSessionCache = identitySessions{cache, id.session}
+	if cache := conf.ClientSessionCache; cache != nil {
+		conf.ClientSessionCache = identitySessions{cache, given.session()}
 	}
-	return id
+	return &identity{
+		Identity: exchange.Identity{Header: exchange.NewCommonHeader(header), TLS: conf},
+		key:      key, roots: given.RootCAs, secrets: secretsOf(header),
+	}
 }
 
 // sum tells sets of credentials apart, all but their RootCAs, which can only be compared.
 func (c Credentials) sum() [sha256.Size]byte {
 	h := sha256.New()
 	c.hashPeers(h)
-	for name, values := range sortedHeader(c.Header) {
+	for name, values := range exchange.SortedHeader(c.Header) {
 		hashText(h, name)
 		hashLength(h, len(values))
 		for _, v := range values {
@@ -239,16 +234,15 @@ func hashLength(h hash.Hash, n int) {
 // classOfCredentials classes a failure to get a device's credentials.
 func classOfCredentials(ctx context.Context) Class {
 	if ctx.Err() != nil {
-		class, _ := classOfFailure(ctx, ctx.Err())
-		return class
+		return classOfContext(ctx)
 	}
 	return ClassPermanent
 }
 
 // secretsFor returns what an error about an exchange must not show.
-func (c *Client) secretsFor(x *exchange) []string {
-	if x.who != nil {
-		return x.who.secrets
+func (c *Client) secretsFor(s *session) []string {
+	if s.identity != nil {
+		return s.identity.secrets
 	}
 	return c.secrets
 }
@@ -280,79 +274,4 @@ func (s identitySessions) Get(key string) (*tls.ClientSessionState, bool) {
 
 func (s identitySessions) Put(key string, state *tls.ClientSessionState) {
 	s.ClientSessionCache.Put(key+" "+s.of, state)
-}
-
-// addressSessions keeps the sessions of one address: crypto/tls tells them apart by the
-// server's name, which many devices may share. It serves one handshake.
-type addressSessions struct {
-	tls.ClientSessionCache
-	address string
-	offered bool // the handshake offered a session
-}
-
-func (s *addressSessions) Get(key string) (*tls.ClientSessionState, bool) {
-	state, ok := s.ClientSessionCache.Get(s.address + " " + key)
-	s.offered = ok && state != nil
-	return state, ok
-}
-
-func (s *addressSessions) Put(key string, state *tls.ClientSessionState) {
-	s.ClientSessionCache.Put(s.address+" "+key, state)
-}
-
-// handshakeConfig returns the TLS configuration of a handshake with a target, and its
-// sessions, nil if none are kept.
-func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addressSessions) {
-	if base.ServerName != "" && base.ClientSessionCache == nil {
-		return base, nil
-	}
-	cfg := base.Clone()
-	if cfg.ServerName == "" {
-		cfg.ServerName = to.ServerName()
-	}
-	if cfg.ClientSessionCache == nil {
-		return cfg, nil
-	}
-	sessions := &addressSessions{ClientSessionCache: cfg.ClientSessionCache, address: to.DialAddr()}
-	cfg.ClientSessionCache = sessions
-	return cfg, sessions
-}
-
-// countedSessions counts the sessions that are offered.
-type countedSessions struct {
-	tls.ClientSessionCache
-	offered *atomic.Uint64
-}
-
-func (s countedSessions) Get(key string) (*tls.ClientSessionState, bool) {
-	state, ok := s.ClientSessionCache.Get(key)
-	if ok && state != nil {
-		s.offered.Add(1)
-	}
-	return state, ok
-}
-
-func (t *netHTTP) countSessions(cfg *tls.Config) *tls.Config {
-	if cfg.ClientSessionCache == nil {
-		return cfg
-	}
-	cfg = cfg.Clone()
-	cfg.ClientSessionCache = countedSessions{cfg.ClientSessionCache, &t.offered}
-	return cfg
-}
-
-// roundTripResuming sends a request again, once, if its handshake failed and may have offered a
-// session: a device that can't resume should go on with a whole handshake (RFC 8446
-// §4.2.11), and some break it off. crypto/tls has then forgotten the session. Other
-// requests may have offered theirs meanwhile; that costs one handshake too many.
-func (t *netHTTP) roundTripResuming(ctx context.Context, x *exchange) error {
-	before := t.offered.Load()
-	err := t.roundTripOnce(ctx, x)
-	if err == nil || t.offered.Load() == before {
-		return err
-	}
-	if e, ok := errors.AsType[*exchangeError](err); ok && e.secure && e.phase == phaseConnect && ctx.Err() == nil && !isRefusedClient(err) {
-		return t.roundTripOnce(ctx, x)
-	}
-	return err
 }

@@ -154,6 +154,5 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 
 // ended is the failure of an operation whose context ended between two requests.
 func ended(ctx context.Context, op Op, d Device) *Error {
-	class, _ := classOfFailure(ctx, ctx.Err())
-	return &Error{Op: op, Device: d.Name(), Class: class, Err: ctx.Err()}
+	return &Error{Op: op, Device: d.Name(), Class: classOfContext(ctx), Err: ctx.Err()}
 }

@@ -2,20 +2,13 @@ package delivery
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/textproto"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery/internal/http1"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // Class says what a failure means for the device: whether the update may have been applied, and so
@@ -121,7 +114,7 @@ var ErrQuarantined = errors.New("delivery: device is quarantined")
 
 // ErrClosed is what errors.Is finds in the error of an operation of a closed Client, which
 // is of ClassPermanent.
-var ErrClosed = errors.New("delivery: client is closed")
+var ErrClosed = exchange.ErrClosed
 
 // Error is a failed operation on one device.
 type Error struct {
@@ -172,62 +165,36 @@ func ClassOf(err error) Class {
 	return ClassUnknown
 }
 
-// phase is how far an exchange got before it failed.
-type phase uint8
-
-const (
-	phaseConnect phase = iota // nothing sent
-	phaseSend                 // some of the request may have been sent
-	phaseAnswer               // the request is out, the answer isn't in
-)
-
-// exchangeError is a transport's failure: how far it came, and whether the peer
-// broke the protocol (rather than the connection).
-type exchangeError struct {
-	phase    phase
-	protocol bool
-	secure   bool // the peer's certificate or TLS version was refused
-	err      error
-}
-
-func (e *exchangeError) Error() string { return e.err.Error() }
-func (e *exchangeError) Unwrap() error { return e.err }
-
-// timeouter is what net errors and context.DeadlineExceeded share.
-type timeouter interface {
-	error
-	Timeout() bool
-}
-
-// classOfFailure classes a transport's failure. The caller's context decides first: an operation
-// that was canceled failed for that reason, whatever the connection then said.
-func classOfFailure(ctx context.Context, err error) (class Class, sent bool) {
-	x, ok := errors.AsType[*exchangeError](err)
+// classOfFailure classes a transport's failure, and reports whether a byte of the request may have
+// reached the device. The caller's context decides first: an operation that was canceled failed for
+// that reason, whatever the connection then said.
+func classOfFailure(ctx context.Context, f *exchange.Failure) (class Class, sent bool) {
 	// A reset while connecting comes from a device that accepted and dropped us, not
 	// from one that isn't there; whether connect or the first write sees it is chance.
-	sent = !ok || x.phase != phaseConnect || errors.Is(err, syscall.ECONNRESET)
-	switch cause := ctx.Err(); {
-	case errors.Is(cause, context.Canceled):
-		return ClassCanceled, sent
-	case cause != nil:
-		return ClassTimeout, sent
-	}
-	if ok && x.secure {
+	sent = f.Stage != exchange.Connect || errors.Is(f, syscall.ECONNRESET)
+	switch {
+	case ctx.Err() != nil:
+		return classOfContext(ctx), sent
+	case f.Kind == exchange.PeerRefused:
 		return ClassPermanent, false
-	}
-	if _, ours := errors.AsType[*artifactError](err); ours {
+	case f.Kind == exchange.Source:
 		return ClassPermanent, sent // the artifact can't be read: nobody else's fault
-	}
-	if ok && x.protocol {
+	case f.Kind == exchange.BadHTTP:
 		return ClassProtocol, sent
-	}
-	if t, ok := errors.AsType[timeouter](err); ok && t.Timeout() {
+	case exchange.IsTimeout(f):
 		return ClassTimeout, sent
-	}
-	if !sent {
+	case !sent:
 		return ClassNotSent, false
 	}
 	return ClassAmbiguous, true
+}
+
+// classOfContext classes the end of a context that has ended.
+func classOfContext(ctx context.Context) Class {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ClassCanceled
+	}
+	return ClassTimeout
 }
 
 // classOfStatus classes an answer's status, for an answer that is not a success
@@ -252,75 +219,4 @@ func classOfStatus(status int, later bool) Class {
 	default:
 		return ClassProtocol // 1xx and other 2xx have no meaning in the device interface
 	}
-}
-
-// isRefusedPeer tells a peer that must not be trusted (certificate, name, TLS
-// version) from one that can't be reached.
-func isRefusedPeer(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return true
-	}
-	if errors.Is(err, http.ErrSchemeMismatch) {
-		return true // no TLS at all
-	}
-	// crypto/tls has no type for its own refusal of a version or a cipher.
-	return !isTimeout(err) && strings.Contains(err.Error(), "tls: ")
-}
-
-// isRefusedClient reports a peer that doesn't take our certificate, or wants one. In
-// TLS 1.3 it says so when the handshake is over on this side, in place of an answer.
-func isRefusedClient(err error) bool {
-	_, what, alert := strings.Cut(err.Error(), "remote error: tls: ") // crypto/tls has no type for it
-	if !alert {
-		return false
-	}
-	parts := []string{"certificate", "access denied", "handshake failure", "error decrypting message", "insufficient security"}
-	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(what, part) })
-}
-
-// isMalformed reports net/http's refusal of an answer that is not HTTP. Some of
-// those errors have no exported type.
-func isMalformed(err error) bool {
-	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
-		return true
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return true // less came than was promised
-	}
-	if _, ok := errors.AsType[*http1.Error](err); ok {
-		// In the middle of a body, what isn't the connection's failure is the peer's.
-		_, network := errors.AsType[net.Error](err)
-		return !network && !errors.Is(err, context.Canceled)
-	}
-	text := err.Error()
-	for _, part := range []string{
-		"malformed HTTP", "malformed MIME", "response headers exceeded", "invalid header", "malformed chunked",
-		"invalid Content-Length", "invalid empty Content-Length", "bad Content-Length", "multiple Content-Length headers",
-		"too many transfer encodings", "unsupported transfer encoding", "too many 1xx",
-	} {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return false
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[timeouter](err)
-	return ok && t.Timeout()
-}
-
-// isPeerGone reports a write that failed because the other side closed or reset.
-func isPeerGone(err error) bool {
-	if _, ours := errors.AsType[*artifactError](err); ours {
-		return false
-	}
-	_, network := errors.AsType[*net.OpError](err)
-	return network && !isTimeout(err)
 }

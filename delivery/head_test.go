@@ -3,9 +3,14 @@ package delivery
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"io"
+	"net"
 	"net/http"
 	"testing"
+	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,10 +32,13 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		x := exchange{to: to}
-		native{}.askPush(&x, d, u)
-		out := bytes.NewBuffer(newLean(cfg.withDefaults(), &counters{}).appendHead(nil, &x))
-		out.WriteByte('x')
+		var wire sink
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return &wire, nil }
+		x := exchange.Exchange{Request: exchange.Request{To: to}}
+		x.Request.To.TLS = false // the head is the same
+		native{}.askPush(&x.Request, d, u)
+		require.ErrorIs(t, cfg.withDefaults().newTransport(&exchange.Counters{}).RoundTrip(t.Context(), &x), io.EOF)
+		out := &wire.got
 		r, err := http.ReadRequest(bufio.NewReader(out))
 		require.NoError(t, err, "%q", out.Bytes())
 		require.Equal(t, "POST", r.Method)
@@ -44,3 +52,14 @@ func FuzzHead(f *testing.F) {
 		require.Zero(t, out.Len())
 	})
 }
+
+// sink is a connection that takes what is written, and ends.
+type sink struct {
+	net.Conn
+	got bytes.Buffer
+}
+
+func (s *sink) Write(p []byte) (int, error) { return s.got.Write(p) }
+func (*sink) Read([]byte) (int, error)      { return 0, io.EOF }
+func (*sink) SetDeadline(time.Time) error   { return nil }
+func (*sink) Close() error                  { return nil }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // TestOddAnswers: what is taken of answers that keep to HTTP/1.1 but loosely, and what not, is
@@ -247,7 +248,7 @@ func TestRetryAfterOfAnswers(t *testing.T) {
 		fields   string
 		min, max time.Duration
 	}{
-		"more than 32 bits":  {"Retry-After: 9223372037\r\n", maxRetryAfter, maxRetryAfter},
+		"more than 32 bits":  {"Retry-After: 9223372037\r\n", exchange.MaxRetryAfter, exchange.MaxRetryAfter},
 		"two, longest last":  {"Retry-After: 5\r\nretry-after: 90\r\n", 90 * time.Second, 90 * time.Second},
 		"two, longest first": {"Retry-After: 90\r\nRetry-After: 5\r\n", 90 * time.Second, 90 * time.Second},
 		"a date by our own":  {"Retry-After: " + time.Now().Add(time.Hour).UTC().Format(http.TimeFormat) + "\r\n", 50 * time.Minute, time.Hour},

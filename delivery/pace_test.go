@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,38 +17,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// TestPace: at 100 bytes a second over 10 s, a window must bring 1,000.
-func TestPace(t *testing.T) {
-	type look struct {
-		at    int // seconds since the upload began
-		moved int64
-		slow  bool
-	}
-	for name, looks := range map[string][]look{
-		"stops at once":             {{3, 0, false}, {9, 0, false}, {10, 0, true}},
-		"just enough":               {{10, 1000, false}, {20, 2000, false}, {30, 3000, false}},
-		"one byte short":            {{5, 999, false}, {10, 999, true}},
-		"a lump, then a pause":      {{9, 50_000, false}, {18, 50_000, false}, {19, 50_000, true}},
-		"lumps a window apart":      {{9, 50_000, false}, {18, 100_000, false}, {27, 150_000, false}},
-		"never looked at, and done": {{60, 6000, false}},
-		"goes back":                 {{5, 2000, false}, {14, 1500, false}, {15, 1500, true}}, // the probe may err
-	} {
-		t.Run(name, func(t *testing.T) {
-			var p pace
-			start := time.Unix(1_000_000, 0)
-			p.begin(start, 0, LeastProgress{PerSecond: 100, Window: 10 * time.Second})
-			for _, l := range looks {
-				require.Equal(t, l.slow, p.slow(start.Add(time.Duration(l.at)*time.Second), l.moved), "%+v", l)
-			}
-		})
-	}
-	var p pace
-	p.begin(time.Unix(0, 0), 0, LeastProgress{PerSecond: -1, Window: time.Second})
-	require.False(t, p.slow(time.Unix(1e9, 0), 0), "none")
+func TestLeastProgressDefaults(t *testing.T) {
 	require.Equal(t, LeastProgress{PerSecond: 1024, Window: 30 * time.Second}, LeastProgress{}.withDefaults())
-	require.EqualValues(t, 1, LeastProgress{PerSecond: 1, Window: time.Millisecond}.need(), "a byte at least")
+}
+
+// TestLimits checks what the transports are told of a configuration, by default and in full.
+func TestLimits(t *testing.T) {
+	require.Equal(t, exchange.Limits{
+		Dial: 5 * time.Second, TLSHandshake: 5 * time.Second, Response: 10 * time.Second, ExpectContinue: time.Second,
+		MinThroughput:   exchange.MinThroughput{BytesPerSecond: 1024, Window: 30 * time.Second},
+		MaxResponseHead: 4 << 10, MaxResponseBody: 64 << 10,
+	}, Config{}.withDefaults().limits())
+	require.Equal(t, exchange.Limits{
+		Dial: 1, TLSHandshake: 2, Response: 3, Request: 4, ExpectContinue: 5,
+		MinThroughput:   exchange.MinThroughput{BytesPerSecond: 6, Window: 7},
+		MaxResponseHead: 8, MaxResponseBody: 9,
+	}, Config{
+		Timeouts:      Timeouts{Dial: 1, TLS: 2, Answer: 3, Total: 4, Continue: 5, LeastProgress: LeastProgress{PerSecond: 6, Window: 7}},
+		MaxAnswerHead: 8, MaxAnswer: 9,
+	}.withDefaults().limits())
 }
 
 // slowReader is a device over a pipe, which buffers nothing: what it reads is what
@@ -156,41 +144,9 @@ func TestStallMidUpload(t *testing.T) {
 		cfg.Timeouts.LeastProgress = LeastProgress{PerSecond: 1 << 20, Window: 200 * time.Millisecond}
 		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 64<<20)), fileUpdate(t, 64<<20)} {
 			err := newClient(t, cfg).Push(t.Context(), dev, u)
-			require.ErrorIs(t, err, errSlow)
+			require.ErrorIs(t, err, exchange.ErrTooSlow)
 			require.ErrorContains(t, err, "Timeouts.LeastProgress", "which bound it was")
 			require.Equal(t, ClassTimeout, ClassOf(err))
 		}
 	})
-}
-
-func TestUnsent(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	near, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	defer near.Close()
-	far, err := l.Accept()
-	require.NoError(t, err)
-	defer far.Close()
-	c := newCountedConn(near, &counters{}, &chunkPool{})
-	require.Zero(t, c.moved())
-	n, chunk := 0, make([]byte, 1<<20)
-	for range 64 {
-		require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
-		var wrote int
-		wrote, err = c.Conn.Write(chunk)
-		if n += wrote; err != nil {
-			break
-		}
-	}
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	c.sent.Store(int64(n))
-	if runtime.GOOS == "linux" {
-		require.Less(t, c.moved(), int64(n), "the socket holds some of it")
-	}
-	require.Positive(t, c.moved(), "the other one has the rest")
-	require.NoError(t, c.SetWriteDeadline(time.Time{}))
-	near.Close()
-	require.EqualValues(t, n, c.moved(), "a closed one can't be asked")
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/stretchr/testify/require"
 )
 
@@ -199,6 +200,6 @@ func TestHTTP2(t *testing.T) {
 	require.EqualValues(t, 1, c.Stats().Dials)
 	for _, r := range dev.pushes {
 		require.Equal(t, "HTTP/2.0", r.Proto)
-		require.Equal(t, []string{userAgent}, r.Header.Values("User-Agent"))
+		require.Equal(t, []string{exchange.UserAgent}, r.Header.Values("User-Agent"))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
@@ -18,35 +19,35 @@ import (
 // The ask methods fill in a request; the read methods judge an answer that came
 // whole, and give nil or what *Error is to say: a class and a cause.
 type protocol interface {
-	askPush(x *exchange, d Device, u *Update)
-	readPush(x *exchange, u *Update) (Class, error)
-	askVersion(x *exchange, d Device)
-	readVersion(x *exchange) (Class, error) // into x.version
+	askPush(r *exchange.Request, d Device, u *Update)
+	readPush(r *exchange.Response, u *Update) (Class, error)
+	askVersion(r *exchange.Request, d Device)
+	readVersion(r *exchange.Response, v *versionView) (Class, error)
 }
 
 // native is the device interface of this project: the artifact as the body of a
 // POST, and a JSON document that says what the device runs.
 type native struct{}
 
-func (native) askPush(x *exchange, d Device, u *Update) {
-	x.method, x.path, x.body = http.MethodPost, wire.PathUpdate, u.artifact
-	x.header = &u.pushHeader
-	x.nameDevice(d)
+func (native) askPush(r *exchange.Request, d Device, u *Update) {
+	r.Method, r.Path, r.Body = http.MethodPost, wire.PathUpdate, &u.artifact.body
+	r.Header = &u.pushHeader
+	nameDevice(r, d)
 }
 
 // pushHeader is what every push of an update says.
-func (native) pushHeader(u *Update) header {
-	return newHeader([]field{
-		{"Content-Type", wire.TypeArtifact},
-		{wire.HeaderUpdateVersion, u.version},
-		{wire.HeaderReprDigest, u.reprDigest},
-		{wire.HeaderIdempotency, u.key},
-	}, u.artifact.size)
+func (native) pushHeader(u *Update) exchange.Header {
+	return exchange.NewHeader([]exchange.Field{
+		{Name: "Content-Type", Value: wire.TypeArtifact},
+		{Name: wire.HeaderUpdateVersion, Value: u.version},
+		{Name: wire.HeaderReprDigest, Value: u.reprDigest},
+		{Name: wire.HeaderIdempotency, Value: u.key},
+	}, u.artifact.body.Size)
 }
 
-func (x *exchange) nameDevice(d Device) {
+func nameDevice(r *exchange.Request, d Device) {
 	if d.ID != "" {
-		x.own = field{wire.HeaderDeviceID, d.ID}
+		r.Own = exchange.Field{Name: wire.HeaderDeviceID, Value: d.ID}
 	}
 }
 
@@ -59,28 +60,28 @@ var (
 	errWrongTaken = errors.New("device took other bytes than were sent")
 )
 
-func (native) readPush(x *exchange, u *Update) (Class, error) {
-	if x.status == http.StatusAccepted {
+func (native) readPush(r *exchange.Response, u *Update) (Class, error) {
+	if r.Status == http.StatusAccepted {
 		return ClassPending, errAccepted
 	}
-	if x.status != http.StatusOK {
-		if x.corrupted(u) {
-			return ClassIntegrity, fmt.Errorf("%w: %w", errWrongTaken, refusal(x))
+	if r.Status != http.StatusOK {
+		if wasCorrupted(r, u) {
+			return ClassIntegrity, fmt.Errorf("%w: %w", errWrongTaken, refusal(r))
 		}
-		return x.refused()
+		return refused(r)
 	}
-	if err := x.readable(); err != nil {
+	if err := readable(r); err != nil {
 		return ClassProtocol, err
 	}
 	var a updateView
-	if err := a.parse(x.answer); err != nil {
+	if err := a.parse(r.Body); err != nil {
 		return ClassProtocol, fmt.Errorf("answer: %w", err)
 	}
 	if !a.success {
 		return ClassRefused, a.refusal()
 	}
 	// Size and digest may be left out; where they are told, they must be right.
-	if len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.size {
+	if len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.body.Size {
 		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, check.Truncate(string(a.digest)))
 	}
 	return ClassUnknown, nil
@@ -98,19 +99,19 @@ func (v *updateView) refusal() error {
 	}
 }
 
-func (native) askVersion(x *exchange, d Device) {
-	x.method, x.path = http.MethodGet, wire.PathVersion
-	x.nameDevice(d)
+func (native) askVersion(r *exchange.Request, d Device) {
+	r.Method, r.Path = http.MethodGet, wire.PathVersion
+	nameDevice(r, d)
 }
 
-func (native) readVersion(x *exchange) (Class, error) {
-	if x.status != http.StatusOK {
-		return x.refused()
+func (native) readVersion(r *exchange.Response, v *versionView) (Class, error) {
+	if r.Status != http.StatusOK {
+		return refused(r)
 	}
-	if err := x.readable(); err != nil {
+	if err := readable(r); err != nil {
 		return ClassProtocol, err
 	}
-	if err := x.version.parse(x.answer); err != nil {
+	if err := v.parse(r.Body); err != nil {
 		return ClassProtocol, fmt.Errorf("answer: %w", err)
 	}
 	return ClassUnknown, nil
@@ -118,33 +119,33 @@ func (native) readVersion(x *exchange) (Class, error) {
 
 // readable reports whether the answer is a document that may be parsed. None is
 // decompressed: the client never offers it, and a small one may open to any size.
-func (x *exchange) readable() error {
-	if !isJSON(x.contentType) {
+func readable(r *exchange.Response) error {
+	if !isJSON(r.ContentType) {
 		return errNotJSON
 	}
-	if len(x.encoding) > 0 && !check.EqualFold(x.encoding, "identity") {
+	if len(r.ContentEncoding) > 0 && !check.EqualFold(r.ContentEncoding, "identity") {
 		return errEncoded
 	}
 	return nil
 }
 
 // refused is an answer that is neither a success nor an acceptance.
-func (x *exchange) refused() (Class, error) {
-	return classOfStatus(x.status, retryAfter(x.retryAfter, x.date, time.Now()) > 0), refusal(x)
+func refused(r *exchange.Response) (Class, error) {
+	return classOfStatus(r.Status, r.RetryWait(time.Now()) > 0), refusal(r)
 }
 
-// corrupted reports a refusal by a device that has had as many bytes as were sent,
+// wasCorrupted reports a refusal by a device that has had as many bytes as were sent,
 // and tells by its digest that they were others.
-func (x *exchange) corrupted(u *Update) bool {
+func wasCorrupted(r *exchange.Response, u *Update) bool {
 	var a updateView
-	return x.status/100 == 4 && x.readable() == nil && a.parse(x.answer) == nil &&
-		a.size == u.artifact.size && len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex)
+	return r.Status/100 == 4 && readable(r) == nil && a.parse(r.Body) == nil &&
+		a.size == u.artifact.body.Size && len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex)
 }
 
 // refusal says why, in the device's words where it has some.
-func refusal(x *exchange) error {
+func refusal(r *exchange.Response) error {
 	var a updateView
-	if isJSON(x.contentType) && a.parse(x.answer) == nil && len(a.message) > 0 {
+	if isJSON(r.ContentType) && a.parse(r.Body) == nil && len(a.message) > 0 {
 		return fmt.Errorf("%w: %q", errStatus, check.Truncate(string(a.message)))
 	}
 	return errStatus

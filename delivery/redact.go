@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // minSecret is the least length of a header's value, or of a part of one, that is taken
@@ -20,7 +22,7 @@ const minSecret = 6
 // The longest come first, so that none is cut by another.
 func secretsOf(h http.Header) []string {
 	var all []string
-	for _, values := range sortedHeader(h) {
+	for _, values := range exchange.SortedHeader(h) {
 		for _, v := range values {
 			all = append(all, v)
 			scheme, rest, _ := strings.Cut(v, " ")

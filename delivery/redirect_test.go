@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // seen keeps what a scripted device was asked.
@@ -52,15 +53,15 @@ func TestRedirects(t *testing.T) {
 		"query and escapes":  {307, "/a%20b/?t=1%2F2#part", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /a%20b/?t=1%2F2 x"}},
 		"three":              {307, "/here", 3, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
 		"loop":               {307, "/here", 9, ClassPermanent, errManyRedirects, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
-		"other host":         {307, "http://elsewhere.example/update", 1, ClassPermanent, errOtherOrigin, []string{"POST /d/7/update x"}},
-		"other port":         {308, "http://127.0.0.1:1/update", 1, ClassPermanent, errOtherOrigin, []string{"POST /d/7/update x"}},
-		"other scheme":       {307, "https://HOST/update", 1, ClassPermanent, errOtherOrigin, []string{"POST /d/7/update x"}},
-		"a user":             {307, "http://me@HOST/update", 1, ClassPermanent, errOtherOrigin, []string{"POST /d/7/update x"}},
-		"no location":        {307, "", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
-		"not an address":     {307, "http://[", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
-		"opaque":             {307, "mailto:a", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
-		"beyond ASCII":       {307, "/?\xe9", 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
-		"endless":            {307, "/" + strings.Repeat("x", endpoint.MaxAddress), 1, ClassPermanent, errLocation, []string{"POST /d/7/update x"}},
+		"other host":         {307, "http://elsewhere.example/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
+		"other port":         {308, "http://127.0.0.1:1/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
+		"other scheme":       {307, "https://HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
+		"a user":             {307, "http://me@HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
+		"no location":        {307, "", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"not an address":     {307, "http://[", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"opaque":             {307, "mailto:a", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"beyond ASCII":       {307, "/?\xe9", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"endless":            {307, "/" + strings.Repeat("x", endpoint.MaxAddress), 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
 		"301 drops the body": {301, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"302 drops the body": {302, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"303 drops the body": {303, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
@@ -107,19 +108,6 @@ func TestRedirectedVerify(t *testing.T) {
 	})
 }
 
-// TestRedirectBetweenSchemes: the port that isn't spelt out is the scheme's, and what was
-// asked under TLS isn't asked again without it.
-func TestRedirectBetweenSchemes(t *testing.T) {
-	secure := endpoint.Target{TLS: true, Host: "till"}
-	for location, want := range map[string]string{"https://till:443/here": "/here", "https://till": "/", "here": "/here"} {
-		path, err := follow(secure, "/update", location)
-		require.NoError(t, err)
-		require.Equal(t, want, path)
-	}
-	_, err := follow(secure, "/update", "http://till:443/update")
-	require.ErrorIs(t, err, errOtherOrigin)
-}
-
 // TestCloseBetweenTwoRequests: what a redirect asks for after Close is not asked.
 func TestCloseBetweenTwoRequests(t *testing.T) {
 	var asked seen
@@ -133,31 +121,4 @@ func TestCloseBetweenTwoRequests(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	require.Equal(t, ClassPermanent, ClassOf(err))
 	require.Equal(t, []string{"/update"}, asked.all())
-}
-
-func TestSameHost(t *testing.T) {
-	for _, row := range []struct {
-		secure     bool
-		host, then string
-		want       bool
-	}{
-		{false, "till", "till", true}, {false, "till", "TILL:80", true}, {false, "till:80", "till", true}, {true, "till", "till:443", true},
-		{true, "till", "till:80", false}, {false, "till", "till.example", false}, {false, "[::1]", "[::1]:80", true}, {false, "till", "till:", false},
-	} {
-		require.Equal(t, row.want, sameHost(endpoint.Target{TLS: row.secure, Host: row.host}, row.then), "%+v", row)
-	}
-}
-
-// FuzzFollow: wherever a redirect leads is a path of the same origin that can't end
-// the request line.
-func FuzzFollow(f *testing.F) {
-	for _, s := range []string{"/here", "http://till/x", "//till:80/a?b#c", "..", "?q", "http://evil/", "/a%0d%0a", "/\r\nX: y", "https://till/"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, location string) {
-		path, err := follow(endpoint.Target{Host: "till", PathPrefix: "/d/7"}, "/update", location)
-		if err == nil && (path == "" || path[0] != '/' || strings.ContainsAny(path, " \r\n\x00#")) {
-			t.Fatalf("%q leads to %q", location, path)
-		}
-	})
 }

@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"sync/atomic"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // Stats is what a Client has done since it was made. Over lean, the requests and bytes of an
@@ -21,14 +23,14 @@ type Stats struct {
 }
 
 type counters struct {
-	requests, dials, reused, written, read atomic.Uint64
-	retries, refused, spared               atomic.Uint64
+	exchange.Counters
+	retries, refused, spared atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
 	return Stats{
-		Requests: c.requests.Load(), Dials: c.dials.Load(), Reused: c.reused.Load(),
-		BytesWritten: c.written.Load(), BytesRead: c.read.Load(),
+		Requests: c.Requests.Load(), Dials: c.Dials.Load(), Reused: c.Reused.Load(),
+		BytesWritten: c.Written.Load(), BytesRead: c.Read.Load(),
 		Retries: c.retries.Load(), RetriesRefused: c.refused.Load(), Spared: c.spared.Load(),
 	}
 }

@@ -1,8 +1,9 @@
 package delivery
 
 import (
-	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // Timeline is when the phases of one request ended: the operation's request, or one of
@@ -26,52 +27,9 @@ type Timeline struct {
 	Ended     time.Time // it was read to its end, or the request failed
 }
 
-// trace collects a Timeline. net/http tells it from goroutines of its own, and
-// sometimes of another connection than the one that the request got in the end. A nil
-// one takes nothing and costs nothing.
-type trace struct {
-	mu   sync.Mutex
-	line Timeline
+// setTimes takes over the times that the transport has noted.
+func (l *Timeline) setTimes(t exchange.Times) {
+	l.Reused = t.Reused
+	l.Prepared, l.Connected, l.Secured = t.At[exchange.Prepared], t.At[exchange.Connected], t.At[exchange.Secured]
+	l.Ready, l.Written, l.Answered = t.At[exchange.GotConn], t.At[exchange.Written], t.At[exchange.Answered]
 }
-
-// mark notes that a phase has ended, the last time that it does.
-func (s *trace) mark(at func(*Timeline) *time.Time) {
-	if s == nil {
-		return
-	}
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	*at(&s.line) = now
-}
-
-// gotConn is a new beginning: the request has one, or has another one.
-func (s *trace) gotConn(reused bool) {
-	if s == nil {
-		return
-	}
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := &s.line
-	l.Reused, l.Ready = reused, now
-	l.Written, l.Answered = time.Time{}, time.Time{}
-	if reused {
-		l.Connected, l.Secured = time.Time{}, time.Time{}
-	} else if l.Connected.IsZero() {
-		l.Connected = now
-	}
-}
-
-// snapshot gives the timeline as it is.
-func (s *trace) snapshot() Timeline {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.line
-}
-
-func atPrepared(l *Timeline) *time.Time  { return &l.Prepared }
-func atConnected(l *Timeline) *time.Time { return &l.Connected }
-func atSecured(l *Timeline) *time.Time   { return &l.Secured }
-func atWritten(l *Timeline) *time.Time   { return &l.Written }
-func atAnswered(l *Timeline) *time.Time  { return &l.Answered }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // TestAnswerFromADeviceThatStopsReading: it answered in the middle of the upload and
@@ -81,7 +82,7 @@ func TestStuckUpload(t *testing.T) {
 		cancel()
 		require.Equal(t, ClassCanceled, ClassOf(<-ended))
 
-		cfg.Timeouts.Total = 2 * lookEvery
+		cfg.Timeouts.Total = 2 * exchange.CheckInterval
 		require.Equal(t, ClassTimeout, ClassOf(newClient(t, cfg).Push(t.Context(), dev, u)))
 	})
 }
@@ -363,20 +364,4 @@ func (s *shortSource) ReadAt(p []byte, at int64) (int, error) {
 	}
 	clear(p)
 	return len(p), nil
-}
-
-func TestBodyLetsGoOfItsArtifact(t *testing.T) {
-	a, err := ArtifactFromBytes([]byte("abc"))
-	require.NoError(t, err)
-	b := &newCall(newNetHTTP(Config{}.withDefaults(), &counters{})).body
-	b.timer.start(Timeouts{}.withDefaults(), time.Minute, a.Size())
-	defer b.timer.stop()
-	b.attach(a, nil)
-	n, err := b.Read(make([]byte, 2))
-	require.Equal(t, 2, n)
-	require.NoError(t, err)
-	b.detach()
-	n, err = b.Read(make([]byte, 2))
-	require.Zero(t, n)
-	require.ErrorIs(t, err, errDetached)
 }

@@ -99,6 +99,8 @@ func unchanging(v *ast.ValueSpec, i int) bool {
 		case *ast.ArrayType: // []byte("…")
 			return true
 		}
+	case *ast.SelectorExpr:
+		return e.Sel.Name == v.Names[i].Name // an error of a package below, under its name: it is held to the same there
 	case *ast.UnaryExpr, *ast.CompositeLit:
 		return true // a table, or an error; assignedNames sees whether it stays one
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,16 +20,16 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A slowdown is a statement at the beginning of a function of the delivery package.
+// A slowdown is a statement at the beginning of a function of the delivery package, or of one below it.
 type slowdown struct {
-	file, function string // the function's first line
+	file, function string // the file, below the delivery package, and the function's first line
 	name           string // as profiles have it
 	statement      string
 	imports        string
 }
 
 const (
-	ofDelivery = "github.com/fleetmark/fleetmark/delivery."
+	ofDelivery = "github.com/fleetmark/fleetmark/delivery"
 
 	aHash   = "_ = plantedsha.Sum256(plantedBytes[:%d])"
 	aCopy   = "var plantedTo [4096]byte; for range %d { copy(plantedTo[:], plantedBytes[:4096]) }"
@@ -49,7 +50,9 @@ func slowdowns() []slowdown {
 	makes := func(n int) work { return work{fmt.Sprintf(objects, n), ""} }
 	formats := func(n int) work { return work{fmt.Sprintf(text, n), importsText} }
 	with := func(file, function, name string) func(work) slowdown {
-		return func(w work) slowdown { return slowdown{file, function, ofDelivery + name, w.statement, w.imports} }
+		return func(w work) slowdown {
+			return slowdown{file, function, path.Join(ofDelivery, path.Dir(file)) + "." + name, w.statement, w.imports}
+		}
 	}
 	return []slowdown{
 		with("client.go", "func (c *Client) Push(ctx context.Context, d Device, u *Update) error {",
@@ -59,33 +62,41 @@ func slowdowns() []slowdown {
 			"(*Client).record")(moves(30)),
 		with("client.go", "func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {",
 			"(*Client).push")(makes(6)),
-		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, x *exchange) *Error {",
+		with("client.go", "func (c *Client) do(ctx context.Context, op Op, d Device, s *session) *Error {",
 			"(*Client).do")(lock(2500)),
-		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, x *exchange) error {",
+		with("client.go", "func (c *Client) send(ctx context.Context, op Op, d Device, s *session) (*exchange.Failure, *redirectError) {",
 			"(*Client).send")(hash(4000)),
-		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, x *exchange) error {",
+		with("client.go", "func (c *Client) roundTrip(ctx context.Context, op Op, d Device, s *session) *exchange.Failure {",
 			"(*Client).roundTrip")(formats(8)),
-		with("protocol.go", "func (native) askPush(x *exchange, d Device, u *Update) {", "native.askPush")(moves(40)),
-		with("protocol.go", "func (x *exchange) nameDevice(d Device) {", "(*exchange).nameDevice")(hash(2500)),
-		with("protocol.go", "func (native) readPush(x *exchange, u *Update) (Class, error) {", "native.readPush")(makes(8)),
+		with("protocol.go", "func (native) askPush(r *exchange.Request, d Device, u *Update) {",
+			"native.askPush")(moves(40)),
+		with("protocol.go", "func nameDevice(r *exchange.Request, d Device) {", "nameDevice")(hash(2500)),
+		with("protocol.go", "func (native) readPush(r *exchange.Response, u *Update) (Class, error) {",
+			"native.readPush")(makes(8)),
 		with("answer.go", "func (v *updateView) parse(b []byte) error {", "(*updateView).parse")(formats(7)),
-		with("answer.go", "func (o *object) end() bool {", "(*object).end")(lock(3000)),
-		with("exchange.go", "func (l *lean) appendHead(b []byte, x *exchange) []byte {", "(*lean).appendHead")(hash(3500)),
-		with("lean.go", "func (l *lean) exchange(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) (unseen bool, err error) {", "(*lean).exchange")(moves(35)),
-		with("lean.go", "func (l *lean) sendAndRead(ctx context.Context, c *conn, reused bool, x *exchange, now time.Time) error {", "(*lean).sendAndRead")(makes(7)),
-		with("lean.go", "func (l *lean) firstDeadline(c *conn, x *exchange, now time.Time) time.Time {",
-			"(*lean).firstDeadline")(formats(6)),
-		with("lean.go", "func (l *lean) send(c *conn, reused bool, x *exchange) error {", "(*lean).send")(lock(3500)),
-		with("lean.go", "func (l *lean) receive(c *conn, x *exchange) error {", "(*lean).receive")(hash(3000)),
-		with("pool.go", "func (p *connPool) get(key connKey, now time.Time) (*conn, error) {", "(*connPool).get")(moves(30)),
-		with("pool.go", "func (p *connPool) put(c *conn) {", "(*connPool).put")(formats(7)),
+		with("answer.go", "func text(s *jsonscan.Scanner, to *[]byte) bool {", "text")(lock(3000)),
+		with("internal/lean/request.go", "func (r *request) appendHead(b []byte, common *exchange.CommonHeader) []byte {",
+			"(*request).appendHead")(hash(3500)),
+		with("internal/lean/transport.go", "func (t *transport) exchange(ctx context.Context, c *conn, reused bool, r *request, now time.Time) (unseen bool, f *exchange.Failure) {",
+			"(*transport).exchange")(moves(35)),
+		with("internal/lean/transport.go", "func (t *transport) sendAndRead(ctx context.Context, c *conn, reused bool, r *request, now time.Time) *exchange.Failure {",
+			"(*transport).sendAndRead")(makes(7)),
+		with("internal/lean/transport.go", "func (t *transport) sendDeadline(c *conn, r *request, now time.Time) time.Time {",
+			"(*transport).sendDeadline")(formats(6)),
+		with("internal/lean/transport.go", "func (t *transport) send(c *conn, reused bool, r *request) error {",
+			"(*transport).send")(lock(3500)),
+		with("internal/lean/transport.go", "func (t *transport) receive(c *conn, r *request) *exchange.Failure {",
+			"(*transport).receive")(hash(3000)),
+		with("internal/lean/pool.go", "func (p *connPool) get(key connKey, now time.Time) (*conn, error) {",
+			"(*connPool).get")(moves(30)),
+		with("internal/lean/pool.go", "func (p *connPool) put(c *conn) {", "(*connPool).put")(formats(7)),
 	}
 }
 
 // helpers are what the statements stand on, and a stopwatch that looks at one in sixteen of them:
 // an independent witness of what they cost where they are. One that was longer than the clip was
 // interrupted.
-const helpers = `package delivery
+const helpers = `package %s
 
 import (
 	"fmt"
@@ -138,23 +149,22 @@ func took(tb testing.TB, program string) float64 {
 // build makes a driver of the tree with a slowdown in it.
 func (s slowdown) build(tb testing.TB, root, work string) string {
 	tb.Helper()
-	path := filepath.Join(root, "delivery", s.file)
-	data, err := os.ReadFile(path)
+	planted := filepath.Join(root, "delivery", filepath.FromSlash(s.file))
+	data, err := os.ReadFile(planted)
 	require.NoError(tb, err)
 	require.Equal(tb, 1, strings.Count(string(data), s.function+"\n"), "%s: %s", s.file, s.function)
 	changed := strings.Replace(string(data), s.function+"\n", s.function+"\n"+s.statement+"\n", 1)
-	changed = strings.Replace(changed, "\npackage delivery\n", "\npackage delivery\n"+s.imports+"\n", 1)
-	if strings.HasPrefix(changed, "package delivery\n") {
-		changed = strings.Replace(changed, "package delivery\n", "package delivery\n"+s.imports+"\n", 1)
-	}
+	pkg := filepath.Base(filepath.Dir(planted))
+	clause := "package " + pkg + "\n"
+	changed = strings.Replace("\n"+changed, "\n"+clause, "\n"+clause+s.imports+"\n", 1)
 	dir, err := os.MkdirTemp(work, "planted-*")
 	require.NoError(tb, err)
 	replace := map[string]string{}
-	for name, text := range map[string]string{s.file: changed, "planted.go": fmt.Sprintf(helpers,
+	for name, text := range map[string]string{filepath.Base(planted): changed, "planted.go": fmt.Sprintf(helpers, pkg,
 		filepath.Join(dir, "took"))} {
 		to := filepath.Join(dir, name)
 		require.NoError(tb, os.WriteFile(to, []byte(text), 0o600))
-		replace[filepath.Join(root, "delivery", name)] = to
+		replace[filepath.Join(filepath.Dir(planted), name)] = to
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	require.NoError(tb, err)
@@ -261,6 +271,16 @@ func BenchmarkExplainNothing(b *testing.B) {
 	}
 }
 
+// TestSlowdownsHaveTheirPlace checks that the functions that statements are planted into are where the
+// table says.
+func TestSlowdownsHaveTheirPlace(t *testing.T) {
+	for _, s := range slowdowns() {
+		data, err := os.ReadFile(filepath.Join("..", "..", "delivery", filepath.FromSlash(s.file)))
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(data), s.function+"\n"), "%s: %s", s.file, s.function)
+	}
+}
+
 // TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line
 // that waits for a lock that another operation holds.
 func TestPlantedIsFound(t *testing.T) {
@@ -280,7 +300,7 @@ func TestPlantedIsFound(t *testing.T) {
 			require.NotEmpty(t, e.Causes, "%+v", e.Total)
 			c := e.Causes[0]
 			require.Equal(t, s.name, c.Function)
-			require.Contains(t, c.Lines[0].Name, s.file+":")
+			require.Contains(t, c.Lines[0].Name, path.Base(s.file)+":")
 			require.InDelta(t, 1024, c.Delta, 0.01*1024) // bytes of an operation: the size class of 1000
 		})
 	}
@@ -296,7 +316,7 @@ func TestPlantedIsFound(t *testing.T) {
 		require.NotEmpty(t, e.Causes, "%+v", e.Total)
 		c := e.Causes[0]
 		require.Equal(t, s.name, c.Function)
-		require.Contains(t, c.Lines[0].Name, s.file+":")
+		require.Contains(t, c.Lines[0].Name, path.Base(s.file)+":")
 		require.Contains(t, c.Callees[0].Name, "sync.(*Mutex).Lock")
 		require.InDelta(t, 1, c.Share, 0.1) // nothing else in the client waits
 	})

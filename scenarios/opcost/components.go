@@ -1,6 +1,10 @@
 package opcost
 
-import "github.com/fleetmark/fleetmark/profiles"
+import (
+	"slices"
+
+	"github.com/fleetmark/fleetmark/profiles"
+)
 
 // deliveryPackage and deliveryInternal begin the names of the functions of the client: those of
 // package delivery and of the packages below it.
@@ -30,37 +34,41 @@ func DeliveryComponents() []profiles.Component {
 		return names
 	}
 	return []profiles.Component{
-		{Name: "request", Prefixes: append(
-			own("(*exchangePool).", "(*Client).", "newCall", "(*netHTTP).", "(*call).", "(*trace)."),
-			"net/http.",
+		{Name: "request", Prefixes: slices.Concat(
+			own("(*sessionPool).", "(*Client)."),
+			internal("exchange.(*Trace).", "lean.requestOf", "nethttp.requestOf", "nethttp.newCall", "nethttp.(*transport).",
+				"nethttp.(*call)."),
+			[]string{"net/http."},
 		)},
 		{Name: "headers", Prefixes: append(
-			append(own("(*lean).appendHead", "appendField", "(*call).fillHeader", "(*lean).receive",
-				"(*exchange).keepField"), internal("http1.")...),
+			internal("exchange.AppendField", "http1.", "lean.(*request).appendHead", "lean.(*transport).receive",
+				"nethttp.(*call).fillHeader", "nethttp.(*request).keepField"),
 			"net/http.Header.", "net/http.(*Header).", "net/http.newTransferWriter", "net/http.(*Request).write",
 			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
 		)},
-		{Name: "address", Prefixes: append(
-			append(own("Device.", "(*call).fillURL"), internal("endpoint.")...),
-			"net/url.", "net/netip.",
-			"net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
-			"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
-			"net/http.(*connectMethod).", "net/http.idnaASCII",
+		{Name: "address", Prefixes: slices.Concat(
+			own("Device."),
+			internal("endpoint.", "nethttp.(*call).fillURL"),
+			[]string{
+				"net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
+				"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
+				"net/http.(*connectMethod).", "net/http.idnaASCII",
+			},
 		)},
 		{Name: "body buffer", Prefixes: append(
-			own("(*chunkPool).", "(*requestBody).", "newConn", "(*connPool).adopt"),
+			internal("exchange.(*ChunkPool).", "lean.newConn", "lean.(*connPool).adopt", "nethttp.(*requestBody)."),
 			"bufio.", "bytes.", "io.", "net/http.(*body).", "net/http.(*bodyEOFSignal).", "net/http.(*transferWriter).",
 		)},
 		{Name: "connection", Prefixes: append(
-			append(own("(*connPool).", "(*conn).", "(*lean).dial", "dialWithin", "newCountedConn",
-				"(*countedConn).", "newAnswerConn", "(*answerConn)."), internal("socket.")...),
+			internal("socket.", "lean.(*connPool).", "lean.(*conn).", "lean.(*transport).dial", "nethttp.newCountedConn",
+				"nethttp.(*countedConn).", "nethttp.newAnswerConn", "nethttp.(*answerConn)."),
 			"net.", "internal/poll.", "os.", "syscall.", "crypto/tls.", "internal/syscall/",
 			"net/http.(*Transport).dialConn", "net/http.(*Transport).queueForDial", "net/http.(*Transport).getConn",
 			"net/http.(*Transport).putOrCloseIdleConn", "net/http.(*Transport).tryPutIdleConn",
 			"net/http.(*persistConn).", "net/http.(*wantConn)", "net/http.(*connLRU).",
 		)},
 		{Name: "context", Prefixes: append(
-			own("(*conn).watch", "(*call).watch", "(*callContext).", "(*requestTimer)."),
+			internal("exchange.(*ContextWatch).", "nethttp.(*callContext).", "nethttp.(*requestTimer)."),
 			"context.", "time.", "net/http/httptrace.",
 		)},
 	}

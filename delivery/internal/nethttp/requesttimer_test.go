@@ -1,4 +1,4 @@
-package delivery
+package nethttp
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/stretchr/testify/require"
 )
@@ -15,23 +17,23 @@ import (
 // asked for, such as one to a device that refuses the client's certificate. Its answer, which says why,
 // has the answer timeout from then on.
 func TestATimerOfARequestWithoutItsBody(t *testing.T) {
-	dev := rawDevice(t, func(net.Conn) { <-t.Context().Done() })
-	nc, err := net.Dial("tcp", dev.Address[len("http://"):])
+	address := deliverytest.Listen(t, func(net.Conn) { <-t.Context().Done() })
+	nc, err := net.Dial("tcp", address[len("http://"):])
 	require.NoError(t, err)
 	defer nc.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	k := &requestTimer{cancel: cancel}
-	limits := Timeouts{Answer: time.Hour, Total: 2 * time.Hour, LeastProgress: LeastProgress{}.withDefaults()}
-	k.start(limits, limits.Total, 1<<20)
+	limits := exchange.Limits{Response: time.Hour, MinThroughput: exchange.MinThroughput{BytesPerSecond: 1 << 10, Window: 30 * time.Second}}
+	k.start(&limits, 2*time.Hour, 1<<20)
 	// The device reads nothing, so that its system leaves some of what was written unacknowledged.
-	conn := newCountedConn(nc, &counters{}, nil)
+	conn := newCountedConn(nc, &exchange.Counters{}, nil)
 	require.NoError(t, nc.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 	_, err = nc.Write(make([]byte, 32<<20))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	k.setConn(conn, newAnswerConn(nc, conn, http1.Limits{}))
 	k.requestWritten()
-	_, known := conn.unsent()
+	_, known := conn.unacked()
 	k.mu.Lock()
 	require.Equal(t, known, k.draining)
 	k.draining = true // as where a later look finds everything acknowledged

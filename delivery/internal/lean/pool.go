@@ -1,10 +1,12 @@
-package delivery
+package lean
 
 import (
 	"net"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // connPool keeps connections that no operation uses: bounded over all devices
@@ -32,9 +34,17 @@ type connPool struct {
 
 // connKey is what connections must share to stand in for one another.
 type connKey struct {
-	host   string
-	secure bool
-	who    *identity // nil: the device has no credentials of its own
+	host     string
+	tls      bool
+	identity *exchange.Identity // nil: the device has no credentials of its own
+}
+
+// idleLinks are what the pool knows of a connection.
+type idleLinks struct {
+	stack        *stack // nil until it was idle for the first time
+	since        time.Time
+	older, newer *conn // over all devices, by the time they became idle
+	below, above *conn // over those of one device
 }
 
 // stack is what there is of one device's connections. It stays among the keys while one
@@ -67,7 +77,7 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, ErrClosed
+		return nil, exchange.ErrClosed
 	}
 	var c *conn
 	if s := p.keys[key]; s != nil && s.top != nil {
@@ -76,7 +86,7 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 		s.lent++
 	}
 	p.mu.Unlock()
-	if c != nil && now.Sub(c.idleSince) > p.maxAge {
+	if c != nil && now.Sub(c.idle.since) > p.maxAge {
 		// It is the youngest of its device: those below are older still, and go as
 		// the pool is used.
 		p.discard(c)
@@ -87,18 +97,18 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 
 // put takes a connection back.
 func (p *connPool) put(c *conn) {
-	if !c.rest() {
+	if !c.watch.Rest() {
 		p.discard(c)
 		return
 	}
-	c.idleSince = time.Now()
+	c.idle.since = time.Now()
 	p.mu.Lock()
-	if c.home != nil {
-		c.home.lent--
+	if c.idle.stack != nil {
+		c.idle.stack.lent--
 	} else {
-		c.home = p.stackOf(c.key)
+		c.idle.stack = p.stackOf(c.key)
 	}
-	if p.closed || c.home.n >= p.maxPerKey {
+	if p.closed || c.idle.stack.n >= p.maxPerKey {
 		p.leave(c)
 		p.mu.Unlock()
 		p.discard(c)
@@ -106,11 +116,11 @@ func (p *connPool) put(c *conn) {
 	}
 	p.add(c)
 	var out *conn
-	for p.idle > p.max || p.oldest != c && c.idleSince.Sub(p.oldest.idleSince) > p.maxAge {
+	for p.idle > p.max || p.oldest != c && c.idle.since.Sub(p.oldest.idle.since) > p.maxAge {
 		out = p.takeOldest(out)
 	}
 	if !p.timing && p.oldest != nil {
-		p.setTimer(c.idleSince)
+		p.setTimer(c.idle.since)
 	}
 	p.mu.Unlock()
 	p.discardAll(out)
@@ -121,7 +131,7 @@ func (p *connPool) put(c *conn) {
 func (p *connPool) setTimer(now time.Time) {
 	p.timing = true
 	p.expiring.Add(1)
-	d := max(p.maxAge-now.Sub(p.oldest.idleSince), p.maxAge/8, time.Millisecond)
+	d := max(p.maxAge-now.Sub(p.oldest.idle.since), p.maxAge/8, time.Millisecond)
 	if p.timer == nil {
 		p.timer = time.AfterFunc(d, p.expire)
 	} else {
@@ -135,7 +145,7 @@ func (p *connPool) expire() {
 	p.mu.Lock()
 	now := time.Now()
 	var out *conn
-	for p.oldest != nil && now.Sub(p.oldest.idleSince) >= p.maxAge {
+	for p.oldest != nil && now.Sub(p.oldest.idle.since) >= p.maxAge {
 		out = p.takeOldest(out)
 	}
 	p.timing = false
@@ -169,23 +179,23 @@ func (p *connPool) takeOldest(out *conn) *conn {
 	c := p.oldest
 	p.remove(c)
 	p.leave(c)
-	c.below = out
+	c.idle.below = out
 	return c
 }
 
 func (p *connPool) discardAll(out *conn) {
 	for out != nil {
 		c := out
-		out, c.below = c.below, nil
+		out, c.idle.below = c.idle.below, nil
 		p.discard(c)
 	}
 }
 
 // discard closes a connection that belongs to the caller.
 func (p *connPool) discard(c *conn) {
-	if c.home != nil {
+	if c.idle.stack != nil {
 		p.mu.Lock()
-		c.home.lent--
+		c.idle.stack.lent--
 		p.leave(c)
 		p.mu.Unlock()
 	}
@@ -212,8 +222,8 @@ func (p *connPool) stackOf(key connKey) *stack {
 
 // leave parts a connection that is neither idle nor lent from its device's stack.
 func (p *connPool) leave(c *conn) {
-	s := c.home
-	c.home = nil
+	s := c.idle.stack
+	c.idle.stack = nil
 	if s.n == 0 && s.lent == 0 {
 		delete(p.keys, s.key)
 		*s = stack{next: p.spareStacks}
@@ -222,17 +232,17 @@ func (p *connPool) leave(c *conn) {
 }
 
 func (p *connPool) add(c *conn) {
-	s := c.home
-	c.below = s.top
+	s := c.idle.stack
+	c.idle.below = s.top
 	if s.top != nil {
-		s.top.above = c
+		s.top.idle.above = c
 	}
 	s.top = c
 	s.n++
 
-	c.older = p.newest
+	c.idle.older = p.newest
 	if p.newest != nil {
-		p.newest.newer = c
+		p.newest.idle.newer = c
 	} else {
 		p.oldest = c
 	}
@@ -241,27 +251,27 @@ func (p *connPool) add(c *conn) {
 }
 
 func (p *connPool) remove(c *conn) {
-	s := c.home
+	s := c.idle.stack
 	s.n--
-	if c.above != nil {
-		c.above.below = c.below
+	if c.idle.above != nil {
+		c.idle.above.idle.below = c.idle.below
 	} else {
-		s.top = c.below
+		s.top = c.idle.below
 	}
-	if c.below != nil {
-		c.below.above = c.above
+	if c.idle.below != nil {
+		c.idle.below.idle.above = c.idle.above
 	}
 
-	if c.newer != nil {
-		c.newer.older = c.older
+	if c.idle.newer != nil {
+		c.idle.newer.idle.older = c.idle.older
 	} else {
-		p.newest = c.older
+		p.newest = c.idle.older
 	}
-	if c.older != nil {
-		c.older.newer = c.newer
+	if c.idle.older != nil {
+		c.idle.older.idle.newer = c.idle.newer
 	} else {
-		p.oldest = c.newer
+		p.oldest = c.idle.newer
 	}
-	c.older, c.newer, c.above, c.below = nil, nil, nil, nil
+	c.idle.older, c.idle.newer, c.idle.above, c.idle.below = nil, nil, nil, nil
 	p.idle--
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // TestDeviceThatSpeaksFirst: what a device says before it is asked is no news by the time
@@ -78,7 +79,7 @@ func TestPushIntoAFullSocket(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, func() { close(full) })
 		return nc, nc.SetWriteDeadline(time.Time{})
 	}})
-	u := newUpdate(t, "2", make([]byte, oneWrite))
+	u := newUpdate(t, "2", make([]byte, exchange.SingleWrite))
 	require.NoError(t, c.Push(t.Context(), dev, u))
 	require.NoError(t, c.Push(t.Context(), dev, u))
 	require.EqualValues(t, 1, c.Stats().Dials)

@@ -1,4 +1,4 @@
-package delivery
+package nethttp
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // maxFields is how many fields a protocol adds to a request, at most.
@@ -20,7 +21,7 @@ const maxFields = 5
 // request and its context, made once. It is used again only after a request that
 // net/http is known to be done with.
 type call struct {
-	t           *netHTTP
+	t           *transport
 	req         *http.Request
 	url         url.URL
 	header      http.Header
@@ -34,7 +35,7 @@ type call struct {
 	base        context.Context // ends with the call
 	ctx         callContext     // base with the trace, and the caller's values
 	clientTrace httptrace.ClientTrace
-	trace       *trace
+	trace       *exchange.Trace
 
 	connected   atomic.Bool
 	handshaking atomic.Bool
@@ -42,35 +43,32 @@ type call struct {
 	once        bool        // net/http may hold on to it: not to be used again
 	bodiless    bool
 
-	// The watch of the caller's context, as of a conn: it stays armed where the same
-	// context comes again, because arming it costs allocations.
-	armed, lastFor <-chan struct{}
-	steady         bool
-	disarm         func() bool
+	watch exchange.ContextWatch // of the caller's context, whose end ends the call
 }
 
-func newCall(t *netHTTP) *call {
-	c := &call{t: t, header: make(http.Header, maxFields+len(t.extra)+2)}
+func newCall(t *transport) *call {
+	c := &call{t: t, header: make(http.Header, maxFields+len(t.cfg.Header.Fields)+2)}
 	c.body.timer, c.timer.body = &c.timer, &c.body
 	c.clientTrace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
-	if t.cfg.Observe != nil {
+	if t.cfg.Traced {
 		c.clientTrace.TLSHandshakeStart = func() {
 			if !c.handshaking.Swap(true) { // of HTTP/2 net/http tells a second time
-				c.trace.mark(atConnected)
+				c.trace.Mark(exchange.Connected)
 			}
 		}
 		c.clientTrace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
 			if err == nil {
-				c.trace.mark(atSecured)
+				c.trace.Mark(exchange.Secured)
 			}
 		}
 		c.clientTrace.GotFirstResponseByte = func() {
 			if c.answers == nil { // else that has told
-				c.trace.mark(atAnswered)
+				c.trace.Mark(exchange.Answered)
 			}
 		}
 	}
 	c.base, c.timer.cancel = context.WithCancel(context.Background())
+	c.watch = exchange.NewContextWatch(c.timer.cancelRequest)
 	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.clientTrace)
 	c.req = (&http.Request{URL: &c.url, Header: c.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(&c.ctx)
 	return c
@@ -90,32 +88,6 @@ func (c *callContext) Value(key any) any {
 		return v
 	}
 	return c.caller.Value(key)
-}
-
-// watch makes an end of the caller's context end the call. It reports false if the
-// call can't be used: it watched another that has just ended.
-func (c *call) watch(ctx context.Context) bool {
-	done := ctx.Done()
-	if c.armed == done {
-		return true
-	}
-	if !c.unwatch() {
-		return false
-	}
-	c.steady, c.lastFor = c.lastFor == done, done
-	if done != nil {
-		c.armed, c.disarm = done, context.AfterFunc(ctx, c.timer.cancelRequest)
-	}
-	return true
-}
-
-// unwatch takes the watch off, and reports whether it had not struck.
-func (c *call) unwatch() bool {
-	if c.armed == nil {
-		return true
-	}
-	c.armed = nil
-	return c.disarm()
 }
 
 // callPool keeps calls that no request uses, up to a bound.
@@ -140,13 +112,13 @@ func (p *callPool) get() *call {
 
 // put takes a call back, or drops it.
 func (p *callPool) put(c *call) {
-	if !c.steady && !c.unwatch() {
+	if !c.watch.Rest() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.free) >= p.most {
-		c.unwatch()
+		c.watch.Stop()
 		return
 	}
 	p.free = append(p.free, c)
@@ -157,7 +129,7 @@ func (p *callPool) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, c := range p.free {
-		c.unwatch()
+		c.watch.Stop()
 	}
 	p.free = nil
 }
@@ -165,11 +137,11 @@ func (p *callPool) close() {
 func (c *call) getConn(string) {
 	c.connected.Store(false) // net/http tries a GET again by itself
 	c.handshaking.Store(false)
-	c.trace.mark(atPrepared)
+	c.trace.Mark(exchange.Prepared)
 }
 
 func (c *call) gotConn(info httptrace.GotConnInfo) {
-	c.trace.gotConn(info.Reused)
+	c.trace.GotConn(info.Reused)
 	c.connected.Store(true)
 	c.reused = info.Reused
 	c.once = c.once || !info.WasIdle // net/http may be dialing in its name yet
@@ -184,9 +156,9 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 		counted, _ = nc.NetConn().(*countedConn)
 	}
 	c.timer.setConn(counted, c.answers)
-	c.t.stats.requests.Add(1)
+	c.t.stats.Requests.Add(1)
 	if info.Reused {
-		c.t.stats.reused.Add(1)
+		c.t.stats.Reused.Add(1)
 	}
 	if c.bodiless {
 		c.timer.requestWritten()
@@ -195,68 +167,69 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 
 func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
 	c.written.Store(true)
-	c.trace.mark(atWritten)
+	c.trace.Mark(exchange.Written)
 	c.timer.requestWritten()
 }
 
 // request readies the call for an exchange.
-func (c *call) request(ctx context.Context, x *exchange) *http.Request {
+func (c *call) request(ctx context.Context, x *exchange.Exchange) *http.Request {
+	r := &x.Request
 	c.connected.Store(false)
 	c.written.Store(false)
-	c.bodiless, c.fresh, c.size, c.answers = x.body == nil, x.fresh, 0, nil
-	if x.body != nil {
-		c.size = x.body.size
+	c.bodiless, c.fresh, c.size, c.answers = r.Body == nil, r.Fresh, 0, nil
+	if r.Body != nil {
+		c.size = r.Body.Size
 	}
 	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
-	c.ctx.caller, c.trace = ctx, x.trace
-	c.fillHeader(x)
-	c.fillURL(x.to, x.path)
+	c.ctx.caller, c.trace = ctx, x.Trace
+	c.fillHeader(r)
+	c.fillURL(r.To, r.Path)
 	req := c.req
 	if httptrace.ContextClientTrace(ctx) != nil { // the caller watches as well
 		c.once = true
 		trace := c.clientTrace
 		req = req.WithContext(httptrace.WithClientTrace(&callContext{c.base, ctx}, &trace))
 	}
-	req.Method, req.Host, req.Body, req.ContentLength = x.method, x.to.Host, nil, 0
-	if x.body != nil {
+	req.Method, req.Host, req.Body, req.ContentLength = r.Method, r.To.Host, nil, 0
+	if r.Body != nil {
 		// No GetBody: net/http must not send an update again on its own account.
-		req.Body, req.ContentLength = &c.body, x.body.size
+		req.Body, req.ContentLength = &c.body, r.Body.Size
 	}
-	c.body.attach(x.body, x.rate)
-	c.timer.start(c.t.cfg.Timeouts, c.t.cfg.Timeouts.total(x.body), c.size)
+	c.body.attach(r.Body, r.Rate)
+	c.timer.start(&c.t.cfg.Limits, c.t.cfg.Limits.RequestTime(r.Body), c.size)
 	return req
 }
 
 // unfinished reports whether a success was told to an upload that could not be completed.
-func (c *call) unfinished(a *Artifact) bool {
-	return c.body.passed() < a.size || c.answers != nil && c.answers.unfinished()
+func (c *call) unfinished(a *exchange.Body) bool {
+	return c.body.passed() < a.Size || c.answers != nil && c.answers.unfinished()
 }
 
-func (c *call) fillHeader(x *exchange) {
+func (c *call) fillHeader(r *exchange.Request) {
 	clear(c.header)
 	// net/http formats the value of User-Agent, which allocates, and copies any other;
 	// names of headers don't depend on case.
-	agent, extra := c.t.userAgent, c.t.extra
-	if x.who != nil {
-		agent, extra = x.who.agent, x.who.extra
+	common := &c.t.cfg.Header
+	if r.Identity != nil {
+		common = &r.Identity.Header
 	}
 	c.header["User-Agent"] = c.t.noAgent
-	c.header["user-agent"] = agent
-	if x.header != nil {
-		for i, f := range x.header.fields {
-			c.values[i][0] = f.value
-			c.header[f.name] = c.values[i][:]
+	c.header["user-agent"] = common.UserAgent
+	if r.Header != nil {
+		for i, f := range r.Header.Fields {
+			c.values[i][0] = f.Value
+			c.header[f.Name] = c.values[i][:]
 		}
 	}
-	if f := x.own; f.name != "" {
-		c.values[maxFields-1][0] = f.value
-		c.header[f.name] = c.values[maxFields-1][:]
+	if f := r.Own; f.Name != "" {
+		c.values[maxFields-1][0] = f.Value
+		c.header[f.Name] = c.values[maxFields-1][:]
 	}
-	if x.expect {
+	if r.Expect {
 		c.header["Expect"] = []string{"100-continue"}
 	}
-	for _, h := range extra {
-		c.header[h.name] = h.all
+	for _, h := range common.Fields {
+		c.header[h.Name] = h.Values
 	}
 }
 

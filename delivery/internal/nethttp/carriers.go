@@ -1,4 +1,4 @@
-package delivery
+package nethttp
 
 import (
 	"container/list"
@@ -7,32 +7,14 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
-
-// headerValues is a configured header as the nethttp transport sends it, without its User-Agent.
-func headerValues(configured http.Header) (all []values) {
-	for name, v := range sortedHeader(configured) {
-		if name != headerUserAgent {
-			all = append(all, values{name, v})
-		}
-	}
-	return all
-}
-
-// agentValues is the User-Agent: the configured one, or the package's own.
-func agentValues(configured http.Header) []string {
-	for name, v := range sortedHeader(configured) {
-		if name == headerUserAgent {
-			return v
-		}
-	}
-	return []string{userAgent}
-}
 
 // carrier is a net/http transport of one identity: net/http tells its connections apart
 // by address alone.
 type carrier struct {
-	of    *identity
+	of    *exchange.Identity
 	base  *http.Transport
 	round http.RoundTripper // base, or what was put around it
 
@@ -47,8 +29,8 @@ type carriers struct {
 	most int // idle connections, and carriers
 
 	mu     sync.Mutex
-	byID   map[*identity]*list.Element // of *carrier
-	recent list.List                   // the one used last is in front
+	byID   map[*exchange.Identity]*list.Element // of *carrier
+	recent list.List                            // the one used last is in front
 	users  int
 	open   int
 	closed bool
@@ -56,7 +38,7 @@ type carriers struct {
 
 // carry returns the transport for a device's credentials, which the caller gives back by
 // put. It returns nil for a device that has none of its own.
-func (t *netHTTP) carry(who *identity) *carrier {
+func (t *transport) carry(who *exchange.Identity) *carrier {
 	if who == nil {
 		return nil
 	}
@@ -72,7 +54,7 @@ func (t *netHTTP) carry(who *identity) *carrier {
 		}
 	}
 	c := &carrier{of: who, base: t.base.Clone(), users: 1}
-	c.base.TLSClientConfig = t.countSessions(who.tls)
+	c.base.TLSClientConfig = t.countSessions(who.TLS)
 	c.base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := t.dial(ctx, network, address)
 		if conn, ok := nc.(*answerConn); err == nil && ok {
@@ -87,7 +69,7 @@ func (t *netHTTP) carry(who *identity) *carrier {
 		c.round = t.cfg.RoundTripper(c.base)
 	}
 	if cs.byID == nil {
-		cs.byID = map[*identity]*list.Element{}
+		cs.byID = map[*exchange.Identity]*list.Element{}
 	}
 	cs.byID[who] = cs.recent.PushFront(c)
 	return c
@@ -150,13 +132,4 @@ func (cs *carriers) close() {
 	for _, c := range all {
 		c.base.CloseIdleConnections()
 	}
-}
-
-// Close closes the connection, and counts it.
-func (c *countedConn) Close() error {
-	err := c.Conn.Close()
-	if c.onClose != nil {
-		c.onClose()
-	}
-	return err
 }

@@ -1,4 +1,4 @@
-package delivery
+package nethttp
 
 import (
 	"bufio"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
@@ -42,7 +43,7 @@ type answerConn struct {
 	stale    bool  // refuses the next request
 	cut      bool  // the last success came, and the body never went out
 	told     error // what the device's answer, or alert, was refused for
-	trace    *trace
+	trace    *exchange.Trace
 }
 
 // connMode is what is known of a connection's use.
@@ -64,7 +65,7 @@ func (c *answerConn) NetConn() net.Conn { return c.Conn }
 
 // begin readies the connection for a request with a body of that size, 0 for none. One
 // that is to be the first of its connection is refused by another.
-func (c *answerConn) begin(size int64, refuse bool, s *trace) {
+func (c *answerConn) begin(size int64, refuse bool, s *exchange.Trace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.upload, c.sending, c.stale, c.cut, c.trace = size, size > 0, c.stale || refuse, false, s
@@ -200,7 +201,7 @@ func (c *answerConn) isDue() bool {
 		c.stale = true
 		return false
 	}
-	c.trace.mark(atAnswered)
+	c.trace.Mark(exchange.Answered)
 	c.trace = nil
 	return true
 }
@@ -213,7 +214,7 @@ func (c *answerConn) next() error {
 		return nil
 	}
 	if _, err := c.br.Peek(1); err != nil {
-		if isRefusedClient(err) {
+		if exchange.IsRefusedClient(err) {
 			c.fail(fmt.Errorf("TLS: %w", err))
 		}
 		return err
@@ -258,7 +259,7 @@ func (c *answerConn) next() error {
 // hold waits until the device's system has all of the update that the device called a
 // success, or the request has ended. (net/http would close the connection over the upload.)
 func (c *answerConn) hold() {
-	for pause := time.Millisecond; ; pause = min(2*pause, lookEvery) {
+	for pause := time.Millisecond; ; pause = min(2*pause, exchange.CheckInterval) {
 		if wait := c.unsentWait(); wait != nil {
 			<-wait
 			continue
@@ -292,10 +293,10 @@ func (c *answerConn) waitLocked() <-chan struct{} {
 func (c *answerConn) lacksSome() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.upload <= oneWrite {
+	if c.closed || c.upload <= exchange.SingleWrite {
 		return false
 	}
-	if n, known := c.counted.unsent(); !known || n == 0 {
+	if n, known := c.counted.unacked(); !known || n == 0 {
 		return false
 	}
 	c.cut = c.counted.ended()

@@ -1,14 +1,11 @@
-package delivery
+package nethttp
 
 import (
 	"context"
-	"errors"
-	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
 // requestTimer cancels a request of net/http when it takes too long: as a whole, in
@@ -19,15 +16,15 @@ type requestTimer struct {
 	mu              sync.Mutex
 	timer           *time.Timer
 	cancel          context.CancelFunc // ends the request, for good
-	limits          Timeouts
+	limits          *exchange.Limits
 	size            int64 // of the upload
 	requestDeadline time.Time
-	answerBy        time.Time // zero: not known yet
-	sending         bool      // the upload has begun
-	began           time.Time // when it did
-	out             bool      // the request is out
-	draining        bool      // and the device's system is seen to lack some of it
-	pace            pace
+	answerBy        time.Time                  // zero: not known yet
+	sending         bool                       // the upload has begun
+	began           time.Time                  // when it did
+	out             bool                       // the request is out
+	draining        bool                       // and the device's system is seen to lack some of it
+	monitor         exchange.ThroughputMonitor // of the upload
 	body            *requestBody
 	conn            *countedConn  // nil: not known, or not one of ours
 	answers         *answerConn   // over it, where it carries this request alone; else nil
@@ -37,7 +34,7 @@ type requestTimer struct {
 }
 
 // start starts the timer for one request, with an upload of that size.
-func (k *requestTimer) start(limits Timeouts, total time.Duration, size int64) {
+func (k *requestTimer) start(limits *exchange.Limits, total time.Duration, size int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.limits, k.requestDeadline, k.size = limits, time.Now().Add(total), size
@@ -59,7 +56,7 @@ func (k *requestTimer) bodyStarted() {
 	}
 	now := time.Now()
 	k.sending, k.began = true, now
-	k.pace.begin(now, k.moved(), k.limits.LeastProgress)
+	k.monitor.Begin(now, k.moved(), k.limits.MinThroughput)
 	k.reset(now)
 }
 
@@ -79,14 +76,14 @@ func (k *requestTimer) requestWritten() {
 	if !k.sending { // a request that ended before its body was asked for
 		k.began = now
 	}
-	blind, bounded := k.limits.blindAnswer(k.size)
+	blind, bounded := k.limits.BlindResponse(k.size)
 	switch {
-	case k.size <= oneWrite:
-		k.answerBy = now.Add(k.limits.Answer + k.limits.LeastProgress.longest(k.size))
+	case k.size <= exchange.SingleWrite:
+		k.answerBy = now.Add(k.limits.Response + k.limits.MinThroughput.Longest(k.size))
 	case k.conn != nil:
-		_, k.draining = k.conn.unsent()
+		_, k.draining = k.conn.unacked()
 		if k.draining && !k.sending {
-			k.pace.begin(now, k.moved(), k.limits.LeastProgress)
+			k.monitor.Begin(now, k.moved(), k.limits.MinThroughput)
 		}
 		// A connection that others use as well may never be seen to have sent everything.
 		if bounded && (!k.draining || k.answers == nil) {
@@ -133,7 +130,7 @@ func (k *requestTimer) setConn(c *countedConn, answers *answerConn) {
 // (HTTP/2) can't tell; there it is what net/http has read.
 func (k *requestTimer) moved() int64 {
 	if k.answers != nil {
-		return k.conn.moved()
+		return k.conn.acked()
 	}
 	return k.body.passed()
 }
@@ -142,13 +139,13 @@ func (k *requestTimer) moved() int64 {
 func (k *requestTimer) reset(now time.Time) {
 	next := k.requestDeadline
 	if !k.answerBy.IsZero() {
-		next = earlier(next, k.answerBy)
+		next = exchange.Earlier(next, k.answerBy)
 	}
 	switch {
 	case k.draining:
-		next = earlier(next, now.Add(min(k.pace.look(), k.limits.Answer)))
-	case !k.out && k.sending && k.pace.least.PerSecond > 0:
-		next = earlier(next, now.Add(max(k.pace.least.Window/4, time.Millisecond)))
+		next = exchange.Earlier(next, now.Add(min(k.monitor.Interval(), k.limits.Response)))
+	case !k.out && k.sending && k.limits.MinThroughput.BytesPerSecond > 0:
+		next = exchange.Earlier(next, now.Add(max(k.limits.MinThroughput.Window/4, time.Millisecond)))
 	}
 	k.timer.Reset(next.Sub(now))
 }
@@ -161,9 +158,9 @@ func (k *requestTimer) onTimer() {
 	}
 	now := time.Now()
 	if k.draining {
-		if n, known := k.conn.unsent(); !known || n == 0 {
+		if n, known := k.conn.unacked(); !known || n == 0 {
 			k.draining = false
-			if by := now.Add(k.limits.answer(k.size, now.Sub(k.began))); k.answerBy.IsZero() || by.Before(k.answerBy) {
+			if by := now.Add(k.limits.ResponseAfter(k.size, now.Sub(k.began))); k.answerBy.IsZero() || by.Before(k.answerBy) {
 				k.answerBy = by
 			}
 		}
@@ -172,9 +169,9 @@ func (k *requestTimer) onTimer() {
 	case !now.Before(k.requestDeadline):
 		k.cause = context.DeadlineExceeded
 	case !k.answerBy.IsZero() && !now.Before(k.answerBy):
-		k.cause = errAnswerTimeout
-	case (k.draining && k.answers != nil || !k.out && k.sending) && k.pace.slow(now, k.moved()):
-		k.cause = errSlow
+		k.cause = exchange.ErrResponseTimeout
+	case (k.draining && k.answers != nil || !k.out && k.sending) && k.monitor.IsTooSlow(now, k.moved()):
+		k.cause = exchange.ErrTooSlow
 	}
 	if k.cause != nil {
 		k.abort()
@@ -212,126 +209,6 @@ func (k *requestTimer) stop() (why error, reusable bool) {
 	return k.cause, k.timer.Stop() && ran
 }
 
-// requestBody reads an artifact for net/http, and tells its timer when it is first
-// read and when it has been read to its end.
-type requestBody struct {
-	timer *requestTimer
-
-	mu   sync.Mutex
-	from *Artifact // nil: detached
-	at   int64
-	rate *pacing.ByteRate // nil: no limit
-	read atomic.Int64     // at, for the timer, which must not wait for a read
-}
-
-var errDetached = errors.New("the operation is over")
-
-// attach takes an artifact to read.
-func (b *requestBody) attach(a *Artifact, rate *pacing.ByteRate) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.from, b.at, b.rate = a, 0, rate
-	b.read.Store(0)
-}
-
-// detach lets go of the artifact, after a read that is under way: net/http may go on reading a body
-// after it gave up on it, and the artifact is the caller's again when the operation is over.
-func (b *requestBody) detach() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.from = nil
-}
-
-func (b *requestBody) passed() int64 { return b.read.Load() }
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.from == nil {
-		return 0, errDetached
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if b.at == 0 {
-		b.timer.bodyStarted()
-	}
-	p = p[:min(int64(len(p)), b.from.size-b.at)]
-	if len(p) == 0 {
-		b.timer.requestWritten()
-		return 0, io.EOF
-	}
-	most, err := b.hold(int64(len(p)))
-	if err != nil {
-		return 0, err
-	}
-	p = p[:most]
-	n, err := b.from.source.ReadAt(p, b.at)
-	b.moved(n)
-	if n < len(p) {
-		b.timer.requestWritten()
-		return n, cutShort(b.at, err)
-	}
-	return n, nil
-}
-
-// sendTo writes up to limit bytes straight to a socket.
-func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.from == nil {
-		return 0, errDetached
-	}
-	if b.at == 0 {
-		b.timer.bodyStarted()
-	}
-	begun, end := b.at, min(b.at+limit, b.from.size)
-	for b.at < end {
-		n, err := b.hold(min(chunkSize, end-b.at))
-		if err != nil {
-			return b.at - begun, err
-		}
-		n, err = c.chunks.pass(c, b.from, b.at, n)
-		b.moved(int(n))
-		if err != nil {
-			return b.at - begun, err
-		}
-	}
-	return b.at - begun, nil
-}
-
-func (b *requestBody) moved(n int) {
-	b.at += int64(n)
-	b.read.Store(b.at)
-}
-
-func (b *requestBody) Close() error {
-	b.timer.requestWritten()
-	return nil
-}
-
-// hold waits until another piece of the body may go out, and returns how much that is. b.mu
-// is held, but not while it waits: the operation may end meanwhile.
-func (b *requestBody) hold(n int64) (int64, error) {
-	if b.rate == nil {
-		return n, nil
-	}
-	n = min(n, b.rate.Piece())
-	wait, from := b.rate.Take(time.Now(), n), b.from
-	b.timer.hold(wait)
-	for wait > 0 {
-		slice := min(wait, 20*time.Millisecond)
-		wait -= slice
-		b.mu.Unlock()
-		time.Sleep(slice)
-		b.mu.Lock()
-		if b.from != from || b.timer.hasEnded() {
-			return 0, errDetached
-		}
-	}
-	return n, nil
-}
-
 // hasEnded reports whether the request is over, or was ended: net/http waits for its body
 // to be let go of.
 func (k *requestTimer) hasEnded() bool {
@@ -350,6 +227,7 @@ func (k *requestTimer) hold(wait time.Duration) {
 	if k.finished {
 		return
 	}
-	k.requestDeadline, k.began, k.pace.since = k.requestDeadline.Add(wait), k.began.Add(wait), k.pace.since.Add(wait)
+	k.requestDeadline, k.began = k.requestDeadline.Add(wait), k.began.Add(wait)
+	k.monitor.Postpone(wait)
 	k.reset(time.Now())
 }

@@ -1,4 +1,4 @@
-package delivery
+package nethttp
 
 import (
 	"errors"
@@ -9,11 +9,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
 // longWrite is what may take a while to write, in bytes.
 const longWrite = 4 << 10
+
+// readBuffer is how much is read of a connection at once, in bytes.
+const readBuffer = 4 << 10
 
 // countedConn is a connection of net/http. It counts the bytes on the wire, sends
 // artifacts without copying them to and fro, and leaves it to reading to find that
@@ -21,8 +25,8 @@ const longWrite = 4 << 10
 // its answer stands, though the write failed (RFC 9112 §9.5).
 type countedConn struct {
 	net.Conn
-	stats  *counters
-	chunks *chunkPool
+	stats  *exchange.Counters
+	chunks *exchange.ChunkPool
 	sent   atomic.Int64 // bytes that the socket took
 
 	onClose func()      // nil: nobody counts this connection
@@ -33,7 +37,7 @@ type countedConn struct {
 	probe socket.Probe
 }
 
-func newCountedConn(nc net.Conn, stats *counters, chunks *chunkPool) *countedConn {
+func newCountedConn(nc net.Conn, stats *exchange.Counters, chunks *exchange.ChunkPool) *countedConn {
 	c := &countedConn{Conn: nc, stats: stats, chunks: chunks}
 	c.probe.Open(nc)
 	return c
@@ -41,7 +45,7 @@ func newCountedConn(nc net.Conn, stats *counters, chunks *chunkPool) *countedCon
 
 func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.stats.read.Add(uint64(n))
+	c.stats.Read.Add(uint64(n))
 	return n, err
 }
 
@@ -50,14 +54,14 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	for !c.gone.Load() {
 		// A deadline shows how far a long write has come; it doesn't end it.
 		if len(p) > longWrite {
-			c.looking = c.SetWriteDeadline(time.Now().Add(lookEvery)) == nil
+			c.looking = c.SetWriteDeadline(time.Now().Add(exchange.CheckInterval)) == nil
 		} else if c.looking {
 			c.looking = c.SetWriteDeadline(time.Time{}) != nil
 		}
 		n, err := c.Conn.Write(p[done:])
 		done += n
 		c.sent.Add(int64(n))
-		c.stats.written.Add(uint64(n))
+		c.stats.Written.Add(uint64(n))
 		if err == nil || !c.lost(err) && !(c.looking && errors.Is(err, os.ErrDeadlineExceeded)) {
 			return done, err
 		}
@@ -68,11 +72,11 @@ func (c *countedConn) Write(p []byte) (int, error) {
 // lost notes that the peer takes no more. Reading will say why, and soon: it is
 // given a moment and no longer.
 func (c *countedConn) lost(err error) bool {
-	if err == nil || !isPeerGone(err) {
+	if err == nil || !exchange.IsPeerGone(err) {
 		return false
 	}
 	c.gone.Store(true)
-	return c.SetReadDeadline(time.Now().Add(lookEvery)) == nil
+	return c.SetReadDeadline(time.Now().Add(exchange.CheckInterval)) == nil
 }
 
 // ReadFrom is what net/http sends a body by. LimitedReader is how it wraps one.
@@ -87,14 +91,14 @@ func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// moved is what the peer's system took of what was written, in bytes.
-func (c *countedConn) moved() int64 {
-	n, _ := c.unsent()
+// acked is what the peer's system took of what was written, in bytes.
+func (c *countedConn) acked() int64 {
+	n, _ := c.unacked()
 	return c.sent.Load() - n
 }
 
-// unsent is what the peer's system has not acknowledged, in bytes, and whether that is known.
-func (c *countedConn) unsent() (n int64, known bool) {
+// unacked is what the peer's system has not acknowledged, in bytes, and whether that is known.
+func (c *countedConn) unacked() (n int64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.probe.Unacked()
@@ -116,7 +120,16 @@ func (c *countedConn) ended() bool {
 
 // abandon is called before a request is ended that the connection carries alone.
 func (c *countedConn) abandon() {
-	if n, _ := c.unsent(); n > 0 {
+	if n, _ := c.unacked(); n > 0 {
 		socket.ResetOnClose(c.Conn)
 	}
+}
+
+// Close closes the connection, and counts it.
+func (c *countedConn) Close() error {
+	err := c.Conn.Close()
+	if c.onClose != nil {
+		c.onClose()
+	}
+	return err
 }

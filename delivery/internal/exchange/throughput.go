@@ -1,0 +1,41 @@
+package exchange
+
+import "time"
+
+// CheckInterval is how long an upload may be stuck before it is looked whether the
+// device has answered already.
+const CheckInterval = 250 * time.Millisecond
+
+// ThroughputMonitor watches one upload. It is told the time, so a table tests it.
+type ThroughputMonitor struct {
+	min   MinThroughput
+	since time.Time // when it was last fast enough
+	taken int64     // what had been taken then
+}
+
+// Begin starts an upload, at a count of taken bytes.
+func (m *ThroughputMonitor) Begin(now time.Time, taken int64, least MinThroughput) {
+	*m = ThroughputMonitor{min: least, since: now, taken: taken}
+}
+
+// IsTooSlow reports whether the upload has been too slow for a whole window; taken is
+// the count of bytes that the device took.
+func (m *ThroughputMonitor) IsTooSlow(now time.Time, taken int64) bool {
+	if m.min.BytesPerSecond < 0 {
+		return false
+	}
+	if float64(taken-m.taken) >= m.min.minBytes() {
+		m.since, m.taken = now, taken
+		return false
+	}
+	return now.Sub(m.since) >= m.min.Window
+}
+
+// Postpone leaves a wait that is ours out of what counts.
+func (m *ThroughputMonitor) Postpone(wait time.Duration) { m.since = m.since.Add(wait) }
+
+// Interval returns how often to ask: often enough that an upload which stops is seen soon
+// after the window, and an early answer at once.
+func (m *ThroughputMonitor) Interval() time.Duration {
+	return max(min(CheckInterval, m.min.Window/4), time.Millisecond)
+}

@@ -1,0 +1,70 @@
+package exchange
+
+import (
+	"sync"
+	"time"
+)
+
+// An Event ends a phase of a request.
+type Event uint8
+
+// The events, in their order.
+const (
+	Prepared  Event = iota // from here on the request waits for a connection
+	Connected              // a new connection stands, as far as TCP is concerned
+	Secured                // the handshake of TLS is done
+	GotConn                // from here on the request is written
+	Written                // it was handed to the system to its last byte
+	Answered               // the response's first byte came
+	numEvents
+)
+
+// Times are when the events of a request happened. One that didn't happen has the zero time.
+type Times struct {
+	At     [numEvents]time.Time
+	Reused bool // the connection was kept alive
+}
+
+// Trace collects the times of a request. net/http tells them from goroutines of its own, and
+// sometimes of another connection than the one that the request got in the end. A nil
+// one takes nothing and costs nothing.
+type Trace struct {
+	mu    sync.Mutex
+	times Times
+}
+
+// Mark notes that an event happens now. The last time that it does counts.
+func (t *Trace) Mark(e Event) {
+	if t == nil {
+		return
+	}
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.times.At[e] = now
+}
+
+// GotConn is a new beginning: the request has a connection, or has another one.
+func (t *Trace) GotConn(reused bool) {
+	if t == nil {
+		return
+	}
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.times
+	s.Reused, s.At[GotConn] = reused, now
+	s.At[Written], s.At[Answered] = time.Time{}, time.Time{}
+	if reused {
+		s.At[Connected], s.At[Secured] = time.Time{}, time.Time{}
+	} else if s.At[Connected].IsZero() {
+		s.At[Connected] = now
+	}
+}
+
+// Snapshot returns the times as they are.
+func (t *Trace) Snapshot() Times {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.times
+}

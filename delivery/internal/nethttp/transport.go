@@ -1,0 +1,368 @@
+// Package nethttp is the transport over net/http, for HTTP/2, proxies and round-trippers that watch.
+// What goes in is a request of package exchange; what comes out is its response, or how far the
+// request came. Its limits and what it takes of responses are those of the lean transport, wherever
+// net/http can be made to keep to them.
+package nethttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery/internal/check"
+	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
+	"github.com/fleetmark/fleetmark/delivery/internal/http1"
+	"github.com/fleetmark/fleetmark/delivery/internal/socket"
+)
+
+// Config is what a transport needs to know. All fields are set but the Header, whose zero value says
+// nothing, and the last two.
+type Config struct {
+	Limits exchange.Limits
+	Header exchange.CommonHeader // of every request to a device without an identity
+	TLS    *tls.Config           // of such a device
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+
+	MaxIdle          int           // idle connections
+	MaxIdlePerDevice int           // of an address
+	IdleTimeout      time.Duration // how long a connection may be idle
+
+	RoundTripper func(http.RoundTripper) http.RoundTripper // put around net/http's transport, and around one for each identity; nil: nothing is
+	Traced       bool                                      // exchanges may have a Trace
+}
+
+// transport implements [exchange.Transport].
+type transport struct {
+	cfg    Config
+	base   *http.Transport
+	around http.RoundTripper // base, or what was put around it
+	stats  *exchange.Counters
+	chunks exchange.ChunkPool
+	calls  callPool
+	// For devices that have credentials of their own.
+	carriers carriers
+	offered  atomic.Uint64 // TLS sessions that were offered for resumption
+	noAgent  []string      // the value that keeps net/http's User-Agent out
+
+	closed atomic.Bool
+}
+
+// New returns a transport, which counts in stats.
+func New(cfg Config, stats *exchange.Counters) exchange.Transport { return newTransport(cfg, stats) }
+
+func newTransport(cfg Config, stats *exchange.Counters) *transport {
+	t := &transport{cfg: cfg, stats: stats, noAgent: []string{""}}
+	t.calls.most = cfg.MaxIdle
+	t.base = &http.Transport{
+		DialContext:            t.dial,
+		TLSClientConfig:        t.countSessions(cfg.TLS),
+		TLSHandshakeTimeout:    cfg.Limits.TLSHandshake,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           cfg.MaxIdle,
+		MaxIdleConnsPerHost:    cfg.MaxIdlePerDevice,
+		IdleConnTimeout:        cfg.IdleTimeout,
+		ExpectContinueTimeout:  cfg.Limits.ExpectContinue,
+		MaxResponseHeaderBytes: int64(cfg.Limits.MaxResponseHead) + 1<<10, // above answerConn's own limit
+		WriteBufferSize:        longWrite,
+		ReadBufferSize:         readBuffer,
+		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
+	}
+	t.base.DialTLSContext = t.dialTLS(t.base)
+	t.around = t.base
+	if cfg.RoundTripper != nil {
+		t.around = cfg.RoundTripper(t.base)
+	}
+	t.carriers.most = cfg.MaxIdle
+	return t
+}
+
+func (t *transport) Close() {
+	t.closed.Store(true)
+	t.calls.close()
+	t.base.CloseIdleConnections()
+	t.carriers.close()
+}
+
+func (t *transport) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	t.stats.Dials.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.Limits.Dial)
+	defer cancel()
+	nc, err := t.cfg.Dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	counted := newCountedConn(nc, t.stats, &t.chunks)
+	return newAnswerConn(counted, counted, t.responseLimits()), nil
+}
+
+func (t *transport) responseLimits() http1.Limits {
+	return http1.Limits{Head: t.cfg.Limits.MaxResponseHead, Body: t.cfg.Limits.MaxResponseBody}
+}
+
+// dialTLS makes the DialTLSContext of a transport, which opens a connection of HTTP/2 as net/http
+// wants it, and one of HTTP/1.1 as an answerConn.
+func (t *transport) dialTLS(base *http.Transport) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := base.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return t.secure(ctx, nc, base.TLSClientConfig, address)
+	}
+}
+
+func (t *transport) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, address string) (_ net.Conn, err error) {
+	counted := nc.(*answerConn).counted
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		if cfg.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			return nil, errors.Join(err, nc.Close())
+		}
+	}
+	tc := tls.Client(counted, cfg)
+	handshake, cancel := context.WithTimeout(ctx, t.cfg.Limits.TLSHandshake)
+	defer cancel()
+	if err := tc.HandshakeContext(handshake); err != nil {
+		return nil, errors.Join(fmt.Errorf("TLS: %w", err), exchange.IgnoreClosed(counted.Close()))
+	}
+	if tc.ConnectionState().NegotiatedProtocol == "h2" {
+		return tc, nil // net/http tells the trace
+	}
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		trace.TLSHandshakeDone(tc.ConnectionState(), nil)
+	}
+	return newAnswerConn(tc, counted, t.responseLimits()), nil
+}
+
+// RoundTrip tries again while a request got a kept-alive connection that is no good for it:
+// because it is to have a fresh one, or because the device spoke unasked or has closed it.
+// That one is closed then.
+func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchange.Failure {
+	r := requestOf(x)
+	for {
+		f := t.roundTripResuming(ctx, r)
+		if f == nil || !errors.Is(f, socket.ErrStale) {
+			return f
+		}
+		t.stats.Requests.Add(^uint64(0)) // it was none
+		t.stats.Reused.Add(^uint64(0))
+	}
+}
+
+func (t *transport) roundTripOnce(ctx context.Context, r *request) *exchange.Failure {
+	c := t.call(ctx)
+	defer t.release(c)
+	req := c.request(ctx, r.Exchange)
+	if ctx.Err() != nil {
+		c.timer.cancelRequest() // the watch may have struck before the timer ran
+	}
+	round := t.around
+	own := t.carry(r.Request.Identity)
+	if own != nil {
+		round = own.round
+	}
+	defer t.carriers.put(own)
+	resp, err := round.RoundTrip(req)
+	if err == nil {
+		if r.Request.Body != nil && resp.StatusCode/100 == 2 {
+			c.timer.awaitSent(c.base.Done())
+		}
+		err = t.read(resp, r)
+	}
+	if err == nil && r.Request.Body != nil && r.Response.Status/100 == 2 && c.unfinished(r.Request.Body) {
+		err = exchange.ErrUnfinished
+	}
+	c.body.detach()
+	why, well := c.timer.stop()
+	if t.closed.Load() {
+		t.base.CloseIdleConnections() // the request may have begun after close did so
+	}
+	if err != nil {
+		c.once = true
+		if c.answers != nil {
+			told := c.answers.failed()
+			switch {
+			case told != nil:
+				err = told
+			case c.reused && why == nil && ctx.Err() == nil && c.answers.untouched():
+				// The connection was closed for it, and net/http may say no more than that.
+				err = socket.ErrStale
+			}
+		}
+		if ended := ctx.Err(); why == nil && ended != nil && errors.Is(err, context.Canceled) {
+			err = ended // the call ends by a cancel, whatever ended its caller's context
+		}
+		return t.failure(err, why, c.connected.Load())
+	}
+	// net/http may still be writing a request that is answered.
+	c.once = c.once || !well || !c.written.Load()
+	return nil
+}
+
+// call gives a call that watches ctx.
+func (t *transport) call(ctx context.Context) *call {
+	for c := t.calls.get(); c != nil; c = t.calls.get() {
+		if c.watch.MaySwitch(ctx) {
+			c.watch.Start(ctx)
+			return c
+		}
+	}
+	c := newCall(t)
+	c.watch.Start(ctx)
+	return c
+}
+
+// release keeps a call for another request, or ends it for good.
+func (t *transport) release(c *call) {
+	if c.once {
+		c.watch.Stop()
+		c.timer.cancel()
+		return
+	}
+	t.calls.put(c)
+}
+
+// request is a request under way, with memory that the next one of its exchange uses again.
+type request struct {
+	*exchange.Exchange
+	body   []byte // of the response
+	fields []byte // values of its header
+}
+
+// requestOf returns the request of an exchange.
+func requestOf(x *exchange.Exchange) *request {
+	r, ok := x.Scratch.(*request)
+	if !ok {
+		r = &request{Exchange: x}
+		x.Scratch = r
+	}
+	return r
+}
+
+// read takes the whole answer: only then is the connection used again.
+func (t *transport) read(resp *http.Response, r *request) (err error) {
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// There is no body to read to its end: what follows is another protocol, and
+		// net/http no longer minds the context.
+		return &http1.Error{Err: http1.ErrSwitchedProtocols}
+	}
+	if err := t.readBody(resp, r); err != nil {
+		return err
+	}
+	to := &r.Response
+	to.Status, to.Body = resp.StatusCode, r.body
+	r.fields = r.fields[:0]
+	to.ContentType = r.keepField(resp.Header["Content-Type"])
+	to.ContentEncoding = r.keepField(resp.Header["Content-Encoding"])
+	if to.Status != http.StatusOK {
+		to.RetryAfter = r.keepField(resp.Header["Retry-After"])
+		if all := resp.Header["Retry-After"]; len(all) > 1 {
+			to.RetryAfter = []byte(strings.Join(all, "\n"))
+		}
+		to.Date = r.keepField(resp.Header["Date"])
+		to.Location = r.keepField(resp.Header["Location"])
+	}
+	return nil
+}
+
+// readBody reads the body to its end into the request's own memory.
+func (t *transport) readBody(resp *http.Response, r *request) error {
+	most := t.cfg.Limits.MaxResponseBody
+	r.body = r.body[:0]
+	if resp.ContentLength > int64(most) {
+		return http1.TooLarge(most)
+	}
+	for {
+		if len(r.body) == cap(r.body) {
+			r.body = slices.Grow(r.body, 512)
+		}
+		n, err := resp.Body.Read(r.body[len(r.body):cap(r.body)])
+		r.body = r.body[:len(r.body)+n]
+		if len(r.body) > most {
+			return http1.TooLarge(most)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &http1.Error{Err: err}
+		}
+	}
+}
+
+// keepField keeps a header's value beyond its answer.
+func (r *request) keepField(values []string) []byte {
+	if len(values) == 0 {
+		return nil
+	}
+	at := len(r.fields)
+	r.fields = append(r.fields, values[0]...)
+	return r.fields[at:len(r.fields):len(r.fields)]
+}
+
+// failure sorts what net/http says into how far the exchange came and whose fault it was.
+func (t *transport) failure(err, why error, connected bool) *exchange.Failure {
+	switch {
+	case why != nil && connected:
+		return exchange.Fail(exchange.Receive, why)
+	case why != nil:
+		return exchange.Fail(exchange.Connect, why)
+	case !connected && exchange.IsRefusedPeer(err) || exchange.IsRefusedClient(err):
+		return &exchange.Failure{Stage: exchange.Connect, Kind: exchange.PeerRefused, Err: err}
+	case !connected:
+		return exchange.Fail(exchange.Connect, err)
+	}
+	f := exchange.Fail(exchange.Send, err)
+	if isMalformed(err) {
+		if a, ok := errors.AsType[*http1.Error](err); ok {
+			err = a // as lean says it
+		}
+		f.Err = &check.TruncatedError{Err: err}
+		if f.Kind != exchange.Source {
+			f.Kind = exchange.BadHTTP
+		}
+	}
+	return f
+}
+
+// isMalformed reports net/http's refusal of an answer that is not HTTP. Some of
+// those errors have no exported type.
+func isMalformed(err error) bool {
+	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
+		return true
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return true // less came than was promised
+	}
+	if _, ok := errors.AsType[*http1.Error](err); ok {
+		// In the middle of a body, what isn't the connection's failure is the peer's.
+		_, network := errors.AsType[net.Error](err)
+		return !network && !errors.Is(err, context.Canceled)
+	}
+	text := err.Error()
+	for _, part := range []string{
+		"malformed HTTP", "malformed MIME", "response headers exceeded", "invalid header", "malformed chunked",
+		"invalid Content-Length", "invalid empty Content-Length", "bad Content-Length", "multiple Content-Length headers",
+		"too many transfer encodings", "unsupported transfer encoding", "too many 1xx",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
