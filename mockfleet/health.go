@@ -14,8 +14,8 @@ type Health struct {
 
 	// How late the fleet's own clock wakes it, every 20 ms: how long a request waits before it is
 	// looked at.
-	WakeP90 time.Duration `json:"wake_p90_ns"`
-	WakeMax time.Duration `json:"wake_max_ns"`
+	WakeP90 time.Duration `json:"wake_p90_ns"` // 90th percentile
+	WakeMax time.Duration `json:"wake_max_ns"` // the latest wake
 
 	// Delayed is how many answers, and parts of them, had to wait for a latency, a round trip or a
 	// fault.
@@ -25,10 +25,10 @@ type Health struct {
 
 	// Connections that the kernel holds and the fleet has not accepted, of the fullest listener; 0
 	// where unknown.
-	AcceptQueue      int    `json:"accept_queue"` // now
-	AcceptQueuePeak  int    `json:"accept_queue_peak"`
-	AcceptQueueLimit int    `json:"accept_queue_limit"`
-	AcceptOverflows  uint64 `json:"accept_overflows"` // of any listener of the machine's, or of the container's
+	AcceptQueue      int    `json:"accept_queue"`       // now
+	AcceptQueuePeak  int    `json:"accept_queue_peak"`  // the most since the last reset
+	AcceptQueueLimit int    `json:"accept_queue_limit"` // how many may wait
+	AcceptOverflows  uint64 `json:"accept_overflows"`   // of any listener of the machine's, or of the container's
 
 	DescriptorLimit uint64 `json:"descriptor_limit"` // 0 where unknown
 

@@ -13,8 +13,8 @@ import (
 // Reset; those of requests, bytes and connections since the start. What concerns the process is of
 // all of it, which is the fleet's alone only if it runs in a process of its own.
 type Status struct {
-	Devices    uint64       `json:"devices"`
-	Addressing address.Mode `json:"addressing"`
+	Devices    uint64       `json:"devices"`    // how many there are
+	Addressing address.Mode `json:"addressing"` // ip, port or path
 
 	// Generation changes with every Reset, and is another in another fleet: two readings with the same
 	// one are of one ledger.
@@ -25,7 +25,7 @@ type Status struct {
 	Traffic
 	Process
 
-	Health Health `json:"health"`
+	Health Health `json:"health"` // whether the fleet keeps up
 }
 
 // Traffic counts what passed over the devices' connections since the start.
@@ -34,11 +34,11 @@ type Traffic = server.Traffic
 // Process is what the process of the fleet takes.
 type Process struct {
 	CPUSeconds        float64       `json:"cpu_seconds"`         // user and system time of the process; 0 where unknown
-	ResidentBytes     uint64        `json:"resident_bytes"`      // of the process; 0 where unknown
-	PeakResidentBytes uint64        `json:"peak_resident_bytes"` // likewise
+	ResidentBytes     uint64        `json:"resident_bytes"`      // resident memory of the process; 0 where unknown
+	PeakResidentBytes uint64        `json:"peak_resident_bytes"` // largest resident memory of the process; 0 where unknown
 	Goroutines        int           `json:"goroutines"`          // of the process
 	Descriptors       int           `json:"descriptors"`         // of the process; 0 where unknown
-	Uptime            time.Duration `json:"uptime_ns"`
+	Uptime            time.Duration `json:"uptime_ns"`           // since the fleet started
 }
 
 // Status returns the status of the fleet.

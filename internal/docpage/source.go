@@ -18,8 +18,8 @@ import (
 
 // Source holds the declarations of a package, with their comments.
 type Source struct {
-	// Foreign has what types of other packages are in JSON, such as "string" for "delivery.Op". One
-	// that it lacks is an object.
+	// Foreign has what types of other packages, and type parameters, are in JSON, such as "string"
+	// for "delivery.Op". One that it lacks is an object.
 	Foreign map[string]string
 
 	types     map[string]*ast.TypeSpec
@@ -87,7 +87,7 @@ func (s *Source) Fields(t testing.TB, name string) []Field {
 			continue
 		}
 		if len(f.Names) == 0 {
-			if embedded, ok := f.Type.(*ast.Ident); ok {
+			if embedded, ok := f.Type.(*ast.Ident); ok && s.isStruct(embedded.Name) {
 				fields = append(fields, s.Fields(t, embedded.Name)...)
 			}
 			continue
@@ -111,6 +111,15 @@ func (s *Source) Fields(t testing.TB, name string) []Field {
 	return fields
 }
 
+func (s *Source) isStruct(name string) bool {
+	spec := s.types[name]
+	if spec == nil {
+		return false
+	}
+	_, ok := spec.Type.(*ast.StructType)
+	return ok
+}
+
 // withoutSubject returns a comment without its first words, which repeat the name of the field: "x
 // is how long it takes" becomes "how long it takes".
 func withoutSubject(doc, subject string) string {
@@ -118,11 +127,10 @@ func withoutSubject(doc, subject string) string {
 	if !ok {
 		return doc
 	}
-	if rest, ok = strings.CutPrefix(rest, "is "); ok {
-		return rest
-	}
-	if rest, ok = strings.CutPrefix(rest, "reports "); ok {
-		return rest
+	for _, verb := range []string{"is ", "reports ", "counts "} {
+		if object, ok := strings.CutPrefix(rest, verb); ok {
+			return object
+		}
 	}
 	return doc
 }
@@ -148,14 +156,20 @@ func (s *Source) jsonType(of ast.Expr) string {
 		name := fmt.Sprint(of.X, ".", of.Sel)
 		if kind := s.Foreign[name]; kind != "" {
 			return kind
-		} else if name == "time.Time" {
+		}
+		switch name {
+		case "time.Time":
 			return "time (RFC 3339)"
+		case "time.Duration": // in nanoseconds
+			return "number"
 		}
 	case *ast.Ident:
 		if spec := s.types[of.Name]; spec != nil {
 			return s.jsonType(spec.Type)
 		}
-		switch {
+		switch kind := s.Foreign[of.Name]; {
+		case kind != "":
+			return kind
 		case of.Name == "bool":
 			return "boolean"
 		case of.Name == "string":

@@ -6,19 +6,19 @@ import "github.com/fleetmark/fleetmark/internal/wire"
 //
 //	Pushes = Applied + Repeats + Rejected + FalseAcks + InstallFailures + Incomplete + (1 if an update is under way)
 type Entry struct {
-	Device int    `json:"device"`
-	ID     string `json:"id"`
-	Group  string `json:"group,omitempty"` // empty where the fleet has no groups
+	Device int    `json:"device"`          // index
+	ID     string `json:"id"`              // of the device
+	Group  string `json:"group,omitempty"` // empty if the fleet has no groups
 
 	Counts[uint32]
-	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault acted; nil is never
+	Faults map[string]uint32 `json:"faults,omitempty"` // how often each kind of fault acted; nil if none did
 
 	BytesReceived uint64     `json:"bytes_received"` // of artifacts, broken off ones included
-	Version       string     `json:"version"`
-	Digest        string     `json:"digest"`     // SHA-256 in lower-case hex; empty before the first update
-	State         wire.State `json:"state"`      // as the device tells it
-	Stage         Stage      `json:"stage"`      // as the fleet knows it
-	UpdatedAt     string     `json:"updated_at"` // RFC 3339, UTC, whole seconds; empty before the first update
+	Version       string     `json:"version"`        // that it runs
+	Digest        string     `json:"digest"`         // SHA-256 in lower-case hex; empty before the first update
+	State         wire.State `json:"state"`          // as the device tells it
+	Stage         Stage      `json:"stage"`          // as the fleet knows it
+	UpdatedAt     string     `json:"updated_at"`     // RFC 3339, UTC, whole seconds; empty before the first update
 }
 
 // countOf returns the count of that name, or 0 if there is none.

@@ -19,10 +19,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// documented returns the schemas of docs/fleet.md, by the request whose answer they are of.
+// documented returns the schemas of docs/reference/device-http.md, by the request whose answer they are of.
 func documented(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/fleet.md")
+	page, err := os.ReadFile("../../docs/reference/device-http.md")
 	require.NoError(t, err)
 	all := map[string]*jsonschema.Schema{}
 	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(page), -1) {

@@ -35,7 +35,7 @@ type Traffic struct {
 	Requests           uint64 `json:"requests"`            // to devices, of every kind
 	Malformed          uint64 `json:"malformed"`           // what came and was no request
 	BytesIn            uint64 `json:"bytes_in"`            // over the devices' connections, heads included
-	BytesOut           uint64 `json:"bytes_out"`           // likewise
+	BytesOut           uint64 `json:"bytes_out"`           // sent over them
 	Connections        uint64 `json:"connections"`         // open now
 	ConnectionsTotal   uint64 `json:"connections_total"`   // accepted, refused ones included
 	ConnectionsRefused uint64 `json:"connections_refused"` // closed at once: too many, from elsewhere, or to no device
