@@ -50,7 +50,8 @@ func write(path string, data []byte) error {
 	return err
 }
 
-// Check returns the error that Write would return for path now, or nil. It leaves nothing behind.
+// Check returns the error that Write would return for path now, or nil. It leaves the file as it
+// is, and no temporary file.
 func Check(path string) error {
 	t, err := find(path)
 	switch {
@@ -114,7 +115,7 @@ func find(path string) (target, error) {
 			return t, err
 		}
 		if !filepath.IsAbs(to) {
-			// Joined without cleaning: if the directory is a link, its .. is another directory.
+			// Join the path without cleaning it: if the directory is a link, ".." is not its parent in the path.
 			to = filepath.Dir(t.path) + string(filepath.Separator) + to
 		}
 		t.path = to

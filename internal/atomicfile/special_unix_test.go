@@ -22,12 +22,12 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// What a path leads to stays what it is.
+// TestWriteKeepsWhatIsThere checks that links, modes and the kind of a file stay as they are.
 func TestWriteKeepsWhatIsThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(dir string) error
 		path    string // below the directory
-		target  string // likewise: where the data is found
+		target  string // where the data must be found, below the directory
 		mode    fs.FileMode
 	}{
 		"a private file": {func(dir string) error { return os.WriteFile(dir+"/f", []byte("longer than it"), 0o600) }, "f",
@@ -62,7 +62,7 @@ func TestWriteKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
-// link makes a symbolic link if what comes before it could be had.
+// link makes a symbolic link, unless err is set.
 func link(err error, to, path string) error {
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func TestWriteIntoAPipe(t *testing.T) {
 	require.Equal(t, fs.ModeNamedPipe|0o600, info.Mode())
 }
 
-// The umask says what others may do with a new file.
+// TestWriteHonorsTheUmask checks that the umask limits what others may do with a new file.
 func TestWriteHonorsTheUmask(t *testing.T) {
 	dir := t.TempDir()
 	for mask, mode := range map[int]fs.FileMode{0o077: 0o600, 0o002: 0o664, 0o027: 0o640} {
@@ -98,7 +98,8 @@ func TestWriteHonorsTheUmask(t *testing.T) {
 	}
 }
 
-// A file that a process has open, as /dev/stdout leads to one, is added to.
+// TestWriteToAnOpenFile checks that data is appended to a file that a process has open, as
+// /dev/stdout may be.
 func TestWriteToAnOpenFile(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("/proc is Linux's")
@@ -127,8 +128,8 @@ func TestWriteKeepsTheOwner(t *testing.T) {
 	require.Equal(t, fs.FileMode(0o600), info.Mode())
 }
 
-// As the system says: a file that mustn't be written isn't, and one that may be is, whatever its
-// directory.
+// TestWriteAsAUserMay checks that a file is written exactly if the system allows that, whatever the
+// mode of its directory.
 func TestWriteAsAUserMay(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may")
@@ -148,7 +149,8 @@ func TestWriteAsAUserMay(t *testing.T) {
 	require.ErrorIs(t, Check(filepath.Join(dir, "none")), fs.ErrPermission)
 }
 
-// What is mounted on a file can't be replaced, and is written in place.
+// TestIrreplaceable checks that a file which is a mount point is written in place, since it can't
+// be replaced.
 func TestIrreplaceable(t *testing.T) {
 	for err, want := range map[error]bool{syscall.EBUSY: true, syscall.EROFS: true, syscall.EACCES: true,
 		syscall.EPERM: true, syscall.ENOSPC: false, nil: false} {

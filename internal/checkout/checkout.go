@@ -26,7 +26,7 @@ import (
 
 // An Error says why a repository or a revision can't be used, and what to do.
 type Error struct {
-	Option  string // the caller's option that Problem is about, and goes on from; mostly empty
+	Option  string // the caller's option that Problem is about, which the message begins with; often empty
 	Problem string
 	Want    string
 	Detail  []string // messages of another program, such as the compiler

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFunctions: of two sides with another module each, the functions of that module are found by
-// their names, as the linker writes them and profiles show them, and no others.
+// TestFunctions checks that the functions of a module which differs between the two sides, and no
+// others, are found by their names as the linker writes them and profiles show them.
 func TestFunctions(t *testing.T) {
 	const names = "package %s\n\nimport \"runtime\"\n\nfunc Name() string {\n\tpc, _, _, _ := runtime.Caller(0)\n\treturn runtime.FuncForPC(pc).Name()\n}\n"
 	files := map[string]string{

@@ -46,7 +46,7 @@ func (t *Tree) Inputs(ctx context.Context, packages []Package) (*Inputs, error) 
 		dir, inside := t.relative(p.moduleDir())
 		if m.Main {
 			if !inside {
-				if dir, err = filepath.EvalSymlinks(dir); err != nil { // the base has a link to it
+				if dir, err = filepath.EvalSymlinks(dir); err != nil { // in the base, it is a symbolic link
 					return nil, err
 				}
 				in.outside[m.Path] = m.Path + " in " + dir

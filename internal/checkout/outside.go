@@ -54,7 +54,7 @@ func placeOutsiders(base *Tree, repository, dir string) error {
 		return err
 	}
 	base.Root = root
-	// A directory within another comes after it, and exists through its link.
+	// Shorter paths first: a directory inside another one exists once the other is linked.
 	slices.SortFunc(outsiders, func(a, b outsider) int { return cmp.Compare(len(a.dir), len(b.dir)) })
 	for _, o := range outsiders {
 		target, link := filepath.Join(repository, o.dir), filepath.Join(root, o.dir)

@@ -182,9 +182,9 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 	return "", err
 }
 
-// BuildError words the error of a go command that was to build something in the tree. problem says
-// what is wrong, such as "the driver doesn't compile", and want which program says why. An error of
-// another kind, such as that there is no go command, stays as it is.
+// BuildError returns an [*Error] for a failed go command that was to build something in the tree.
+// problem says what is wrong, such as "the driver doesn't compile", and want names the program that
+// says why. Any other error, such as that there is no go command, is returned as it is.
 func (t *Tree) BuildError(err error, problem, want string) error {
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Detail != nil {
 		failed.Problem, failed.Want = t.String()+": "+problem, want
@@ -291,7 +291,7 @@ func lastLines(text string) []string {
 }
 
 // Absolute returns the absolute path of a directory in a replace directive of the tree's go.mod. It
-// returns the path of a module as it is.
+// returns a module path unchanged.
 func (t *Tree) Absolute(path string) string {
 	if strings.HasPrefix(path, "./") || strings.HasPrefix(path, "../") {
 		return filepath.Join(t.Root, filepath.FromSlash(path))

@@ -34,8 +34,8 @@ func TestChildAnswersOrders(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestChildCloseKills has a child that ignores the end of its input, and a grandchild that holds
-// its output.
+// TestChildCloseKills uses a child that ignores the end of its input, and a grandchild that keeps
+// its output open.
 func TestChildCloseKills(t *testing.T) {
 	c := start(t, `echo line; echo another; sleep 1000 & wait`, time.Millisecond)
 	require.ErrorIs(t, c.Close(), ErrKilled)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInterruptGroup: the signal reaches what a command started, here a shell that a shell waits
-// for.
+// TestInterruptGroup checks that the signal reaches what a command started, here a shell that
+// another shell waits for.
 func TestInterruptGroup(t *testing.T) {
 	const inner = `trap "echo interrupted; exit" INT; echo ready; while :; do sleep 0.01; done`
 	cmd := exec.Command("sh", "-c", `trap : INT; sh -c '`+inner+`'; exit 7`)
@@ -26,5 +26,5 @@ func TestInterruptGroup(t *testing.T) {
 	require.True(t, lines.Scan())
 	require.Equal(t, "interrupted", lines.Text())
 	require.Error(t, cmd.Wait())
-	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "the outer shell goes on, for it takes the signal itself")
+	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "the outer shell traps the signal and continues")
 }

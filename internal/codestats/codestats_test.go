@@ -53,7 +53,7 @@ func FuzzCountGo(f *testing.F) {
 	})
 }
 
-// checkout makes a module in a repository.
+// checkout makes a module in a git repository, and returns its directory.
 func checkout(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -26,7 +26,7 @@ import (
 // Update names the variable that makes [Check] write the part instead of comparing it.
 const Update = "FLEETMARK_UPDATE_GOLDEN"
 
-// Check requires that a part of a page, such as reference/metrics.md, is the text. Tests of two
+// Check requires that a part of a page, such as reference/metrics.md, equals text. Tests of two
 // packages must not write parts of the same page at the same time.
 func Check(t testing.TB, page, part, text string) {
 	t.Helper()
@@ -63,7 +63,7 @@ func firstDifference(old, updated string) string {
 	return fmt.Sprintf("Line %d is %s, and must be %s", i+1, line(was), line(is))
 }
 
-// replacePart returns the page with another text in a part.
+// replacePart returns the page with the text of a part replaced.
 func replacePart(page, part, author, text string) (string, error) {
 	begin, end := "<!-- begin "+part+":", "<!-- end "+part+" -->\n"
 	before, rest, ok := strings.Cut(page, begin)

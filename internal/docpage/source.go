@@ -18,8 +18,8 @@ import (
 
 // Source holds the declarations of a package, with their comments.
 type Source struct {
-	// Foreign has what types of other packages, and type parameters, are in JSON, such as "string"
-	// for "delivery.Op". One that it lacks is an object.
+	// Foreign maps types of other packages, and type parameters, to what they are in JSON, such as
+	// "string" for "delivery.Op". Any other type of another package is an object.
 	Foreign map[string]string
 
 	types     map[string]*ast.TypeSpec
@@ -66,8 +66,8 @@ type Field struct {
 	Doc  string // Markdown
 }
 
-// Fields returns the fields of a struct that JSON has, each with its comment. Fields of embedded
-// structs are among them, except for structs of other packages.
+// Fields returns the fields of a struct that its JSON has, each with its comment. They include the
+// fields of embedded structs, except for structs of other packages.
 func (s *Source) Fields(t testing.TB, name string) []Field {
 	t.Helper()
 	spec := s.types[name]
@@ -229,8 +229,8 @@ var (
 	link = regexp.MustCompile(`\[([\w.*]+)\]`)
 )
 
-// markdownOf returns a comment as Markdown on one line that is safe in a table. Names of Go become
-// those that the page has, and nil is absent.
+// markdownOf returns a comment as Markdown on one line that is safe in a table. It replaces names
+// of Go by those in names, and "nil" by "absent".
 func markdownOf(comment string, names map[string]string) string {
 	text := strings.Join(strings.Fields(comment), " ")
 	text = null.ReplaceAllString(link.ReplaceAllString(text, "$1"), "absent")

@@ -1,9 +1,9 @@
-// Package jsonscan reads JSON (RFC 8259) as programs usually write it, without allocating: objects
-// of texts without escapes, whole numbers, true, false and null.
+// Package jsonscan reads JSON (RFC 8259) as programs usually write it, without allocating: objects,
+// strings without escapes, whole numbers, true, false and null.
 //
-// At anything else, right or wrong, its functions report false, and the caller reads all of it with
-// encoding/json. So what they take must mean what encoding/json says it means; fuzz tests of this
-// package and of its callers hold them to that.
+// At anything else, valid or not, its functions report false, and the caller decodes the whole
+// text with encoding/json instead. A text that this package accepts must therefore mean the same to
+// encoding/json; fuzz tests of this package and of its callers check that.
 package jsonscan
 
 import (
@@ -11,22 +11,23 @@ import (
 	"encoding/binary"
 )
 
-// A Scanner takes one value after another from the front of a text, and the white space before it.
-// Where it reports false it has taken no value, but for Object, which may have taken a part of one.
-// What it returns is part of the text, and lives no longer.
+// A Scanner reads one value after another from the front of a text, skipping white space. A method
+// that reports false has read nothing, except for Object, which may have read a part. The slices
+// that methods return are parts of the text.
 type Scanner struct {
 	rest []byte
 	utf8 bool
 }
 
-// New returns a Scanner of a text, whatever it is. Strings are taken if they are ASCII.
+// New returns a Scanner of any text. It accepts only strings in ASCII.
 func New(text []byte) Scanner { return Scanner{rest: text} }
 
-// NewUTF8 returns a Scanner of a text that is valid UTF-8. Strings beyond ASCII are taken as well.
+// NewUTF8 returns a Scanner of a text that the caller knows to be valid UTF-8. It accepts strings
+// beyond ASCII as well.
 func NewUTF8(text []byte) Scanner { return Scanner{rest: text, utf8: true} }
 
-// Object takes an object. It calls member for each of its members in order, which must take the
-// value; it may report false to stop. A name may come more than once.
+// Object reads an object. It calls member for each of its members in order, and member must read
+// the value. If member reports false, Object does so too. A name may occur more than once.
 func (s *Scanner) Object(member func(name []byte) bool) bool {
 	if !s.take('{') {
 		return false
@@ -48,7 +49,7 @@ func (s *Scanner) Object(member func(name []byte) bool) bool {
 	}
 }
 
-// String takes a string without escapes.
+// String reads a string without escapes, and returns the bytes between its quotes.
 func (s *Scanner) String() ([]byte, bool) {
 	s.space()
 	if len(s.rest) == 0 || s.rest[0] != '"' {
@@ -63,7 +64,8 @@ func (s *Scanner) String() ([]byte, bool) {
 	return text, true
 }
 
-// Equal takes a string if it is text, which must be its own JSON form.
+// Equal reads a string if it equals text, and otherwise reports false. text must not need escapes
+// in JSON.
 func (s *Scanner) Equal(text string) bool {
 	s.space()
 	n := len(text)
@@ -74,10 +76,10 @@ func (s *Scanner) Equal(text string) bool {
 	return true
 }
 
-// maxDigits is how many digits any number may have that fits an int64.
+// maxDigits is the largest number of digits with which every number fits an int64.
 const maxDigits = 18
 
-// Number takes a whole number of at most 18 digits, without a sign.
+// Number reads a whole number of at most 18 digits, without a sign.
 func (s *Scanner) Number() (n int64, ok bool) {
 	s.space()
 	digits := 0
@@ -91,11 +93,11 @@ func (s *Scanner) Number() (n int64, ok bool) {
 	if digits == 0 || digits > 1 && s.rest[0] == '0' {
 		return 0, false
 	}
-	s.rest = s.rest[digits:] // whatever goes on with the number is no comma and no brace
+	s.rest = s.rest[digits:] // a fraction or exponent is left, which no caller accepts as the next token
 	return n, true
 }
 
-// Bool takes true or false.
+// Bool reads true or false.
 func (s *Scanner) Bool() (b, ok bool) {
 	if s.word("true") {
 		return true, true
@@ -103,10 +105,10 @@ func (s *Scanner) Bool() (b, ok bool) {
 	return false, s.word("false")
 }
 
-// Null takes null.
+// Null reads null.
 func (s *Scanner) Null() bool { return s.word("null") }
 
-// Skip takes a value that has no others in it.
+// Skip reads a string, a number, a boolean or null. It reports false for an object or an array.
 func (s *Scanner) Skip() bool {
 	s.space()
 	if len(s.rest) > 0 && s.rest[0] == '"' {
@@ -120,7 +122,7 @@ func (s *Scanner) Skip() bool {
 	return ok
 }
 
-// End reports whether nothing is left but white space.
+// End reports whether only white space is left.
 func (s *Scanner) End() bool {
 	s.space()
 	return len(s.rest) == 0
@@ -135,7 +137,7 @@ func (s *Scanner) word(w string) bool {
 	return true
 }
 
-// take takes a byte, and the white space before it.
+// take reads the byte c, and the white space before it.
 func (s *Scanner) take(c byte) bool {
 	s.space()
 	if len(s.rest) == 0 || s.rest[0] != c {
@@ -153,9 +155,9 @@ func (s *Scanner) space() {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// isPlain reports whether a string has neither an escape nor a control character, nor, unless it is
-// valid UTF-8, anything beyond ASCII. It looks at eight bytes at once: a borrow reaches the top bit
-// of a byte that is less than what is taken from it.
+// isPlain reports whether a string has no escapes, no control characters and, unless utf8 is set,
+// nothing beyond ASCII. It looks at eight bytes at once: subtracting a larger value from a byte
+// borrows, which sets the byte's top bit.
 func isPlain(s []byte, utf8 bool) bool {
 	const each, top = 0x0101010101010101, 0x8080808080808080
 	beyond := uint64(top) // the bits of a byte that must not be set
@@ -178,9 +180,9 @@ func isPlain(s []byte, utf8 bool) bool {
 	return true
 }
 
-// FoldsTo reports whether encoding/json might take the name of a member for one of names, none of
-// which it equals. Besides ASCII case it folds two other letters onto k and s, so any byte beyond
-// ASCII is reported.
+// FoldsTo reports whether encoding/json, which ignores case, might match the name of a member to
+// one of names, none of which it equals. Besides ASCII case, encoding/json folds two other
+// characters to k and s, so FoldsTo reports true for any name with a byte beyond ASCII.
 func FoldsTo(name []byte, names ...string) bool {
 	for _, c := range name {
 		if c >= 0x80 {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// read reads a text as a caller would, into what encoding/json makes of any text.
+// read reads an object as a caller would, into the types that encoding/json uses for any.
 func read(s Scanner) (map[string]any, bool) {
 	members := map[string]any{}
 	ok := s.Object(func(name []byte) bool { return s.value(members, string(name)) })
@@ -38,7 +38,7 @@ func (s *Scanner) value(into map[string]any, name string) bool {
 	return s.Object(func(name []byte) bool { return s.value(inner, string(name)) })
 }
 
-// The texts that are taken, and others near them.
+// A Scanner accepts the usual texts and rejects the unusual ones.
 var (
 	usual = []string{
 		`{}`, ` { } `, `{"a":"b"}`, `{"a":"","b":0,"c":true,"d":false,"e":null}`,
@@ -108,7 +108,8 @@ func TestFoldsTo(t *testing.T) {
 	}
 }
 
-// TestFoldsToAsEncodingJSON: a name that encoding/json takes for another is reported.
+// TestFoldsToAsEncodingJSON checks that every name that encoding/json matches to another is
+// reported.
 func TestFoldsToAsEncodingJSON(t *testing.T) {
 	for at := range len("desk") {
 		for c := range rune(0x250) {
@@ -126,7 +127,8 @@ func TestFoldsToAsEncodingJSON(t *testing.T) {
 	}
 }
 
-// TestIsPlain: eight bytes at once see what one at a time does, wherever the byte stands.
+// TestIsPlain checks that looking at eight bytes at once has the same result as looking at each
+// byte, whatever its position.
 func TestIsPlain(t *testing.T) {
 	for length := 1; length <= 17; length++ {
 		for at := range length {
@@ -158,7 +160,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	}))
 }
 
-// FuzzScanner: what is taken means what encoding/json says it means.
+// FuzzScanner checks that a text which is accepted means the same to encoding/json.
 func FuzzScanner(f *testing.F) {
 	for _, text := range append(usual, unusual...) {
 		f.Add([]byte(text))

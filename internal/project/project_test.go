@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ConfigFile, got.File)
 
-	// A module of its own doesn't see the file of the module around it.
+	// A nested module doesn't use the file of the module around it.
 	got, err = find("module/nested")
 	require.NoError(t, err)
 	require.Equal(t, Project{Root: filepath.Join(root, "module", "nested"), Module: "example.com/nested"}, got)

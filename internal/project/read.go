@@ -40,22 +40,22 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	return c, t.err()
 }
 
-// each returns a function that reads a list, whose values read reads.
+// each returns a function that reads a list, and calls read for each of its values.
 func (t *tree) each(read func(n ast.Node, field string)) func(n ast.Node, field string) {
 	return func(n ast.Node, field string) { t.list(n, field, read) }
 }
 
-// appendEach returns a function that reads a list into list. read reads a value of it.
+// appendEach returns a function that reads a list and appends what read returns for each value.
 func appendEach[T any](t *tree, list *[]T, read func(n ast.Node, field string) T) func(n ast.Node, field string) {
 	return t.each(func(n ast.Node, field string) { *list = append(*list, read(n, field)) })
 }
 
-// into returns a function that reads text into s.
+// into returns a function that reads a string into s.
 func (t *tree) into(s *string) func(n ast.Node, field string) {
 	return func(n ast.Node, field string) { *s, _ = t.text(n, field) }
 }
 
-// intoAll returns a function that reads a list of texts into s.
+// intoAll returns a function that reads a list of strings into s.
 func (t *tree) intoAll(s *[]string) func(n ast.Node, field string) {
 	return t.each(func(n ast.Node, field string) {
 		if text, ok := t.text(n, field); ok {

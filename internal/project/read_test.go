@@ -86,8 +86,8 @@ func TestParseConfig_empty(t *testing.T) {
 	}
 }
 
-// TestParseConfig_mistakes: each mistake is reported with its place, which « marks here, and with
-// what is wanted.
+// TestParseConfig_mistakes checks that each mistake is reported with its position, which « marks
+// here, and with what is wanted.
 func TestParseConfig_mistakes(t *testing.T) {
 	const (
 		sections  = "benchmarks, units, targets, anti_patterns, commands"
@@ -183,7 +183,8 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// FuzzParseConfig: whatever a file holds, it is read or its mistakes are told with their places.
+// FuzzParseConfig checks that any file is either read or rejected with the positions of its
+// mistakes.
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add([]byte("targets: [{name: a, figure: b, between: [1x, 2x]}]"))

@@ -66,7 +66,7 @@ func TestCheckoutRevision(t *testing.T) {
 		require.Equal(t, UnknownRevision, ask(dir), name)
 		require.Equal(t, UnknownRevision, ask(filepath.Join(dir, "sub")), name)
 	}
-	// The source, unpacked within somebody's own project, has no history of its own.
+	// The source may be unpacked inside another project, whose history isn't its own.
 	dir, _ = repository("")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sub", "go.mod"), []byte("module "+ours+"\n"), 0o600))
 	require.Equal(t, UnknownRevision, ask(filepath.Join(dir, "sub")))

@@ -32,8 +32,9 @@ func foreignNames() map[string]bool {
 	}
 }
 
-// TestCommentsNameWhatExists checks the names in comments and in the documentation: a name in mixed
-// case is an identifier or part of a text of this module, or one of the standard library, and what stands in brackets as a link leads to a declaration.
+// TestCommentsNameWhatExists checks the names in comments and in the documentation. A name in mixed
+// case must be an identifier or a part of a string of this module, or a name of the standard
+// library. A link in brackets must lead to a declaration.
 func TestCommentsNameWhatExists(t *testing.T) {
 	root := repository(t)
 	names := newNamesOf(t)
@@ -66,7 +67,7 @@ func TestCommentsNameWhatExists(t *testing.T) {
 	code := regexp.MustCompile("`[^`\n]+`")
 	for _, page := range pages(t, root) {
 		if slices.Contains(withoutCommands(), filepath.Base(page)) {
-			continue // of the code as it was
+			continue // these pages describe the code as it was
 		}
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
@@ -74,16 +75,16 @@ func TestCommentsNameWhatExists(t *testing.T) {
 			for _, c := range code.FindAllString(line, -1) {
 				for _, name := range names.unknown(c) {
 					if names.words["Benchmark"+name] {
-						continue // as results of benchmarks print it
+						continue // a benchmark, as its results name it
 					}
-					t.Errorf("%s:%d: %s names %s, and nothing is called so", filepath.Base(page), i+1, c, name)
+					t.Errorf("%s:%d: %s names %s, which doesn't exist", filepath.Base(page), i+1, c, name)
 				}
 			}
 		}
 	}
 }
 
-// TestCommentsNameWhatExists_finds checks the check by comments that are wrong.
+// TestCommentsNameWhatExists_finds checks the test itself with comments that are wrong.
 func TestCommentsNameWhatExists_finds(t *testing.T) {
 	standard := newNamesOf(t)
 	for _, row := range []struct{ name, code, want string }{
@@ -126,7 +127,7 @@ func (T) M() string { return "someText" }
 
 // namesOf holds what comments may name.
 type namesOf struct {
-	words    map[string]bool            // identifiers and words of texts, of the module and of the standard library
+	words    map[string]bool            // identifiers, and words in strings, of the module and of the standard library
 	declared map[string]map[string]bool // import path -> Name, Type.Method, Type.Field
 	word     *regexp.Regexp
 	mixed    *regexp.Regexp
@@ -157,7 +158,7 @@ func newNamesOf(t *testing.T) *namesOf {
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "api", "go1*.txt"))
 	require.NoError(t, err)
-	require.NotEmpty(t, files, "this Go comes without its list of the standard library's names")
+	require.NotEmpty(t, files, "this Go distribution lacks its list of the standard library's names (GOROOT/api)")
 	// A line is such as "pkg net/http, method (*Client) Do(*Request) (*Response, error)".
 	line := regexp.MustCompile(`(?m)^pkg ([\w/]+)(?: \([^)]*\))?, (?:method \(\*?(\w+)(?:\[[^\]]*\])?\) (\w+)|(?:func|const|var|type) (\w+)(?: struct, (\w+)| interface.*)?)`)
 	for _, path := range files {
@@ -189,7 +190,7 @@ func (n *namesOf) declare(pkg, name string) {
 	}
 }
 
-// add takes up what a file declares and says.
+// add records the names in a file and returns the parsed file.
 func (n *namesOf) add(t *testing.T, name, text string) source {
 	s := source{set: token.NewFileSet(), pkg: path.Join(modulePath, path.Dir(name)), imports: map[string]string{}}
 	var err error
@@ -239,7 +240,7 @@ func (n *namesOf) add(t *testing.T, name, text string) source {
 	return s
 }
 
-// declareType takes up a type with its fields, or its methods if it is an interface.
+// declareType records a type with its fields, or with its methods if it is an interface.
 func (n *namesOf) declareType(pkg string, spec *ast.TypeSpec) {
 	n.declare(pkg, spec.Name.Name)
 	var members *ast.FieldList
@@ -296,7 +297,7 @@ func (n *namesOf) wrong(s source) (lines []string) {
 				continue
 			}
 			for _, name := range n.unknown(c.Text) {
-				lines = append(lines, fmt.Sprintf("%s: a comment names %s, and nothing is called so", s.set.Position(c.Pos()), name))
+				lines = append(lines, fmt.Sprintf("%s: a comment names %s, which doesn't exist", s.set.Position(c.Pos()), name))
 			}
 			if !docs[group] {
 				continue
@@ -321,7 +322,7 @@ func (n *namesOf) unknown(text string) (names []string) {
 	return names
 }
 
-// leads reports whether a text in brackets is a link to a declaration, or no link at all: a word in
+// leads reports whether a text in brackets is a link to a declaration, or isn't a link: a word in
 // lower case is an index or an example.
 func (n *namesOf) leads(s source, link string) bool {
 	dir, last := path.Split(link)
@@ -349,8 +350,8 @@ func (n *namesOf) leads(s source, link string) bool {
 	return rest == "" || n.declared[pkg][rest] || n.embeds(pkg, rest)
 }
 
-// embeds reports whether a method may come from an embedded type: its type and some method of this
-// name exist.
+// embeds reports whether a method may come from an embedded type. It only checks that the type
+// exists, and that some type has a method or field of this name.
 func (n *namesOf) embeds(pkg, name string) bool {
 	of, member, ok := strings.Cut(name, ".")
 	return ok && n.declared[pkg][of] && n.words[member]

@@ -35,7 +35,7 @@ func TestConfigurationNamesWhatExists(t *testing.T) {
 	for _, target := range config.Targets {
 		switch {
 		case target.EnforcedBy == "":
-			require.NotEmpty(t, target.Machine, "%s: nothing holds it", target.Name)
+			require.NotEmpty(t, target.Machine, "%s: no test enforces it, and it isn't limited to a machine", target.Name)
 		case strings.Contains(target.EnforcedBy, ".Test"):
 			check(target.EnforcedBy)
 		default:

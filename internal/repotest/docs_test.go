@@ -19,12 +19,12 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// TestCommandsInTheDocumentation runs every fenced block of README.md, CONTRIBUTING.md and the pages
-// in docs that is marked sh, a page's blocks one after another in one directory, as a reader
-// would type them, and holds what they print against the blocks marked output. It makes three
-// changes: `go run ./cmd/fleetmark` becomes the command built from this tree, this tree is cloned
-// instead of the public repository, and commands that would run these tests again, or take many
-// minutes, are left to the tests that elsewhere names.
+// TestCommandsInTheDocumentation runs every fenced block marked sh of README.md, CONTRIBUTING.md
+// and the pages in docs, as a reader would type them: the blocks of a page one after another, in
+// one directory. It compares what they print with the blocks marked output. It makes three changes:
+// `go run ./cmd/fleetmark` becomes the command built from this tree, this tree is cloned instead of
+// the public repository, and commands that would run these tests again or take many minutes are
+// left to the tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
 	testenv.Slow(t)
 	if raced {
@@ -69,7 +69,7 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			left := childproc.KillGroup(cmd) == nil
 			require.NoError(t, err, "%s\n%s", commands, out)
-			require.False(t, left, "the page doesn't end what it starts")
+			require.False(t, left, "the page leaves a process running")
 			for _, o := range script.outputs {
 				found, err := os.ReadFile(o.found)
 				require.NoError(t, err)
@@ -97,17 +97,17 @@ func sourceRepository(t *testing.T, root string) string {
 	return dir
 }
 
-// wantExitEnv names the variable by which a page's script tells verdictsAreFine the exit code that
-// the page promises.
+// wantExitEnv names the environment variable that tells verdictsAreFine which exit code the page
+// promises.
 const wantExitEnv = "FLEETMARK_WANT_EXIT"
 
-// verdictsAreFine is a script that stands before the command on the path. These tests share the
-// machine with others, so times mean nothing: a run may end regressed (1) or inconclusive (3), and
-// gate --base and profile overhead may find the machine too busy to measure (4). A run that can't
-// begin, or whose counts are wrong, still fails. Where the page promises an exit code, it must come;
-// a run or a gate that finds the machine too busy may try three times. gate --base runs in the
-// source tree, if the page is in no other. The script replaces itself with any other command, so
-// that a page can end by process id what it started.
+// verdictsAreFine is a script that runs instead of the command, since it comes first in PATH. These
+// tests share the machine with others, so times mean nothing: a run may end regressed (1) or
+// inconclusive (3), and gate --base and profile overhead may find the machine too busy to measure
+// (4). A run that can't begin, or whose counts are wrong, still fails. If the page promises an exit
+// code, the command must end with it; a run or a gate that finds the machine too busy may try three
+// times. gate --base runs in the source tree unless the page has made another one. The script uses
+// exec for any other command, so that a page can end by process id what it started.
 const verdictsAreFine = `#!/bin/sh
 case "$1 $2" in
 "gate --base") [ -f go.mod ] || cd '%[2]s' || exit 2; fine='1 3 4' ;;
@@ -129,7 +129,7 @@ done
 exit $code
 `
 
-// elsewhere returns the commands of the documentation that other tests run, with what runs them.
+// elsewhere maps commands of the documentation that other tests run to the name of what runs them.
 func elsewhere() map[string]string {
 	return map[string]string{
 		"go test ./...": "this test is part of it",
@@ -142,8 +142,8 @@ func elsewhere() map[string]string {
 	}
 }
 
-// withoutCommands returns the pages whose commands this test leaves alone: the history's are of
-// their time, and TestCommandsOfThePage runs those of the baseline page.
+// withoutCommands returns the pages whose commands this test doesn't run: those of the changelog
+// are of older versions, and TestCommandsOfThePage runs those of the baseline page.
 func withoutCommands() []string { return []string{"CHANGELOG.md", baseline.FileName} }
 
 // runnable returns a line as the test runs it.
@@ -175,7 +175,7 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// TestREADMEOpensWithTheTwoCommands checks the first commands that a newcomer sees.
+// TestREADMEOpensWithTheTwoCommands checks the first two commands that a newcomer sees.
 func TestREADMEOpensWithTheTwoCommands(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
 	require.NoError(t, err)
@@ -192,8 +192,8 @@ func commandsOf(block string) []string {
 	return all
 }
 
-// TestMakefile checks that each target exists, says what it is for and has a recipe that make and
-// the shell can read.
+// TestMakefile checks that each target exists, has a comment, and has a recipe that make and the
+// shell can parse.
 func TestMakefile(t *testing.T) {
 	root := repository(t)
 	text, err := os.ReadFile(filepath.Join(root, "Makefile"))

@@ -19,19 +19,19 @@ type docScript struct {
 
 // A docOutput is what a page says that the commands before it print.
 type docOutput struct {
-	line  int    // of the page
+	line  int    // of the page where the block begins
 	want  string // the block marked output
-	found string // path of what was printed, standard output and standard error
+	found string // path of the file with what was printed on standard output and standard error
 }
 
 // repositoryURL is what a page may clone.
 const repositoryURL = "https://github.com/fleetmark/fleetmark"
 
-// exitsComment finds the exit code that a page promises of a command.
+// exitsComment matches a command with the exit code that a page promises for it.
 var exitsComment = regexp.MustCompile(`^(.*\S)\s+# exits (\d+)\b`)
 
-// newDocScript makes a script of a page's fenced blocks marked sh. What is printed before a block
-// marked output is kept in files of the directory captured.
+// newDocScript makes a script from a page's fenced blocks marked sh. It writes what is printed
+// before each block marked output to a file in the directory captured.
 func newDocScript(page, captured string) (*docScript, error) {
 	s := &docScript{}
 	s.text.WriteString("set -euo pipefail\n")
@@ -103,15 +103,15 @@ var (
 	blanks      = regexp.MustCompile(`[\s─]+`)
 )
 
-// comparable returns a line of output without what differs from one run to the next: numbers with
-// their signs and units become 0, and spaces and rules one space.
+// comparable returns a line of output without what differs between runs: numbers with their signs
+// and units become 0, and runs of spaces and of rules become one space.
 func comparable(line string) string {
 	line = measurement.ReplaceAllString(sign.ReplaceAllString(line, "$1$2"), "0")
 	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
 }
 
 // missingLine returns the first line of want that doesn't follow the lines before it in found, or
-// "" if all do. Numbers don't matter, and ... in a line stands for any text.
+// "" if there is none. Numbers are ignored, and "..." in a line matches any text.
 func missingLine(want, found string) string {
 	rest := strings.Split(found, "\n")
 next:

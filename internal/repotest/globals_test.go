@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// constantMakers returns the functions whose results package variables may hold: errors to compare
-// with, patterns, text, and what is computed once.
+// constantMakers returns the functions whose results a package variable may hold: errors to compare
+// with, patterns, strings, and what is computed once.
 func constantMakers() []string {
 	return []string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.Repeat", "sync.OnceValue"}
 }
 
-// processWide returns the package variables that hold state nevertheless, with the reason.
+// processWide returns the package variables that may hold state, each with the reason.
 func processWide() map[string]string {
 	return map[string]string{
 		"profiles/capture.capturing": "the runtime has one set of profilers a process",
@@ -77,7 +77,7 @@ func TestNothingIsGlobal(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, seen, 30, "this test looks at nothing")
+	require.Greater(t, seen, 30, "this test finds hardly any variables: it is broken")
 }
 
 // embedded reports whether a variable holds an embedded file.
@@ -102,7 +102,7 @@ func unchanging(v *ast.ValueSpec, i int) bool {
 	case *ast.SelectorExpr:
 		return e.Sel.Name == v.Names[i].Name // an error of a package below, under its name: it is held to the same there
 	case *ast.UnaryExpr, *ast.CompositeLit:
-		return true // a table, or an error; assignedNames sees whether it stays one
+		return true // a table or an error, unless assignedNames finds an assignment
 	}
 	return false
 }

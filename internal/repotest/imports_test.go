@@ -17,12 +17,12 @@ type packageRule struct {
 	may  string // paths below the module, separated by spaces
 }
 
-// importRules returns one rule for each package. A package stands below those that it may import,
-// so the order shows the layers, and no import can go upwards.
+// importRules returns one rule for each package. A package comes after those that it may import, so
+// the order shows the layers, and no import can go upwards.
 func importRules() []packageRule {
 	return []packageRule{
-		// Helpers that know nothing of the rest. Names on the wire are for delivery and mockfleet
-		// alone.
+		// Helpers that import nothing of the rest. The names of the HTTP protocol are for delivery
+		// and mockfleet alone.
 		{"internal/wire", ""},
 		{"internal/jsonscan", ""},
 		{"internal/testenv", ""},
@@ -128,8 +128,8 @@ func importRules() []packageRule {
 	}
 }
 
-// TestImports checks the imports of every package against its rule. delivery may import only the
-// standard library besides, so a service that takes it in takes in nothing else.
+// TestImports checks the imports of every package against its rule. Besides, delivery may import
+// only the standard library, so that a service that imports it gets no other dependencies.
 func TestImports(t *testing.T) {
 	rules := map[string][]string{}
 	for _, r := range importRules() {
@@ -174,7 +174,7 @@ func TestPackagesHaveComments(t *testing.T) {
 }
 
 // TestReadingProfilesOpensNoConnection checks what the comments of these packages promise: they
-// don't import what opens connections.
+// import no package that opens connections.
 func TestReadingProfilesOpensNoConnection(t *testing.T) {
 	for _, pkg := range []string{"profiles", "profiles/explain", "profiles/internal/stack"} {
 		out, err := exec.Command("go", "list", "-f", `{{range .Imports}}{{.}} {{end}}`, module+"/"+pkg).Output()

@@ -27,7 +27,7 @@ func TestLinksInTheDocumentation(t *testing.T) {
 	}
 }
 
-// TestLinksInTheDocumentation_finds checks the check by links that lead nowhere.
+// TestLinksInTheDocumentation_finds checks the test itself with links that lead nowhere.
 func TestLinksInTheDocumentation_finds(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, page string) {
@@ -50,8 +50,8 @@ func TestLinksInTheDocumentation_finds(t *testing.T) {
 	}, wrong)
 }
 
-// brokenLinks returns the number of relative links on the pages of a repository, and what is wrong
-// with each that leads nowhere.
+// brokenLinks returns the number of relative links on the pages of a repository, and a line for
+// each that leads nowhere.
 func brokenLinks(t *testing.T, root string) (links int, wrong []string) {
 	anchors := map[string]map[string]bool{}
 	for _, page := range pages(t, root) {
@@ -117,7 +117,8 @@ func relativeLinks(t *testing.T, page string) (links []string) {
 }
 
 // headingAnchors returns the anchors that GitHub gives the headings of a page: the text in lower
-// case without punctuation, with dashes for spaces, and a number for a text that comes again.
+// case without punctuation, with dashes for spaces, and with a number appended if the same text
+// came before.
 func headingAnchors(t *testing.T, page string) map[string]bool {
 	doc, source := parsePage(t, page)
 	anchors := map[string]bool{}
@@ -164,7 +165,7 @@ func textOf(n ast.Node, source []byte) string {
 	return b.String()
 }
 
-// pages returns the pages that people read: those of the root, and all below docs.
+// pages returns the pages of the documentation: those in the root, and all below docs.
 func pages(t *testing.T, root string) []string {
 	list, err := filepath.Glob(filepath.Join(root, "*.md"))
 	require.NoError(t, err)

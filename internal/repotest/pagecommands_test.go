@@ -19,9 +19,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// shortGo is a script that stands before the go command on the path and makes benchmarks short,
-// since the test is of what a command prints, not of what it measures. A CPU profile needs some
-// time, at a hundred samples a second.
+// shortGo is a script that runs instead of the go command, since it comes first in PATH. It makes
+// benchmarks short: the test checks what a command prints, not what it measures. A benchmark that
+// takes a CPU profile needs some time, at a hundred samples a second.
 const shortGo = `#!/bin/sh
 time=
 if [ "$1" = test ]; then
@@ -57,8 +57,8 @@ func TestCommandsOfThePage(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), fmt.Appendf(nil, shortGo, realGo), 0o700))
 	shell := pageShell{dir: dir, env: append(os.Environ(),
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"GOFLAGS=-trimpath -buildvcs=false", // what is built is the same in every folder, and so in the cache
-		"GOMAXPROCS="+pageProcs(t, page),    // which is part of a benchmark's name
+		"GOFLAGS=-trimpath -buildvcs=false", // so that builds are the same in every directory and can be cached
+		"GOMAXPROCS="+pageProcs(t, page),    // a benchmark's name contains it
 	)}
 
 	checks := pageChecks(dir)
@@ -78,7 +78,7 @@ func TestCommandsOfThePage(t *testing.T) {
 		}
 		begun := time.Now()
 		out, err := shell.run(t.Context(), command)
-		if comparing { // the command that follows wants the page as it was written
+		if comparing { // the commands that follow need the page as it is in the repository
 			require.NoError(t, os.WriteFile(filepath.Join(dir, baseline.FileName), page, 0o600))
 		}
 		t.Logf("%.1fs %s", time.Since(begun).Seconds(), command)
@@ -87,7 +87,7 @@ func TestCommandsOfThePage(t *testing.T) {
 	require.Empty(t, checks, "commands that the page should have")
 }
 
-// elsewhereFromPage returns the commands of the page that other tests run, with what runs them.
+// elsewhereFromPage maps commands of the page that other tests run to the name of what runs them.
 func elsewhereFromPage() map[string]string {
 	return map[string]string{
 		"fleetmark baseline":         "cmd/fleetmark, in parts: the whole takes many minutes",
@@ -95,7 +95,7 @@ func elsewhereFromPage() map[string]string {
 	}
 }
 
-// pageChecks returns the commands that the page must have, with checks of what they print.
+// pageChecks maps commands that the page must have to checks of what they print.
 func pageChecks(dir string) map[string]func(t *testing.T, command, out string, err error) {
 	type check = func(t *testing.T, command, out string, err error)
 	printing := func(patterns ...string) check {
@@ -121,7 +121,7 @@ func pageChecks(dir string) map[string]func(t *testing.T, command, out string, e
 		},
 		"go tool benchstat BASELINE_METRICS.md current.txt": func(t *testing.T, command, out string, err error) {
 			printing(`^Push-\d+`+compared, `^Verify-\d+`+compared)(t, command, out, err)
-			// Both in one table, with a column for the page and one for the new file.
+			// One table must have a column for the page and one for the new file.
 			for table := range strings.SplitSeq(out, "\n\n") {
 				if strings.Contains(table, "\nPush-") && strings.Contains(table, "sec/op") {
 					require.Contains(t, table, "\nVerify-")
@@ -133,7 +133,7 @@ func pageChecks(dir string) map[string]func(t *testing.T, command, out string, e
 		"make bench": printing(`^BenchmarkPush-\d+`+result, `^BenchmarkReferenceBareSockets-\d+`+result),
 		"go run ./cmd/fleetmark run large-payload": func(t *testing.T, command, out string, _ error) {
 			// These tests share the machine with others, so a verdict about its speed, and with it
-			// the exit code, says nothing here.
+			// the exit code, means nothing here.
 			require.Regexp(t, regexp.MustCompile(`(?m)^ +MB/s +\d+MB/s`), out, command)
 			require.Contains(t, out, "1 device, 1 updated, 0 failed")
 		},
@@ -169,7 +169,7 @@ func pageCommands(page string) []string {
 	return commands
 }
 
-// pageProcs returns the GOMAXPROCS that the page's benchmarks were measured with.
+// pageProcs returns the GOMAXPROCS at which the page's benchmarks were measured.
 func pageProcs(t *testing.T, page []byte) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^BenchmarkPush-(\d+)\s`).FindSubmatch(page)

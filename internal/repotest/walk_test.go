@@ -34,8 +34,7 @@ func TestWalkNamesWhatExists(t *testing.T) {
 	}
 }
 
-// functions returns the names of the functions of a package, and of its methods with that of their
-// type.
+// functions returns the names of the functions of a package, and of its methods as Type.Method.
 func functions(t *testing.T, pkg string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pkg), "*.go"))

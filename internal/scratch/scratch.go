@@ -1,8 +1,8 @@
 // Package scratch makes temporary directories that don't outlive their process for long.
 //
-// A process that ends in order removes its directory. One that is killed can't, so every directory
-// holds a lock file that its process keeps locked, and the next process removes those that nobody
-// holds.
+// A process that ends normally removes its directory. One that is killed can't. Therefore every
+// directory holds a lock file that its process keeps locked, and the next process removes the
+// directories whose lock nobody holds.
 package scratch
 
 import (
@@ -40,7 +40,7 @@ func New(parent, prefix string) (*Dir, error) {
 		if err := lock.Lock(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(path))
 		}
-		// Between the making of the file and its lock another process may have swept it away.
+		// Another process may have removed the directory before the file was locked.
 		if _, err := os.Stat(lock.Path()); err == nil {
 			return &Dir{Path: path, lock: lock}, nil
 		}
@@ -52,13 +52,13 @@ func New(parent, prefix string) (*Dir, error) {
 
 // Close removes the directory and all that is in it.
 func (d *Dir) Close() error {
-	// The lock goes first, since Windows removes no open file. If another process sweeps the
-	// directory at the same time, RemoveAll doesn't mind.
+	// Unlock first, since Windows removes no open file. RemoveAll succeeds even if another process
+	// removes the directory at the same time.
 	return errors.Join(d.lock.Unlock(), os.RemoveAll(d.Path))
 }
 
-// sweep removes directories that no process holds, as far as it may: what belongs to another user
-// stays, and so does a directory without a lock file, whose owner may be about to make it.
+// sweep removes the directories that no process holds, if it is allowed to. It keeps a directory
+// without a lock file, whose process may be about to make the file.
 func sweep(parent, prefix string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -77,7 +77,7 @@ func sweep(parent, prefix string) {
 			continue
 		}
 		if lock.Unlock() == nil {
-			// What can't be removed now is left to the next.
+			// The next process tries again to remove what is left.
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
 	}

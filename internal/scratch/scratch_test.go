@@ -11,7 +11,7 @@ import (
 
 const holdVariable = "SCRATCH_TEST_HOLD"
 
-// TestMain lets the test binary stand for a process that is killed while it holds a directory.
+// TestMain makes the test binary act as a process that is killed while it holds a directory.
 func TestMain(m *testing.M) {
 	if parent := os.Getenv(holdVariable); parent != "" {
 		d, err := New(parent, "gate")

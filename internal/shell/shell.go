@@ -4,7 +4,7 @@ package shell
 
 import "strings"
 
-// special are the characters that a shell gives a meaning, at least somewhere in a word.
+// special holds the characters that have a meaning to a shell somewhere in a word.
 const special = " \t\n\"'\\$`*?[]{}()<>|&;#~!^"
 
 // Quote returns a word that a shell reads as s.
@@ -15,7 +15,7 @@ func Quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// Join returns a command of these words.
+// Join returns a command line of these words, each quoted as needed.
 func Join(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {

@@ -14,7 +14,7 @@ func TestJoin(t *testing.T) {
 	require.Equal(t, `echo '' 'it'\''s' a=b`, Join("echo", "", "it's", "a=b"))
 }
 
-// FuzzQuote: what a shell makes of the word is the text again.
+// FuzzQuote checks that a shell reads the quoted word as the original text.
 func FuzzQuote(f *testing.F) {
 	for _, s := range []string{"", "a b", "it's", "$x", "a\\b", "\n", "~", "!", "^$", "a=b", "µ"} {
 		f.Add(s)

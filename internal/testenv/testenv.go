@@ -1,8 +1,8 @@
-// Package testenv says which tests run where.
+// Package testenv decides which tests run on this machine.
 //
-// By default a test that takes many seconds is skipped, and so is one that wants a program or rights
-// that the machine doesn't have. If the environment variable FLEETMARK_TEST_EVERYTHING is set, to
-// anything, the slow ones run, and whatever is missing is a failure. .ci/run sets it.
+// By default a test that takes many seconds is skipped, and so is one that needs a program or
+// rights that the machine doesn't have. If the environment variable FLEETMARK_TEST_EVERYTHING is
+// set to any value, slow tests run, and whatever is missing is a failure. .ci/run sets it.
 package testenv
 
 import (
@@ -25,8 +25,8 @@ func Slow(t testing.TB) {
 	}
 }
 
-// Program returns the path of the first of several names or paths of a program that is installed.
-// Without one it skips the test.
+// Program returns the path of a program that is installed: the first of several names or paths that
+// exists. It skips the test if there is none.
 func Program(t testing.TB, names ...string) string {
 	t.Helper()
 	for _, name := range names {
@@ -38,7 +38,7 @@ func Program(t testing.TB, names ...string) string {
 	return ""
 }
 
-// Root skips a test that needs the rights of root, if it doesn't have them.
+// Root skips a test unless it runs as root.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -46,7 +46,7 @@ func Root(t testing.TB) {
 	}
 }
 
-// Missing skips a test that lacks something. It fails the test if every test is to run.
+// Missing skips a test that lacks what it needs. It fails the test if every test is to run.
 func Missing(t testing.TB, what string) {
 	t.Helper()
 	if Everything() {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spy is a test that notes how it ended. Every end of it panics, as an end of a test's goroutine would
-// end the function.
+// spy is a testing.TB that records how the test ended. Skip and Fatal panic, since in a real test
+// they end the goroutine.
 type spy struct {
 	testing.TB
 	end string
@@ -20,7 +20,7 @@ func (s *spy) Helper() {}
 func (s *spy) Skip(args ...any)  { s.end = "skipped: " + fmt.Sprint(args...); panic(s) }
 func (s *spy) Fatal(args ...any) { s.end = "failed: " + fmt.Sprint(args...); panic(s) }
 
-// ends returns how a test ends that calls f.
+// ends calls f with a spy, and returns how the test ended.
 func ends(f func(testing.TB)) (end string) {
 	s := &spy{}
 	defer func() {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fiveColumns returns a table whose columns may lose different things.
+// fiveColumns returns a table whose columns have different folds.
 func fiveColumns(rows ...[]string) Table {
 	return Table{
 		Header: []string{"name", "base", "now", "p", "note"}, Align: "lrrrl", Rows: rows, Ruleless: true,
@@ -16,7 +16,7 @@ func fiveColumns(rows ...[]string) Table {
 	}
 }
 
-// fitted returns a table for a terminal of a width, with its note.
+// fitted returns a table as it is written for a terminal of this width, with its note.
 func fitted(t *testing.T, table Table, width int) string {
 	t.Helper()
 	var text bytes.Buffer

@@ -1,9 +1,9 @@
-// Package wire names what an updating service and a device say to each other
-// over HTTP: paths, header names and JSON bodies.
+// Package wire names what an updating service and a device say to each other over HTTP: paths,
+// header names and JSON bodies.
 //
-// It holds names and shapes only, no logic, because the two rooms that share it
-// (delivery, which speaks as the service, and mockfleet, which answers as the
-// device) must not share a bug. Each of them encodes, parses and checks on its own.
+// It holds names and types without logic, because delivery, which speaks as the service, and
+// mockfleet, which answers as the device, must not share a bug. Each of them encodes, parses and
+// validates on its own.
 package wire
 
 // Paths below a device's address.
@@ -16,13 +16,13 @@ const (
 // HealthBody is the whole body of a healthy device's answer to GET /health.
 const HealthBody = "OK"
 
-// Header names. They are matched in any case; net/http keeps the first as X-Device-Id,
-// so its maps must be read with Get.
+// Header names. HTTP ignores their case; net/http changes X-Device-ID to X-Device-Id, so its maps
+// must be read with Get.
 const (
 	HeaderDeviceID      = "X-Device-ID"      // whom the update is meant for
 	HeaderUpdateVersion = "X-Update-Version" // the version that the artifact brings
 	HeaderReprDigest    = "Repr-Digest"      // RFC 9530: sha-256=:<base64>:
-	HeaderIdempotency   = "Idempotency-Key"  // the same key is the same update, applied once
+	HeaderIdempotency   = "Idempotency-Key"  // a device applies updates with the same key only once
 )
 
 // Content types.
@@ -31,20 +31,20 @@ const (
 	TypeJSON     = "application/json"
 )
 
-// Bounds that both sides hold to, in bytes.
+// Limits that both sides enforce, in bytes.
 const (
 	MaxVersion     = 128 // an X-Update-Version
 	MaxDeviceID    = 128 // an X-Device-ID
 	MaxIdempotency = 255 // an Idempotency-Key
 )
 
-// State is what a device is doing, as GET /version tells it.
+// State is what a device is doing, as its answer to GET /version says.
 type State string
 
 // The states of a device.
 const (
 	StateIdle       State = "idle"       // runs the version that it names
-	StateInstalling State = "installing" // has taken an artifact and is writing it
+	StateInstalling State = "installing" // has accepted an artifact and is installing it
 	StateRebooting  State = "rebooting"  // is coming up on the new version
 	StateFailed     State = "failed"     // could not install the last artifact
 )

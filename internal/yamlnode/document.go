@@ -18,15 +18,17 @@ type Document struct {
 	Root  ast.Node
 }
 
-// A SyntaxError is why a text is no YAML document. It is about the text as a whole if Line is 0.
+// A SyntaxError says why a text isn't a YAML document. Line is 0 if the error concerns the whole
+// text.
 type SyntaxError struct {
 	Line, Column  int // counted from 1, in characters
 	Problem, Want string
 }
 
-// Parse reads the only document of a text, in which brackets and dashes nest maxNesting deep at most.
-// noun is what it holds, for messages. A key may stand in a mapping twice. The document has no root
-// if it is empty; its lines it has whatever the error.
+// Parse parses a text that holds one document, in which brackets and dashes nest at most maxNesting
+// deep. noun names what the document is, for messages. It allows a mapping to have a key twice. The
+// document of an empty text has no root. The returned Document has its Lines even if there is an
+// error.
 func Parse(text []byte, noun string, maxNesting int) (*Document, *SyntaxError) {
 	d := &Document{Lines: strings.Split(strings.ToValidUTF8(string(text), "\ufffd"), "\n")}
 	if mistake := notUTF8(text); mistake != nil {
@@ -56,8 +58,8 @@ func Parse(text []byte, noun string, maxNesting int) (*Document, *SyntaxError) {
 	return d, nil
 }
 
-// notUTF8 reports the first byte that is not UTF-8, as in files of another encoding. It returns nil
-// if there is none. The parser would put another character in its place without a word.
+// notUTF8 returns an error at the first byte that isn't valid UTF-8, or nil if there is none. The
+// parser would silently replace such a byte.
 func notUTF8(text []byte) *SyntaxError {
 	line, column := 1, 1
 	for len(text) > 0 {
@@ -76,7 +78,7 @@ func notUTF8(text []byte) *SyntaxError {
 	return nil
 }
 
-// syntaxError returns the mistake for which the parser gave up.
+// syntaxError returns the mistake that the parser reports in err.
 func (d *Document) syntaxError(err error) *SyntaxError {
 	y, ok := errors.AsType[yaml.Error](err)
 	if !ok {
@@ -100,8 +102,8 @@ func (d *Document) Line(n int) string {
 	return d.Lines[n-1]
 }
 
-// Position returns where a node begins, counted from 1, or 0, 0 if nothing was written. The parser
-// doesn't count the tabs before it in its line, so it is looked for from where the parser says on.
+// Position returns where a node begins, counted from 1, or 0, 0 if the node isn't written out. The
+// parser's column doesn't count tabs, so Position searches the line from the parser's column on.
 func (d *Document) Position(n ast.Node) (line, column int) {
 	t := First(n)
 	if t == nil {
@@ -114,7 +116,7 @@ func (d *Document) column(t *token.Token) int {
 	line := strings.TrimRight(d.Line(t.Position.Line), " \t\r")
 	runes, column := []rune(line), t.Position.Column
 	if column > len(runes) && len(runes) > 0 {
-		column = len(runes) // nothing is written: the last that is before it
+		column = len(runes) // the token has no text: use the last column before it
 	}
 	if !strings.Contains(line, "\t") {
 		return column

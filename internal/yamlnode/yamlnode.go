@@ -1,5 +1,5 @@
-// Package yamlnode reads a YAML document and its nodes: where they begin, what they are and what
-// they say. Text for messages is short and on one line. The package knows no document's fields.
+// Package yamlnode parses YAML documents and reads their nodes: their positions, kinds and values.
+// It shortens text for messages to one line. It knows no document's fields.
 package yamlnode
 
 import (
@@ -11,9 +11,9 @@ import (
 )
 
 // TooDeep returns the line and the column, in characters, at which brackets, or the dashes that
-// begin a line, nest deeper than most. It returns 0, 0 if there are none. The parser's time grows
-// with the square of the depth, so ask before parsing. Brackets in text count as well, which no
-// document of a few settings has so many of.
+// begin a line, nest deeper than most. It returns 0, 0 if they nowhere do. The parser's time grows
+// with the square of the depth, so call TooDeep before parsing. Brackets inside strings count as
+// well; no ordinary document has that many.
 func TooDeep(lines []string, most int) (line, column int) {
 	depth := 0
 	for i, text := range lines {
@@ -63,8 +63,8 @@ func Members(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return nil, false
 }
 
-// Text returns what a node of text says: plain, quoted, or a block. It reports false for any other
-// node.
+// Text returns the value of a string node, whether plain, quoted or a block. It reports false for
+// any other node.
 func Text(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -75,7 +75,7 @@ func Text(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// Scalar returns text, a number or a boolean as it was written. It reports false for any other
+// Scalar returns a string, a number or a boolean as it was written. It reports false for any other
 // node.
 func Scalar(n ast.Node) (string, bool) {
 	switch n.(type) {
@@ -85,7 +85,7 @@ func Scalar(n ast.Node) (string, bool) {
 	return Text(n)
 }
 
-// IsQuoted reports whether text was written as such, rather than plain.
+// IsQuoted reports whether a string is quoted or a block, rather than plain.
 func IsQuoted(n ast.Node) bool {
 	switch n.(type) {
 	case *ast.StringNode:
@@ -96,7 +96,7 @@ func IsQuoted(n ast.Node) bool {
 	return false
 }
 
-// Describe returns what a node is, for a message: its text in quotes, or its kind.
+// Describe describes a node for a message: a string in quotes, or the kind of the node.
 func Describe(n ast.Node) string {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -112,7 +112,7 @@ func Describe(n ast.Node) string {
 	return n.Type().String()
 }
 
-// Clip returns text at a length that fits a message.
+// Clip shortens text to a length that fits a message.
 func Clip(s string) string {
 	const most = 60
 	if runes := []rune(s); len(runes) > most {

@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// value returns the value of the only member of a document, and the document.
+// value parses a document, and returns the value of its only member and its root.
 func value(t *testing.T, text string) (value, root ast.Node) {
 	t.Helper()
 	file, err := parser.ParseBytes([]byte(text), 0)
@@ -115,5 +115,5 @@ func TestParse(t *testing.T) {
 	require.Nil(t, mistake)
 	members, _ := yamlnode.Members(d.Root)
 	line, column := d.Position(members[0].Value)
-	require.Equal(t, []int{1, 4}, []int{line, column}, "a tab is a column")
+	require.Equal(t, []int{1, 4}, []int{line, column}, "a tab counts as one column")
 }

@@ -30,7 +30,7 @@ import (
 
 // baselineFlags are the flags of baseline.
 type baselineFlags struct {
-	profiles    string // the directory that they go to; empty: none are taken
+	profiles    string // the directory for push profiles; empty: none are taken
 	check       bool
 	text        bool
 	file        string
@@ -102,8 +102,9 @@ scenario or a section, or one has changed since.`,
 	return cmd
 }
 
-// checkFlags returns an error for flags that contradict each other and a file that can't be
-// written, before minutes are spent. It sets the defaults that depend on other flags.
+// checkFlags returns an error for flags that contradict each other and for a file that can't be
+// written, so that the command fails before it measures for minutes. It sets the defaults that
+// depend on other flags.
 func (f *baselineFlags) checkFlags(cmd *cobra.Command) error {
 	if err := cli.RejectEmpty(cmd, "file", "out", "sections", "profiles", "bench-time"); err != nil {
 		return err
@@ -176,7 +177,7 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 		return err
 	}
 	for _, note := range notes {
-		_, _ = fmt.Fprintln(c.Err, "fleetmark:", note) // for a person; the page says it as well
+		_, _ = fmt.Fprintln(c.Err, "fleetmark:", note) // a note; the page says it as well
 	}
 	out := c.Out
 	if f.file == cli.Stdout {
@@ -187,7 +188,7 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 	return err
 }
 
-// render returns the page's text on its way to its file.
+// render returns the page as the output of a file that isn't written yet.
 func (f *baselineFlags) render(page *baseline.Page) (cli.Output, error) {
 	var text bytes.Buffer
 	err := baseline.Write(&text, *page)
@@ -252,7 +253,7 @@ func invalidRun(err error) error {
 	return err
 }
 
-// asItWas says what an interruption means for the page.
+// asItWas returns the words with which an interrupted command says that it left the page alone.
 func (f *baselineFlags) asItWas() string { return cli.OutputName(f.file) + " is as it was" }
 
 // unchanged returns the error of a command that ended before it wrote the page. If it was
@@ -279,8 +280,8 @@ func (f *baselineFlags) takeProfiles(ctx context.Context, o batch.Options) error
 	return nil
 }
 
-// checkSameSource returns an error if sections measured here would be of other code, or of another
-// machine, than the runs on the page.
+// checkSameSource returns an error if the source tree or the machine isn't the one that the runs on
+// the page are of: sections measured here would describe something else than the runs.
 func checkSameSource(page *baseline.Page, o batch.Options) error {
 	switch {
 	case !page.Machine.SameAs(o.Machine):
@@ -311,7 +312,7 @@ func (f *baselineFlags) history() (string, error) {
 	return old.History, nil
 }
 
-// checkPage fails if the page may no longer be believed.
+// checkPage returns an error if the page is stale or was edited by hand.
 func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 	page, in, err := f.open()
 	if err != nil {
@@ -342,7 +343,8 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 	return err
 }
 
-// rewrite writes anew what the page takes from the code and from fleetmark.yaml.
+// rewrite writes the page again with what it takes from the code and from fleetmark.yaml, and keeps
+// what was measured.
 func (f *baselineFlags) rewrite(c cli.Console) error {
 	page, in, err := f.open()
 	if err != nil {
@@ -382,8 +384,8 @@ type benchFlags struct {
 // maxBenchCount bounds --bench-count.
 const maxBenchCount = 1000
 
-// check returns an error for values that go test would refuse minutes later. given reports whether
-// a flag was given.
+// check returns an error for values that go test would refuse only minutes later. given reports
+// whether a flag was given.
 func (b benchFlags) check(given func(flag string) bool) error {
 	if given("bench-count") && (b.count < 1 || b.count > maxBenchCount) {
 		return cli.Usagef("--bench-count %d: want 1 to %d", b.count, maxBenchCount)

@@ -18,18 +18,18 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// reported returns the only run directory below out, which has its report.
+// reported returns the only run directory below out. That directory must have its report.
 func reported(t *testing.T, out string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(out, "*"))
 	require.NoError(t, err)
-	require.Len(t, found, 1, "the first that can't be used ends it")
+	require.Len(t, found, 1, "the first run that can't be used ends the command")
 	require.FileExists(t, filepath.Join(found[0], rundir.ReportFile))
 	return found[0]
 }
 
-// TestBaselineOfAnInvalidRun: a run that can't be used ends the command at once, and the error
-// names it with the reason.
+// TestBaselineOfAnInvalidRun checks that a run which can't be used ends the command at once, with
+// an error that names the run and the reason.
 func TestBaselineOfAnInvalidRun(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.yaml")

@@ -18,8 +18,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// TestBaselineInterruptedInASection: the old page is as it was, and neither the process
-// that measures nor its fleet is left.
+// TestBaselineInterruptedInASection checks that the old page is unchanged, and that neither the
+// process that measures nor its fleet is left.
 func TestBaselineInterruptedInASection(t *testing.T) {
 	cmd, dir := command(t, "run", "--devices", "5", "--repeat", "1", "--out", "out", "--no-progress")
 	require.NoError(t, cmd.Run())
@@ -53,8 +53,8 @@ func TestBaselineInterruptedInASection(t *testing.T) {
 	require.Empty(t, fleets(t))
 }
 
-// TestBaselineInterruptedInABenchmark: an interruption is no failure of the benchmark, and ends the
-// go command with what it started.
+// TestBaselineInterruptedInABenchmark checks that an interruption doesn't count as a failure of the
+// benchmark, and ends the go command together with the processes that it started.
 func TestBaselineInterruptedInABenchmark(t *testing.T) {
 	cmd, dir := command(t, "run", "--devices", "5", "--repeat", "1", "--out", "out", "--no-progress")
 	require.NoError(t, cmd.Run())

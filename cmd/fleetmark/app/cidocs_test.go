@@ -30,8 +30,8 @@ func pipeline(t *testing.T, file string) string {
 	return body + "\n"
 }
 
-// TestGitHubWorkflow checks the workflow of the documentation for GitHub's syntax, and for what
-// makes it safe for pull requests of strangers.
+// TestGitHubWorkflow checks that the documentation's workflow is valid for GitHub, and that it is
+// safe to run on pull requests of strangers.
 func TestGitHubWorkflow(t *testing.T) {
 	const path = ".github/workflows/gate.yml"
 	text := pipeline(t, path)
@@ -50,7 +50,7 @@ func TestGitHubWorkflow(t *testing.T) {
 	workflow, problems := actionlint.Parse([]byte(text))
 	require.Empty(t, problems)
 	require.Len(t, workflow.On, 1)
-	require.Equal(t, "pull_request", workflow.On[0].EventName(), "not pull_request_target, which runs a stranger's code with a token that may write")
+	require.Equal(t, "pull_request", workflow.On[0].EventName(), "pull_request_target would run a stranger's code with a token that may write")
 	require.Nil(t, workflow.Permissions.All)
 	require.Len(t, workflow.Permissions.Scopes, 1)
 	require.Equal(t, "read", workflow.Permissions.Scopes["contents"].Value.Value)
@@ -59,10 +59,10 @@ func TestGitHubWorkflow(t *testing.T) {
 	require.Contains(t, text, "persist-credentials: false")
 	require.Len(t, workflow.Jobs, 1)
 	for _, job := range workflow.Jobs {
-		require.Nil(t, job.Permissions, "none but the workflow's")
+		require.Nil(t, job.Permissions, "a job has no permissions beyond the workflow's")
 		for _, step := range job.Steps {
 			if run, ok := step.Exec.(*actionlint.ExecRun); ok {
-				require.NotContains(t, run.Run.Value, "${{", "a stranger may choose what that becomes")
+				require.NotContains(t, run.Run.Value, "${{", "a stranger may choose the text that an expression expands to")
 				requireShell(t, run.Run.Value)
 			}
 		}
@@ -94,14 +94,14 @@ func TestGitLabPipeline(t *testing.T) {
 	job := jobs["gate"]
 	require.Equal(t, []map[string]string{{"if": `$CI_PIPELINE_SOURCE == "merge_request_event"`}}, job.Rules)
 	require.Equal(t, "0", job.Variables["GIT_DEPTH"])
-	require.Equal(t, "always", job.Artifacts.When, "a gate that failed is the one to look into")
+	require.Equal(t, "always", job.Artifacts.When, "the reports of a gate that failed are the ones to read")
 	require.Contains(t, job.Artifacts.Paths, job.Artifacts.Reports.Junit)
 	require.NotContains(t, text, "TOKEN")
 	requireShell(t, strings.Join(job.Script, "\n"))
 	requireGateFlags(t, text)
 }
 
-// requireShell checks a script's syntax, and that variables are quoted.
+// requireShell checks a script's syntax, and that its variables are quoted.
 func requireShell(t *testing.T, script string) {
 	t.Helper()
 	bash := testenv.Program(t, "bash")
@@ -117,7 +117,7 @@ func requireShell(t *testing.T, script string) {
 	}
 }
 
-// requireGateFlags checks that gate has the flags that a command of the page gives it.
+// requireGateFlags checks that gate has every flag that the page's command passes to it.
 func requireGateFlags(t *testing.T, text string) {
 	t.Helper()
 	flags := gatecmd.New(cli.Console{}).Flags()

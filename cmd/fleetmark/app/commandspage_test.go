@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/markdown"
 )
 
-// TestCommandsPage writes what docs/reference/commands.md takes from the help of each command, and
+// TestCommandsPage keeps the help of each command in docs/reference/commands.md up to date, and
 // checks that the page has a section for every command, with what it prints and its exit codes.
 func TestCommandsPage(t *testing.T) {
 	page := filepath.Join("..", "..", "..", "docs", "reference", "commands.md")
@@ -91,8 +91,8 @@ func helpAsMarkdown(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// defaultOf returns the default of a flag. It returns "" for the zero value of its type, as the help
-// does.
+// defaultOf returns the default of a flag. It returns "" for the zero value of its type, as the
+// help does.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "0", "0s", "false", "[]":

@@ -42,7 +42,7 @@ It shows; it doesn't judge: exit 0 means that it could compare.`,
 			if err != nil {
 				return err
 			}
-			if err := cmd.Context().Err(); err != nil { // interrupted while it read
+			if err := cmd.Context().Err(); err != nil { // interrupted while it read the inputs
 				return err
 			}
 			switch format {
@@ -81,14 +81,14 @@ It shows; it doesn't judge: exit 0 means that it could compare.`,
 	return cmd
 }
 
-// openInput opens an input of compare. before are those that are open; only one may be standard
-// input.
+// openInput opens an input of compare. before holds the inputs that are open already; standard
+// input may be only one of them.
 func openInput(path string, before []string, c cli.Console) (compare.Input, error) {
 	label, name, named := strings.Cut(path, "=")
 	if !named {
 		label, name = path, path
 	}
-	if name != cli.Stdout { // "-", here of input
+	if name != cli.Stdout { // cli.Stdout is "-", which here means standard input
 		return compare.Open(path)
 	}
 	for _, other := range before {

@@ -98,10 +98,10 @@ func completeRuns(_ *cobra.Command, args []string, typed string) ([]cobra.Comple
 type valueKind struct {
 	name     string               // as --help shows it
 	values   []string             // all possible values, for completion; nil if there are too many
-	complete cobra.CompletionFunc // completes if values is nil; nil: files are offered
+	complete cobra.CompletionFunc // used if values is nil; if it is nil too, files are offered
 }
 
-// oneOf returns the kind of a flag that takes one of a few values, which --help names.
+// oneOf returns the kind of a flag that takes one of a few values. --help lists them.
 func oneOf(values ...string) valueKind {
 	return valueKind{name: strings.Join(values, "|"), values: values}
 }
@@ -109,7 +109,7 @@ func oneOf(values ...string) valueKind {
 // valueKinds returns the kinds of the flags that take text, by command and flag, or by flag alone.
 func valueKinds() map[string]valueKind {
 	kind := func(name string) valueKind { return valueKind{name: name} }
-	text := func(name string) valueKind { // nothing that a file's name could be
+	text := func(name string) valueKind { // completes nothing: no file's name is such a value
 		return valueKind{name: name, complete: cobra.NoFileCompletions}
 	}
 	run := valueKind{name: "dir", complete: completeRuns}
@@ -166,7 +166,7 @@ func nameKinds(root *cobra.Command) {
 				k, ok = kinds[f.Name]
 			}
 			if ok {
-				if f.DefValue == "[]" { // --help would show it
+				if f.DefValue == "[]" { // otherwise --help would show "[]"
 					f.DefValue = ""
 				}
 				f.Value = kindValue{f.Value, k.name}
@@ -174,7 +174,7 @@ func nameKinds(root *cobra.Command) {
 					k.complete = cobra.FixedCompletions(k.values, cobra.ShellCompDirectiveNoFileComp)
 				}
 				if k.complete != nil {
-					_ = cmd.RegisterFlagCompletionFunc(f.Name, k.complete) // fails only without the flag, or twice
+					_ = cmd.RegisterFlagCompletionFunc(f.Name, k.complete) // fails only if the flag doesn't exist or has a completion already
 				}
 			}
 		})
@@ -182,7 +182,7 @@ func nameKinds(root *cobra.Command) {
 	visit(root)
 }
 
-// kindValue is the value of a flag with another name for its type.
+// kindValue is the value of a flag whose type --help shows under another name.
 type kindValue struct {
 	pflag.Value
 	kind string

@@ -48,7 +48,7 @@ here; 130 interrupted.`,
 	return cmd
 }
 
-// doctorAdvice words advice by this program's flags and commands.
+// doctorAdvice returns the parts of doctor's advice that name flags and commands of this program.
 func doctorAdvice() doctor.Advice {
 	return doctor.Advice{
 		FewerWorkers: "use fewer --workers here", LongerRuns: "--duration, --repeat",

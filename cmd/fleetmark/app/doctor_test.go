@@ -15,7 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/doctor"
 )
 
-// TestDoctor checks that the exit code follows from the checks, and the checks from the facts.
+// TestDoctor checks that the exit code follows from the checks, and that the checks follow from the
+// facts.
 func TestDoctor(t *testing.T) {
 	cmd, _ := command(t, "doctor", "--json")
 	var stdout, stderr bytes.Buffer
@@ -32,7 +33,7 @@ func TestDoctor(t *testing.T) {
 	require.Len(t, o.Facts.Noise.A, len(o.Facts.Noise.B))
 	require.Positive(t, o.Facts.ClockCost)
 	require.Positive(t, o.Facts.Timer.Turns)
-	require.Equal(t, 6, strings.Count(stderr.String(), "\n"), "a line a step, and no other: %s", stderr.String())
+	require.Equal(t, 6, strings.Count(stderr.String(), "\n"), "one line for each step: %s", stderr.String())
 	require.Contains(t, stderr.String(), "doctor 6/6: how alike the same is\n")
 }
 

@@ -23,9 +23,9 @@ func writeDoctorTable(w io.Writer, checks []doctor.Check, o texttable.Style) err
 		width = defaultWidth
 	}
 	table := texttable.Table{Header: []string{"check", "state", "found"}}
-	const before = 28 // columns of the first two
+	const before = 28 // the width of the first two columns
 	for _, c := range checks {
-		// Each line is a row of its own, so that none is confused with the next check's.
+		// Each line is a row of its own, so that none is taken for a line of the next check.
 		for i, line := range wrapWords(c.Found, max(24, width-before)) {
 			row := []string{c.Name, o.Paint(stateRole(c.State), string(c.State)), line}
 			if i > 0 {

@@ -50,7 +50,8 @@ times can't be judged here: 1 ok, 1 warning, 1 problem, 0 unknown
 	require.True(t, strings.HasSuffix(out.String(), "\nfit to measure on: 1 ok, 0 warnings, 0 problems, 0 unknown\n"))
 }
 
-// TestDoctorTable_fits uses a machine of which little is known, because those checks say most.
+// TestDoctorTable_fits uses a machine of which little is known, because its checks have the longest
+// texts.
 func TestDoctorTable_fits(t *testing.T) {
 	f := doctor.Facts{
 		Cores: 2, GOMAXPROCS: 2, Turbo: new(true), SMT: new(true),
@@ -61,14 +62,14 @@ func TestDoctorTable_fits(t *testing.T) {
 		var out bytes.Buffer
 		require.NoError(t, writeDoctorTable(&out, doctor.Examine(f, doctorAdvice()), texttable.Style{Width: width}))
 		for line := range strings.Lines(out.String()) {
-			if !strings.Contains(line, "/sys/devices") { // one word, to be copied
+			if !strings.Contains(line, "/sys/devices") { // a path is one word, to be copied whole
 				require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), width, line)
 			}
 		}
 	}
 }
 
-// TestDoctorAdvice checks that the advice which names flags is as it was typed by hand here.
+// TestDoctorAdvice checks that advice names the flags of this program, against texts typed by hand.
 func TestDoctorAdvice(t *testing.T) {
 	f := doctor.Facts{
 		Cores: 2, GOMAXPROCS: 2, Noise: doctor.Noise{A: []float64{1000, 1000, 1000}, B: []float64{1300, 700, 1200}},

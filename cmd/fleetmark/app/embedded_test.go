@@ -17,16 +17,16 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// embedded runs Main with arguments and buffers, as a program of another module may.
+// embedded runs Main with arguments and buffers, as a program of another module would.
 func embedded(stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, said bytes.Buffer
 	code = Main(append([]string{"fleetmark"}, args...), Options{In: strings.NewReader(stdin), Out: &out, Err: &said})
 	return code, out.String(), said.String()
 }
 
-// TestMain_twice: calls of Main in one process know nothing of each other, and nothing of the
-// arguments that the process has itself. Each writes to its own buffers, and a flag of one isn't
-// set in the next.
+// TestMain_twice checks that two calls of Main in one process share nothing, and that neither sees
+// the arguments of the process itself: each writes to its own buffers, and a flag given to one
+// isn't set in the next.
 func TestMain_twice(t *testing.T) {
 	for _, args := range [][]string{{"report", "-", "--json"}, {"report", "--json", "-", "--base", "a.txt"}} {
 		t.Chdir(t.TempDir())
@@ -39,7 +39,7 @@ func TestMain_twice(t *testing.T) {
 		require.Equal(t, "fleetmark "+strings.Join(args, " "), o.Command)
 	}
 	code, stdout, stderr := embedded("")
-	require.Equal(t, cli.ExitPass, code, "without arguments it takes none of the process's")
+	require.Equal(t, cli.ExitPass, code, "without arguments, Main doesn't read those of the process")
 	require.Contains(t, stdout, "Usage:")
 	require.Empty(t, stderr)
 	require.Equal(t, cli.ExitPass, Main(nil, Options{Out: &bytes.Buffer{}}))
@@ -49,8 +49,8 @@ func TestMain_twice(t *testing.T) {
 	require.Contains(t, stderr, `fleetmark: scenario "nosuch": no such scenario`)
 }
 
-// TestMain_runsTwice: two runs of one process measure and record each on its own, under different
-// flags.
+// TestMain_runsTwice checks that two runs in one process are measured and recorded separately, each
+// under its own flags.
 func TestMain_runsTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for i, devices := range []string{"3", "5"} {
@@ -75,7 +75,8 @@ func TestMain_runsTwice(t *testing.T) {
 	}
 }
 
-// TestMain_leavesNothing: what a command changes of the process is as before when Main returns.
+// TestMain_leavesNothing checks that what a command changes in the process is restored when Main
+// returns.
 func TestMain_leavesNothing(t *testing.T) {
 	percent, rate := debug.SetGCPercent(77), runtime.MemProfileRate
 	defer debug.SetGCPercent(percent)

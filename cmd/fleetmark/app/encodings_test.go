@@ -9,9 +9,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// encode: encode as ENCODING FILE ... writes text files anew as programs on Windows do: with
-// carriage returns, and "powershell" in UTF-16 with a mark, as its redirection writes; "notepad" in
-// UTF-8 with one.
+// encode implements the script command "encode as ENCODING FILE ...", which rewrites text files as
+// programs on Windows write them, with carriage returns: "powershell" in UTF-16 with a byte order
+// mark, as its redirection does, and "notepad" in UTF-8 with one.
 func encode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || args[0] != "as" {
 		ts.Fatalf("usage: encode as powershell|notepad FILE ...")

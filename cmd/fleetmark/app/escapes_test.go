@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// TestGate_controlCharacters checks that what is shown of a run doesn't act on the terminal, whether the
-// run can be read or not.
+// TestGate_controlCharacters checks that no text taken from a run reaches the terminal as a control
+// sequence, whether the run can be read or not.
 func TestGate_controlCharacters(t *testing.T) {
 	const evil, shown = "a\x1b]0;title\x07", "a\uFFFD]0;title\uFFFD"
 	g := newGateFiles()

@@ -40,7 +40,7 @@ func inputs(t *testing.T) string {
 	write("all-fail.yaml", "name: all-fail\nfleet: {devices: 3, behavior: {fail_first: 9}}\nclient: {max_attempts: 1}\nrepetitions: 1\nwarmup: 0\nprofiled: 0\n")
 	write("unmet.yaml", "name: unmet\nfleet: {devices: 3, behavior: {fail_first: 1}}\nclient: {max_attempts: 1}\nrepetitions: 1\nwarmup: 0\nprofiled: 0\n"+
 		"load: {duration: 100ms, workers: 1}\nthresholds: [ops/s < 1/h]\n")
-	// A checkout that doesn't compile: with go.mod and all, and a delivery package.
+	// A checkout that doesn't compile, but has a go.mod and a delivery package.
 	write("tree/go.mod", "module example.com/broken\n\ngo 1.24\n")
 	write("tree/delivery/delivery.go", "package delivery\n")
 	write("tree/delivery/delivery_test.go", "package delivery\n\nimport \"testing\"\n\nfunc BenchmarkA(*testing.B) {}\n")
@@ -80,8 +80,8 @@ func inputs(t *testing.T) string {
 	return dir
 }
 
-// TestExitCodes: exit 4 is an invalid run, and nothing else; whatever else keeps a command from
-// judging is exit 2. The table has at least one line for each command.
+// TestExitCodes checks that exit code 4 means an invalid run and nothing else, and that everything
+// else that keeps a command from judging exits 2. The table has at least one line for each command.
 func TestExitCodes(t *testing.T) {
 	dir := inputs(t)
 	const nowhere = "/nonexistent/fleetmark"
@@ -93,8 +93,8 @@ func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
 		code int
 		args string // split at spaces
-		said string // part of standard error
-		in   string // below the directory of inputs
+		said string // a part of standard error
+		in   string // the working directory, below the directory of inputs
 		env  []string
 	}{
 		{code: cli.ExitUsage, args: "run rolout", said: "did you mean rollout?"},
@@ -207,7 +207,7 @@ func TestExitCodes(t *testing.T) {
 	walk = func(cmd *cobra.Command, path string) {
 		for _, sub := range cmd.Commands() {
 			if name := strings.TrimSpace(path + " " + sub.Name()); name != "help" {
-				require.True(t, tried[name], "no line of the table is of %s", name)
+				require.True(t, tried[name], "the table has no line for %s", name)
 				walk(sub, name)
 			}
 		}
@@ -215,7 +215,7 @@ func TestExitCodes(t *testing.T) {
 	walk(newRoot(cli.Console{}), "")
 }
 
-// An error's own words are said once, though it wraps several.
+// TestErrorsThatWrapSeveral checks that the words of an error which wraps several are printed once.
 func TestErrorsThatWrapSeveral(t *testing.T) {
 	one, other := errors.New("undefined: a"), errors.New("undefined: b")
 	both := fmt.Errorf("it compiles neither so (%w) nor so (%w)", one, other)
@@ -224,7 +224,8 @@ func TestErrorsThatWrapSeveral(t *testing.T) {
 	require.Empty(t, scenarios.SplitErrors(nil))
 }
 
-// A child that the Ctrl-C of its parent ends, too, is no failure.
+// TestInterruptedChild checks that a Ctrl-C which ends the command's child too is reported as an
+// interruption, not as the child's failure.
 func TestInterruptedChild(t *testing.T) {
 	cmd, dir := command(t, "gate", "--base", "HEAD")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\ntouch started\nexec sleep 60\n"), 0o700))
@@ -237,7 +238,7 @@ func TestInterruptedChild(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "started"))
 		return err == nil
 	})
-	require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)) // as a terminal does
+	require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)) // the whole group, as a terminal does
 	require.Error(t, cmd.Wait())
 	require.Equal(t, cli.ExitInterrupted, cmd.ProcessState.ExitCode(), "%s", stderr.String())
 	require.Contains(t, stderr.String(), "fleetmark: interrupted\n")

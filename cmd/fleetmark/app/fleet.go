@@ -117,10 +117,10 @@ A session with curl:
 	return cmd
 }
 
-// lowerGCPercent has garbage collected when there is half as much of it as live memory, unless GOGC
-// is set, until the function is called that it returns. A fleet's live memory is its devices, an
-// array without pointers that costs a collection nothing. Waiting for as much garbage as that would
-// double the memory of a million devices.
+// lowerGCPercent makes the garbage collector run when the garbage is half as large as live memory,
+// unless GOGC is set. It returns a function that restores the old percentage. A fleet's live memory
+// is its devices, an array without pointers that costs a collection nothing; waiting for as much
+// garbage as that would double the memory of a million devices.
 func lowerGCPercent() (restore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// TestMistakesAboutAFleetNameTheirFlags: what is wrong with the fleet that a run is to drive is one
-// line, which names the flags that the user typed or is to type.
+// TestMistakesAboutAFleetNameTheirFlags checks that a mistake about the fleet that a run is to
+// drive is reported in one line, which names the flag that the user typed or has to type.
 func TestMistakesAboutAFleetNameTheirFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
 	fleet, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: address.Path, Seed: 1})

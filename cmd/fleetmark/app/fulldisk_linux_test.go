@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// smallDisk mounts a file system of so many bytes at a directory.
+// smallDisk mounts a file system of size bytes at a directory.
 func smallDisk(t *testing.T, at string, size int) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(at, 0o700))
@@ -28,13 +28,12 @@ func smallDisk(t *testing.T, at string, size int) {
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(at, 0)) })
 }
 
-// TestFullDisk has a run fill disks of one size after another, so that each file is
-// the one that doesn't fit. Whichever it is: the command says which, exits otherwise
-// than with 0, and leaves either nothing or a directory that is marked failed, with the
-// repetitions that were written whole.
+// TestFullDisk runs on disks of increasing sizes, so that each file of a run directory is once the
+// one that doesn't fit. Whichever it is, the command names it, exits with an error, and leaves
+// either nothing or a directory marked as failed, with the repetitions that were written whole.
 func TestFullDisk(t *testing.T) {
 	testenv.Root(t)
-	const page = 4 << 10 // a file system in memory goes by pages
+	const page = 4 << 10 // a file system in memory allocates whole pages
 	full := regexp.MustCompile(`runs(?:/[^/\s]+/)?(samples\.txt|latency\.hlog|failures\.jsonl|run\.json|profiles|report\.html|report\.md)?\S*: .*no space left on device`)
 	found := map[string]bool{}
 	for size, fits := 12*page, false; !fits; size += page {
@@ -59,13 +58,13 @@ func TestFullDisk(t *testing.T) {
 				require.Contains(t, []int{cli.ExitUsage, cli.ExitInvalid}, cmd.ProcessState.ExitCode())
 				entries, err := os.ReadDir(filepath.Join(dir, "runs"))
 				require.NoError(t, err)
-				require.Empty(t, entries, "what can't begin leaves nothing")
+				require.Empty(t, entries, "a run that can't begin leaves nothing")
 				return
 			}
 			run, _ := requireTruth(t, path)
 			if said[1] == rundir.HTMLFile || said[1] == rundir.ReportFile {
 				require.Equal(t, cli.ExitUsage, cmd.ProcessState.ExitCode(), "%s", stderr.String())
-				require.Equal(t, results.StatusFinished, run.Status, "it was measured whole; report writes its pages elsewhere")
+				require.Equal(t, results.StatusFinished, run.Status, "only the reports didn't fit, which don't change what was measured")
 				require.NoFileExists(t, filepath.Join(path, said[1]))
 				return
 			}

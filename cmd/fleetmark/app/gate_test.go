@@ -20,8 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// TestGateNeverPassesWhatItCouldNotJudge: each case is a way not to judge. None exits 0, and each
-// says why in one line and in every report.
+// TestGateNeverPassesWhatItCouldNotJudge tries every way in which a gate may be unable to judge.
+// None exits 0, and each gives its reason in one line and in every report.
 func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 	other := func(g *gateFiles) { g.run.Machine.Identity = "ba9876543210" }
 	portable := func(g *gateFiles) { g.args = append(g.args, "--portable") }
@@ -213,8 +213,9 @@ func TestGateNeverPassesWhatItCouldNotJudge(t *testing.T) {
 	}
 }
 
-// TestGateRefusesFlags that contradict each other, that are empty or that name what can't be
-// written, in one line. There is no report on that: where it would go may be what is wrong.
+// TestGateRefusesFlags checks that flags which contradict each other, are empty, or name a file
+// that can't be written are refused in one line. No report is written then, since its file may be
+// the one that is wrong.
 func TestGateRefusesFlags(t *testing.T) {
 	dir := newGateFiles().write(t)
 	finished := []string{"--baseline", "page.md", "--run", "run"}
@@ -336,7 +337,8 @@ func requireGateJSON(t *testing.T, text string, code int) {
 	}
 }
 
-// TestGatePasses: a gate that never passed would meet the table above, too.
+// TestGatePasses checks that a gate can pass at all: one that never passed would meet the table
+// above, too.
 func TestGatePasses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*gateFiles)
@@ -383,8 +385,8 @@ func TestGatePasses(t *testing.T) {
 	}
 }
 
-// TestGateOfOneMachineCatchesWhatIsPortableOnAnother: a regression of a count is one
-// wherever it was measured.
+// TestGateOfOneMachineCatchesWhatIsPortableOnAnother checks that a count that got worse is a
+// regression even if the baseline was measured on another machine.
 func TestGateOfOneMachineCatchesWhatIsPortableOnAnother(t *testing.T) {
 	for unit, more := range map[string]float64{"requests/device": 1, "wire-B/device": 1, "retries/device": 0.02,
 		"failed/device": 0.02, "allocs/op": 1, "B/op": 64} {
@@ -400,8 +402,8 @@ func TestGateOfOneMachineCatchesWhatIsPortableOnAnother(t *testing.T) {
 	}
 }
 
-// TestGateInterrupted: a gate that is interrupted, whenever it is, says so in one line and in every
-// report, and judges nothing.
+// TestGateInterrupted checks that a gate which is interrupted, at whatever moment, says so in one
+// line and in every report, and judges nothing.
 func TestGateInterrupted(t *testing.T) {
 	dir := newGateFiles().write(t)
 	t.Chdir(dir)
@@ -425,8 +427,8 @@ func TestGateInterrupted(t *testing.T) {
 	require.NoDirExists(t, "runs")
 }
 
-// TestGateInterruptedInARun: what was measured is kept, every report says where, and nothing is
-// judged.
+// TestGateInterruptedInARun checks that the run's measurements are kept, that every report says
+// where, and that nothing is judged.
 func TestGateInterruptedInARun(t *testing.T) {
 	dir := t.TempDir()
 	const long = "name: long\nfleet: {devices: 500}\nartifact: {size: 1KiB}\nrepetitions: 3\nwarmup: 0\nprofiled: 0\n"

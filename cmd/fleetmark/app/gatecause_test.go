@@ -19,9 +19,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
-// TestGateSaysWhy: of two sides of which one allocates more, the gate says so, and then where; in
-// the terminal, in JSON, in the reports and in files. A cause that nobody waits for leaves the
-// verdict as it is.
+// TestGateSaysWhy has the gate compare two sides of which one allocates more. The gate must report
+// the regression and then where it comes from, on the terminal, in JSON, in the reports and in
+// files. A cause that couldn't be found leaves the verdict as it is.
 func TestGateSaysWhy(t *testing.T) {
 	onceOnly(t)
 	spec, err := scenarios.Find("gate-push")
@@ -33,7 +33,7 @@ func TestGateSaysWhy(t *testing.T) {
 		Injection: abtest.Injection{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := abtest.Run(t.Context(), o)
-	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // others have the machine
+	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // other processes disturbed it
 		out, err = abtest.Run(t.Context(), o)
 	}
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestGateSaysWhy(t *testing.T) {
 	require.Empty(t, causes)
 	require.EqualError(t, unable, "interrupted")
 
-	// One that can't be answered keeps no other from being so.
+	// A row that can't be explained doesn't keep another from being explained.
 	broken := o
 	broken.Builds.Now = filepath.Join(dir, "nowhere")
 	_, unable = abtest.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)

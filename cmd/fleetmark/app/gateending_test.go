@@ -68,8 +68,8 @@ func stallGate(t *testing.T, args ...string) *stalledGate {
 	return g
 }
 
-// TestGateBase_interruptedWhileBuilding: Ctrl-C is for the gate alone, which ends the build, says
-// so in every report and leaves nothing behind.
+// TestGateBase_interruptedWhileBuilding checks that the gate handles Ctrl-C by itself: it ends the
+// build, says so in every report, and leaves nothing behind.
 func TestGateBase_interruptedWhileBuilding(t *testing.T) {
 	for mode, args := range map[string][]string{"base": {"gate-push"}, "bench": {"--bench", "Tiny"}} {
 		t.Run(mode, func(t *testing.T) {
@@ -88,7 +88,8 @@ func TestGateBase_interruptedWhileBuilding(t *testing.T) {
 	}
 }
 
-// TestGateBase_removesWhatAKilledOneLeft in the directory for temporary files.
+// TestGateBase_removesWhatAKilledOneLeft checks that a gate removes what a killed gate left in the
+// directory for temporary files.
 func TestGateBase_removesWhatAKilledOneLeft(t *testing.T) {
 	g := stallGate(t, "gate-push")
 	require.NoError(t, g.cmd.Process.Kill())

@@ -17,14 +17,14 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// gateFiles are a baseline page and a run that passes it, before they are written. A test changes
-// what it tests.
+// gateFiles is a baseline page and a run that passes it, before they are written. A test changes
+// them first.
 type gateFiles struct {
 	base    baseline.Page
 	run     results.Run
 	records []results.Record
 
-	args []string // of gate, in the directory that has page.md and run
+	args []string // of gate, which runs in the directory with page.md and run
 
 	// after changes the files that were written; nil: nothing.
 	after func(t *testing.T, dir string)
@@ -92,7 +92,8 @@ func (g *gateFiles) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// each changes every value of a metric, or of all where unit is empty.
+// each applies change to every value of the metric with this unit, or of all metrics if unit is
+// empty.
 func (g *gateFiles) each(unit string, change func(*results.Value)) {
 	for i := range g.records {
 		for k := range g.records[i].Values {
@@ -125,7 +126,7 @@ func replaced(old, with string) func(string) string {
 
 func firstHalf(text string) string { return text[:len(text)/2] }
 
-// An ended says how a command ended.
+// An ended is the outcome of a command.
 type ended struct {
 	code           int
 	stdout, stderr string

@@ -20,18 +20,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// movesVariable is how many changes of each kind TestGateOfChangesThatOnlyMoveCode judges, which
-// takes an hour or two for 20. It wants a machine without other load.
+// movesVariable names the environment variable that says how many changes of each kind
+// TestGateOfChangesThatOnlyMoveCode judges. 20 take an hour or two, on a machine without other
+// load.
 const movesVariable = "FLEETMARK_MOVES"
 
-// A codeChange is made to a copy of the source tree.
+// A codeChange edits a copy of the source tree.
 type codeChange struct {
 	name string
 	make func(t *testing.T, root string)
 }
 
-// codeMoves are changes of the delivery package that do nothing, and have the linker put its
-// functions elsewhere.
+// codeMoves returns changes of the delivery package that don't change what it does, but make the
+// linker place its functions elsewhere.
 func codeMoves(n int) (all []codeChange) {
 	files := []string{"client.go", "lean.go", "exchange.go", "pool.go", "protocol.go", "answer.go"}
 	unused := [][2]string{{"container/ring", "text/scanner"}, {"index/suffixarray", "container/ring"},
@@ -91,7 +92,7 @@ func unused() (table [%d]byte) {
 
 type span struct{ begin, end int }
 
-// functionsOf returns where the functions of a file stand, with what is said of them.
+// functionsOf returns the extent of each function of a file, with its comment.
 func functionsOf(t *testing.T, path string) (all []span) {
 	set := token.NewFileSet()
 	f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
@@ -149,8 +150,8 @@ type judged struct {
 	}
 }
 
-// TestGateOfChangesThatOnlyMoveCode is how often `gate --base HEAD` is right on changes that do
-// nothing but move code, and on such changes with 5% more processor time in push.
+// TestGateOfChangesThatOnlyMoveCode measures how often `gate --base HEAD` is right about changes
+// that only move code, and about the same changes with 5% more processor time in push.
 func TestGateOfChangesThatOnlyMoveCode(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv(movesVariable))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// scatter gives the pushes of a side times that are 200 apart.
+// scatter sets the push times of a side to first, first+200 and so on.
 func scatter(records []results.Record, first float64) {
 	for i := range records {
 		if r := &records[i]; r.Op == "push" {
@@ -21,8 +21,8 @@ func scatter(records []results.Record, first float64) {
 	}
 }
 
-// TestGateSaysHowManyRepetitionsWouldTell: a time of which the samples scatter so that it may be
-// worse by more than twice its tolerance of 25% doesn't pass, though it is hardly slower.
+// TestGateSaysHowManyRepetitionsWouldTell checks a time whose samples scatter so much that it may
+// be worse by more than twice its tolerance of 25%. It doesn't pass, though it is hardly slower.
 //
 // By hand: the times are 500, 700, … 1500 and 10 more each. Of their 36 differences the largest are
 // 1010, 810 twice and 610 three times, and the bound at 2% is the fifth. The shift is 10, so that
@@ -52,7 +52,7 @@ func TestGateSaysHowManyRepetitionsWouldTell(t *testing.T) {
 	require.Equal(t, "inconclusive", o.Verdict)
 	require.Contains(t, o.Reason, want)
 
-	// Times weren't asked for; and nine repetitions that scatter as much do tell.
+	// With --portable, times aren't judged. Nine repetitions that scatter as much are enough.
 	got = fleetmark(t, dir, nil, append([]string{"gate", "--portable"}, g.args...)...)
 	require.Equal(t, cli.ExitPass, got.code, got.stderr)
 	more := newGateFiles()
@@ -80,8 +80,8 @@ func TestGateSaysHowManyRepetitionsWouldTell(t *testing.T) {
 	require.Equal(t, cli.ExitPass, got.code, got.stderr)
 }
 
-// TestGateOfAMetricNobodyKnows: it is inconclusive and says how to declare the metric; declared, it
-// is judged.
+// TestGateOfAMetricNobodyKnows checks that an unknown metric is inconclusive, that the gate says
+// how to declare it, and that it is judged once it is declared.
 func TestGateOfAMetricNobodyKnows(t *testing.T) {
 	g := newGateFiles()
 	widgets := func(records []results.Record, v float64) {

@@ -35,11 +35,11 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
-// hostile holds what could break out of any of the forms.
+// hostile holds what could break out of any of the output formats.
 const hostile = "a|b `c` ``` ~~~\nBenchmarkEvil 1 1 ns/op\r\n::error::x%0A </details></summary><script>alert(1)</script>" +
 	"]]>&amp;\"'><!-- @everyone https://example.com/x www.example.com [l](http://e.com) *b* _i_ $m$ \x1b[31m\u202e 𝒳"
 
-// goldenMachine returns a machine that this isn't.
+// goldenMachine returns a machine that differs from the one the test runs on.
 func goldenMachine() results.Machine {
 	return results.Machine{
 		OS: "linux", Arch: "amd64", CPU: "Example CPU", Cores: 2, GOMAXPROCS: 2, MemoryBytes: 24 << 30,
@@ -47,8 +47,8 @@ func goldenMachine() results.Machine {
 	}
 }
 
-// goldenRecords returns what so many repetitions measured of pushes and deliveries. slower multiplies times,
-// and requests is what each device was asked.
+// goldenRecords returns what a number of repetitions measured of pushes and deliveries. slower
+// multiplies the times, and requests is the number of requests to each device.
 func goldenRecords(scenario string, repetitions int, slower, requests float64) (list []results.Record) {
 	for i := range repetitions {
 		wobble := 1 + 0.01*float64(i*5%7-3)/3
@@ -129,7 +129,7 @@ func goldenThresholds() []results.ThresholdOutcome {
 	}
 }
 
-// goldenEvidence returns what a run directory holds besides.
+// goldenEvidence returns what else a run directory holds.
 func goldenEvidence() report.Evidence {
 	h := hdrhistogram.New(1, 60_000_000_000, 3)
 	for i := range int64(2000) {
@@ -297,7 +297,7 @@ type goldenTurn struct {
 	how report.ABTest
 }
 
-// newGoldenTurn returns a comparison in which the working tree is slower so many times.
+// newGoldenTurn returns a comparison in which the working tree is slower by a factor.
 func newGoldenTurn(slower float64) *goldenTurn {
 	machine := goldenMachine()
 	g := &goldenTurn{
@@ -380,8 +380,7 @@ func goldenTurns() map[string]*report.Document {
 	return documents
 }
 
-// goldenPages names the inputs of which a page of HTML is kept: each has a section that no other
-// one has.
+// goldenPages names the inputs whose HTML page is kept: each has a section that no other one has.
 func goldenPages() []string {
 	return []string{"run-broken_off", "run-hostile", "run-inconclusive", "run-no_baseline", "run-thresholds",
 		"run-waves", "gate-several", "base-regressed"}
@@ -435,7 +434,7 @@ func goldenForms(t *testing.T) map[string]string {
 	return forms
 }
 
-// updateGolden names the variable that has the golden files written anew.
+// updateGolden names the environment variable that makes the tests rewrite the golden files.
 const updateGolden = "FLEETMARK_UPDATE_GOLDEN"
 
 var (
@@ -444,8 +443,8 @@ var (
 )
 
 // goldenPage returns a page of HTML without its style sheet, and with a digest in the place of each
-// drawing. How the last bit of a coordinate is rounded depends on the processor, so only one kind
-// of them has digests.
+// drawing. How the last bit of a coordinate is rounded depends on the processor, so only one
+// architecture compares the digests.
 func goldenPage(page string) string {
 	page = styleOf.ReplaceAllString(page, "<style></style>")
 	return drawingOf.ReplaceAllStringFunc(page, func(svg string) string {
@@ -548,7 +547,7 @@ func jsonPaths(paths map[string]bool, path string, value any) {
 }
 
 // TestJSONKeepsItsPaths compares the paths of every object that a command prints with --json with
-// those that stand in a golden file. A path may be added, never go or change its type.
+// those in a golden file. A path may be added, but none may go or change its type.
 func TestJSONKeepsItsPaths(t *testing.T) {
 	paths := map[string]bool{}
 	for mode, objects := range goldenObjects(t) {

@@ -20,7 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// Whatever a command is at when it is interrupted, it says so in one line.
+// TestInterruptedBeforeAnythingBegan checks that every command says in one line that it was interrupted.
 func TestInterruptedBeforeAnythingBegan(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -55,7 +55,7 @@ func TestInterruptedWhileItHashesTheArtifact(t *testing.T) {
 	cmd, dir := command(t, "run", "--devices", "2", "--artifact", "large")
 	f, err := os.Create(filepath.Join(dir, "large"))
 	require.NoError(t, err)
-	require.NoError(t, f.Truncate(1<<38)) // holes, that take minutes to read all the same
+	require.NoError(t, f.Truncate(1<<38)) // a file of holes, which still takes minutes to read
 	require.NoError(t, f.Close())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -95,8 +95,8 @@ func TestInterruptedWhileItAsksTheFleet(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(dir, "runs"))
 }
 
-// A run that was interrupted before it measured anything has no verdict, and doesn't mention its
-// baseline.
+// TestInterruptedBeforeTheFirstRepetition checks that a run interrupted before it measured anything
+// has no verdict, and doesn't mention its baseline.
 func TestInterruptedBeforeTheFirstRepetition(t *testing.T) {
 	for _, mode := range []string{"--json", "--no-progress"} {
 		cmd, dir := command(t, "run", "--devices", "200", "--warmup", "1000", mode)

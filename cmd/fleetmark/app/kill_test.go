@@ -19,7 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// A started is a run under way that has measured at least one repetition.
+// started starts a run and returns it once it has measured a repetition.
 func started(t *testing.T, names ...string) (cmd *exec.Cmd, dir, run string, stderr *bytes.Buffer) {
 	t.Helper()
 	cmd, dir = command(t, append([]string{"run"}, names...)...)
@@ -40,7 +40,7 @@ func started(t *testing.T, names ...string) (cmd *exec.Cmd, dir, run string, std
 	return cmd, dir, run, stderr
 }
 
-// fleets lists the processes of runs' fleets: those of this test's own build.
+// fleets returns the processes that are fleets of this test's own build of the command.
 func fleets(t *testing.T) (pids []int) {
 	t.Helper()
 	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -94,8 +94,8 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, _ := started(t)
-	// A fleet that doesn't answer keeps the first interrupt from ending the run: the
-	// reset of the next repetition waits for it.
+	// A fleet that doesn't answer keeps the first interrupt from ending the run, because the reset
+	// before the next repetition waits for an answer.
 	stopped := fleets(t)
 	for _, pid := range stopped {
 		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
@@ -108,14 +108,14 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		eventually(t, "the fleet ends", func() bool { return len(fleets(t)) == 0 })
 	}()
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	eventually(t, "the first is taken", func() bool {
+	eventually(t, "the first signal is handled", func() bool {
 		is, _ := status(t, run)
 		return is == "interrupted"
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	eventually(t, "the second ends it", func() bool {
-		// One that comes too soon after the first is taken for the same.
+	eventually(t, "the second signal ends the run", func() bool {
+		// A signal that comes too soon after the first counts as the same one.
 		_ = cmd.Process.Signal(os.Interrupt)
 		return len(ended) > 0
 	})
@@ -124,15 +124,15 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	compares(t, dir, run)
 }
 
-// TestSecondSignalBeforeTheFirstIsDealtWith: the second signal ends the process at once, so the
-// directory is like that of a run that was killed.
+// TestSecondSignalBeforeTheFirstIsDealtWith checks that the second signal ends the process at once,
+// so that the directory is like that of a run that was killed.
 func TestSecondSignalBeforeTheFirstIsDealtWith(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, _ := started(t)
 	begun := fleets(t)
 	require.NotEmpty(t, begun)
-	// Both find it stopped, so that they come at the same time; two of the same kind would
-	// be one.
+	// The process is stopped while the signals are sent, so that they arrive together. They differ,
+	// since two pending signals of one kind are merged.
 	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
@@ -154,7 +154,7 @@ func TestKillLeavesADirectoryThatLoads(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 	is, _ := status(t, run)
-	require.Equal(t, "running", is, "nothing could say otherwise")
+	require.Equal(t, "running", is, "nothing could change the status")
 	out := compares(t, dir, run)
 	require.Contains(t, out, "the run did not finish")
 	eventually(t, "the fleet ends with its driver", func() bool { return len(fleets(t)) == 0 })

@@ -26,7 +26,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// perishable is a run that writes to every file of its directory: a tenth of the devices
+// perishable is a run that writes to every file of its directory, since a tenth of the devices
 // fails.
 const perishable = `
 name: perishable
@@ -45,7 +45,7 @@ profiled: 1
 
 const perishableRepetitions, perishableOperations = 4, 3
 
-// perish prepares that run in a directory of its own.
+// perish prepares the perishable run in a directory of its own.
 func perish(t *testing.T) (cmd *exec.Cmd, dir string) {
 	t.Helper()
 	cmd, dir = command(t, "run", "perishable.yaml", "--no-progress")
@@ -53,12 +53,11 @@ func perish(t *testing.T) (cmd *exec.Cmd, dir string) {
 	return cmd, dir
 }
 
-// A whole holds what each file of a directory says by itself.
+// A whole counts the entries that are complete in each file of a directory.
 type whole struct{ intervals, failures, profiles int }
 
-// requireTruth loads a run directory, whatever became of its run, and checks that it says of itself
-// what its files hold: no half of a repetition, and nothing that a reader would take for more than
-// it is.
+// requireTruth loads a run directory, in whatever state its run left it, and checks that run.json
+// claims neither more nor less than the files hold, and that no repetition is there by half.
 func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	t.Helper()
 	run, err := rundir.Load(dir)
@@ -77,7 +76,7 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	}
 	require.Equal(t, ops, samples, "a sample of each operation for each repetition that it counts")
 	require.Contains(t, []int{run.Repetitions, run.Repetitions + 1}, len(run.RepetitionCounts),
-		"the last may be the profiled one")
+		"the last failures may be of the profiled repetition")
 	if len(run.RepetitionCounts) > run.Repetitions {
 		require.Equal(t, perishableRepetitions, run.Repetitions)
 	}
@@ -114,22 +113,22 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	return run, files
 }
 
-// vouched returns the part of a file that run.json vouches for. Loading the run must warn of more
-// than that.
+// vouched returns the part of a file that run.json vouches for. If the file holds more than that,
+// loading the run must have warned of it.
 func vouched(t *testing.T, run *rundir.Loaded, name, said string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(run.Path, name))
 	if !errors.Is(err, os.ErrNotExist) {
 		require.NoError(t, err)
 	}
-	length, known := run.FileLengths[name] // where it isn't, nothing was counted yet
+	length, known := run.FileLengths[name] // if there is no length, no repetition was counted yet
 	require.LessOrEqual(t, int(length), len(data), name)
 	require.Equal(t, known && int(length) < len(data), strings.Contains(said, name+": the last "), said)
 	return data[:length]
 }
 
-// runDirectory returns the run directory below dir, or "" if there is none yet. Then there may be a
-// hidden one, with nothing measured in it, that was to be renamed.
+// runDirectory returns the run directory below dir, or "" if there is none yet. In that case a
+// hidden directory may be left that was to be renamed, with nothing measured in it.
 func runDirectory(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(dir, "runs"))
@@ -153,9 +152,9 @@ type changes struct {
 	dir     string
 	fd      int
 	events  *os.File
-	n       int           // once counted is closed
-	counted chan struct{} // closed when it has ended
-	moment  chan struct{} // has something in it when the change at has come
+	n       int           // valid once counted is closed
+	counted chan struct{} // closed when counting has ended
+	moment  chan struct{} // receives a value at the change numbered at
 	at      int
 }
 
@@ -175,7 +174,7 @@ func countChanges(t *testing.T, dir string, at int) *changes {
 
 func (c *changes) watch(path string) {
 	const what = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE
-	_, _ = unix.InotifyAddWatch(c.fd, path, what) // one that is gone again has nothing to tell
+	_, _ = unix.InotifyAddWatch(c.fd, path, what) // a file that is gone again can't be watched, and needn't be
 }
 
 func (c *changes) count() {
@@ -184,13 +183,13 @@ func (c *changes) count() {
 	for {
 		length, err := c.events.Read(buffer)
 		if err != nil {
-			return // it was closed
+			return // end closed the file
 		}
 		for at := 0; at+unix.SizeofInotifyEvent <= length; {
 			event := buffer[at:] // wd, mask, cookie, length of the name, 4 bytes each
 			at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(event[12:]))
 			if binary.NativeEndian.Uint32(event[4:])&unix.IN_ISDIR != 0 {
-				found, _ := filepath.Glob(filepath.Join(c.dir, "*")) // the pattern is well
+				found, _ := filepath.Glob(filepath.Join(c.dir, "*")) // the pattern is valid
 				for _, path := range found {
 					c.watch(path)
 					c.watch(filepath.Join(path, rundir.ProfilesName))
@@ -203,16 +202,16 @@ func (c *changes) count() {
 	}
 }
 
-// end stops counting, and returns how many there were.
+// end stops counting and returns how many changes there were.
 func (c *changes) end() int {
-	_ = c.events.Close() // which breaks off the read
+	_ = c.events.Close() // which ends the read in count
 	<-c.counted
 	return c.n
 }
 
-// TestKilledAtSeededMoments kills a run at 20 moments that a seed draws: half of them over
-// the run's length, the others at the changes of its files, where the most can go wrong.
-// What is left loads, says that the run did not finish, and holds whole repetitions.
+// TestKilledAtSeededMoments kills a run at 20 moments that a seed chooses: half of them anywhere in
+// the run's length, the others at changes of its files, where the most can go wrong. The directory
+// that is left loads, says that the run did not finish, and holds whole repetitions.
 func TestKilledAtSeededMoments(t *testing.T) {
 	onceOnly(t)
 	cmd, dir := perish(t)
@@ -243,7 +242,7 @@ func TestKilledAtSeededMoments(t *testing.T) {
 			waited := make(chan struct{})
 			go func() {
 				defer close(waited)
-				_ = cmd.Wait() // killed, or at its end before
+				_ = cmd.Wait() // killed, unless it ended before
 			}()
 			timer := time.NewTimer(after)
 			defer timer.Stop()
@@ -261,7 +260,7 @@ func TestKilledAtSeededMoments(t *testing.T) {
 			c.end()
 			path := runDirectory(t, dir)
 			if path == "" {
-				return // it had not begun
+				return // the run had not begun
 			}
 			run, files := requireTruth(t, path)
 			t.Logf("%s, %d repetitions, %d intervals, %d failures, %d profiles, %q", run.Status, run.Repetitions,

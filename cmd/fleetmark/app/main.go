@@ -1,6 +1,6 @@
-// Package app holds the commands of fleetmark, one file each: flags in, one call into the package
-// that does the work, what it returned printed, its error turned into an exit code. What is of use
-// without a command line belongs to another package.
+// Package app holds the commands of fleetmark, one file each. A command reads its flags, makes one
+// call into the package that does the work, prints what that returns, and turns its error into an
+// exit code. Code that is of use without a command line belongs to another package.
 //
 // A program of another module may run the commands too, by calling [Main]. A call leaves no state
 // behind: what it changes of the process, such as how signals are handled, is as before when it
@@ -124,20 +124,23 @@ func execute(ctx context.Context, c cli.Console) int {
 			continue
 		}
 		for line := range strings.SplitSeq(withFlags(cmd, e), "\n") {
-			// Standard error is where it would be said that this failed.
+			// A failure to write to standard error can't be reported anywhere.
 			_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Printable(line))
 		}
 	}
 	return cli.CodeOf(err)
 }
 
-// hasFilePosition reports whether the mistake is in a file that could be read.
+// hasFilePosition reports whether the mistake is in the content of a file, rather than in reading
+// the file.
+// the file.
 func hasFilePosition(mistake *scenarios.SpecError) bool {
 	return mistake.File != "" && mistake.Err == nil
 }
 
-// interruption returns err, or that the command was interrupted if that is why it failed. A command
-// that knows what its interruption left says so itself, in a [cli.ExitError].
+// interruption returns an error that says the command was interrupted if that is why err came
+// about, and else err. A command that knows what its interruption left says so itself, in a
+// [cli.ExitError].
 func interruption(ctx context.Context, err error) error {
 	if _, said := errors.AsType[*cli.ExitError](err); ctx.Err() == nil || err == nil || said {
 		return err
@@ -242,9 +245,9 @@ func newDrive(c cli.Console) *cobra.Command {
 // opcostCommand is the hidden command as which `fleetmark baseline` starts this program again.
 const opcostCommand = "opcost"
 
-// profileEveryAllocation has each allocation of this process profiled if it runs opcostCommand,
-// until the function is called that it returns. It must be called first: earlier allocations are
-// not in the profile.
+// profileEveryAllocation makes this process profile each of its allocations if args run
+// opcostCommand. It returns a function that restores the old rate. It must be called first, since
+// earlier allocations aren't in the profile.
 func profileEveryAllocation(args []string) func() {
 	before := runtime.MemProfileRate
 	if len(args) > 0 && args[0] == opcostCommand {

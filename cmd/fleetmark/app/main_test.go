@@ -20,13 +20,13 @@ import (
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
 
-// built is the directory of the command as users get it, built once for all tests. Tests of the
-// test's own program wouldn't do: the command starts itself again as the fleet.
+// built is the directory of the command as users get it, built once for all tests. The test's own
+// program wouldn't do, because the command starts itself again as the fleet.
 var built string
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "fleet" ||
-		os.Args[1] == opcostCommand) { // a run within a test starts its own program again
+		os.Args[1] == opcostCommand) { // a run within a test starts the test's program as its child
 		os.Exit(Main(os.Args, Options{}))
 	}
 	code := func() int {
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 }
 
 // onceOnly skips a test of the built command under the race detector. That command is built without
-// the detector, so the test would take its minutes again and find nothing new.
+// the detector, so the test would take minutes and find nothing new.
 func onceOnly(t *testing.T) {
 	t.Helper()
 	if raced {
@@ -57,7 +57,7 @@ func onceOnly(t *testing.T) {
 	}
 }
 
-// TestScripts runs sessions as users have them: what they type, and what they see.
+// TestScripts runs the sessions in testdata: what users type, and what they see.
 func TestScripts(t *testing.T) {
 	onceOnly(t)
 	root, err := filepath.Abs("../../..")
@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", built+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("BUILT", filepath.Join(built, "fleetmark"))
 			e.Setenv("ROOT", root)
-			e.Setenv("GOCACHE", cache) // else every script that builds compiles the standard library
+			e.Setenv("GOCACHE", cache) // otherwise every script that builds would compile the standard library
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -91,7 +91,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits: exits CODE COMMAND ... runs a command that must end with the code.
+// exits implements the script command "exits CODE COMMAND ...", which runs a command that must end
+// with the code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND [ARG ...]")
@@ -108,8 +109,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// oneLine: one-line COMMAND ... runs a command that is refused: exit 2, one line on
-// standard error, nothing on standard output.
+// oneLine implements the script command "one-line COMMAND ...", which runs a command that must be
+// refused with exit code 2, one line on standard error, and nothing on standard output.
 func oneLine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: one-line COMMAND [ARG ...]")
@@ -123,9 +124,9 @@ func oneLine(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// level: level RUN gives every repetition of a run the figures of its first. What a small run
-// allocates varies by a third on a busy machine, so a script that expects a pass of it would judge
-// the machine.
+// level implements the script command "level RUN", which gives every repetition of a run the
+// figures of its first. What a small run allocates varies by a third on a busy machine, so a script
+// that expects such a run to pass would judge the machine.
 func level(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: level RUN")
@@ -146,7 +147,7 @@ func level(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if changed == 0 {
-		ts.Fatalf("%s: no benchmark stands there twice", name)
+		ts.Fatalf("%s: no benchmark has two samples", name)
 	}
 	text := strings.Join(lines, "\n")
 	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
@@ -156,7 +157,7 @@ func level(ts *testscript.TestScript, neg bool, args []string) {
 		length.ReplaceAll([]byte(ts.ReadFile(run)), fmt.Appendf(nil, `"samples.txt": %d`, len(text))), 0o644))
 }
 
-// matching: lines FILE REGEXP N wants N lines that match.
+// matching implements the script command "lines FILE REGEXP N", which wants N lines that match.
 func matching(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: lines FILE REGEXP N")
@@ -167,12 +168,13 @@ func matching(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// notInTable finds the line below a table's rows: what was folded or left out, a note, or nothing.
+// notInTable matches the lines below a table's rows: what was folded or left out, a note, or an
+// empty line.
 var notInTable = regexp.MustCompile(`^(\d+ [a-z]|left out: |shortened: |\(|no ±|$)`)
 
-// fits: fits FILE WIDTH wants tables of which no line is wider, as a terminal shows it. A table is
-// what begins above a rule, is Markdown's, or is of pprof's columns; without any of these every
-// line counts.
+// fits implements the script command "fits FILE WIDTH", which wants tables none of whose lines is
+// wider, as a terminal shows it. A table begins above a rule, is Markdown's, or has pprof's
+// columns; in a file without any of these, every line counts.
 func fits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: fits FILE WIDTH")
@@ -217,7 +219,8 @@ func command(t *testing.T, args ...string) (*exec.Cmd, string) {
 	return cmd, dir
 }
 
-// eventually polls a condition, up to a bound that only a hang reaches.
+// eventually polls a condition until it holds. The time limit is so long that only a hang reaches
+// it.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, time.Minute, 5*time.Millisecond, what)

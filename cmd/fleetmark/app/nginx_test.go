@@ -18,8 +18,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
-// nginxConfig is an nginx that takes any update and says it runs version 9.9.9 of
-// what TestNginx pushes. The body is read because it is passed on, to itself.
+// nginxConfig is an nginx that takes any update and always says that it runs version 9.9.9, which
+// TestNginx pushes. nginx reads a request's body only to pass it on, so it passes it on to itself.
 const nginxConfig = `
 daemon off;
 %[5]s
@@ -51,7 +51,7 @@ http {
 }
 `
 
-// TestNginx drives devices that nobody here wrote. .ci/run installs nginx.
+// TestNginx drives devices that are an independent implementation. .ci/run installs nginx.
 func TestNginx(t *testing.T) {
 	onceOnly(t)
 	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx") // where Debian has it, outside a user's PATH
@@ -61,7 +61,7 @@ func TestNginx(t *testing.T) {
 	port := freePort(t)
 	user := ""
 	if os.Getuid() == 0 {
-		user = "user root;" // else its workers, as nobody, can't write below this test's directory
+		user = "user root;" // otherwise its workers run as nobody and can't write below this test's directory
 	}
 	config := fmt.Sprintf(nginxConfig, dir, port, len(firmware), fmt.Sprintf("%x", sha256.Sum256(firmware)), user)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600))

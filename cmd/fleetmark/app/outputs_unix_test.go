@@ -19,19 +19,20 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// TestFileOutputs: whichever command makes a file, links are followed, what is no regular file is
-// written in place, an existing mode is kept, the umask is honored, and - is standard output.
+// TestFileOutputs checks, for every command that writes a file, that links are followed, that what
+// is no regular file is written in place, that an existing mode is kept, that the umask is honored,
+// and that "-" is standard output.
 func TestFileOutputs(t *testing.T) {
 	dir := t.TempDir()
 	fleetmark := func(t *testing.T, stdout io.Writer, args ...string) {
 		t.Helper()
 		var stderr bytes.Buffer
-		// The umask is the process's, and so a child's.
+		// The umask belongs to a process, so a shell sets it for the command.
 		cmd := exec.CommandContext(t.Context(), "/bin/sh",
 			append([]string{"-c", `umask 027; exec "$0" "$@"`, filepath.Join(built, "fleetmark")}, args...)...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stdout, &stderr
 		err := cmd.Run()
-		if args[0] == "gate" && cmd.ProcessState.ExitCode() == cli.ExitInconclusive { // one repetition tells nothing
+		if args[0] == "gate" && cmd.ProcessState.ExitCode() == cli.ExitInconclusive { // one repetition is too few for a verdict
 			return
 		}
 		require.NoError(t, err, "%v: %s", args, stderr.String())
@@ -55,7 +56,7 @@ func TestFileOutputs(t *testing.T) {
 		{"baseline --from " + runs[0], []string{"--file"}},
 	} {
 		name, _, _ := strings.Cut(c.command, " ")
-		// with gives the command's flags files of a kind, which prepare makes at a path.
+		// with returns the command's flags, each with a file of this kind, which prepare makes.
 		with := func(t *testing.T, kind string, prepare func(path string)) []string {
 			t.Helper()
 			args := strings.Fields(c.command)

@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// What an interrupted soak measured is on the terminal, in run.json and in the reports. Nothing
-// judges it, and nothing is compared with it.
+// TestInterruptedSoak checks that what an interrupted soak measured is on the terminal, in run.json
+// and in the reports, that nothing judges it, and that nothing is compared with it.
 func TestInterruptedSoak(t *testing.T) {
 	cmd, dir := command(t, "run", "soak.yaml", "--progress", "json")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "soak.yaml"), []byte(
@@ -38,10 +38,10 @@ func TestInterruptedSoak(t *testing.T) {
 			done = line.Done
 		}
 	}
-	// As timeout sends it: twice at once.
+	// timeout(1) sends it twice at once.
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	for lines.Decode(new(any)) == nil { // until it closes it
+	for lines.Decode(new(any)) == nil { // until the command closes it
 	}
 	require.Error(t, cmd.Wait())
 	require.Equal(t, cli.ExitInterrupted, cmd.ProcessState.ExitCode())

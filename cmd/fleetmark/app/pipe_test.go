@@ -24,8 +24,8 @@ func closedPipe(t *testing.T) *os.File {
 	return w
 }
 
-// TestRunOutlivesItsReaders: a reader that goes away, as head does after its lines, doesn't end the
-// run or change its exit code.
+// TestRunOutlivesItsReaders checks that a reader which goes away, as head does after its lines,
+// neither ends the run nor changes its exit code.
 func TestRunOutlivesItsReaders(t *testing.T) {
 	for name, c := range map[string]struct {
 		out, err bool // whether it is read

@@ -14,14 +14,14 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestTooFewLocalPorts: in a network where connections have 40 ports, 64 workers can't
-// have one each to the same device. The run is invalid and says so with the numbers.
+// TestTooFewLocalPorts runs in a network namespace with 40 local ports, so that 64 workers can't
+// have a connection each to the same device. The run is invalid and gives the numbers.
 func TestTooFewLocalPorts(t *testing.T) {
 	testenv.Root(t)
 	testenv.Program(t, "ip", "/usr/sbin/ip", "/sbin/ip")
 	inner, _ := command(t, "run", "throughput", "--duration", "200ms", "--repeat", "1", "--warmup", "0", "--set",
 		"profiled=0", "--set", "client.max_attempts=1", "--json", "--no-progress")
-	// The network, its loopback interface and this setting end with the process.
+	// The namespace, its loopback interface and this setting end with the process.
 	const network = `ip link set lo up && echo "40000 40039" > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"`
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", network, "sh"}, inner.Args...)...)
 	cmd.Dir = inner.Dir

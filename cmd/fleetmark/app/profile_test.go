@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// profileFile writes a profile of functions, each of them a stack.
+// profileFile writes a profile in which each function is a stack of its own, with its value.
 func profileFile(t *testing.T, column, unit string, seconds int64, functions map[string]int64) string {
 	t.Helper()
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: column, Unit: unit}}, DurationNanos: seconds * 1e9}
@@ -56,7 +56,7 @@ func TestProfileOfAnotherKindIsRefused(t *testing.T) {
 			"name one of that kind, or leave --kind out\n")
 	}
 	require.NoFileExists(t, page)
-	// Without --kind a file is what it is, and the page doesn't say otherwise.
+	// Without --kind any kind is taken, and the page names the kind of the file.
 	heap := profileFile(t, "inuse_space", "bytes", 0, map[string]int64{"f": 7})
 	code, _, stderr := profileCommand(t, "flame", heap, "--out", page)
 	require.Equal(t, cli.ExitPass, code, stderr)
@@ -77,8 +77,8 @@ func TestProfileJSONOfNothingIsAList(t *testing.T) {
 	}
 }
 
-// TestProfileDiffSaysTheLengths: f took two thirds and g a third of either side, of which the
-// second is twice as long.
+// TestProfileDiffSaysTheLengths compares two sides, the second twice as long as the first. f took
+// two thirds of either and g a third.
 func TestProfileDiffSaysTheLengths(t *testing.T) {
 	base := profileFile(t, "cpu", "nanoseconds", 10, map[string]int64{"f": 6e9, "g": 3e9})
 	now := profileFile(t, "cpu", "nanoseconds", 20, map[string]int64{"f": 12e9, "g": 6e9})
@@ -109,7 +109,7 @@ func TestProfileExplainAdvisesOnlyWhatIsThere(t *testing.T) {
 	require.Equal(t, cli.ExitUsage, code)
 	require.Contains(t, stderr, "either side has 1 profile: want 5 to 400")
 	require.Contains(t, stderr, "fleetmark run --profiled 8")
-	dir := t.TempDir() // files without operations
+	dir := t.TempDir() // files that don't say of how many operations they are
 	data, err := os.ReadFile(cpu)
 	require.NoError(t, err)
 	for _, n := range []string{"1", "2", "3", "4", "5"} {
@@ -122,7 +122,8 @@ func TestProfileExplainAdvisesOnlyWhatIsThere(t *testing.T) {
 	require.NotContains(t, stderr, "--raw")
 }
 
-// TestProfileOfAMomentIsNotDividedByOperations: each command advises what helps with it.
+// TestProfileOfAMomentIsNotDividedByOperations checks that each command advises a flag that helps
+// with such a profile.
 func TestProfileOfAMomentIsNotDividedByOperations(t *testing.T) {
 	dir := t.TempDir()
 	data, err := os.ReadFile(profileFile(t, "goroutine", "count", 0, map[string]int64{"f": 7}))

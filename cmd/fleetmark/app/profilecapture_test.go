@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// TestProfileCapture takes profiles of a service that wants to know who asks: files are named on
-// standard output, and what holds nothing is said on standard error.
+// TestProfileCapture takes profiles of a service that wants authentication. The files are named on
+// standard output, and profiles without samples are named on standard error.
 func TestProfileCapture(t *testing.T) {
 	const secret = "Bearer of-nobody-else"
 	mux := http.NewServeMux()

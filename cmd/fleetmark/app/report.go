@@ -185,8 +185,8 @@ func (f *reportFlags) baselineOf(run *rundir.Loaded) (*baseline.Page, report.Sid
 	return base, report.BaselineSide(base, run.Scenario), err
 }
 
-// baseRun returns the run of --base as a baseline. It refuses a run that a judgement can't rest on,
-// as baseline does.
+// baseRun returns the run of --base as a baseline. It refuses a run that no judgment can be based
+// on, as the command baseline does.
 func (f *reportFlags) baseRun(run *rundir.Loaded) (*baseline.Page, report.Side, error) {
 	base, err := rundir.Load(f.base)
 	if err != nil {

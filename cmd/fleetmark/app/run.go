@@ -26,8 +26,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// tokenEnv holds the control token of a fleet that somebody else started. It is no flag, since
-// everybody on the machine sees flags.
+// tokenEnv names the environment variable with the control token of a fleet that somebody else
+// started. There is no flag for it, since everybody on the machine can see a command's flags.
 const tokenEnv = "FLEETMARK_FLEET_TOKEN"
 
 // runFlags are the flags of run that are not fields of a scenario.
@@ -86,8 +86,8 @@ func newRun(c cli.Console) *cobra.Command {
 	return cmd
 }
 
-// run runs the scenarios. It refuses what can be refused before the first begins. The exit code is
-// that of the worst verdict.
+// run runs the scenarios. It returns the errors that can be found in advance before the first
+// scenario begins. The exit code is that of the worst verdict.
 func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error {
 	if err := f.check(cmd); err != nil {
 		return err
@@ -113,13 +113,14 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 		return err
 	}
 	o.Baseline = base
-	if f.baseline != "" { // a judgement was asked for by name
+	if f.baseline != "" { // a baseline that was named must be usable
 		o.Policy.Unjudged = judge.RequireVerdict
 	}
 	var unshown error
 	o.Done = func(r *batch.Result) {
 		// A table that can't be written, as on a full disk, doesn't keep the other scenarios from
-		// being measured. Then, whatever the verdicts, nobody heard them: an error.
+		// being measured. Nobody has seen the verdicts then, so whatever they are, that is an
+		// error.
 		if suite == "" || f.json || r.Interrupted() {
 			unshown = errors.Join(unshown, f.show(r, c))
 		}
@@ -142,7 +143,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	return cli.VerdictError(worst, "")
 }
 
-// check refuses flags that contradict each other, rather than ignore one.
+// check returns an error for flags that contradict each other, so that none is silently ignored.
 func (f *runFlags) check(cmd *cobra.Command) error {
 	err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline")
 	if err != nil {
@@ -177,8 +178,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 // remoteFleet reports whether somebody else started the fleet.
 func (f *runFlags) remoteFleet() bool { return strings.Contains(f.fleet, "://") }
 
-// options returns what differs between the scenarios of a batch: each with the changes of the
-// command line.
+// options returns the options of each scenario of the batch, with the changes of the command line.
 func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Console) ([]runner.Options, error) {
 	list := make([]runner.Options, len(specs))
 	for i, s := range specs {
@@ -187,7 +187,7 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			return nil, err
 		}
 		if f.remoteFleet() && f.control == "" && s.Fleet.Addressing == "" {
-			s.Fleet.Addressing = address.Path // any client can use it, so a remote fleet has it by default
+			s.Fleet.Addressing = address.Path // any client can use this addressing, so it is a remote fleet's default
 		}
 		list[i] = runner.Options{
 			Spec: s, Command: c.CommandLine(), Target: target.Options{
@@ -201,8 +201,8 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 	return list, nil
 }
 
-// openBaseline reads the baseline. If there is none, it returns nil and a note that says so: the
-// run goes on.
+// openBaseline reads the baseline. If there is none, it returns nil and a note that says so; the
+// run needs none.
 func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 	path := cmp.Or(f.baseline, baseline.FileName)
 	base, err := baseline.Read(path)
@@ -214,7 +214,7 @@ func (f *runFlags) openBaseline() (*baseline.Page, string, error) {
 }
 
 // show prints a run, as tables or as a JSON object with the exit code. It says on standard error if
-// operations failed, which the exit code needn't tell.
+// operations failed, since a run whose operations failed may still exit 0.
 func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 	if failures := r.Document.Results[0].Failures(); failures != "" {
 		_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Line(failures)) // a note; the run directory has it all
@@ -227,7 +227,7 @@ func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 	return c.Write(outputs)
 }
 
-// showSuite prints the table of the scenarios of a suite that came to their end, if there are any.
+// showSuite prints a table of those scenarios of a suite that ran to their end, if there are any.
 func showSuite(name string, done []*batch.Result, c cli.Console) error {
 	var rows report.Suite
 	for _, r := range done {

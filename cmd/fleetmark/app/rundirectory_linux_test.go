@@ -17,9 +17,9 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// Scripts read a run directory's files. These runs write to all of them: one of two devices fails
-// in the first, the second and third bring what only an open load and a rollout have (the former may
-// be behind its schedule on a busy machine), and in the last nothing succeeds.
+// Scripts read a run directory's files, and these scenarios together write to all of them. In the
+// first, one of two devices fails. The second and third have what only an open load and a rollout
+// record; the second may be behind its schedule on a busy machine. In the last nothing succeeds.
 const (
 	everyFile = `name: every-file
 fleet:
@@ -77,8 +77,8 @@ func runFile(t *testing.T, dir, text string, code int, args ...string) string {
 	return filepath.Join(dir, only(t, dir, "of-"+name))
 }
 
-// TestRunDirectoryKeepsItsShape holds the files of a run directory to what scripts know of them: the
-// keys of run.json, a line of failures.jsonl to the letter, the lines of latency.hlog but for its
+// TestRunDirectoryKeepsItsShape checks what scripts rely on in a run directory: the keys of
+// run.json, a line of failures.jsonl to the letter, the lines of latency.hlog except for their
 // figures, and the names and labels of profiles.
 func TestRunDirectoryKeepsItsShape(t *testing.T) {
 	onceOnly(t)
@@ -94,7 +94,7 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 			require.NoError(t, err)
 			var object map[string]any
 			require.NoError(t, json.Unmarshal(text, &object))
-			delete(object, "spec") // which a test of the scenarios' encoding holds
+			delete(object, "spec") // which a test of package scenarios checks
 			jsonPaths(paths, "run", object)
 			require.Equal(t, "finished", object["status"])
 			switch object["scenario"] {
@@ -121,7 +121,7 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 		require.NoError(t, err)
 		got := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(string(text), "HOST:PORT")
 		var want strings.Builder
-		for repetition := 1; repetition <= 3; repetition++ { // the profiled one counts on
+		for repetition := 1; repetition <= 3; repetition++ { // the profiled repetition comes after the timed ones
 			fmt.Fprintf(&want, `{"repetition":%d,"device":1,"id":"device-00000001","address":"http://HOST:PORT/d/1","operation":"deliver","class":"ambiguous","status":500,"attempts":1,`+
 				`"error":"push device-00000001: ambiguous: status 500: device refused: \"the device fails, as its behavior says\"","fleet":{"pushes":1,"applied":0,"rejected":1,"injected":1,"broken":0,"verifies":1,"faults":{"status-500":1},"version":"1.0.0"}}`+"\n", repetition)
 		}

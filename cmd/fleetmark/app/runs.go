@@ -99,14 +99,14 @@ func showRuns(runs []rundir.Entry, folder string, filter rundir.Filter, asJSON b
 	if _, err := c.Out.Write(page.Bytes()); err != nil {
 		return err
 	}
-	if unreadable > 0 { // a note: the list may be piped on
+	if unreadable > 0 { // on standard error, since the list may be piped on
 		_, _ = fmt.Fprintf(c.Err, "fleetmark: %s: %d of %d directories can't be read as runs\n",
 			folder, unreadable, len(runs))
 	}
 	return nil
 }
 
-// parseSince returns the time that text names: how long before now, a day in UTC, or a time as in
+// parseSince returns the time that text names: a duration before now, a day in UTC, or a time as in
 // RFC 3339.
 func parseSince(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {

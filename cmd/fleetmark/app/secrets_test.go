@@ -13,16 +13,16 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// Secrets that the test plants. They are nobody's.
+// Made-up secrets that the test puts where real ones may be.
 const (
 	plantedToken    = "planted-token-0d1f7c"    // FLEETMARK_FLEET_TOKEN
 	plantedBearer   = "planted-bearer-93ab5e"   // Authorization
-	plantedTenant   = "planted-tenant-77e2d4"   // a field whose name says nothing
+	plantedTenant   = "planted-tenant-77e2d4"   // a header whose name doesn't suggest a secret
 	plantedPassword = "planted-password-b6c013" // in an address
 )
 
-// TestNoSecretIsWrittenAnywhere runs the command as users do, with secrets in all places
-// where they may be, and looks for them in all that it writes and says.
+// TestNoSecretIsWrittenAnywhere runs the command as users do, with secrets in all places where they
+// may be, and checks that nothing it writes or prints contains one.
 func TestNoSecretIsWrittenAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	said := filepath.Join(dir, "said") // standard output and error of every command
@@ -102,7 +102,7 @@ repetitions: 2
 	run(cli.ExitPass, "scenarios", "show", "secret.yaml")
 	run(cli.ExitPass, "scenarios", "validate", "secret.yaml")
 
-	// What is refused isn't quoted.
+	// A value that is refused isn't quoted in the message.
 	withPassword := "http://user:" + plantedPassword + "@127.0.0.1:1"
 	run(cli.ExitUsage, "run", "secret.yaml", "--fleet", withPassword)
 	run(cli.ExitUsage, "run", "secret.yaml", "--fleet", address, "--fleet-control", withPassword)
@@ -114,7 +114,7 @@ repetitions: 2
 	env = env[:2]
 	env = append(env, tokenEnv+"="+plantedToken) // a wrong one
 	run(cli.ExitUsage, "run", "secret.yaml", "--fleet", address, "--fleet-control", control)
-	// Nothing to hold it against: what its times come to isn't asked.
+	// Without a baseline, the run's times can't change its exit code.
 	require.NoError(t, os.Rename(filepath.Join(dir, "BASELINE_METRICS.md"), filepath.Join(dir, "page.md")))
 	run(cli.ExitPass, "run", "secret.yaml", "--no-progress", "--out", "asked-by-nobody")
 
@@ -122,7 +122,7 @@ repetitions: 2
 		require.NoError(t, os.Remove(filepath.Join(dir, name)))
 	}
 	files := requireNoSecret(t, dir, []string{plantedToken, plantedBearer, plantedTenant, plantedPassword, token})
-	require.Greater(t, files, 60, "the runs, their profiles and what was said")
+	require.Greater(t, files, 60, "the runs, their profiles and the output")
 }
 
 // startFleet starts a fleet of its own for path addressing, until the test ends.

@@ -20,11 +20,11 @@ import (
 // base64Text finds what may be base64, in either alphabet, as in HdrHistogram's log.
 var base64Text = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}`)
 
-// maxDepth is how many encodings within one another are looked into.
+// maxDepth is how many nested encodings are unpacked.
 const maxDepth = 4
 
-// tells reports whether data holds one of the secrets: as it is, in hexadecimal, as in a
-// URL, or within gzip, zlib or base64, and those within one another.
+// tells reports whether data contains one of the secrets: plain, in hexadecimal, escaped as in a
+// URL, or in gzip, zlib or base64, also nested.
 func tells(data []byte, secrets []string, depth int) bool {
 	lower := bytes.ToLower(data)
 	for _, secret := range secrets {
@@ -43,7 +43,7 @@ func tells(data []byte, secrets []string, depth int) bool {
 	}
 	for _, text := range base64Text.FindAll(data, -1) {
 		text = bytes.TrimRight(text, "=")
-		// Where it begins in what encloses it isn't known, so all four places are tried.
+		// The text may begin within a group of four characters, so all four offsets are tried.
 		for skip := range 4 {
 			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 				part := text[min(skip, len(text)):]
@@ -68,8 +68,8 @@ func tells(data []byte, secrets []string, depth int) bool {
 	return false
 }
 
-// unpack returns what gzip or zlib packed, as far as it can be read. It returns nil if data is
-// neither.
+// unpack returns what gzip or zlib data unpacks to, as far as it can be read. It returns nil if
+// data is neither.
 func unpack(data []byte) []byte {
 	var r io.Reader
 	var err error
@@ -85,12 +85,12 @@ func unpack(data []byte) []byte {
 		return nil
 	}
 	var out bytes.Buffer
-	_, _ = io.Copy(&out, r) // what comes before the damage is looked at all the same
+	_, _ = io.Copy(&out, r) // the part before the damage is searched all the same
 	return out.Bytes()
 }
 
-// inner unpacks what begins as packed data, or does so behind a head of 8 bytes, as a
-// compressed histogram.
+// inner unpacks data that is packed from its beginning or after a header of 8 bytes, as a
+// compressed histogram is.
 func inner(data []byte) []byte {
 	if unpacked := unpack(data); unpacked != nil {
 		return unpacked
@@ -101,7 +101,7 @@ func inner(data []byte) []byte {
 	return nil
 }
 
-// TestTellsFindsSecrets: a scan that finds nothing would prove nothing.
+// TestTellsFindsSecrets checks the scan itself: one that finds nothing would prove nothing.
 func TestTellsFindsSecrets(t *testing.T) {
 	const secret = "s3cr3t value/of+42"
 	zipped := func(data []byte) []byte {
@@ -140,7 +140,8 @@ func TestTellsFindsSecrets(t *testing.T) {
 	require.False(t, tells([]byte("nothing of it, "+secret[:10]), []string{secret}, 0))
 }
 
-// requireNoSecret looks into every file below dir.
+// requireNoSecret searches every file below dir for the secrets, and returns how many files there
+// are.
 func requireNoSecret(t *testing.T, dir string, secrets []string) (files int) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

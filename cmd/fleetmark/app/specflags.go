@@ -27,9 +27,9 @@ func flagKind(f scenarios.Field) valueKind {
 	return valueKind{name: f.Flag, complete: cobra.NoFileCompletions} // size, rate, duration
 }
 
-// specWithFlags returns the scenario with the changes of the command line: those of flags, then
-// those of --set. The scenario isn't validated; a mistake that is found in it is to be rephrased
-// with the flags, so that it names the one that the user typed last.
+// specWithFlags returns the scenario with the changes of the command line: those of the flags, then
+// those of --set. It doesn't validate the scenario. The caller passes validation errors to
+// [flagFields.rephrase], so that each names the flag that the user typed last.
 func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, flagFields, error) {
 	for _, set := range sets {
 		if model, ok := strings.CutPrefix(set, "load.model="); ok {
@@ -58,15 +58,15 @@ func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenari
 		return s, nil, err
 	}
 	if s.Load.IsOpen() && !wasOpen && typed["load.workers"] == "" {
-		s.Load.Workers = 0 // as many as it takes: the scenario's number was for a load that waits for answers
+		s.Load.Workers = 0 // the scenario's number was for a closed load; 0 lets the runner start as many as it needs
 	}
 	return s, typed, nil
 }
 
-// flagFields maps a field to the flag that set it, as a message names it.
+// flagFields maps a field to the flag that set it, in the words that a message uses.
 type flagFields map[string]string
 
-// set notes that --set set the field, and all fields below it.
+// set records that --set set the field and all fields below it.
 func (t flagFields) set(field string) {
 	for f := range t {
 		if strings.HasPrefix(f, field+".") || strings.HasPrefix(f, field+"[") {
@@ -76,8 +76,8 @@ func (t flagFields) set(field string) {
 	t[field] = "--set " + field + ":"
 }
 
-// rephrase returns the mistakes in err so that each names the flag that set its field. A mistake
-// about another field stays as it is.
+// rephrase returns err with each mistake naming the flag that set its field. A mistake about
+// another field is unchanged.
 func (t flagFields) rephrase(err error) error {
 	var all []error
 	for _, e := range scenarios.SplitErrors(err) {
@@ -91,7 +91,7 @@ func (t flagFields) rephrase(err error) error {
 	return errors.Join(all...)
 }
 
-// nameSet returns the mistakes in err so that those in an assignment name --set, which it stood in.
+// nameSet returns err with each mistake in a --set assignment naming --set.
 func nameSet(err error) error {
 	var all []error
 	for _, e := range scenarios.SplitErrors(err) {
@@ -121,8 +121,8 @@ func (t flagFields) flagFor(field string) string {
 	return ""
 }
 
-// withFlags returns the text of an error. If it is about an option of a run or a field of its
-// scenario, it names the flags that the command has for them.
+// withFlags returns the text of an error. If the error is about an option of a run or a field of
+// its scenario, the text names the command's flag for it.
 func withFlags(cmd *cobra.Command, err error) string {
 	text := err.Error()
 	option, ok := errors.AsType[*scenarios.OptionError](err)

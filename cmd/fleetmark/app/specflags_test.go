@@ -51,7 +51,7 @@ func TestTextFlagsAreTakenAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestMistakesAreToldInTheUsersWords: a mistake names the flag that set its field last.
+// TestMistakesAreToldInTheUsersWords checks that a mistake names the flag that set its field last.
 func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -78,8 +78,8 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 	}
 }
 
-// TestAnotherModelOnTheCommandLine: another model drops the fields of the scenario's own model, as
-// in a variant, but nothing that was typed.
+// TestAnotherModelOnTheCommandLine checks that --model drops the fields of the scenario's own
+// model, as a variant does, but nothing that was typed.
 func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.yaml")
 	require.NoError(t, os.WriteFile(path,
@@ -95,7 +95,8 @@ func TestAnotherModelOnTheCommandLine(t *testing.T) {
 	require.EqualError(t, err, "--set load.rate: 2/s: the closed model has no use for it; it is for constant, poisson, ramp, spike, breakpoint and rollout")
 }
 
-// TestOptionsAreNamedByTheirFlags: of a command that has them. Another names the option.
+// TestOptionsAreNamedByTheirFlags checks that a command which has a flag for an option names the
+// flag, and that any other names the option.
 func TestOptionsAreNamedByTheirFlags(t *testing.T) {
 	for option, flag := range map[string]string{
 		"Target.Address": "--fleet", "Target.Control": "--fleet-control", "Target.DeviceFile": "--devices-from",

@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
 )
 
-// openTerminal returns the two ends of a terminal. What the terminal shows can be read from screen.
+// openTerminal returns the two ends of a pseudo-terminal. What it shows can be read from screen.
 func openTerminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -32,7 +32,7 @@ func openTerminal(t *testing.T) (screen, tty *os.File) {
 	return screen, tty
 }
 
-// TestTableIsAsWideAsTheTerminal: the terminal's width counts, and before it what COLUMNS says.
+// TestTableIsAsWideAsTheTerminal checks that a table fits the terminal, or COLUMNS if that is set.
 func TestTableIsAsWideAsTheTerminal(t *testing.T) {
 	// The widest cells and heads are began 5, scenario 8, revision 8, unreadable 10, verdict 7,
 	// reps 4, size 4 and the run 51; with seven gaps of 2 that is 111. Without reps, size and began
@@ -96,9 +96,9 @@ func TestTerminal(t *testing.T) {
 			cmd.Env = append(os.Environ(), c.env...)
 			cmd.Stdout, cmd.Stderr = tty, tty
 			require.NoError(t, cmd.Start())
-			require.NoError(t, tty.Close()) // so that the screen ends with the command
+			require.NoError(t, tty.Close()) // so that reading the screen ends when the command does
 			shown, err := io.ReadAll(screen)
-			if !errors.Is(err, syscall.EIO) { // Linux's word for that end
+			if !errors.Is(err, syscall.EIO) { // which Linux returns at the end of a terminal's output
 				require.NoError(t, err)
 			}
 			require.Error(t, cmd.Wait())
@@ -127,7 +127,7 @@ func TestLineOfTerminal(t *testing.T) {
 			line.Close()
 			require.NoError(t, tty.Close())
 			shown, err := io.ReadAll(screen)
-			require.ErrorIs(t, err, syscall.EIO) // Linux's word for the end
+			require.ErrorIs(t, err, syscall.EIO) // which Linux returns at the end of a terminal's output
 			require.Equal(t, want, string(shown))
 		})
 	}

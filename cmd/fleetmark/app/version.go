@@ -19,7 +19,7 @@ import (
 // versionJSON is the object that `version --json` prints, a contract with scripts.
 type versionJSON struct {
 	Module  string `json:"module"`
-	Version string `json:"version"` // of the module; "(devel)" if the build knew none
+	Version string `json:"version"` // of the module; "(devel)" if the build has none
 	Commit  string `json:"commit"`  // empty if it isn't known
 	Dirty   *bool  `json:"dirty"`   // the source was changed since the commit; null if the commit isn't known
 	Go      string `json:"go"`
@@ -68,7 +68,7 @@ func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	switch commit {
 	case project.UnknownRevision:
 		return v
-	case strings.TrimSuffix(v.Version, "+dirty"): // the module was installed by version: no commit was recorded
+	case strings.TrimSuffix(v.Version, "+dirty"): // installed by version, so no commit was recorded
 		rev, err := module.PseudoVersionRev(commit)
 		if err != nil { // a tag
 			return v

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// TestCodeOf: only an ExitError says that something was judged, wherever it stands among joined
-// errors. Every other error kept the command from judging.
+// TestCodeOf checks that only an ExitError, wherever it is among joined errors, means that
+// something was judged. Every other error kept the command from judging.
 func TestCodeOf(t *testing.T) {
 	other := errors.New("other")
 	for _, c := range []struct {
@@ -54,7 +54,7 @@ func TestEndError(t *testing.T) {
 		text        string
 	}{
 		{result(results.StatusFinished, nil), "", 0, ""},
-		{result(results.StatusFinished, nil, "contradicted"), "", 0, ""}, // its verdict says so
+		{result(results.StatusFinished, nil, "contradicted"), "", 0, ""}, // the verdict reports that
 		{result(results.StatusFailed, broken), "", 2, "broken"},
 		{result(results.StatusFailed, broken), "nothing is judged", 2, "runs/x: broken"},
 		{result(results.StatusFailed, broken, "broken"), "", 4, "\nbroken"},

@@ -35,18 +35,18 @@ type gate struct {
 	pageGiven bool   // --baseline was given
 	selfTest  bool
 
-	runs     []string // finished runs; empty: the scenarios are run now
+	runs     []string // finished runs; empty: the gate runs the scenarios
 	portable bool
 	sets     []string
 	out      string
 
 	noExplain    bool          // the cause of a regression isn't looked for
 	benchTimeout time.Duration // of one benchmark in one process
-	budget       time.Duration // of a comparison by turns
+	budget       time.Duration // how long one comparison by turns measures at most
 	budgetGiven  bool
 	layouts      time.Duration // how long further layouts of the code are measured at most; 0: none are
-	seed         uint64        // of the order of turns
-	tries        int           // of a self-test
+	seed         uint64        // decides in which order the two sides take turns
+	tries        int           // comparisons of each kind in a self-test
 
 	html, markdown, junit string // files, or cli.Stdout
 	github                bool
@@ -55,11 +55,11 @@ type gate struct {
 	quiet                 bool
 }
 
-// An outcome is what a way to judge came to.
+// An outcome is what a way to judge returns.
 type outcome struct {
 	document    *report.Document
 	verdict     results.Verdict
-	interrupted bool // while the cause of a regression was looked for
+	interrupted bool // the command was interrupted while it looked for the cause of a regression
 }
 
 // New returns the command gate.
@@ -241,7 +241,7 @@ func (g *gate) check(cmd *cobra.Command) error {
 	return cli.CheckOutputs(cmd, taken, "html", "markdown", "junit")
 }
 
-// run judges in one of the ways, and shows what came of it. Its error carries the exit code.
+// run judges in one of the ways and shows the outcome. Its error carries the exit code.
 func (g *gate) run(
 	ctx context.Context, way func(context.Context, []string) (*outcome, error), mode report.Mode, title string,
 	args []string,
@@ -268,8 +268,8 @@ func (g *gate) run(
 	return err
 }
 
-// show writes the reports that were asked for, and prints the document. A verdict that can't be
-// written to where it was asked for isn't printed.
+// show writes the reports that were asked for, and then prints the document. If a report can't be
+// written, it prints nothing: nobody should rely on a verdict of which a report is missing.
 func (g *gate) show(d *report.Document) error {
 	printed, err := cli.Render(d, cli.PrintedForm(g.Out, g.json, g.all))
 	if err != nil {

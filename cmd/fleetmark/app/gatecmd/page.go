@@ -25,13 +25,13 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// A judgedRun is a run as its directory has it, and the judgement of it.
+// A judgedRun is a run as loaded from its directory, with its judgment.
 type judgedRun struct {
 	*rundir.Loaded
 	judgement *judge.Judgement
 }
 
-// againstPage judges finished runs, or runs of now, by the baseline page.
+// againstPage compares finished runs, or scenarios that it runs, with the baseline page.
 func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error) {
 	base, err := baseline.Read(g.baseline)
 	if err != nil {
@@ -70,8 +70,8 @@ func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error
 	return &outcome{document: report.FromGate(found, base, sides, facts), verdict: found.Verdict}, nil
 }
 
-// load reads and judges the runs that --run names. One of a scenario that wasn't asked for is a
-// mistake of the command line.
+// load reads and judges the runs that --run names. It returns a usage error for a run of a scenario
+// that wasn't asked for.
 func (g *gate) load(
 	_ context.Context, names []string, base *baseline.Page, policy judge.Policy,
 ) (wanted []string, runs []judgedRun, err error) {
@@ -96,7 +96,7 @@ func (g *gate) load(
 	return wanted, runs, nil
 }
 
-// loadIntact loads a run of whose files nothing is missing.
+// loadIntact loads a run. It returns an error if a file of the run is missing or incomplete.
 func loadIntact(dir string) (*rundir.Loaded, error) {
 	run, err := rundir.Load(dir)
 	if err != nil {
@@ -135,7 +135,7 @@ func (g *gate) measure(
 		return nil, nil, err
 	}
 	for _, r := range done {
-		run, err := loadIntact(r.Directory) // what others will find
+		run, err := loadIntact(r.Directory) // from the files, as other commands read it
 		if err != nil {
 			return nil, nil, err
 		}
@@ -184,12 +184,12 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 	return specs, nil
 }
 
-// pageSamples is how often each benchmark is measured that is judged by a page: enough for a test
-// against the page's ten.
+// pageSamples is how often each benchmark that a page judges is measured: enough for a test against
+// the page's ten samples.
 const pageSamples = 6
 
-// benchmarksAgainstPage runs Go benchmarks with the flags that the baseline page has of them, and
-// judges their allocations by the page.
+// benchmarksAgainstPage runs Go benchmarks with the flags that the page's benchmarks were measured
+// with, and judges their allocations by the page.
 func (g *gate) benchmarksAgainstPage(ctx context.Context, packages []string) (*outcome, error) {
 	base, err := baseline.ReadBenchmarkFile(g.baseline)
 	if errors.Is(err, fs.ErrNotExist) && !g.pageGiven {
@@ -240,8 +240,9 @@ func benchTitle(packages []string) string {
 	return "Go benchmarks of " + strings.Join(packages, " ")
 }
 
-// benchPackages returns the packages whose benchmarks are judged, and the directory that their names
-// are relative to. Packages come from the command line, else from fleetmark.yaml, else it is ".".
+// benchPackages returns the packages whose benchmarks are judged, and the directory that their
+// names are relative to. The packages are those of the command line, or else of fleetmark.yaml, or
+// else ".".
 func benchPackages(here project.Project, named []string) (packages []string, dir string) {
 	if len(named) > 0 {
 		return named, ""
@@ -270,8 +271,8 @@ func (g *gate) matching(base *results.BenchmarkFile) (keep func(results.Benchmar
 	return func(s results.BenchmarkSample) bool { return matched[s.Name] }, nil
 }
 
-// benchTimeFlag finds -benchtime in the command that the page was measured with. Bytes an operation
-// depend on how many operations share what is allocated once.
+// benchTimeFlag matches -benchtime in the command that the page was measured with. Bytes per
+// operation depend on it, because a one-time allocation is divided among the operations.
 var benchTimeFlag = regexp.MustCompile(` -benchtime[ =]'?([0-9a-zµ.]+)'?`)
 
 // pageBenchTime returns the -benchtime of the page's benchmarks, or "" if the page has none.

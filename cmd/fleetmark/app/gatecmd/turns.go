@@ -127,8 +127,8 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 	return g.turnsOutcome(ctx, report.ModeBench, in, how, found.BaseTree, found.NowTree), nil
 }
 
-// turnsOutcome completes what a document says of two trees that were measured by turns. If ctx has
-// ended, a cause was being looked for: the verdict is known, and shown.
+// turnsOutcome completes the document about two trees that were measured by turns. If ctx has
+// ended, the command was interrupted while it looked for a cause: the verdict is known, and shown.
 func (g *gate) turnsOutcome(
 	ctx context.Context, mode report.Mode, in report.Input, how report.ABTest, base, now *checkout.Tree,
 ) *outcome {
@@ -175,7 +175,7 @@ func parseProcs(list string) ([]int, error) {
 	return procs, nil
 }
 
-// judgeItself runs the gate on sides that are the same and on sides of which one is made worse, and
+// judgeItself runs the gate on two sides that are equal and on two of which one is made worse, and
 // shows how often it was right.
 func (g *gate) judgeItself(ctx context.Context, names []string) error {
 	tried, err := g.trySelf(ctx, names)
@@ -217,10 +217,10 @@ func (g *gate) trySelf(ctx context.Context, names []string) ([]abtest.CaseResult
 
 // selfTestJSON is what `gate --self-test --json` prints.
 type selfTestJSON struct {
-	Cases       []caseJSON `json:"cases"` // none if the test could not begin
+	Cases       []caseJSON `json:"cases"` // empty if the test could not begin
 	FalseAlarms float64    `json:"stated_false_alarms"`
 	ExitCode    int        `json:"exit_code"`
-	Reason      string     `json:"reason,omitempty"` // of an exit code that isn't 0
+	Reason      string     `json:"reason,omitempty"` // why the exit code isn't 0
 }
 
 // caseJSON is a row of what `gate --self-test --json` prints.
@@ -229,7 +229,7 @@ type caseJSON struct {
 	Worse     bool                    `json:"worse"`
 	Runs      int                     `json:"runs"`
 	Verdicts  map[results.Verdict]int `json:"verdicts"`
-	Regressed float64                 `json:"regressed"` // share of the runs
+	Regressed float64                 `json:"regressed"` // share of the runs, 0 to 1
 	Low       float64                 `json:"low"`       // of its 95% interval
 	High      float64                 `json:"high"`
 	Seconds   []float64               `json:"seconds"`
@@ -282,7 +282,8 @@ func (g *gate) showCases(tried []abtest.CaseResult) error {
 	return cli.TableStyle(g.Out).Write(g.Out, t)
 }
 
-// upperMedian returns the median of values; of an even number, the larger of the two in the middle.
+// upperMedian returns the median of values. For an even number of values, it returns the larger of
+// the two in the middle.
 func upperMedian(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }

@@ -23,7 +23,8 @@ func TestParseProcs(t *testing.T) {
 	}
 }
 
-// TestBenchPackages: the command line wins over fleetmark.yaml, whose packages are relative to the root.
+// TestBenchPackages checks that packages on the command line take precedence over those of
+// fleetmark.yaml, which are relative to the root.
 func TestBenchPackages(t *testing.T) {
 	configured := project.Project{Root: "/tree", Config: project.Config{Benchmarks: []project.Benchmarks{
 		{Packages: []string{"./a", "./b"}}, {Packages: []string{"./c"}},

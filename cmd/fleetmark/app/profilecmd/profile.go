@@ -31,10 +31,10 @@ func New(c cli.Console) *cobra.Command {
 		advising(newFlame(c), viewAdvice()), advising(newWeb(c), viewAdvice()), newCapture(c), newTake(c), newOverhead(c))
 }
 
-// anyKindAdvice says how a file is read whatever its kind.
+// anyKindAdvice says how to read a file of any kind.
 const anyKindAdvice = "name one of that kind, or leave --kind out"
 
-// viewAdvice says what to do about a file that can't be shown, in terms of flags.
+// viewAdvice returns what to do about files that can't be shown, in terms of flags.
 func viewAdvice() map[profiles.FileProblem]string {
 	return map[profiles.FileProblem]string{
 		profiles.NotOfKind:       anyKindAdvice,
@@ -44,7 +44,7 @@ func viewAdvice() map[profiles.FileProblem]string {
 	}
 }
 
-// explainAdvice says what to do about a file that can't be explained.
+// explainAdvice returns what to do about files that can't be explained.
 func explainAdvice() map[profiles.FileProblem]string {
 	return map[profiles.FileProblem]string{
 		profiles.NotOfKind: anyKindAdvice,
@@ -54,7 +54,7 @@ func explainAdvice() map[profiles.FileProblem]string {
 	}
 }
 
-// advising makes cmd end the errors of packages with advice that names flags.
+// advising makes cmd append advice that names flags to the errors of packages, which know no flags.
 func advising(cmd *cobra.Command, advice map[profiles.FileProblem]string) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -250,7 +250,7 @@ var (
 )
 
 // writeTop writes the text that write prints, which ends in pprof's table of functions. If the
-// table is wider than width, writeTop narrows it.
+// table is wider than width, writeTop narrows the table.
 func writeTop(w io.Writer, width int, write func(io.Writer) error) error {
 	if width <= 0 {
 		return write(w)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProfileTableFitsTheTerminal: of pprof's own text, sums and shares go first, and then the
-// middle of names. The lines above the table stay.
+// TestProfileTableFitsTheTerminal checks that pprof's text first loses sums and shares, and then
+// the middles of names. The lines above the table stay.
 func TestProfileTableFitsTheTerminal(t *testing.T) {
 	const text = `Type: cpu
 Showing nodes accounting for -0.30s, 1.2% of 24.10s total

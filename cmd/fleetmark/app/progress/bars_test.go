@@ -12,8 +12,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 )
 
-// requireCloses closes b. It fails the test if Close doesn't return, which the bubble's clock shows
-// at once.
+// requireCloses closes b. It fails the test if Close doesn't return, which the fake clock of the
+// synctest bubble shows at once.
 func requireCloses(t *testing.T, b *progressBars) {
 	t.Helper()
 	closed := make(chan struct{})
@@ -63,7 +63,7 @@ func TestBars(t *testing.T) {
 		}
 		repetition(b, runner.Profiled, 1, 1, 39)
 	}
-	const full = "===]" // no tip: it is at its end
+	const full = "===]" // a bar at its end has no tip
 	for name, c := range map[string]struct {
 		run  func(*progressBars)
 		want [][]string // what is on each line
@@ -92,7 +92,7 @@ func TestBars(t *testing.T) {
 		"only time tells": {func(b *progressBars) {
 			s := runner.Repetition{Scenario: "small", Phase: runner.Timed, Number: 1, Total: 1, Duration: time.Second}
 			b.Begin(s)
-			b.Progress(s, runner.Progress{Done: 7, Elapsed: 2 * time.Second}) // over its time, and not at its end
+			b.Progress(s, runner.Progress{Done: 7, Elapsed: 2 * time.Second}) // over its time, but not ended
 			time.Sleep(redrawInterval)
 			b.End(s, runner.Progress{Done: 7, Elapsed: 2 * time.Second})
 		}, [][]string{{"small timed", full}}},
@@ -109,7 +109,7 @@ func TestBars(t *testing.T) {
 	}
 }
 
-// A closed screen doesn't keep the run from ending.
+// TestBars_closedScreen checks that a closed screen doesn't keep the run from ending.
 func TestBars_closedScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBars(closedWriter{}, mpb.WithAutoRefresh())

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// etaOf returns an eta that was given the states of one repetition.
+// etaOf returns an eta for one repetition that was given these states.
 func etaOf(s runner.Repetition, states ...runner.Progress) *eta {
 	var e eta
 	s.Scenario, s.Phase, s.Number, s.Total = "small", runner.Timed, max(s.Number, 1), max(s.Total, 1)
@@ -19,7 +19,7 @@ func etaOf(s runner.Repetition, states ...runner.Progress) *eta {
 	return &e
 }
 
-// every returns a state per second, each with done more operations.
+// every returns one state per second, each with done more operations than the last.
 func every(seconds int, done int64) (states []runner.Progress) {
 	for s := range seconds {
 		states = append(states, runner.Progress{Done: int64(s+1) * done, Elapsed: time.Duration(s+1) * time.Second})
@@ -87,7 +87,8 @@ func TestETA(t *testing.T) {
 	}
 }
 
-// The repetitions that are over say how long the others will take, with what is done between them.
+// TestETA_ofRepetitions checks that the repetitions that are over, together with the time between
+// them, determine how long the others will take.
 func TestETA_ofRepetitions(t *testing.T) {
 	const s = time.Second
 	var e eta
@@ -99,34 +100,34 @@ func TestETA_ofRepetitions(t *testing.T) {
 	require.Equal(t, "0 of 100", e.text())
 	e.end(runner.Progress{Done: 100, Elapsed: s / 2})
 	require.Equal(t, "100 of 100 operations in 0.5s  200/s  2s left", e.endText(),
-		"three of half a second, as far as is known")
+		"three more; half a second each is all that is known")
 
 	at = at.Add(2 * s) // half a second's load, and 1.5 s of other things
 	e.begin(rep(runner.Timed, 2, 4), at)
-	require.Equal(t, "0 of 100  6s left", e.text(), "three that take 2 s each")
+	require.Equal(t, "0 of 100  6s left", e.text(), "three repetitions of 2 s")
 	e.progress(runner.Progress{Done: 50, Elapsed: 400 * time.Millisecond})
-	require.Equal(t, "50 of 100  6s left", e.text(), "5.6")
+	require.Equal(t, "50 of 100  6s left", e.text(), "5.6 s, rounded up")
 	e.end(runner.Progress{Done: 100, Elapsed: s})
 	require.Equal(t, "100 of 100 operations in 1.0s  100/s  4s left", e.endText())
 
 	at = at.Add(4 * s)
 	e.begin(rep(runner.Timed, 3, 4), at)
-	require.Equal(t, "0 of 100  6s left", e.text(), "two that take 3 s each, the mean of 2 and 4")
+	require.Equal(t, "0 of 100  6s left", e.text(), "two repetitions of 3 s, the mean of 2 and 4")
 	e.begin(rep(runner.Timed, 4, 4), at.Add(3*s))
 	e.end(runner.Progress{Done: 99, Failed: 1, Elapsed: s})
-	require.Equal(t, "99 of 100 operations in 1.0s  99/s  1 failed", e.endText(), "nothing is left")
+	require.Equal(t, "99 of 100 operations in 1.0s  99/s  1 failed", e.endText(), "no repetition is left")
 
 	e.begin(rep(runner.Timed, 3, 4), at.Add(6*s))
 	e.end(runner.Progress{Done: 40, Elapsed: s})
-	require.Equal(t, "40 of 100 operations in 1.0s  40/s", e.endText(), "it was interrupted: none will come")
+	require.Equal(t, "40 of 100 operations in 1.0s  40/s", e.endText(), "no repetition follows an interrupted one")
 
 	e.begin(rep(runner.Profiled, 1, 2), at.Add(10*s))
-	require.Equal(t, "0 of 100", e.text(), "another phase takes its own time")
+	require.Equal(t, "0 of 100", e.text(), "the times of one phase say nothing about another")
 }
 
 func TestETA_keepsABoundedNumberOfStates(t *testing.T) {
 	e := etaOf(runner.Repetition{Planned: 1 << 30})
-	for n := range int64(10_000) { // more often than an observer is told
+	for n := range int64(10_000) { // more often than an observer is called
 		e.progress(runner.Progress{Done: n, Elapsed: time.Second + time.Duration(n)*time.Millisecond})
 	}
 	done, _, ok := e.rates()
@@ -134,7 +135,7 @@ func TestETA_keepsABoundedNumberOfStates(t *testing.T) {
 	require.InDelta(t, 1000, done, 1e-6)
 }
 
-// An eta is in the process whose allocations are counted.
+// TestETA_allocatesNothing matters because an eta is in the process whose allocations are counted.
 func TestETA_allocatesNothing(t *testing.T) {
 	e := etaOf(runner.Repetition{Planned: 1000})
 	v := runner.Progress{}

@@ -38,7 +38,8 @@ func TestFleetText(t *testing.T) {
 	require.Contains(t, fleetText(before, now, nil), " | CPU 23% | the bottleneck: it is slow; it is full")
 }
 
-// A log gets a line every five seconds, if something happened since the last.
+// TestLogLines checks that a log gets a line every five seconds, if something happened since the
+// last line.
 func TestLogLines(t *testing.T) {
 	var log bytes.Buffer
 	view := newStatusView(&log, false, statusLogInterval)
@@ -55,7 +56,7 @@ func TestLogLines(t *testing.T) {
 	require.Empty(t, log.String())
 }
 
-// On a terminal there is one line, with the text that was shown last.
+// TestStatusLine checks that a terminal has one line, with the text that was shown last.
 func TestStatusLine(t *testing.T) {
 	var screen bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestStatusLine(t *testing.T) {
 	}
 }
 
-// WatchFleet ends with its context, and has shown what happened meanwhile.
+// TestWatchFleet checks that WatchFleet returns when its context ends, and has shown what happened
+// before.
 func TestWatchFleet(t *testing.T) {
 	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 3, Addressing: address.Path})
 	require.NoError(t, err)

@@ -6,8 +6,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/docpage"
 )
 
-// TestProgressPage writes the table of docs/reference/run-directory.md that describes the objects of
-// --progress json.
+// TestProgressPage keeps the table in docs/reference/run-directory.md that describes the objects of
+// --progress json up to date.
 func TestProgressPage(t *testing.T) {
 	source := docpage.ReadSource(t, ".")
 	source.Foreign = map[string]string{"runner.Phase": "string"}

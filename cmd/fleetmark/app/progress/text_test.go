@@ -17,7 +17,8 @@ func TestTimeText(t *testing.T) {
 	}
 }
 
-// A run under way shows its rate, times and failures, as far as they are known.
+// TestETA_text checks that a running repetition shows its rate, times and failures, as far as they
+// are known.
 func TestETA_text(t *testing.T) {
 	e := &eta{}
 	e.begin(runner.Repetition{Scenario: "x", Phase: runner.Timed, Number: 1, Total: 1, Duration: 10 * time.Second},
