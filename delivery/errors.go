@@ -198,7 +198,7 @@ func classOfContext(ctx context.Context) Class {
 }
 
 // classOfStatus classes an answer's status, for an answer that is not a success
-// (RFC 9110 §15; the table is in docs/delivery.md). later says that the device
+// (RFC 9110 §15; the table is in docs/reference/delivery.md). later says that the device
 // named a time to come back at, which makes a 413 a matter of time (§15.5.14).
 func classOfStatus(status int, later bool) Class {
 	switch {

@@ -25,8 +25,8 @@ import (
 )
 
 // TestOddAnswers: what is taken of answers that keep to HTTP/1.1 but loosely, and what not, is
-// the same over both transports; the table in docs/delivery.md says it in words. Every device
-// keeps the connection open: what is refused is refused at once, without the answer timeout.
+// the same over both transports; the table in docs/reference/delivery.md says it in words. Every
+// device keeps the connection open: what is refused is refused at once, without the answer timeout.
 func TestOddAnswers(t *testing.T) {
 	const (
 		ok   = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -46,6 +46,11 @@ func TestSource(t *testing.T) {
 		"| `names` | list of strings | what it is called |\n"+
 		"| `of` | object |  |\n"+
 		"| `Parts` | list of objects |  |\n", s.FieldTable(t, "T"))
+	require.Equal(t, "| field | type | what it is |\n|---|---|---|\n"+
+		"| `Better` | `bool` | whether Count is \\| more than in Other.Count. |\n"+
+		"| `Count`, `Size` | `int` |  |\n"+
+		"| `Names` | `[]Name` | what it is called |\n"+
+		"| `Parts` | `*[]Other` |  |\n", s.StructTable(t, "T"))
 	require.Equal(t, []Constant{
 		{"first", "before `second`", "Some codes."}, {"second", "", "Some codes."}, {"third", "none", "Another group."},
 	}, s.Constants(t, "Name"))

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -145,6 +146,32 @@ func (s *Source) FieldTable(t testing.TB, name string) string {
 	return Table([]string{"field", "type", "what it is"}, rows)
 }
 
+// StructTable returns a table of the exported fields of a struct as Go has them.
+func (s *Source) StructTable(t testing.TB, name string) string {
+	t.Helper()
+	require.True(t, s.isStruct(name), "%s is no struct", name)
+	var rows [][]string
+	for _, f := range s.types[name].Type.(*ast.StructType).Fields.List {
+		doc := f.Doc.Text()
+		if doc == "" {
+			doc = f.Comment.Text()
+		}
+		var cell []string
+		for _, n := range f.Names {
+			if n.IsExported() {
+				cell = append(cell, "`"+n.Name+"`")
+			}
+		}
+		if len(cell) > 0 {
+			rows = append(rows, []string{strings.Join(cell, ", "), "`" + types.ExprString(f.Type) + "`", doc})
+		}
+	}
+	for _, row := range rows {
+		row[2] = withoutSubject(inline(row[2]), strings.Trim(row[0], "`")+" ")
+	}
+	return Table([]string{"field", "type", "what it is"}, rows)
+}
+
 // jsonType returns what a type is in JSON.
 func (s *Source) jsonType(of ast.Expr) string {
 	switch of := of.(type) {
@@ -232,13 +259,18 @@ var (
 // markdownOf returns a comment as Markdown on one line that is safe in a table. It replaces names
 // of Go by those in names, and "nil" by "absent".
 func markdownOf(comment string, names map[string]string) string {
-	text := strings.Join(strings.Fields(comment), " ")
-	text = null.ReplaceAllString(link.ReplaceAllString(text, "$1"), "absent")
+	text := null.ReplaceAllString(link.ReplaceAllString(comment, "$1"), "absent")
 	text = word.ReplaceAllStringFunc(text, func(w string) string {
 		if name, ok := names[w]; ok {
 			return "`" + name + "`"
 		}
 		return w
 	})
+	return inline(text)
+}
+
+// inline returns a comment on one line that is safe in a table, and links in it as their text.
+func inline(comment string) string {
+	text := link.ReplaceAllString(strings.Join(strings.Fields(comment), " "), "$1")
 	return strings.NewReplacer("|", `\|`, "<", `\<`, "*", `\*`).Replace(text)
 }

@@ -1,6 +1,6 @@
 // Package http1 reads HTTP/1.x responses off connections. Both transports use it, so that both take
-// and refuse the same ones; what it takes beyond RFC 9112 is in docs/delivery.md. It never sees a
-// connection, only a bufio.Reader, and decides nothing by what a response says.
+// and refuse the same ones; what it takes beyond RFC 9112 is in docs/reference/delivery.md. It
+// never sees a connection, only a bufio.Reader, and decides nothing by what a response says.
 package http1
 
 import (
