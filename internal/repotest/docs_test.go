@@ -22,9 +22,9 @@ import (
 // TestCommandsInTheDocumentation runs every fenced block marked sh of README.md, CONTRIBUTING.md
 // and the pages in docs, as a reader would type them: the blocks of a page one after another, in
 // one directory. It compares what they print with the blocks marked output. It makes three changes:
-// `go run ./cmd/fleetmark` becomes the command built from this tree, this tree is cloned instead of
-// the public repository, and commands that would run these tests again or take many minutes are
-// left to the tests that elsewhere names.
+// `go run ./cmd/fleetmark` becomes the command built from this tree, this tree is cloned or
+// required instead of the public repository, and commands that would run these tests again or take
+// many minutes are left to the tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
 	testenv.Slow(t)
 	if raced {
@@ -60,7 +60,8 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 			if strings.Contains(commands, repositoryURL) {
 				commands = strings.ReplaceAll(commands, repositoryURL, sourceRepository(t, root)+" fleetmark")
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			commands = strings.ReplaceAll(commands, goGet, fmt.Sprintf(requireTree, root))
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // for a page that hangs
 			defer cancel()
 			cmd := exec.CommandContext(ctx, bash, "-c", commands)
 			cmd.Dir = dir
@@ -96,6 +97,10 @@ func sourceRepository(t *testing.T, root string) string {
 	}
 	return dir
 }
+
+// requireTree is a command that makes the module in the current directory require this tree.
+const requireTree = "go mod edit -require=github.com/fleetmark/fleetmark@v0.0.0" +
+	" -replace=github.com/fleetmark/fleetmark='%[1]s' && cp '%[1]s/go.sum' . && export GOFLAGS=-mod=mod"
 
 // wantExitEnv names the environment variable that tells verdictsAreFine which exit code the page
 // promises.

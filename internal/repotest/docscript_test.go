@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,14 +25,17 @@ type docOutput struct {
 	found string // path of the file with what was printed on standard output and standard error
 }
 
-// repositoryURL is what a page may clone.
-const repositoryURL = "https://github.com/fleetmark/fleetmark"
+// What a page does to have this code, which the test lets it have from this tree.
+const (
+	repositoryURL = "https://github.com/fleetmark/fleetmark"
+	goGet         = "go get github.com/fleetmark/fleetmark@latest"
+)
 
 // exitsComment matches a command with the exit code that a page promises for it.
 var exitsComment = regexp.MustCompile(`^(.*\S)\s+# exits (\d+)\b`)
 
-// newDocScript makes a script from a page's fenced blocks marked sh. It writes what is printed
-// before each block marked output to a file in the directory captured.
+// newDocScript makes a script from a page's fenced blocks marked sh. It writes what is printed by
+// those that blocks marked output follow to files in the directory captured.
 func newDocScript(page, captured string) (*docScript, error) {
 	s := &docScript{}
 	s.text.WriteString("set -euo pipefail\n")
@@ -39,16 +43,23 @@ func newDocScript(page, captured string) (*docScript, error) {
 	for i, block := range all {
 		switch block.language {
 		case "output":
-			if i == 0 || all[i-1].language != "sh" {
-				return nil, fmt.Errorf("line %d: a block marked output doesn't follow one marked sh", block.line)
+			if !slices.ContainsFunc(all[:i], func(f fence) bool { return f.language == "sh" }) {
+				return nil, fmt.Errorf("line %d: no commands stand before a block marked output", block.line)
 			}
 		case "sh":
-			if i+1 == len(all) || all[i+1].language != "output" {
+			file := filepath.Join(captured, fmt.Sprintf("line%d", block.line))
+			want := outputsOf(all[i+1:])
+			if len(want) == 0 {
 				s.addLines(block.text)
 				continue
 			}
-			file := filepath.Join(captured, fmt.Sprintf("line%d", block.line))
-			s.outputs = append(s.outputs, docOutput{line: all[i+1].line, want: all[i+1].text, found: file})
+			for j := range want {
+				s.outputs = append(s.outputs, docOutput{line: want[j].line, want: want[j].text, found: file})
+				if j > 0 { // it goes on where the one before it ended
+					last := &s.outputs[len(s.outputs)-1]
+					last.want = s.outputs[len(s.outputs)-2].want + last.want
+				}
+			}
 			fmt.Fprintf(&s.text, "exec 3>&1 4>&2 >'%s' 2>&1\ntrap \"cat '%s' >&4\" EXIT\n", file, file)
 			s.addLines(block.text)
 			fmt.Fprintf(&s.text, "exec 1>&3 2>&4 3>&- 4>&-\ntrap - EXIT\ncat '%s'\n", file)
@@ -56,6 +67,19 @@ func newDocScript(page, captured string) (*docScript, error) {
 	}
 	s.text.WriteString("wait\n") // for what the page has ended; anything else runs into the deadline
 	return s, nil
+}
+
+// outputsOf returns the blocks marked output before the next one marked sh.
+func outputsOf(after []fence) (outputs []fence) {
+	for _, f := range after {
+		if f.language == "sh" {
+			break
+		}
+		if f.language == "output" {
+			outputs = append(outputs, f)
+		}
+	}
+	return outputs
 }
 
 // addLines adds the lines of a block, each as runnable returns it.
@@ -98,14 +122,22 @@ func fences(page string) (all []fence) {
 }
 
 var (
+	revision    = regexp.MustCompile(`\b[0-9a-f]{6,}\b`)
 	sign        = regexp.MustCompile(`(^|[\s(])[<~+-]+(\d)`)
 	measurement = regexp.MustCompile(`\d[\d.,]*(?:[nµm]?s\b|[KMG]i?B\b|[kM]?B\b|[kM]\b)?`)
 	blanks      = regexp.MustCompile(`[\s─]+`)
 )
 
 // comparable returns a line of output without what differs between runs: numbers with their signs
-// and units become 0, and runs of spaces and of rules become one space.
+// and units become 0, as do revisions and the ends of runs' names, and runs of spaces and of rules
+// become one space.
 func comparable(line string) string {
+	line = revision.ReplaceAllStringFunc(line, func(word string) string {
+		if strings.ContainsAny(word, "0123456789") {
+			return "0"
+		}
+		return word
+	})
 	line = measurement.ReplaceAllString(sign.ReplaceAllString(line, "$1$2"), "0")
 	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
 }
@@ -151,12 +183,15 @@ func TestMissingLine(t *testing.T) {
 }
 
 func TestDocScript(t *testing.T) {
-	script, err := newDocScript("# A\n```sh\nfalse   # exits 1: why\necho 7\n```\nsays\n```output\n8\n```\n```yaml\nx: y\n```\n", "/captured")
+	script, err := newDocScript("# A\n```sh\nfalse   # exits 1: why\necho 7\n```\nsays\n```output\n8\n```\n```yaml\nx: y\n```\n```output\n9\n```\n", "/captured")
 	require.NoError(t, err)
-	require.Equal(t, []docOutput{{line: 7, want: "8\n", found: "/captured/line2"}}, script.outputs)
+	require.Equal(t, []docOutput{
+		{line: 7, want: "8\n", found: "/captured/line2"},
+		{line: 13, want: "8\n9\n", found: "/captured/line2"},
+	}, script.outputs)
 	require.Contains(t, script.text.String(), "\nfalse || code=$?\n")
 	require.Contains(t, script.text.String(), `[ "$code" -eq 1 ] ||`)
 	require.NotContains(t, script.text.String(), "x: y")
 	_, err = newDocScript("```yaml\nx: y\n```\n```output\n8\n```\n", "/captured")
-	require.EqualError(t, err, "line 4: a block marked output doesn't follow one marked sh")
+	require.EqualError(t, err, "line 4: no commands stand before a block marked output")
 }

@@ -89,10 +89,10 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak gate gate-push
 		gate-verify gate-deliver shipped-defaults`)
 	require.ElementsMatch(t, want, scenarios.CatalogNames())
-	page, err := os.ReadFile("../../docs/scenarios.md")
+	page, err := os.ReadFile("../../docs/reference/catalog.md")
 	require.NoError(t, err)
 	for _, name := range want {
-		require.Contains(t, string(page), "`"+name+"`", "the page of scenarios has them all")
+		require.Contains(t, string(page), "`"+name+"`", "the page of the catalog has them all")
 	}
 	suite, members, err := scenarios.ExpandSuite("integration")
 	require.NoError(t, err)

@@ -18,13 +18,13 @@ import (
 	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
-// pipeline returns the fenced yaml block of docs/ci.md whose first line names the file.
+// pipeline returns the fenced yaml block of docs/guides/gate-a-pull-request.md whose first line names the file.
 func pipeline(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/ci.md")
+	text, err := os.ReadFile("../../../docs/guides/gate-a-pull-request.md")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(text), "```yaml\n# "+file+"\n")
-	require.True(t, found, "docs/ci.md has no %s", file)
+	require.True(t, found, "docs/guides/gate-a-pull-request.md has no %s", file)
 	body, _, found := strings.Cut(rest, "\n```")
 	require.True(t, found)
 	return body + "\n"
