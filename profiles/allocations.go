@@ -10,11 +10,11 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// A Breakdown divides an allocation profile by component. The components add up to the profile.
+// A Breakdown divides an allocation profile by component. The components' sums are the profile's.
 type Breakdown struct {
 	Objects    int64            `json:"objects"`
 	Bytes      int64            `json:"bytes"`
-	Components []ComponentTotal `json:"components"` // in the order asked for, also those of 0; "other" is last
+	Components []ComponentTotal `json:"components"` // in the requested order, even those of 0; "other" is last
 }
 
 // A ComponentTotal is what a component allocated.
@@ -24,21 +24,21 @@ type ComponentTotal struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// A Component is a part of a program, named by how the names of its functions begin, such as "net."
-// or "net/http.Header.".
+// A Component is a part of a program. It consists of the functions whose names begin with certain
+// prefixes, such as "net." or "net/http.Header.".
 type Component struct {
 	Name     string
 	Prefixes []string
 }
 
-// BreakdownOf divides the allocation profile of a file by component. A stack belongs to the
-// component of its innermost function that has one; of two components that know a function, to the
-// one with the longer prefix. So context.WithDeadline called by net's dialer is the context's, and
-// so is what the runtime allocates for it.
+// BreakdownOf divides the allocation profile in a file by component. A stack belongs to the
+// component of its innermost function that has one. If two components match that function, the
+// longer prefix wins. For example, context.WithDeadline that net's dialer calls belongs to context,
+// with all that the runtime allocates for it.
 //
-// The sums are exact if the process ran with runtime.MemProfileRate 1 from the beginning; otherwise
-// they are the profile's estimate. A file that is missing, cut, or no profile of allocations is a
-// [*FileError].
+// The sums are exact if runtime.MemProfileRate was 1 from the start of the process; otherwise they
+// are estimates. The error about a file that is missing, cut short or isn't an allocation profile
+// is a [*FileError].
 func BreakdownOf(path string, components []Component) (*Breakdown, error) {
 	p, err := Load(path)
 	if err != nil {
@@ -74,8 +74,8 @@ func newBreakdown(p *profile.Profile, objects, bytes int, components []Component
 	return b
 }
 
-// componentOf returns the index of the component that a stack belongs to, or their number if there
-// is none.
+// componentOf returns the index of the component that a stack belongs to, or len(components) if it
+// belongs to none.
 func componentOf(frames []stack.Frame, components []Component) int {
 	for _, f := range frames {
 		best, length := len(components), 0

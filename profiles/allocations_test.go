@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// made is an allocation profile of the given stacks, innermost function first, with
-// objects and bytes each.
+// made returns an allocation profile of the given stacks.
 func made(stacks ...madeStack) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "alloc_objects", Unit: "count"},
 		{Type: "alloc_space", Unit: "bytes"}}}
@@ -26,6 +25,7 @@ func made(stacks ...madeStack) *profile.Profile {
 	return p
 }
 
+// A madeStack is a stack, innermost function first, with the objects and bytes that it allocated.
 type madeStack struct {
 	objects, bytes int64
 	functions      []string

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Fields of a profile's and of a sample's message (profile.proto of pprof).
+// Field numbers of the messages Profile and Sample in pprof's profile.proto.
 const (
 	fieldSample     = 2
 	fieldLocationID = 1
@@ -27,7 +27,7 @@ func loadSamples(path string) (*Samples, error) {
 	return s, inFile(path, err)
 }
 
-// decodeSet parses an unpacked profile. Its errors are [*FileError] without a path.
+// decodeSet parses an uncompressed profile. Its errors are [*FileError] without a path.
 func decodeSet(data []byte) (*Samples, error) {
 	about, samples, numbers, err := divide(data)
 	if err != nil {
@@ -48,8 +48,8 @@ func decodeSet(data []byte) (*Samples, error) {
 	return s, nil
 }
 
-// divide returns the fields of a profile that aren't samples, how many samples there are, and how
-// many numbers are in them, frames and values.
+// divide splits an encoded profile. about holds the fields that aren't samples, samples is the
+// number of samples, and numbers is how many frames and values they have together.
 func divide(data []byte) (about []byte, samples, numbers int, err error) {
 	err = fields(data, func(number protowire.Number, wire protowire.Type, field, content []byte) error {
 		if number != fieldSample || wire != protowire.BytesType {
@@ -57,7 +57,7 @@ func divide(data []byte) (about []byte, samples, numbers int, err error) {
 			return nil
 		}
 		samples++
-		for _, b := range content { // each number ends in a byte below 0x80
+		for _, b := range content { // the last byte of a varint is below 0x80
 			if b < 0x80 {
 				numbers++
 			}
@@ -67,7 +67,8 @@ func divide(data []byte) (about []byte, samples, numbers int, err error) {
 	return about, samples, numbers, err
 }
 
-// fields calls do with each field of a message: all of it, and what is in it.
+// fields calls do for each field of a message. field is the whole encoded field, content its value
+// without tag and length.
 func fields(data []byte, do func(number protowire.Number, wire protowire.Type, field, content []byte) error) error {
 	for len(data) > 0 {
 		number, wire, tag := protowire.ConsumeTag(data)
@@ -91,8 +92,8 @@ func fields(data []byte, do func(number protowire.Number, wire protowire.Type, f
 }
 
 func (s *Samples) decodeSamples(data []byte) error {
-	at := make(map[uint64]uint32)               // where a location is, by its number
-	dense := make([]uint32, len(s.Locations)+1) // the same, plus 1, of the numbers that writers usually give
+	at := make(map[uint64]uint32)               // index of a location by its ID
+	dense := make([]uint32, len(s.Locations)+1) // the same plus 1, for IDs from 1 to n, which writers usually assign
 	for i, l := range s.Locations {
 		if l.ID < uint64(len(dense)) {
 			dense[l.ID] = uint32(i) + 1
@@ -133,7 +134,8 @@ func (s *Samples) decodeSamples(data []byte) error {
 	})
 }
 
-// decodeSample calls frame and value with the numbers of a sample's message. It skips the labels.
+// decodeSample calls frame with each location ID of a Sample message, and value with each value. It
+// skips the labels.
 func decodeSample(data []byte, frame, value func(uint64) error) error {
 	return fields(data, func(number protowire.Number, wire protowire.Type, _, content []byte) error {
 		do := frame

@@ -1,19 +1,17 @@
 // Package profiles reads, merges and writes pprof profiles of repetitions.
 //
-// What goes in: files of profiles, such as those that package capture takes. What comes out: their
-// samples and labels, and what was allocated for what. Package view shows profiles, package explain
-// compares them.
+// Its input is files, such as those that package capture writes. Its output is their samples and
+// labels, and a breakdown of allocations by component. Package view shows profiles, and package
+// explain compares them.
 //
 //	dir/KIND.REPETITION.pb.gz ──> Find ──> Load, ReadSamples ──> BreakdownOf, package view, package explain
 //
-// [Find] turns a run directory and a [Kind] into files. [Load] reads one, and names what is wrong
-// with it in a [FileError]. [ReadSamples] merges the samples of repetitions in four bytes a frame,
-// so that large profiles fit. [Write] writes a profile so that it is there whole or not at all;
-// [Import] takes one over that another program wrote.
+// [Find] returns the files of a [Kind] in a run directory. [Load] reads one file; its [FileError]
+// says what is wrong with the file. [ReadSamples] merges the samples of repetitions in four bytes a
+// frame, so that large profiles fit into memory. [Write] writes a profile atomically, and [Import]
+// copies a profile that another program wrote.
 //
-// # What it must never know
-//
-// The load: neither the client under test nor the simulated devices, nor the scenario that joined
-// them, nor how results are judged. It sees labels and stacks. It never opens a connection, and it
-// writes nothing but the files asked for.
+// The package doesn't know the client under test, the simulated devices or the scenario, and judges
+// nothing: it sees only labels and stacks. It opens no connection, and writes only the files that
+// it was asked for.
 package profiles

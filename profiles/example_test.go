@@ -6,7 +6,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// A directory without the wanted profile says which ones it has.
+// The error says what is wrong with the path.
 func ExampleFind() {
 	_, err := profiles.Find("no-such-run", profiles.CPU)
 	fmt.Println(err)

@@ -1,6 +1,6 @@
 package profiles
 
-// What the tests look at from outside.
+// Exported for tests in package profiles_test.
 var (
 	FileName      = fileName
 	ParseFileName = parseFileName

@@ -15,34 +15,33 @@ import (
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 )
 
-// File is a profile as it was written.
+// A File describes a profile that was written.
 type File struct {
 	Kind       Kind
 	Repetition int    // from 1
 	Path       string // dir/KIND.REPETITION.pb.gz
-	Samples    int    // distinct stacks; 0 is no fault: a short repetition may have waited for no lock
+	Samples    int    // distinct stacks; may be 0, such as if no lock was waited for
 }
 
 const extension = ".pb.gz"
 
-// fileName is KIND.REPETITION.pb.gz, such as cpu.1.pb.gz.
+// fileName returns KIND.REPETITION.pb.gz, such as cpu.1.pb.gz.
 func fileName(k Kind, repetition int) string {
 	return string(k) + "." + strconv.Itoa(repetition) + extension
 }
 
-// parseFileName reads what fileName writes and nothing else.
+// parseFileName parses a name that fileName returned. It reports false for any other name.
 func parseFileName(name string) (k Kind, repetition int, ok bool) {
 	kind, number, _ := strings.Cut(strings.TrimSuffix(name, extension), ".")
 	k, _ = ParseKind(kind)
 	repetition, _ = strconv.Atoi(number)
-	if k == "" || repetition < 1 || fileName(k, repetition) != name { // refuses 01 and +1
+	if k == "" || repetition < 1 || fileName(k, repetition) != name { // such as 01 and +1
 		return "", 0, false
 	}
 	return k, repetition, true
 }
 
-// writeProfile encodes p, checks that it reads back as what it is, and puts it at
-// path whole or not at all.
+// writeProfile encodes p, checks that it can be parsed again, and writes it to path atomically.
 func writeProfile(path string, k Kind, p *profile.Profile) error {
 	var buf bytes.Buffer
 	if err := p.Write(&buf); err != nil {
@@ -76,9 +75,9 @@ func checkEncoded(data []byte, k Kind, p *profile.Profile) error {
 	return nil
 }
 
-// Write writes p as dir/KIND.REPETITION.pb.gz. It checks that the file reads back as what p is, and
-// replaces a file of that name whole or not at all. dir must exist, and p have the columns of kind
-// k ([KeepColumns]).
+// Write writes p as dir/KIND.REPETITION.pb.gz, and replaces a file of that name atomically. It
+// first checks that the encoded profile can be parsed again. dir must exist, and p must have the
+// columns of kind k (see [KeepColumns]).
 func Write(dir string, k Kind, repetition int, p *profile.Profile) (File, error) {
 	path := filepath.Join(dir, fileName(k, repetition))
 	if err := writeProfile(path, k, p); err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// A repetition that waited for no lock leaves a file all the same. A real one can't be
-// had on demand: the runtime's own locks are in the mutex profile too.
+// TestProfileWithoutSamples checks that a profile without samples, of a repetition that waited for
+// no lock, is written all the same. It is made by hand, because real mutex profiles also hold the
+// runtime's own locks.
 func TestProfileWithoutSamples(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mutex.1.pb.gz")
 	p := &profile.Profile{SampleType: []*profile.ValueType{

@@ -10,12 +10,12 @@ import (
 	"slices"
 )
 
-// Find returns the profiles of one kind that runOrFile names, in the order of repetitions: for a
-// run directory profiles/KIND.*.pb.gz, for a directory without a profiles folder the files in it,
-// and for a file the file alone, whatever its kind.
+// Find returns the files with profiles of one kind, in the order of their repetitions. If runOrFile
+// is a run directory, they are profiles/KIND.*.pb.gz; if it is a directory without a profiles
+// folder, the matching files in it; and if it is a file, that file alone, whatever its kind.
 //
-// Every error is a [*FileError], but for an unknown kind. It names the kinds that a directory has
-// instead.
+// Every error except that of an unknown kind is a [*FileError]. If a directory lacks the kind, the
+// error names the kinds that it has.
 func Find(runOrFile string, kind Kind) ([]string, error) {
 	if _, err := ParseKind(string(kind)); err != nil {
 		return nil, err

@@ -30,11 +30,11 @@ func TestFind(t *testing.T) {
 	require.Equal(t, in("cpu.1.pb.gz", "cpu.2.pb.gz", "cpu.10.pb.gz"), files)
 
 	files, err = profiles.Find(filepath.Join(run, "profiles"), profiles.Heap)
-	require.NoError(t, err, "the folder itself")
+	require.NoError(t, err, "the folder of profiles itself")
 	require.Equal(t, in("heap.1.pb.gz"), files)
 
 	files, err = profiles.Find(in("heap.1.pb.gz")[0], profiles.CPU)
-	require.NoError(t, err, "a file is taken at its word")
+	require.NoError(t, err, "a file's kind isn't checked")
 	require.Equal(t, in("heap.1.pb.gz"), files)
 
 	_, err = profiles.Find(run, profiles.Mutex)

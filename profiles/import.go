@@ -9,10 +9,10 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// Import reads a profile that another program took, such as a test binary's -test.cpuprofile, and
-// writes it as dir/KIND.REPETITION.pb.gz with labels, such as [OperationsLabel]. It keeps the
-// numbers that a file of the kind holds, and leaves out the stacks that one of the functions
-// without is on; dir is made if it is missing. A profile that can't be read is a [*FileError].
+// Import reads a profile that another program captured, such as a test binary's -test.cpuprofile,
+// and writes it as dir/KIND.REPETITION.pb.gz with labels, such as [OperationsLabel]. It keeps only
+// the columns of the kind, and leaves out stacks that hold one of the functions in without. It
+// makes dir if it is missing. The error about a profile that can't be read is a [*FileError].
 func Import(from, dir string, k Kind, repetition int, labels map[string]string, without ...string) (File, error) {
 	if _, err := ParseKind(string(k)); err != nil {
 		return File{}, err
@@ -45,7 +45,7 @@ func Import(from, dir string, k Kind, repetition int, labels map[string]string, 
 }
 
 // KeepColumns reduces p to the columns that a file of kind k has, in their order. It returns an
-// error if p lacks one.
+// error if p lacks one of them.
 func KeepColumns(p *profile.Profile, k Kind) error {
 	want := k.sampleTypes()
 	index := make([]int, len(want))
@@ -68,9 +68,9 @@ func KeepColumns(p *profile.Profile, k Kind) error {
 	return nil
 }
 
-// KeepNames tells pprof that the names are in the file. The runtime says so only of a
-// binary whose every address it could name, which cgo and the race detector spoil; pprof
-// then names all of it again from whatever binary lies at that path, inlined calls lost.
+// KeepNames marks p as symbolized. The runtime marks a profile only if it could name every address
+// of the binary, which fails with cgo and the race detector. pprof would then symbolize the profile
+// again, from whatever binary lies at that path, and lose inlined calls.
 func KeepNames(p *profile.Profile) {
 	for _, location := range p.Location {
 		if location.Mapping != nil && len(location.Line) > 0 {

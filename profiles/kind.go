@@ -8,11 +8,10 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Kind names what a profile counts. It is the first part of a file's name.
+// A Kind names what a profile counts. It is the first part of a file's name.
 type Kind string
 
-// The kinds of profile, each with its sample types; pprof shows the last one
-// unless it is told otherwise.
+// The kinds of profile, each with its sample types. pprof shows the last type by default.
 const (
 	CPU       Kind = "cpu"       // samples (count), cpu (nanoseconds), at 100 Hz
 	Heap      Kind = "heap"      // inuse_objects (count), inuse_space (bytes)
@@ -22,22 +21,23 @@ const (
 	Block     Kind = "block"     // contentions (count), delay (nanoseconds): who waited
 )
 
-// Trace is the kind of an execution trace's [File]. It is no profile, so it is none of [Kinds]: go
-// tool trace reads it.
+// Trace is the kind of an execution trace's [File]. It isn't among [Kinds], since an execution
+// trace isn't a profile: go tool trace reads it.
 const Trace Kind = "trace"
 
-// A kindEntry says what the profiles of a kind hold.
+// A kindEntry describes the profiles of a kind.
 type kindEntry struct {
 	kind     Kind
 	types    []profile.ValueType // the columns of a file
-	snapshot bool                // it counts what there is at a moment
+	snapshot bool                // it counts what exists at one moment
 }
 
-// kindTable returns what is known of every kind, in the order in which they are written and shown.
+// kindTable returns a description of each kind, in the order in which kinds are written and shown.
 //
-// The runtime writes all four columns of the heap into heap and allocs alike. Two of them would be
-// wrong in our files: allocations since the process started, beside one repetition; and growth that
-// may be negative, beside totals. Each file keeps the two that answer its question.
+// The runtime writes the same four columns into heap and allocs profiles. Two of them would be
+// wrong in a file of one repetition: in heap, allocations since the process started, and in allocs,
+// the growth of live memory, which may be negative. So each file has only the two columns of its
+// kind.
 func kindTable() []kindEntry {
 	waits := []profile.ValueType{{Type: "contentions", Unit: "count"}, {Type: "delay", Unit: "nanoseconds"}}
 	return []kindEntry{
@@ -58,7 +58,7 @@ func Kinds() (kinds []Kind) {
 	return kinds
 }
 
-// ParseKind reads the name of a kind. It is exact: lower case, no spaces.
+// ParseKind returns the kind with a name, which must match exactly.
 func ParseKind(s string) (Kind, error) {
 	k := Kind(s)
 	if k.sampleTypes() == nil {
@@ -77,8 +77,9 @@ func (k Kind) sampleTypes() []profile.ValueType {
 	return nil
 }
 
-// heldBy reports whether a profile counts what one of this kind counts. A heap profile as
-// net/http/pprof serves it holds both heap and allocs; mutex and block can't be told apart.
+// heldBy reports whether a profile has all sample types of this kind. A heap profile from
+// net/http/pprof holds both heap and allocs. Mutex and block have the same types, so they can't be
+// told apart.
 func (k Kind) heldBy(p *profile.Profile) bool {
 	types := k.sampleTypes()
 	return valueIndex(p, types[len(types)-1].Type) >= 0
@@ -93,12 +94,12 @@ func joinKinds(kinds []Kind) string {
 	return strings.Join(names, ", ")
 }
 
-// KindOf returns the first kind whose profiles have a sample type of that name, or "" for another
-// program's own.
+// KindOf returns the first kind that has a sample type of that name. It returns "" if no kind has
+// one, as in a profile of another program.
 func KindOf(sampleType string) Kind { return entryOf(sampleType).kind }
 
-// IsSnapshot reports whether numbers of a sample type are of the moment at which they were read,
-// such as what is live.
+// IsSnapshot reports whether a sample type counts what exists at one moment, such as live objects,
+// rather than what happened over time.
 func IsSnapshot(sampleType string) bool { return entryOf(sampleType).snapshot }
 
 func entryOf(sampleType string) kindEntry {

@@ -12,23 +12,22 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// OperationsLabel is the label of a profile that says how many operations it saw. With it the
-// profiles of two runs can be held against each other, however long either of them went on.
+// OperationsLabel is the label that says how many operations a profile covers. It lets profiles of
+// different length be compared by cost per operation.
 const OperationsLabel = "operations"
 
 // ProcessorLabel is the label of a CPU profile that says how much processor time its operations
-// took by the system's account, in nanoseconds. That is exact, where the samples' sum is known to
-// some percent; so package explain takes the whole from there.
+// took according to the system, in nanoseconds. Package explain takes the total from it, since the
+// sum of the samples is accurate only to some percent.
 const ProcessorLabel = "processor-ns"
 
-// MachineLabel is the label of a profile that says which machine it was taken on, by a value that
-// tells it from others. With it package explain says where a difference in time may be one of
-// machines.
+// MachineLabel is the label that identifies the machine on which a profile was captured. Package
+// explain warns if times come from different machines.
 const MachineLabel = "machine"
 
-// Labels of how a profile was taken: with which kinds at the same time, whose cost is in its
-// processor time; and a sample for how many bytes that were allocated, on average. 1 is each
-// object.
+// Labels that say how a profile was captured: the kinds that were captured at the same time, whose
+// cost its processor time includes; and the mean number of allocated bytes per sample, where 1
+// means that every object is sampled.
 const (
 	TakenWithLabel      = "taken-with"
 	BytesPerSampleLabel = "bytes-a-sample"
@@ -41,8 +40,8 @@ const (
 	labelKeyRunes = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 )
 
-// Labels reads back what [Comments] put into a profile. Where repetitions with different
-// labels were merged, the last value of a key stands; comments of another shape are left out.
+// Labels returns the labels that [Comments] put into a profile. If merged repetitions have
+// different values for a key, the last value counts. Other comments are left out.
 func Labels(p *profile.Profile) map[string]string {
 	labels := make(map[string]string)
 	for _, comment := range p.Comments {
@@ -54,7 +53,7 @@ func Labels(p *profile.Profile) map[string]string {
 	return labels
 }
 
-// Comments returns labels as comments of a profile, sorted by key. [Labels] reads them back.
+// Comments returns labels as comments for a profile, sorted by key. [Labels] parses them.
 func Comments(labels map[string]string) (list []string) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		list = append(list, key+"="+labels[key])
@@ -62,8 +61,9 @@ func Comments(labels map[string]string) (list []string) {
 	return list
 }
 
-// CheckLabels returns an error that names a label that a profile can't carry. There may be 16; a
-// key is 1 to 64 of a-z, 0-9, '_', '-' and '.', a value at most 256 bytes of printable UTF-8.
+// CheckLabels returns an error that names a label that a profile can't carry. A profile has at most
+// 16 labels. A key has 1 to 64 characters of a-z, 0-9, '_', '-' and '.'; a value has at most 256
+// bytes of printable UTF-8.
 func CheckLabels(labels map[string]string) error {
 	if len(labels) > maxLabels {
 		return fmt.Errorf("profile configuration: %d labels: want at most %d", len(labels), maxLabels)
@@ -82,10 +82,10 @@ func CheckLabels(labels map[string]string) error {
 	return nil
 }
 
-// Operations returns how many operations a profile saw, or 0 if it doesn't say.
+// Operations returns how many operations a profile covers, or 0 if it doesn't say.
 func Operations(p *profile.Profile) int64 { return IntLabel(p, OperationsLabel) }
 
-// IntLabel returns a label that is a number, or 0 if there is none.
+// IntLabel returns the value of a label that is a number, or 0 if the profile lacks it.
 func IntLabel(p *profile.Profile, label string) int64 {
 	n, err := strconv.ParseInt(Labels(p)[label], 10, 64)
 	if err != nil || n < 0 {
@@ -94,8 +94,8 @@ func IntLabel(p *profile.Profile, label string) int64 {
 	return n
 }
 
-// mergeComments returns the comments of two profiles that are merged: what they count is added up,
-// the rest is said once.
+// mergeComments returns the comments of a profile that is merged from two. Labels that count, such
+// as operations, are added up; any other comment appears once.
 func mergeComments(a, b *profile.Profile) (comments []string) {
 	for _, comment := range slices.Concat(a.Comments, b.Comments) {
 		key, _, _ := strings.Cut(comment, "=")

@@ -21,44 +21,45 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// MaxSize is the largest profile that is read, in bytes, packed and unpacked. A profile of ours
-// is some hundred KiB; the bound is against a file that unpacks without end.
+// MaxSize is the largest profile that is read, in bytes, compressed or not. A profile that
+// Fleetmark captured has some hundred KiB; the bound is for a compressed file that expands without
+// end.
 const MaxSize = 256 << 20
 
-// FileError says what is wrong with a profile, or with a directory that should hold
-// some, in one line.
+// A FileError says in one line what is wrong with a profile, or with a directory that should hold
+// some.
 type FileError struct {
-	Path    string // empty for a profile that is in no file
+	Path    string // empty for a profile that isn't in a file
 	Problem FileProblem
-	Err     error  // the particulars, or nil
-	Advice  string // what to do; empty: what the problem advises
+	Err     error  // the cause in detail, or nil
+	Advice  string // what to do; if empty, Error has the usual advice for the problem
 }
 
-// FileProblem says what is wrong with a file, for callers that decide on it.
+// A FileProblem is what is wrong with a file, for callers that decide on it.
 type FileProblem string
 
-// What can be wrong with a file.
+// The problems of a file.
 const (
-	Missing          FileProblem = "missing"                                  // there is nothing at that path
-	Unreadable       FileProblem = "cannot be read"                           // permissions, a directory, a failing disk
-	Empty            FileProblem = "empty"                                    // no bytes
-	Cut              FileProblem = "cut short"                                // ends before it should
-	Damaged          FileProblem = "damaged"                                  // its checksum or packing is wrong
-	TooLarge         FileProblem = "too large"                                // more than 256 MiB, packed or unpacked
-	NotProfile       FileProblem = "not a pprof profile"                      // something else
-	OtherKind        FileProblem = "of another kind than the others"          // cannot be merged with them
-	NotOfKind        FileProblem = "of another kind than asked for"           // such as cpu where heap was asked for
-	NoProfiles       FileProblem = "holds no profiles"                        // a directory without any
-	NoSamples        FileProblem = "holds no samples"                         // nothing ran, or for too short a time
-	Unsymbolized     FileProblem = "is not symbolized"                        // addresses, where functions should be
-	NoOperations     FileProblem = "doesn't say of how many operations it is" // so two can't be compared by operation
-	NotPerOperation  FileProblem = "is of a moment, not of operations"        // what is live isn't of what was done
-	NoSuchSampleType FileProblem = "holds no such number"                     // of those that a kind counts
-	NoSuchKind       FileProblem = "holds no profiles of the kind"            // a directory with others
+	Missing          FileProblem = "missing"                                    // there is nothing at that path
+	Unreadable       FileProblem = "cannot be read"                             // permissions, a directory, a failing disk
+	Empty            FileProblem = "empty"                                      // no bytes
+	Cut              FileProblem = "cut short"                                  // it ends too early
+	Damaged          FileProblem = "damaged"                                    // its checksum or compression is wrong
+	TooLarge         FileProblem = "too large"                                  // more than 256 MiB, compressed or not
+	NotProfile       FileProblem = "not a pprof profile"                        // some other file
+	OtherKind        FileProblem = "of another kind than the others"            // so it can't be merged with them
+	NotOfKind        FileProblem = "of another kind than asked for"             // such as cpu instead of heap
+	NoProfiles       FileProblem = "holds no profiles"                          // a directory without profiles
+	NoSamples        FileProblem = "holds no samples"                           // nothing ran, or too briefly
+	Unsymbolized     FileProblem = "is not symbolized"                          // it has addresses instead of function names
+	NoOperations     FileProblem = "doesn't say how many operations it covers"  // needed for a cost per operation
+	NotPerOperation  FileProblem = "is a snapshot, not a count over operations" // so it has no cost per operation
+	NoSuchSampleType FileProblem = "holds no such number"                       // its kind has no sample type of that name
+	NoSuchKind       FileProblem = "holds no profiles of the kind"              // a directory that has other kinds
 )
 
-// Error returns the path, the problem, its particulars and what to do, or without a path the
-// problem and the particulars. It quotes what can't be printed.
+// Error returns the path, the problem, the cause and what to do. Without a path, it returns the
+// problem and the cause. Characters that can't be printed are quoted.
 func (e *FileError) Error() string {
 	if e.Path == "" {
 		if e.Err == nil {
@@ -92,11 +93,11 @@ func (p FileProblem) advice() string {
 		NotPerOperation:  "subtract it as it is, or compare shares",
 		NoOperations:     "capture it with its number of operations, or compare shares",
 	}[p]
-	return cmp.Or(advice, "capture it again") // Empty, Cut, Damaged
+	return cmp.Or(advice, "capture it again") // for Empty, Cut and Damaged
 }
 
-// Load reads a profile, gzipped or not, and checks that it is one. Every error is a
-// [*FileError]. It reads at most 256 MiB.
+// Load reads a profile of at most [MaxSize] bytes, gzipped or not, and checks it. Every error is a
+// [*FileError].
 func Load(path string) (*profile.Profile, error) {
 	data, err := read(path)
 	if err != nil {
@@ -114,8 +115,8 @@ func inFile(path string, err error) error {
 	return err
 }
 
-// CheckSymbols refuses a profile most of whose value lies in functions without a name: what is
-// drawn of it would be addresses.
+// CheckSymbols returns an error if most of a profile's value lies in functions without a name,
+// since a table or graph of it would show only addresses.
 func CheckSymbols(p *profile.Profile) error {
 	return mostlyNamed(func(yield func(*profile.Location, int64) bool) {
 		for _, s := range p.Sample {
@@ -126,7 +127,8 @@ func CheckSymbols(p *profile.Profile) error {
 	})
 }
 
-// mostlyNamed refuses leaves, each with its value, most of which have no name.
+// mostlyNamed returns an error if most of the value of leaves lies in locations whose function has
+// no name. leaves yields the innermost location of each sample with the sample's value.
 func mostlyNamed(leaves iter.Seq2[*profile.Location, int64]) error {
 	var named, nameless int64
 	for leaf, value := range leaves {
@@ -159,7 +161,8 @@ func read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// readAll reads up to limit+1 bytes. It makes room for about bytes first.
+// readAll reads up to limit+1 bytes, so that the caller can tell that there are too many. It first
+// allocates room for about bytes.
 func readAll(r io.Reader, about, limit int64) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(min(max(0, about), limit)) + bytes.MinRead)
@@ -169,13 +172,14 @@ func readAll(r io.Reader, about, limit int64) ([]byte, error) {
 
 func openError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		// The particulars would repeat the path and the problem.
+		// The error of os.Open would repeat the path and the problem.
 		return &FileError{Path: path, Problem: Missing, Err: fs.ErrNotExist}
 	}
 	return &FileError{Path: path, Problem: Unreadable, Err: bare(err)}
 }
 
-// bare drops the path that the message holds already.
+// bare returns the cause of an error whose message begins with a path that the caller's message has
+// already.
 func bare(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
@@ -192,7 +196,7 @@ func Decode(data []byte, limit int) (*profile.Profile, error) {
 	return parse(data)
 }
 
-// parse reads an unpacked profile, and checks that it is one.
+// parse parses an uncompressed profile and checks it.
 func parse(data []byte) (*profile.Profile, error) {
 	p, err := profile.ParseUncompressed(data)
 	if err != nil {
@@ -207,8 +211,8 @@ func parse(data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-// unpacked returns the profile of a file of at most limit bytes. Its errors are [*FileError]
-// without a path.
+// unpacked returns the uncompressed content of a file, of at most limit bytes. Its errors are
+// [*FileError] without a path.
 func unpacked(data []byte, limit int) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, &FileError{Problem: Empty}
@@ -216,7 +220,7 @@ func unpacked(data []byte, limit int) ([]byte, error) {
 	if len(data) > limit {
 		return nil, &FileError{Problem: TooLarge}
 	}
-	// 0x1f opens gzip (RFC 1952 §2.3.1) and can't open a protobuf message.
+	// A gzip file begins with 0x1f (RFC 1952 §2.3.1), and no protobuf message does.
 	if data[0] == 0x1f {
 		return unpack(data, limit)
 	}
@@ -228,8 +232,8 @@ func unpack(data []byte, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, unpackProblem(err)
 	}
-	// The last four bytes say how many there are (RFC 1952 §2.3.1), which deflate makes at most
-	// 1032 times fewer.
+	// The last four bytes hold the uncompressed size (RFC 1952 §2.3.1). A damaged file may lie, so
+	// the size is bounded by deflate's best ratio, 1032.
 	about := min(int64(binary.LittleEndian.Uint32(data[len(data)-4:])), 1032*int64(len(data)))
 	out, err := readAll(zr, about, int64(limit))
 	switch {
@@ -250,8 +254,8 @@ func unpackProblem(err error) error {
 	return &FileError{Problem: Damaged, Err: err}
 }
 
-// Printable returns a name as it may be shown on a terminal: quoted, as Go quotes strings, where it
-// holds characters that would steer it, that can't be seen, or that aren't UTF-8.
+// Printable returns a name for a terminal. A name with control characters, invisible characters or
+// invalid UTF-8 is quoted as a Go string; any other name is returned as it is.
 func Printable(name string) string {
 	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return name

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 )
 
+// packed returns data compressed by gzip.
 func packed(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -37,15 +38,15 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		data []byte
 		want profiles.FileProblem
 	}{
-		"empty":                {nil, profiles.Empty},
-		"gzip of nothing":      {packed(t, nil), profiles.Empty},
-		"text":                 {[]byte("goroutine profile: total 3\n"), profiles.NotProfile},
-		"gzip of text":         {packed(t, []byte("BenchmarkPush 1 2 ns/op")), profiles.NotProfile},
-		"no sample types":      {profiletest.Encode(t, typeless), profiles.NotProfile},
-		"checksum":             {flipped, profiles.Damaged},
-		"gzip header":          {append([]byte{0x1f, 0x8b, 0xff}, good[3:]...), profiles.Damaged},
-		"something after gzip": {append(bytes.Clone(good), "more"...), profiles.Cut},
-		"cut, not packed":      {raw.Bytes()[:raw.Len()-1], profiles.NotProfile},
+		"empty":               {nil, profiles.Empty},
+		"gzip of no bytes":    {packed(t, nil), profiles.Empty},
+		"text":                {[]byte("goroutine profile: total 3\n"), profiles.NotProfile},
+		"gzip of text":        {packed(t, []byte("BenchmarkPush 1 2 ns/op")), profiles.NotProfile},
+		"no sample types":     {profiletest.Encode(t, typeless), profiles.NotProfile},
+		"checksum":            {flipped, profiles.Damaged},
+		"gzip header":         {append([]byte{0x1f, 0x8b, 0xff}, good[3:]...), profiles.Damaged},
+		"bytes after gzip":    {append(bytes.Clone(good), "more"...), profiles.Cut},
+		"cut, not compressed": {raw.Bytes()[:raw.Len()-1], profiles.NotProfile},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", test.data)
@@ -75,7 +76,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		_, err := profiles.Load(dir)
 		profiletest.RequireProblem(t, err, dir, profiles.Unreadable)
 	})
-	t.Run("good, packed or not", func(t *testing.T) {
+	t.Run("good, compressed or not", func(t *testing.T) {
 		for _, data := range [][]byte{good, raw.Bytes()} {
 			p, err := profiles.Load(profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz", data))
 			require.NoError(t, err)

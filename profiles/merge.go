@@ -10,17 +10,17 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// A Selection says which profiles are read, and which of their numbers.
+// A Selection says which kind of profile is read, and which of its numbers.
 type Selection struct {
-	// Kind is what every file must be of. Empty is any kind.
+	// Kind is the kind that every file must have. Empty means any kind.
 	Kind Kind
 
-	// SampleIndex names the number, such as alloc_objects. Empty is the last one that Kind lists,
-	// or without Kind the profile's own choice.
+	// SampleIndex names the number, such as alloc_objects. Empty means the last sample type of
+	// Kind, or the profile's own default if Kind is empty.
 	SampleIndex string
 }
 
-// column returns the column of p that is selected.
+// column returns the index of the selected sample type of p.
 func (s Selection) column(p *profile.Profile) (int, error) {
 	if types := s.Kind.sampleTypes(); s.SampleIndex == "" && types != nil {
 		return valueIndex(p, types[len(types)-1].Type), nil
@@ -28,9 +28,9 @@ func (s Selection) column(p *profile.Profile) (int, error) {
 	return p.SampleIndexByName(s.SampleIndex)
 }
 
-// checkUsable refuses a file of which a table, a picture or a difference would say nothing: a CPU
-// profile without samples, and one whose functions have no names. In the other kinds a file may
-// hold no samples, such as where nothing waited.
+// checkUsable returns an error about a file that a table or graph would show nothing of: a CPU
+// profile without samples, or a profile without function names. Profiles of other kinds may be
+// empty, for example because nothing waited.
 func (s *Samples) checkUsable(path string) error {
 	if s.Len() == 0 && CPU.heldBy(s.Header) {
 		return &FileError{Path: path, Problem: NoSamples}
@@ -48,8 +48,8 @@ func (s *Samples) checkUsable(path string) error {
 	return nil
 }
 
-// EachFile reads files of one kind, and calls do with each, and with its path. A file that can't be
-// read, is of another kind, or of which nothing could be said is a [*FileError].
+// EachFile reads files of one kind, and calls do with each file's path and samples. The error about
+// a file that can't be read, is of another kind, or has nothing to show is a [*FileError].
 func EachFile(ctx context.Context, files []string, sel Selection, do func(path string, s *Samples) error) error {
 	var first *profile.Profile
 	for _, path := range files {
@@ -80,8 +80,8 @@ func EachFile(ctx context.Context, files []string, sel Selection, do func(path s
 	return nil
 }
 
-// ReadSamples reads files of one kind and merges them. check may refuse one of them. Its errors are
-// those of [EachFile].
+// ReadSamples reads files of one kind and merges them. If check returns an error for a file,
+// ReadSamples returns that error. Its other errors are those of [EachFile].
 func ReadSamples(
 	ctx context.Context, files []string, sel Selection, check func(path string, p *profile.Profile) error,
 ) (sum *Samples, err error) {
@@ -105,8 +105,8 @@ func ReadSamples(
 	return sum, err
 }
 
-// LoadMerged reads files of one kind as [Load] does, with all that package profile knows of them,
-// and merges them.
+// LoadMerged reads files of one kind with [Load] and merges them. Unlike [ReadSamples] it keeps
+// everything that package profile parses, such as addresses and labels.
 func LoadMerged(files []string) (sum *profile.Profile, err error) {
 	for _, path := range files {
 		p, err := Load(path)
@@ -114,7 +114,7 @@ func LoadMerged(files []string) (sum *profile.Profile, err error) {
 			return nil, err
 		}
 		if sum == nil {
-			sum = p // as it is: merged ones are compacted
+			sum = p // unchanged; Merge would compact it
 			continue
 		}
 		comments := mergeComments(sum, p)
@@ -135,7 +135,7 @@ func typeNames(p *profile.Profile) []string {
 	return names
 }
 
-// checkKind refuses a profile that isn't of the kind k. An empty kind is any.
+// checkKind returns an error if a profile isn't of kind k. An empty k allows any kind.
 func checkKind(path string, p *profile.Profile, k Kind) error {
 	if k == "" || k.heldBy(p) {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// CopyPortable writes the profile of kind k at from to the path to, without what tells one machine
-// from another: files are named by their package's path, as go build -trimpath does, the program by
-// its name alone.
+// CopyPortable copies the profile of kind k at from to the path to, and removes what differs
+// between machines: a file is named by its package's path, as go build -trimpath does, and the
+// program by the last element of its path.
 func CopyPortable(from, to string, k Kind) error {
 	p, err := Load(from)
 	if err != nil {
@@ -24,8 +24,9 @@ func CopyPortable(from, to string, k Kind) error {
 	return writeProfile(to, k, p)
 }
 
-// portableName is a file by the package of a function in it: of example.com/m/pkg.(*T).Method in
-// /anywhere/pkg/file.go, example.com/m/pkg/file.go.
+// portableName returns the name of a file that holds the given function, with the function's
+// package in place of the directory. For example.com/m/pkg.(*T).Method in /anywhere/pkg/file.go it
+// returns example.com/m/pkg/file.go.
 func portableName(function, file string) string {
 	if file == "" {
 		return ""

@@ -9,20 +9,20 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// Samples holds the samples of one or more profiles in four bytes a frame. Package profile
-// takes about fifteen times that, which for half a million stacks is more than a gigabyte.
+// Samples holds the samples of one or more profiles in four bytes a frame. Package profile needs
+// about 60 bytes a frame, which is more than a gigabyte for half a million stacks.
 type Samples struct {
-	Header    *profile.Profile    // what the files say beside their samples
-	Locations []*profile.Location // that stacks are made of
+	Header    *profile.Profile    // everything in the files except samples
+	Locations []*profile.Location // the locations of all stacks
 
-	Column     int   // the sample type that Value returns, of those in Header
-	Operations int64 // that the profiles saw, or 0 if they don't say
-	Saturated  bool  // a value was too large for 64 bits, and is the largest that fits
+	Column     int   // index in Header.SampleType of what Value returns
+	Operations int64 // how many the profiles cover, or 0 if unknown
+	Saturated  bool  // a sum exceeded 64 bits and was replaced by the largest integer
 
-	frames  []uint32 // of all samples, leaf first: indices of Locations
-	ends    []int    // where in frames each sample ends
-	values  []int64  // of all samples, a column each per sample
-	baseLen int      // how many samples, the last ones, are of the base that is compared with
+	frames  []uint32 // indices of Locations, of one sample after the other, leaf first
+	ends    []int    // for each sample, where it ends in frames
+	values  []int64  // for each sample, a value of each column
+	baseLen int      // how many samples at the end belong to the base of a comparison
 }
 
 // Len returns the number of samples.
@@ -51,13 +51,14 @@ func (s *Samples) Stack(sample int) []uint32 {
 // Value returns the value of a sample in Column.
 func (s *Samples) Value(sample int) int64 { return s.values[sample*s.Columns()+s.Column] }
 
-// HasBase reports whether [Samples.AppendBase] was called with any samples.
+// HasBase reports whether [Samples.AppendBase] added any samples.
 func (s *Samples) HasBase() bool { return s.baseLen > 0 }
 
-// IsBase reports whether a sample is of the base.
+// IsBase reports whether a sample belongs to the base.
 func (s *Samples) IsBase(sample int) bool { return sample >= s.Len()-s.baseLen }
 
-// append adds the samples of o, which has the same sample types. comments become those of both.
+// append adds the samples of o, which must have the same sample types. The comments of s become
+// comments.
 func (s *Samples) append(o *Samples, comments []string) {
 	locations, frames := uint32(len(s.Locations)), len(s.frames)
 	s.frames = slices.Grow(s.frames, len(o.frames))
@@ -81,13 +82,15 @@ func (s *Samples) append(o *Samples, comments []string) {
 	s.Saturated = s.Saturated || o.Saturated
 }
 
-// DropFrames removes the frames that the first profile, at path, asks not to be shown, as pprof
-// does. Its error is a [*FileError].
+// DropFrames removes the frames that the profile itself asks to hide, as pprof does: functions that
+// match its DropFrames expression. The expression is that of the first profile, at path. The error
+// is a [*FileError].
 func (s *Samples) DropFrames(path string) error {
 	if s.Header.DropFrames == "" {
 		return nil
 	}
-	// Package profile knows which: it is asked about each location below one that stays.
+	// Package profile implements the rules: it is asked about each location, in a stack with one
+	// frame that stays.
 	stays := &profile.Location{ID: uint64(len(s.Locations) + 1)}
 	asked := &profile.Profile{DropFrames: s.Header.DropFrames, KeepFrames: s.Header.KeepFrames, Location: s.Locations}
 	lines := make([]int, len(s.Locations))
@@ -103,7 +106,7 @@ func (s *Samples) DropFrames(path string) error {
 	kept, ends := s.frames[:0], slices.Clone(s.ends)
 	for sample := range ends {
 		locations := s.Stack(sample)
-		seen := false // a frame that stays: everything isn't dropped
+		seen := false // whether the stack has a frame that stays
 		for i := len(locations) - 1; i >= 0; i-- {
 			d, c := dropped(locations[i]), cut(locations[i])
 			if !d && !c {
@@ -159,8 +162,8 @@ func (s *Samples) Sums() []float64 {
 	return sums
 }
 
-// AppendBase adds the samples of the base that s is compared with, and the comments of it that s
-// lacks. What comments count isn't counted together.
+// AppendBase adds the samples of the base that s is compared with, and those comments of the base
+// that s lacks. Numbers in comments, such as operations, aren't added up.
 func (s *Samples) AppendBase(b *Samples) {
 	comments := slices.Clone(s.Header.Comments)
 	for _, c := range b.Header.Comments {

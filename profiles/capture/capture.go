@@ -20,25 +20,25 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// Capture is one repetition being profiled. It holds this process's profilers from
-// [Start] until [Capture.Stop], which must be called.
+// A Capture profiles one repetition. It holds this process's profilers from [Start] until
+// [Capture.Stop], which must be called.
 type Capture struct {
 	cfg        Config
 	dir        string
 	repetition int
 
 	cpu     bytes.Buffer                       // written by the runtime when the CPU profiler stops
-	base    map[profiles.Kind]*profile.Profile // what stood at Start, for the kinds that accumulate
-	restore func()                             // puts the rates back
+	base    map[profiles.Kind]*profile.Profile // snapshots at Start, of kinds that accumulate
+	restore func()                             // restores the profilers' rates
 
-	memoryRate int // bytes allocated a sample, of the process
+	memoryRate int // runtime.MemProfileRate at Start, in bytes per sample
 
 	stop           context.CancelFunc // ends takeGoroutines and takeTrace
-	goroutinesDone chan struct{}      // closed when takeGoroutines has ended; then the next two are set
+	goroutinesDone chan struct{}      // closed when takeGoroutines has set the next two
 	goroutines     *profile.Profile
 	goroutinesErr  error
 
-	traceDone chan struct{} // closed when the trace has ended; then the next two are set
+	traceDone chan struct{} // closed when takeTrace has set the next two
 	trace     bytes.Buffer
 	traceErr  error
 
@@ -47,12 +47,12 @@ type Capture struct {
 	err   error
 }
 
-// Start begins to profile this process for one repetition, counted from 1, and
-// creates dir if it is missing. With Allocs it collects garbage first.
+// Start starts profiling this process for one repetition, counted from 1. It creates dir if it is
+// missing. If the kinds include allocs, it collects garbage first.
 //
-// Once ctx is done, goroutines are taken at once if they weren't yet; everything else goes on until
-// Stop, which then writes what there is. Start returns [ErrBusy] while another capture runs, and an
-// error that names the field for a bad cfg; either way nothing is left on.
+// When ctx is done, goroutines are captured at once if they weren't yet; everything else goes on
+// until Stop. Start returns [ErrBusy] while another capture runs, and an error that names the field
+// if cfg isn't valid. After an error no profiler is left on.
 func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Capture, error) {
 	cfg, err := cfg.resolve()
 	if err != nil {
@@ -99,19 +99,20 @@ func Start(ctx context.Context, dir string, repetition int, cfg Config) (*Captur
 	return c, nil
 }
 
-// Stop ends the capture and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
-// [profiles.Kinds]. A file of that name is replaced. With Heap or Allocs it collects garbage.
+// Stop stops profiling and writes dir/KIND.REPETITION.pb.gz for every kind, in the order of
+// [profiles.Kinds]. It replaces existing files. If the kinds include heap or allocs, it collects
+// garbage.
 //
-// It returns the files that were written and an error for those that weren't. Further calls, from
-// any goroutine, return the same. The mutex profiler gets its rate from before Start back. The
-// block profiler, whose rate the runtime doesn't tell, is off if it was taken.
+// It returns the files that it wrote, and an error if any is missing. Later calls, from any
+// goroutine, return the same. Stop restores the rate of the mutex profiler. It turns the block
+// profiler off if block was captured, since the runtime doesn't tell its former rate.
 func (c *Capture) Stop() ([]profiles.File, error) {
 	c.once.Do(c.finish)
 	return slices.Clone(c.files), c.err
 }
 
-// Label adds a label that wasn't known at [Start], such as how many operations there were
-// ([profiles.OperationsLabel]). It has the bounds of [Config].Labels, and must come before Stop.
+// Label adds a label that wasn't known at [Start], such as the number of operations
+// ([profiles.OperationsLabel]). It must be valid as in [Config].Labels, and be added before Stop.
 func (c *Capture) Label(key, value string) error {
 	labels := map[string]string{}
 	maps.Copy(labels, c.cfg.Labels)
@@ -123,8 +124,8 @@ func (c *Capture) Label(key, value string) error {
 	return nil
 }
 
-// LabelOperations labels the profiles with how many operations they are of, and with the processor time
-// that these took.
+// LabelOperations adds labels with the number of operations that the profiles cover, and the
+// processor time that they took.
 func (c *Capture) LabelOperations(operations int64, cpu time.Duration) error {
 	return errors.Join(
 		c.Label(profiles.OperationsLabel, strconv.FormatInt(operations, 10)),
@@ -133,7 +134,7 @@ func (c *Capture) LabelOperations(operations int64, cpu time.Duration) error {
 
 func (c *Capture) takes(k profiles.Kind) bool { return slices.Contains(c.cfg.Kinds, k) }
 
-// setRates turns on the profilers that are wanted. restore undoes it.
+// setRates turns on the mutex and block profilers, if they are wanted. restore undoes it.
 func (c *Capture) setRates() (restore func()) {
 	mutex, block := c.takes(profiles.Mutex), c.takes(profiles.Block)
 	var fraction int
@@ -153,12 +154,12 @@ func (c *Capture) setRates() (restore func()) {
 	}
 }
 
-// begin takes the bases and starts the CPU profiler, in this order, so that the cost
-// of the first isn't in the second.
+// begin takes the snapshots first and then starts the CPU profiler, so that it doesn't see their
+// cost.
 func (c *Capture) begin() error {
 	defer pauseMemProfile()()
 	if c.takes(profiles.Allocs) {
-		// Allocations appear in the runtime's profile only once a collection has followed them.
+		// Allocations appear in the runtime's profile only after a garbage collection.
 		runtime.GC()
 	}
 	for _, k := range c.cfg.Kinds {
@@ -179,9 +180,9 @@ func (c *Capture) begin() error {
 	return nil
 }
 
-// pauseMemProfile ends the counting of allocations until resume is called, where each one is
-// counted: reading profiles allocates more than most of what is profiled, and each of its own would
-// be in the next one's way. A rate by which counts are scaled stays as it is.
+// pauseMemProfile stops counting allocations until resume is called, if each one is counted.
+// Otherwise most allocations in the next capture would be those of reading profiles in this one. A
+// higher rate isn't changed, since counts are scaled by it.
 func pauseMemProfile() (resume func()) {
 	if runtime.MemProfileRate != 1 {
 		return func() {}
@@ -190,10 +191,10 @@ func pauseMemProfile() (resume func()) {
 	return func() { runtime.MemProfileRate = 1 }
 }
 
-// takeGoroutines takes the goroutines while the load runs.
+// takeGoroutines captures the goroutines while the load runs.
 func (c *Capture) takeGoroutines(ctx context.Context) {
 	defer close(c.goroutinesDone)
-	_ = wait(ctx, c.cfg.goroutineDelay) // a shorter repetition has them taken at its end
+	_ = wait(ctx, c.cfg.goroutineDelay) // Stop ends the wait in a shorter repetition
 	c.goroutines, c.goroutinesErr = snapshot(profiles.Goroutine)
 }
 
@@ -201,8 +202,8 @@ func (c *Capture) finish() {
 	defer capturing.Release(1)
 	defer pauseMemProfile()()
 
-	// First what the load is still there for, then the profilers that cost, then
-	// the collection, whose cost thus shows in none of them.
+	// First stop what needs the load, then the expensive profilers, and collect garbage last, so
+	// that none of them sees the collection.
 	c.stop()
 	<-c.goroutinesDone
 	<-c.traceDone
@@ -221,7 +222,7 @@ func (c *Capture) finish() {
 	for _, k := range c.cfg.Kinds {
 		p := taken[k]
 		if p == nil {
-			continue // its error is among errs
+			continue // not wanted, or its error is in errs
 		}
 		if err := profiles.CheckSymbols(p); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", k, profiles.Unsymbolized, err))
@@ -240,7 +241,7 @@ func (c *Capture) finish() {
 	c.err = errors.Join(errs...)
 }
 
-// syncDirectory puts the names in dir on disk.
+// syncDirectory flushes the names in dir to the disk.
 func syncDirectory(dir string) error {
 	if err := atomicfile.SyncDirectory(dir); err != nil {
 		return fmt.Errorf("profile directory %s: syncing: %w", dir, err)
@@ -248,7 +249,7 @@ func syncDirectory(dir string) error {
 	return nil
 }
 
-// captureLabels returns the labels of how a profile of kind k was taken.
+// captureLabels returns the labels that say how a profile of kind k was captured.
 func (c *Capture) captureLabels(k profiles.Kind) []string {
 	var with []string
 	for _, k := range c.cfg.Kinds {
@@ -264,7 +265,7 @@ func (c *Capture) captureLabels(k profiles.Kind) []string {
 	return labels
 }
 
-// take adds the profiles of kinds to taken, but for kinds that aren't wanted.
+// take adds the profiles of those kinds that are wanted to taken.
 func (c *Capture) take(taken map[profiles.Kind]*profile.Profile, kinds ...profiles.Kind) (errs []error) {
 	for _, k := range kinds {
 		if !c.takes(k) {
@@ -296,7 +297,7 @@ func (c *Capture) repetitionOf(k profiles.Kind) (*profile.Profile, error) {
 	}
 	if base := c.base[k]; base != nil {
 		if p, err = subtract(p, base); err != nil {
-			return nil, fmt.Errorf("%s profile: subtracting what stood before the repetition: %w", k, err)
+			return nil, fmt.Errorf("%s profile: subtracting what was counted before the repetition: %w", k, err)
 		}
 	}
 	return dropOwn(p), nil

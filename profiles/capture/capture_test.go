@@ -22,12 +22,13 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// everything catches every event, so that counts can be told by hand.
+// everything returns a Config that samples every event, so that counts can be compared with ones
+// made by hand.
 func everything(kinds ...profiles.Kind) capture.Config {
 	return capture.Config{Kinds: kinds}.CatchingAll()
 }
 
-// captured profiles load as repetition 1.
+// captured profiles load as repetition 1, and returns the files by kind.
 func captured(t *testing.T, cfg capture.Config, load func()) map[profiles.Kind]profiles.File {
 	t.Helper()
 	c, err := capture.Start(t.Context(), t.TempDir(), 1, cfg)
@@ -42,7 +43,7 @@ func captured(t *testing.T, cfg capture.Config, load func()) map[profiles.Kind]p
 	return byKind
 }
 
-// total sums a column of the samples whose stack holds function.
+// total returns the sum of a column over the samples whose stack holds function.
 func total(t *testing.T, f profiles.File, column, function string) int64 {
 	t.Helper()
 	return sum(t, f, column, func(s *profile.Sample) bool { return inStack(s, function) })
@@ -137,13 +138,13 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 			}
 			for _, s := range p.Sample {
 				require.Positive(t, s.Value[0])
-				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles/capture."), "its own work")
+				require.False(t, inStack(s, "github.com/fleetmark/fleetmark/profiles/capture."), "a stack of the capture itself")
 			}
 		})
 	}
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, len(files), "temporary files stay")
+	require.Len(t, entries, len(files), "temporary files are left")
 
 	rows, _, err := view.TopRows([]string{files[0].Path}, view.TopOptions{})
 	require.NoError(t, err)
@@ -151,10 +152,11 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 		rows)
 }
 
-// What accumulates in the runtime is of the repetition alone, to the byte.
+// TestCaptureHoldsTheRepetitionAlone checks that work before the capture isn't counted, exactly, in
+// the kinds that the runtime accumulates.
 func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	rate := runtime.MemProfileRate
-	runtime.MemProfileRate = 1 // every allocation counts, as it is
+	runtime.MemProfileRate = 1 // every allocation is counted exactly
 	t.Cleanup(func() { runtime.MemProfileRate = rate })
 	kinds := everything(profiles.Allocs, profiles.Heap, profiles.Mutex, profiles.Block)
 	before := captured(t, kinds, func() { contendBefore(t) })
@@ -184,8 +186,8 @@ func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	require.EqualValues(t, 10*profiletest.BlockBytes, blocks(t, during[profiles.Heap], "inuse_space", "allocateDuring"))
 }
 
-// unlocks counts the contended unlocks of a function. The locks of the runtime itself are
-// left out: they are in the profile too, under whatever calls the runtime.
+// unlocks returns the number of contended unlocks of a function. It leaves out the runtime's own
+// locks, which are in the profile below whatever function calls the runtime.
 func unlocks(t *testing.T, f profiles.File, function string) int64 {
 	t.Helper()
 	return sum(t, f, "contentions", func(s *profile.Sample) bool {
@@ -193,8 +195,8 @@ func unlocks(t *testing.T, f profiles.File, function string) int64 {
 	})
 }
 
-// blocks sums a column over the blocks that the work allocates. Other sizes under the same function are
-// left out: an allocation may start the runtime's own helpers.
+// blocks returns the sum of a column over allocations of the size that the work allocates. It
+// leaves out other sizes, since an allocation may start helpers of the runtime.
 func blocks(t *testing.T, f profiles.File, column, function string) int64 {
 	t.Helper()
 	return sum(t, f, column, func(s *profile.Sample) bool {
@@ -208,7 +210,7 @@ func TestCaptureTakesGoroutinesWhileTheLoadRuns(t *testing.T) {
 		capture.Config{Kinds: []profiles.Kind{profiles.Goroutine}}.GoroutinesAfter(time.Millisecond))
 	require.NoError(t, err)
 	<-c.GoroutinesTaken()
-	unpark() // the load has gone when Stop is called
+	unpark() // the load has ended when Stop is called
 	files, err := c.Stop()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, total(t, files[0], "goroutine", workPackage+"waitParked"))
@@ -228,7 +230,7 @@ func TestCaptureInterrupted(t *testing.T) {
 	park(t)
 	contendDuring(t)
 	cancel()
-	<-c.GoroutinesTaken() // at once, not after an hour
+	<-c.GoroutinesTaken() // the test would time out after an hour
 	files, err := c.Stop()
 	require.NoError(t, err)
 	require.Len(t, files, len(profiles.Kinds()))
@@ -262,7 +264,7 @@ func TestStopIsIdempotent(t *testing.T) {
 	require.NoDirExists(t, dir)
 }
 
-func TestCapturePutsRatesBack(t *testing.T) {
+func TestStopRestoresRates(t *testing.T) {
 	const fraction = 7
 	was := runtime.SetMutexProfileFraction(fraction)
 	t.Cleanup(func() { runtime.SetMutexProfileFraction(was) })
@@ -276,13 +278,13 @@ func TestCapturePutsRatesBack(t *testing.T) {
 	require.Zero(t, blockEvents(t), "the block profiler is still on")
 
 	captured(t, everything(profiles.Block), func() {
-		require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1), "mutex wasn't asked for")
+		require.Equal(t, fraction, runtime.SetMutexProfileFraction(-1), "mutex wasn't captured, so its rate is unchanged")
 		require.Positive(t, blockEvents(t))
 	})
 	require.Zero(t, blockEvents(t))
 }
 
-// blockEvents counts what the runtime's block profiler sees of contendBefore.
+// blockEvents returns how many events of contendBefore the runtime's block profiler counts.
 func blockEvents(t *testing.T) int64 {
 	t.Helper()
 	before := countBlockEvents(t)
@@ -313,14 +315,14 @@ func TestStartRefusesASecondCapture(t *testing.T) {
 	require.NoDirExists(t, dir)
 	_, err = first.Stop()
 	require.NoError(t, err)
-	captured(t, everything(profiles.Mutex), func() {}) // free again
+	captured(t, everything(profiles.Mutex), func() {}) // the profilers are free again
 }
 
 func TestStartRefusesWhileTheProfilerIsTaken(t *testing.T) {
 	was := runtime.SetMutexProfileFraction(-1)
 	require.NoError(t, pprof.StartCPUProfile(new(strings.Builder)))
 	t.Cleanup(pprof.StopCPUProfile)
-	for range 2 { // the refusal leaves nothing on that would refuse the second
+	for range 2 { // the first refusal must not leave anything on
 		_, err := capture.Start(t.Context(), t.TempDir(), 1, everything())
 		require.ErrorIs(t, err, capture.ErrBusy)
 		require.ErrorContains(t, err, "cpu profiling already in use")
@@ -370,7 +372,7 @@ func TestStartRefuses(t *testing.T) {
 			require.NoDirExists(t, test.dir)
 		})
 	}
-	captured(t, everything(profiles.Heap), func() {}) // no refusal holds the profilers
+	captured(t, everything(profiles.Heap), func() {}) // the profilers are free after each refusal
 }
 
 func labeled(key, value string) capture.Config {
@@ -399,7 +401,8 @@ func TestStopWithoutItsDirectory(t *testing.T) {
 	captured(t, everything(profiles.CPU), func() {})
 }
 
-// A file that can't be put in place doesn't keep the others, and leaves no remains.
+// TestStopWritesWhatItCan checks that one file that can't be written doesn't keep Stop from writing
+// the others, and that no temporary file is left.
 func TestStopWritesWhatItCan(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "heap.1.pb.gz", "in the way"), 0o755))
@@ -414,7 +417,8 @@ func TestStopWritesWhatItCan(t *testing.T) {
 	require.Len(t, entries, 2)
 }
 
-// One address that has no name must not have pprof look for the binary.
+// TestCaptureKeepsNames checks that pprof doesn't symbolize a profile again because of one address
+// without a name.
 func TestCaptureKeepsNames(t *testing.T) {
 	named, nameless := &profile.Location{ID: 1,
 		Line: []profile.Line{{Function: &profile.Function{ID: 1, Name: "root"}}}}, &profile.Location{ID: 2}

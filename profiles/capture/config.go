@@ -11,25 +11,26 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// Config says what a [Capture] takes and how closely. The zero value takes all
-// kinds at rates that a load test hardly feels.
+// A Config says what a [Capture] captures, and how precisely. The zero value captures all kinds at
+// rates that hardly slow a load test.
 type Config struct {
-	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
+	// Kinds to capture, each at most once. Nil means all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// TraceDuration is how long an execution trace is taken from the beginning,
-	// trace.REPETITION.out; up to 10s, 0 is none. It costs some percent while it lasts.
+	// TraceDuration is how long an execution trace is recorded from the start of the repetition, in
+	// trace.REPETITION.out. It is at most 10s; 0 means no trace. A trace takes some percent of the
+	// processor while it is recorded.
 	TraceDuration time.Duration
 
-	// Labels go into every file as comments "key=value", sorted by key: scenario,
-	// operation, transport. At most 16; a key is 1 to 64 of a-z, 0-9, '_', '-' and '.',
-	// a value at most 256 bytes of printable UTF-8.
+	// Labels are put into every file as comments "key=value", sorted by key, such as scenario,
+	// operation and transport. There may be at most 16. A key has 1 to 64 characters of a-z, 0-9,
+	// '_', '-' and '.', a value at most 256 bytes of printable UTF-8.
 	Labels map[string]string
 
-	// For tests; 0 is the default.
-	mutexFraction  int           // one in so many contended unlocks is sampled
-	blockRate      time.Duration // one event per so much time spent blocked is sampled, and every longer one
-	goroutineDelay time.Duration // how far into the repetition goroutines are taken
+	// Set only by tests; 0 means the default.
+	mutexFraction  int           // one in this many contended unlocks is sampled
+	blockRate      time.Duration // one event in this much blocked time is sampled, and every longer one
+	goroutineDelay time.Duration // from the start until goroutines are captured
 }
 
 const (
@@ -40,7 +41,7 @@ const (
 	maxTraceDuration = 10 * time.Second
 )
 
-// resolve checks cfg and fills in what was left out.
+// resolve checks cfg and fills in the defaults.
 func (cfg Config) resolve() (Config, error) {
 	if cfg.TraceDuration < 0 || cfg.TraceDuration > maxTraceDuration {
 		return Config{}, fmt.Errorf("profile configuration: trace for %v: want 0 (none) to %v",

@@ -1,34 +1,33 @@
-// Package capture takes pprof profiles: of this process, one set a repetition, or of another one
-// over HTTP.
+// Package capture captures pprof profiles: of this process, one set for each repetition, or of
+// another process over HTTP.
 //
-// What goes in: a directory, the number of a repetition and a [Config]. What comes out: files that
-// package profiles, and any pprof, reads.
+// Its input is a directory, the number of a repetition and a [Config]. Its output is files that
+// package profiles reads, as any pprof does.
 //
 //	Start ── the load runs ── Stop ──> dir/KIND.REPETITION.pb.gz
 //
-// [Start] checks the configuration, turns the mutex and block profilers on, takes a base of every
-// profile that the runtime only ever adds to, and starts the CPU profiler last, so that what the
-// capture costs is paid before the repetition begins. [Capture.Stop] ends it in the opposite order,
-// puts the rates back and writes the files:
+// [Start] checks the configuration, turns on the mutex and block profilers, takes a snapshot of
+// every profile that the runtime accumulates, and starts the CPU profiler last, so that the cost of
+// the capture comes before the repetition. [Capture.Stop] stops the profilers in the opposite
+// order, restores their rates and writes the files:
 //
-//   - cpu, allocs, mutex and block hold the repetition alone. The runtime counts
-//     the last three from the start of the process, so the file is what stood at
-//     Stop less what stood at Start;
-//   - heap is what was live after a garbage collection at Stop;
-//   - goroutine is taken while the load runs, not when it has gone.
+//   - cpu, allocs, mutex and block hold the repetition alone. The runtime accumulates the last three
+//     from the start of the process, so the file holds the difference between Stop and Start.
+//   - heap holds what was live after a garbage collection at Stop.
+//   - goroutine is captured while the load runs, since its goroutines end before Stop.
 //
-// Stacks through this package are left out of all of them. Every profile carries the caller's
-// labels as comments, is encoded, parsed again and compared before it is written, and reaches its
-// name only whole: written to a temporary file, synced, renamed. Only repetitions that are profiled
-// pay: nothing is left on between them.
+// Stacks that hold a function of this package are left out. Every profile has the caller's labels
+// as comments. A file is written atomically, and only after its encoding was parsed again and
+// compared. Between repetitions nothing is turned on, so a repetition that isn't profiled costs
+// nothing extra.
 //
-// [Remote] takes the same of a service that serves net/http/pprof. It is all that opens connections
-// here, and only to the address that it is given. [StartFlightRecorder] traces this process all the
-// time, and writes down the last moments on demand. [CountGoroutines] counts goroutines by their
-// stacks.
+// [Remote] captures the same profiles of a service that serves net/http/pprof. It alone opens
+// connections, and only to the address that it is given. [StartFlightRecorder] traces this process
+// continuously, and writes the last second to a file on request. [CountGoroutines] counts
+// goroutines by their stacks.
 //
-// The package never knows the load: neither the client under test nor the simulated devices, nor
-// the scenario that joined them. It writes nothing but the files asked for.
+// The package doesn't know the client under test, the simulated devices or the scenario. It writes
+// only the files that it was asked for.
 //
 // The profilers and their rates belong to the process, so one [Capture] runs at a time; a second
 // Start returns [ErrBusy].

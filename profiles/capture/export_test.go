@@ -2,20 +2,21 @@ package capture
 
 import "time"
 
-// CatchingAll returns cfg with mutexes and blocking sampled whole.
+// CatchingAll returns a copy of cfg with which every contended lock and every blocking event is
+// sampled.
 func (cfg Config) CatchingAll() Config {
 	cfg.mutexFraction, cfg.blockRate = 1, time.Nanosecond
 	return cfg
 }
 
-// GoroutinesAfter returns cfg with the goroutines taken after d.
+// GoroutinesAfter returns a copy of cfg with which goroutines are captured after d.
 func (cfg Config) GoroutinesAfter(d time.Duration) Config {
 	cfg.goroutineDelay = d
 	return cfg
 }
 
-// GoroutinesTaken is closed once the capture has taken its goroutines.
+// GoroutinesTaken returns a channel that is closed when c has captured its goroutines.
 func (c *Capture) GoroutinesTaken() <-chan struct{} { return c.goroutinesDone }
 
-// DropOwn is what the tests look at from outside.
+// DropOwn is dropOwn, for tests.
 var DropOwn = dropOwn

@@ -14,13 +14,13 @@ import (
 
 // Bounds of a [FlightRecorder].
 const (
-	flightWindow = time.Second // before a call of Dump that it holds at least
-	flightBytes  = 16 << 20    // that it holds at most
-	flightFiles  = 4           // that are kept at most
+	flightWindow = time.Second // recorded before a Dump, at least
+	flightBytes  = 16 << 20    // kept in memory, at most
+	flightFiles  = 4           // written by Dump, at most
 )
 
-// A FlightRecorder traces this process all the time and keeps the last moments, so that they can be
-// written down when something happened whose history is of interest.
+// A FlightRecorder traces this process continuously and keeps the last second. Dump writes it to a
+// file, to show what led to a rare event.
 type FlightRecorder struct {
 	dir      string
 	recorder *trace.FlightRecorder
@@ -29,7 +29,8 @@ type FlightRecorder struct {
 	kept int
 }
 
-// StartFlightRecorder begins to record. Stop must be called. One runs at a time in a process.
+// StartFlightRecorder starts recording. Stop must be called. A process can have one recorder at a
+// time.
 func StartFlightRecorder(dir string) (*FlightRecorder, error) {
 	if err := profiles.MakeDirectory(dir); err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func StartFlightRecorder(dir string) (*FlightRecorder, error) {
 	return &FlightRecorder{dir: dir, recorder: recorder}, nil
 }
 
-// Dump writes the last moments to dir/NAME.out. It reports whether it did: after four files it
+// Dump writes what was recorded to dir/NAME.out. It reports whether it did: after four files, it
 // writes no more.
 func (f *FlightRecorder) Dump(name string) (kept bool, err error) {
 	f.mu.Lock()

@@ -10,24 +10,24 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// Goroutines counts the goroutines of this process at one moment, by their stacks.
+// Goroutines holds the number of goroutines of this process at one moment, by stack.
 type Goroutines map[string]int
 
-// A GoroutineStack is where some goroutines are.
+// A GoroutineStack is a stack that some goroutines have.
 type GoroutineStack struct {
 	Count  int
 	Frames []string // the innermost function first: its name, and file:line
 }
 
-// String returns the stack on one line, from the goroutine's beginning on.
+// String returns the number and the functions on one line, the outermost first.
 func (s GoroutineStack) String() string {
 	names := slices.Clone(s.Frames)
 	slices.Reverse(names)
 	return fmt.Sprintf("%d at %s", s.Count, strings.Join(names, " > "))
 }
 
-// CountGoroutines counts the goroutines that have the pprof label, and besides those that have a
-// function on their stack whose name begins with one of the prefixes.
+// CountGoroutines counts the goroutines that have the pprof label with the given value, and those
+// that have a function on their stack whose name begins with one of the prefixes.
 func CountGoroutines(label, value string, prefixes ...string) (Goroutines, error) {
 	p, err := snapshot(profiles.Goroutine)
 	if err != nil {
@@ -56,8 +56,9 @@ func (g Goroutines) Count() (n int) {
 	return n
 }
 
-// More returns the stacks that more goroutines are at than before, the most first. A goroutine that
-// has moved on to another line is among them; whether there are more in all, their counts tell.
+// More returns the stacks that have more goroutines than before, the most first. A goroutine that
+// has moved to another line counts as one more there, so compare the counts to see whether there
+// are more in total.
 func (g Goroutines) More(before Goroutines) []GoroutineStack {
 	var more []GoroutineStack
 	for at, n := range g {

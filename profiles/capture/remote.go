@@ -21,22 +21,23 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// RemoteConfig says what is taken of another process.
+// A RemoteConfig says what [Remote] captures.
 type RemoteConfig struct {
-	// Kinds to take, each at most once. Nil is all of [profiles.Kinds].
+	// Kinds to capture, each at most once. Nil means all of [profiles.Kinds].
 	Kinds []profiles.Kind
 
-	// Duration is how long: 1s to 1h, 0 is 10s. What a process counts from its start is the
-	// difference over it.
+	// Duration is how long the capture lasts, from 1s to 1h; 0 means 10s. Kinds that the service
+	// accumulates hold the difference over that time.
 	Duration time.Duration
 
-	// Trace takes an execution trace of the first second as well, as trace.N.out.
+	// Trace also captures an execution trace of the first second, in trace.REPETITION.out.
 	Trace bool
 
-	// Labels go into every file, as in [Config].
+	// Labels are put into every file, as in [Config].
 	Labels map[string]string
 
-	// Authorization is sent with every request; it is written nowhere.
+	// Authorization is the header of that name, which is sent with every request. It is never
+	// written to a file or an error.
 	Authorization string
 }
 
@@ -44,10 +45,10 @@ const (
 	defaultRemoteDuration = 10 * time.Second
 	maxRemoteDuration     = time.Hour
 	remoteTrace           = time.Second
-	remoteSlack           = 30 * time.Second // that an answer may take beyond what it was asked to last
+	remoteSlack           = 30 * time.Second // how much longer than Duration an answer may take
 )
 
-// A RemoteError says why a service gave no profile, in one line.
+// A RemoteError says in one line why a service gave no profile.
 type RemoteError struct {
 	Address string // without user, password or query
 	Kind    string
@@ -60,11 +61,11 @@ func (e *RemoteError) Error() string {
 
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// Remote takes profiles of a service that serves net/http/pprof at address, such as
-// http://127.0.0.1:6060/debug/pprof, all over the same time, and writes dir/KIND.REPETITION.pb.gz
-// as [Capture] does. It returns the files that were written, and for the others an error, of one
-// [*RemoteError] for all kinds that failed alike. If nobody answers, it waits for nothing. Time is
-// bounded by cfg, so client needs no timeout.
+// Remote captures profiles of a service that serves net/http/pprof at address, such as
+// http://127.0.0.1:6060/debug/pprof, all at the same time, and writes them to
+// dir/KIND.REPETITION.pb.gz. It returns the files that were written, and an error if any is
+// missing. Kinds that failed for the same reason share a [*RemoteError]. If the service can't be
+// reached, Remote returns at once. cfg bounds the time, so client needs no timeout.
 func Remote(
 	ctx context.Context, client *http.Client, address, dir string, repetition int, cfg RemoteConfig,
 ) ([]profiles.File, error) {
@@ -117,14 +118,14 @@ func Remote(
 	return files, errors.Join(groupErrors(errs), syncDirectory(dir))
 }
 
-// deferred reports whether a kind is asked for only when time has gone by.
+// deferred reports whether a kind is requested only after some of the duration has passed.
 func deferred(k profiles.Kind) bool { return k == profiles.Heap || k == profiles.Goroutine }
 
-// errNoOther is why a kind wasn't asked for that would have been later.
-var errNoOther = errors.New("not asked for, as no other was to be had")
+// errNoOther is the error of deferred kinds, which aren't requested if all others failed.
+var errNoOther = errors.New("not requested, since all other kinds failed")
 
-// failed records the error of taking a kind, or nil. If no connection can be made, or all kinds that
-// are asked for at once failed, it cancels those that still wait for their time.
+// failed handles the error of a kind, which may be nil. It cancels the kinds that still wait if no
+// connection could be made, or if all kinds that are requested at once have failed.
 func (r *remote) failed(err error, immediate bool) {
 	switch {
 	case err == nil:
@@ -135,7 +136,7 @@ func (r *remote) failed(err error, immediate bool) {
 	}
 }
 
-// groupErrors joins errors, and says once what several kinds of profiles have to say.
+// groupErrors joins errors. Kinds that failed for the same reason become one error.
 func groupErrors(errs []error) error {
 	var each []error
 	at := map[string]*RemoteError{}
@@ -170,7 +171,7 @@ func remoteAddress(address string) (*url.URL, error) {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, fmt.Errorf("profile capture: %q: want http://HOST:PORT/debug/pprof", address)
 	case u.Path == "" || u.Path == "/":
-		u.Path = "/debug/pprof" // where net/http/pprof puts itself
+		u.Path = "/debug/pprof" // the default of net/http/pprof
 	}
 	u.Path, u.RawQuery, u.Fragment = strings.TrimSuffix(u.Path, "/"), "", ""
 	return u, nil
@@ -181,11 +182,11 @@ type remote struct {
 	base   *url.URL
 	cfg    RemoteConfig
 
-	giveUp    context.CancelCauseFunc // ends what is under way, and what waits for its time
-	immediate atomic.Int32            // kinds that are asked for at once, and haven't failed
+	giveUp    context.CancelCauseFunc // cancels all requests, and kinds that still wait
+	immediate atomic.Int32            // kinds that are requested at once and haven't failed
 }
 
-// take writes the profile of one kind.
+// take captures one kind and writes its file.
 func (r *remote) take(ctx context.Context, k profiles.Kind, dir string, repetition int) (profiles.File, error) {
 	fail := func(err error) (profiles.File, error) {
 		return profiles.File{}, &RemoteError{r.base.Redacted(), string(k), err}
@@ -196,12 +197,12 @@ func (r *remote) take(ctx context.Context, k profiles.Kind, dir string, repetiti
 		name = "profile"
 		query.Set("seconds", seconds)
 	case profiles.Heap:
-		// What is live at the end, as in a run.
+		// What is live at the end, as Capture has it.
 		if err := wait(ctx, r.cfg.Duration); err != nil {
 			return fail(err)
 		}
 		query.Set("gc", "1")
-	case profiles.Goroutine: // as they are under way
+	case profiles.Goroutine: // in the middle, while the load runs
 		if err := wait(ctx, r.cfg.Duration/2); err != nil {
 			return fail(err)
 		}
@@ -243,7 +244,7 @@ func (r *remote) trace(ctx context.Context, file string) error {
 	return nil
 }
 
-// get asks for one of the pages, of [profiles.MaxSize] bytes at most.
+// get requests a page, of at most [profiles.MaxSize] bytes.
 func (r *remote) get(ctx context.Context, name string, query url.Values) (data []byte, err error) {
 	u := *r.base
 	u.Path, u.RawQuery = path.Join(u.Path, name), query.Encode()
@@ -256,11 +257,11 @@ func (r *remote) get(ctx context.Context, name string, query url.Values) (data [
 	}
 	resp, err := r.client.Do(req)
 	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx) // says why, where what was broken off says only that
+		return nil, context.Cause(ctx) // err only says that the request was canceled, the cause says why
 	}
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // the address is told already
+			err = wrapped.Err // RemoteError has the address already
 		}
 		return nil, err
 	}
@@ -271,7 +272,7 @@ func (r *remote) get(ctx context.Context, name string, query url.Values) (data [
 	}
 	data, err = io.ReadAll(io.LimitReader(resp.Body, profiles.MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("its answer breaks off: %w", err)
+		return nil, fmt.Errorf("its answer is incomplete: %w", err)
 	}
 	return data, nil
 }

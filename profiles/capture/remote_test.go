@@ -20,7 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// service serves what net/http/pprof does, to who shows the secret.
+// service starts a server with the handlers of net/http/pprof, which requires secret as the
+// Authorization header.
 func service(t *testing.T, secret string) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -73,15 +74,15 @@ func TestCaptureRemote(t *testing.T) {
 	require.Equal(t, profiletest.Path+"Loop", top[0].Function)
 }
 
-// TestCaptureRemoteGivesUp: where nobody is there, or serves no profiles, that is said in one line,
-// and at once.
+// TestCaptureRemoteGivesUp checks that if the server can't be reached, or serves no profiles, one
+// line says so without waiting for the duration.
 func TestCaptureRemoteGivesUp(t *testing.T) {
 	s := service(t, "Bearer secret")
 	for address, says := range map[string]string{
 		"http://127.0.0.1:1/debug/pprof": "connection refused",
 		s.URL:                            "it answers 401 Unauthorized: who are you?",
 	} {
-		// An hour would be noticed.
+		// The test would time out if Remote waited for the hour.
 		files, err := capture.Remote(t.Context(), s.Client(), address, t.TempDir(), 1,
 			capture.RemoteConfig{Duration: time.Hour, Trace: true})
 		require.ErrorContains(t, err, says)
@@ -103,7 +104,7 @@ func TestCaptureRemoteRefuses(t *testing.T) {
 		"a password": {"http://me:secret@127.0.0.1:1/", "the address (not shown) holds a user or a password",
 			capture.RemoteConfig{}},
 		"no address": {"6060", "want http://HOST:PORT/debug/pprof", capture.RemoteConfig{}},
-		"nobody there": {"http://127.0.0.1:1/debug/pprof", "connection refused",
+		"no server": {"http://127.0.0.1:1/debug/pprof", "connection refused",
 			capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
 		"no pprof":  {s.URL + "/other", "404", capture.RemoteConfig{Kinds: []profiles.Kind{profiles.CPU}}},
 		"too short": {s.URL, "want 1s to 1h", capture.RemoteConfig{Duration: time.Millisecond}},

@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// snapshot takes a runtime profile as it stands, with the columns of its kind.
+// snapshot returns the current content of a runtime profile, with the columns of its kind.
 func snapshot(k profiles.Kind) (*profile.Profile, error) {
 	source := pprof.Lookup(string(k))
 	if source == nil {
@@ -26,7 +26,7 @@ func snapshot(k profiles.Kind) (*profile.Profile, error) {
 	return parseRuntime(k, buf.Bytes())
 }
 
-// parseRuntime reads what the runtime wrote and keeps the columns of kind k.
+// parseRuntime parses a profile that the runtime wrote, and keeps the columns of kind k.
 func parseRuntime(k profiles.Kind, data []byte) (*profile.Profile, error) {
 	p, err := profiles.Decode(data, profiles.MaxSize)
 	if err != nil {
@@ -38,14 +38,15 @@ func parseRuntime(k profiles.Kind, data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-// accumulates reports whether the runtime counts kind k from the start of the process, so that one
-// repetition is a difference.
+// accumulates reports whether the runtime counts kind k from the start of the process, so that the
+// profile of a repetition is a difference.
 func accumulates(k profiles.Kind) bool {
 	return k == profiles.Allocs || k == profiles.Mutex || k == profiles.Block
 }
 
-// subtract returns after less base, which it scales in place: what was counted between the two,
-// since the runtime's counts only grow. Its time is that span.
+// subtract returns what was counted between base and after, which is never negative, since the
+// runtime's counts only grow. It changes the values in base. The result's duration is the time
+// between the two.
 func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 	from, to := base.TimeNanos, after.TimeNanos
 	base.Scale(-1)
@@ -54,14 +55,14 @@ func subtract(after, base *profile.Profile) (*profile.Profile, error) {
 		return nil, err
 	}
 	p.TimeNanos = from
-	p.DurationNanos = max(0, to-from) // a wall clock may be set back meanwhile
+	p.DurationNanos = max(0, to-from) // the wall clock may have been set back
 	return p, nil
 }
 
-// dropOwn drops samples whose values are zero, and samples of the capture itself.
+// dropOwn removes samples without a value, and samples of the capture itself.
 //
-// A sample that counts no event but some nanoseconds is the rest of rounding cycles
-// to nanoseconds twice, so the first column, which is a count in every kind, decides.
+// The first column decides, which is a count in every kind. If it is 0, nanoseconds are only an
+// error of rounding cycles to nanoseconds twice.
 func dropOwn(p *profile.Profile) *profile.Profile {
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
 		return s.Value[0] <= 0 || isOwn(s)
@@ -71,9 +72,8 @@ func dropOwn(p *profile.Profile) *profile.Profile {
 	return p
 }
 
-// isOwn reports whether a stack is of a capture itself: whether a function of this package is on
-// it, or that of the goroutine with which the runtime collects CPU samples, or the one that writes
-// a trace.
+// isOwn reports whether a stack belongs to the capture itself: it holds a function of this package,
+// the goroutine in which the runtime collects CPU samples, or the one that writes a trace.
 func isOwn(s *profile.Sample) bool {
 	roots := []string{reflect.TypeFor[Capture]().PkgPath() + ".", "runtime/pprof.profileWriter", "runtime/trace.Start."}
 	return stack.Holds(s, func(function string) bool { return stack.IsOwn(function, roots) })

@@ -17,22 +17,22 @@ import (
 // traceName returns the file name of a repetition's execution trace, which go tool trace reads.
 func traceName(repetition int) string { return "trace." + strconv.Itoa(repetition) + ".out" }
 
-// traceMagic begins every execution trace.
+// traceMagic is how every execution trace begins.
 const traceMagic = "go 1."
 
-// writeTrace writes an execution trace to path. It returns an error if data is something else.
+// writeTrace writes an execution trace to path. It returns an error if data isn't one.
 func writeTrace(path string, data []byte) error {
 	if !bytes.HasPrefix(data, []byte(traceMagic)) {
-		return errors.New("what came is no execution trace")
+		return errors.New("the data isn't an execution trace")
 	}
 	return atomicfile.Write(path, data)
 }
 
-// maxTrace bounds an execution trace, in bytes; one that would be larger ends before.
+// maxTrace is the largest execution trace, in bytes. A trace that would become larger ends early.
 const maxTrace = 64 << 20
 
-// takeTrace takes the execution trace. A trace holds every event of every goroutine, so a moment of
-// it is as much as anybody reads, and as little as a CPU profile beside it minds.
+// takeTrace records the execution trace. A trace holds every event of every goroutine, so a short
+// one is as much as a reader can use, and disturbs a CPU profile least.
 func (c *Capture) takeTrace(ctx context.Context) {
 	defer close(c.traceDone)
 	ctx, full := context.WithTimeout(ctx, c.cfg.TraceDuration)
@@ -44,7 +44,7 @@ func (c *Capture) takeTrace(ctx context.Context) {
 	trace.Stop()
 }
 
-// limitedWriter lets left bytes through, then calls full and drops the rest.
+// A limitedWriter writes up to left bytes. It drops what exceeds them, and then calls full.
 type limitedWriter struct {
 	w    io.Writer
 	left int
@@ -55,13 +55,13 @@ func (b *limitedWriter) Write(p []byte) (int, error) {
 	if b.left < len(p) {
 		b.left = -1
 		b.full()
-		return len(p), nil // the tracer has no use for an error
+		return len(p), nil // the tracer would ignore an error
 	}
 	b.left -= len(p)
 	return b.w.Write(p)
 }
 
-// keepTrace writes the trace, if there is one.
+// keepTrace writes the trace to its file, if there is one.
 func (c *Capture) keepTrace() error {
 	if c.cfg.TraceDuration <= 0 {
 		return nil

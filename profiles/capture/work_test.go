@@ -7,8 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 )
 
-// workPackage begins the names of the functions below in a profile. Each is called before or during a
-// capture, and none is inlined.
+// workPackage begins the names of the functions below in a profile. They are called before or
+// during a capture, and aren't inlined.
 const workPackage = "github.com/fleetmark/fleetmark/profiles/capture_test."
 
 //go:noinline
@@ -17,7 +17,7 @@ func allocateBefore() [][]byte { return profiletest.Allocate() }
 //go:noinline
 func allocateDuring() [][]byte { return profiletest.Allocate() }
 
-// contentions is how often contendBefore and contendDuring have a goroutine wait for a lock.
+// contentions is how often contendBefore and contendDuring make a goroutine wait for a lock.
 const contentions = 3
 
 func contendBefore(t *testing.T) {
@@ -37,7 +37,7 @@ func holdBefore(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()
 	wait := profiletest.StartWaiter(t, func() { waitBefore(&mu) })
-	mu.Unlock() // here the mutex profile sees it
+	mu.Unlock() // the mutex profile counts the contention here
 	wait()
 }
 
@@ -52,7 +52,7 @@ func holdDuring(t *testing.T) {
 
 //go:noinline
 func waitBefore(mu *sync.Mutex) {
-	mu.Lock() // here the block profile sees it
+	mu.Lock() // the block profile counts the wait here
 	defer mu.Unlock()
 }
 
@@ -62,8 +62,8 @@ func waitDuring(mu *sync.Mutex) {
 	defer mu.Unlock()
 }
 
-// park starts a goroutine that waits in waitParked until the answered function is
-// called, which returns when it has ended.
+// park starts a goroutine that waits in waitParked until unpark is called. unpark returns when the
+// goroutine has ended.
 func park(t *testing.T) (unpark func()) {
 	t.Helper()
 	gate := make(chan struct{})

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/explain"
 )
 
-// TestBaselineProfiles: those that later ones are held against are there, say of how many
-// operations they are, and name no machine's paths.
+// TestBaselineProfiles checks the committed profiles that later ones are compared with: there are
+// enough, they say how many operations they cover, and they hold no path of a machine.
 func TestBaselineProfiles(t *testing.T) {
 	for _, kind := range []profiles.Kind{profiles.CPU, profiles.Allocs} {
 		files, err := profiles.Find(filepath.Join("..", "baseline"), kind)

@@ -12,16 +12,16 @@ import (
 // A costTable holds the cost of an operation in every function, by repetition.
 type costTable struct {
 	sample, unit string
-	eventCost    float64  // of what a profile counts: a sample's worth
-	machines     []string // where known, as are the next two
-	with         []string // other kinds
-	sampled      []string // bytes a sample
+	eventCost    float64  // what one event of the profile costs, such as 10 ms for a CPU sample
+	machines     []string // of each repetition, as all lists below; "" if unknown
+	with         []string // kinds that were captured at the same time; "" if unknown
+	sampled      []string // mean number of bytes per sample; "" if unknown
 	operations   []float64
-	total        []float64
-	fromRusage   bool // the total is the system's account, and holds no noise of counting
+	total        []float64 // cost of an operation
+	fromRusage   bool      // total is the system's measurement, which has no sampling error
 	at           map[costKey]int
 	keys         []costKey
-	values       [][]float64 // by part, then by repetition
+	values       [][]float64 // of each key, by repetition
 
 	detail map[detail][]float64 // by repetition
 }
@@ -35,12 +35,12 @@ type costKey struct {
 type counting int
 
 const (
-	owned counting = iota // it and all that it called that isn't one's own
-	flat                  // it alone
-	cum                   // it and all that it called
+	owned counting = iota // an own function, with what it calls in other packages
+	flat                  // the function alone
+	cum                   // the function with all that it calls
 )
 
-// A detail of a cause: the line, the function that it calls, or the function that calls it.
+// A detail is a part of a cause: a line, a function that it calls, or a function that calls it.
 type detail struct {
 	cause string
 	what  detailKind
@@ -93,18 +93,18 @@ func newCostTable(ctx context.Context, files []string, opts Options) (*costTable
 	return c, nil
 }
 
-// countEvents returns how many events a profile counts, and what they come to. At 100 Hz it is one
-// sample, and 10 ms of a processor.
+// countEvents returns how many events a profile counts, and their sum. For a CPU profile it returns
+// one sample and its period, usually 10 ms.
 func countEvents(s *profiles.Samples) (n, sum float64) {
 	p := s.Header
 	if s.Type().Unit == "nanoseconds" && p.PeriodType != nil && p.PeriodType.Type == "cpu" && p.Period > 0 {
-		return 1, float64(p.Period) // also where there are none
+		return 1, float64(p.Period) // known even without samples
 	}
 	sums := s.Sums()
 	return sums[0], sums[s.Column] // the first column counts events in every kind
 }
 
-// add takes in the profile of repetition i of all.
+// add adds the profile of repetition i, where all is the number of repetitions.
 func (c *costTable) add(s *profiles.Samples, i, all int, opts Options) {
 	at := make([][]stack.Frame, len(s.Locations))
 	for j, l := range s.Locations {
@@ -171,7 +171,8 @@ func (c *costTable) detailRow(d detail, all int) []float64 {
 	return v
 }
 
-// unownedGroup names a stack that holds none of one's own functions, by what is at its bottom.
+// unownedGroup returns a name for stacks that hold none of the own functions, by the outermost
+// function that it knows.
 func unownedGroup(frames []stack.Frame) string {
 	for i := len(frames) - 1; i >= 0; i-- {
 		switch f := frames[i].Function; {

@@ -16,36 +16,37 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// Options say what is explained, and how sure one wants to be.
+// Options say what is explained, and with which certainty.
 type Options struct {
-	profiles.Selection // of what is explained
+	profiles.Selection // the kind and sample type to explain
 
-	// Own are prefixes of the names of functions that may be the cause, such as your package path.
-	// What they call elsewhere counts as theirs. At least one.
+	// Own are prefixes of the names of functions that can be a cause, such as the path of your
+	// package. A cause includes what it calls in other packages. There must be at least one prefix.
 	Own []string
 
-	// Within are prefixes of function names. A stack counts if it holds such a function; all count
-	// if Within is empty. Of what waits, for example, most waits for its turn.
+	// Within are prefixes of function names. Only stacks that hold such a function count; if Within
+	// is empty, all do. It is useful for block profiles, in which most of the time belongs to idle
+	// goroutines.
 	Within []string
 
-	// Paired says that the i-th profiles of both sides were taken by turns. Otherwise the
-	// repetitions of a side are exchangeable.
+	// Paired says that the sides took turns, so that their i-th profiles are a pair. Otherwise the
+	// repetitions of a side have no order.
 	Paired bool
 
-	// Alpha is the chance that anything at all is named where nothing changed. 0: 1%.
+	// Alpha is the chance that any function is named if nothing changed. 0 means 0.01.
 	Alpha float64
 
-	// Causes is how many are given at most, largest first. 0: 10.
+	// Causes is the largest number of causes that are returned, largest first. 0 means 10.
 	Causes int
 }
 
-// The defaults, and the bounds of what is tested.
+// Defaults of [Options], and bounds of the number of repetitions.
 const (
 	defaultAlpha  = 0.01
 	defaultCauses = 10
 
-	minRepetitions = 4   // repetitions a side: with fewer nothing could be told from chance
-	maxRepetitions = 400 // repetitions a side
+	minRepetitions = 4   // of a side; fewer can't show that a change isn't chance
+	maxRepetitions = 400 // of a side
 )
 
 // An Explanation says which functions made an operation cost more or less.
@@ -53,20 +54,20 @@ type Explanation struct {
 	Unit        string     `json:"unit"`            // of an operation's cost: nanoseconds, bytes or count
 	Sample      string     `json:"sample"`          // cpu, alloc_space, …
 	Paired      Pairing    `json:"taken"`           // whether the repetitions of the two sides took turns
-	Base        int        `json:"base"`            // repetitions
-	Now         int        `json:"now"`             // repetitions
-	Operations  [2]int64   `json:"operations"`      // that either side's profiles saw
-	Alpha       float64    `json:"alpha"`           // the chance that anything is named where nothing changed
-	Tests       int        `json:"tests"`           // functions times ways to count them
-	Total       Change     `json:"total"`           // of everything
-	Causes      []Cause    `json:"causes"`          // whose change is real, largest first; none: nothing is
-	Omitted     int        `json:"left"`            // causes beyond those that were asked for
-	Functions   []Function `json:"functions"`       // whose own or whole cost changed really
-	Unexplained float64    `json:"unexplained"`     // of the whole difference, what no cause accounts for
-	Notes       []string   `json:"notes,omitempty"` // what bears on whether it is the code that differs
+	Base        int        `json:"base"`            // repetitions of the base
+	Now         int        `json:"now"`             // repetitions of now
+	Operations  [2]int64   `json:"operations"`      // how many the profiles of the base and of now cover
+	Alpha       float64    `json:"alpha"`           // chance that any function is named if nothing changed
+	Tests       int        `json:"tests"`           // how many rows were tested: functions, counted in up to three ways
+	Total       Change     `json:"total"`           // of the whole operation
+	Causes      []Cause    `json:"causes"`          // significant ones, largest first; may be empty
+	Omitted     int        `json:"left"`            // causes left out because of Options.Causes
+	Functions   []Function `json:"functions"`       // whose flat or cumulative cost changed significantly
+	Unexplained float64    `json:"unexplained"`     // part of the whole difference that no cause has
+	Notes       []string   `json:"notes,omitempty"` // other reasons why the sides may differ, besides the code
 }
 
-// Pairing reports whether repetitions of two sides took turns. As text it is "paired" or
+// A Pairing reports whether the repetitions of two sides took turns. Its text is "paired" or
 // "unpaired".
 type Pairing bool
 
@@ -78,7 +79,7 @@ func (p Pairing) MarshalText() ([]byte, error) {
 	return []byte("unpaired"), nil
 }
 
-// A Change is of the cost of an operation.
+// A Change is a change of the cost of an operation, in the unit of the [Explanation].
 type Change struct {
 	Base        float64 `json:"base"`
 	Now         float64 `json:"now"`
@@ -89,16 +90,16 @@ type Change struct {
 	Significant bool    `json:"real"` // P is at most Alpha
 }
 
-// A Cause is one of the Own functions, with all that it calls elsewhere.
+// A Cause is one of the Own functions, with what it calls in other packages.
 type Cause struct {
 	Function string `json:"function"`
 	Change
 	Share     float64        `json:"share"` // of the whole difference
 	ShareLow  *float64       `json:"share_low"`
-	ShareHigh *float64       `json:"share_high"` // of its 95% interval; none: the whole difference may be nothing
-	Lines     []Contribution `json:"lines"`      // of it, that changed most
-	Callees   []Contribution `json:"callees"`    // where the processor was, or what was allocated by
-	Callers   []Contribution `json:"callers"`    // who pays
+	ShareHigh *float64       `json:"share_high"` // of the 95% interval; nil if the whole difference may be zero
+	Lines     []Contribution `json:"lines"`      // its lines that changed most
+	Callees   []Contribution `json:"callees"`    // innermost functions: where the time was spent, or what allocated
+	Callers   []Contribution `json:"callers"`    // the nearest Own functions that call it, with their lines
 }
 
 // A Contribution is a part of a cause's difference.
@@ -109,37 +110,38 @@ type Contribution struct {
 	Delta float64 `json:"delta"`
 }
 
-// A Function is one whose change is real, counted by itself or with all that it called.
+// A Function is a function whose cost changed significantly, by itself or with all that it calls.
 type Function struct {
 	Name       string `json:"name"`
 	Cumulative bool   `json:"cumulative"`
 	Change
 }
 
-// ErrNoMatchingStacks reports that no stack of either side counts by [Options].Within.
+// ErrNoMatchingStacks reports that no stack of either side holds a function in [Options].Within.
 var ErrNoMatchingStacks = errors.New("no stack holds a function that begins with")
 
-// Explain says which functions' cost changed from the profiles base to the profiles now, a file a
-// repetition. All must be of one kind, hold their symbols, and say of how many operations they are.
+// Explain returns the functions whose cost changed between two sides. base and now are their
+// profiles, one file for each repetition. All profiles must be of one kind, have function names,
+// and say how many operations they cover.
 //
-// The cost of an operation in each function is tested by permutation: were the two sides alike, any
-// exchange of repetitions between them (of the two of a pair, where they are Paired) would be as
-// likely as what was measured. The largest standardized difference over all functions, counted by
-// themselves, with all they call, and as causes, is taken of each exchange, so that the chance of
-// naming anything is Alpha for all tests together, however they hang together (P. H. Westfall and
-// S. S. Young, "Resampling-based multiple testing", 1993). Shares have Fieller's interval (E. C.
-// Fieller, "Some problems in interval estimation", 1954).
+// The cost of an operation in each function is tested by permutation: if nothing changed, any
+// exchange of repetitions between the sides (within a pair, if they are Paired) is as likely as the
+// measured arrangement. From each exchange the test takes the largest standardized difference over
+// all functions, counted by themselves, with all they call, and as causes. So Alpha holds for all
+// tests together, however they depend on each other (P. H. Westfall and S. S. Young,
+// "Resampling-based multiple testing", 1993). Shares have Fieller's interval (E. C. Fieller, "Some
+// problems in interval estimation", 1954).
 func Explain(ctx context.Context, base, now []string, opts Options) (*Explanation, error) {
 	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultAlpha), cmp.Or(opts.Causes, defaultCauses)
 	switch {
 	case len(opts.Own) == 0:
-		return nil, errors.New("profile explain: no functions of one's own: name the beginning of their package path")
+		return nil, errors.New("profile explain: no own functions: name the beginning of their package path")
 	case !(opts.Alpha > 0 && opts.Alpha < 1):
 		return nil, fmt.Errorf("profile explain: alpha %v: want above 0 and below 1", opts.Alpha)
 	case opts.Causes < 0:
 		return nil, fmt.Errorf("profile explain: %d causes: want 1 or more, or 0 for %d", opts.Causes, defaultCauses)
 	case opts.Paired && len(base) != len(now):
-		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side, taken by turns",
+		return nil, fmt.Errorf("profile explain: %d and %d repetitions: want as many of either side if they took turns",
 			len(base), len(now))
 	}
 	if err := checkRepetitions(len(base), len(now), opts); err != nil {
@@ -157,15 +159,15 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 	return e, nil
 }
 
-// checkRepetitions refuses sides that have too few profiles for anything to be told from chance, or
-// too many.
+// checkRepetitions returns an error if a side has too few profiles to show that a change isn't
+// chance, or too many.
 func checkRepetitions(base, now int, opts Options) error {
 	need := minRepetitions
 	for need < maxRepetitions && smallestP(need, need, opts.Paired) > opts.Alpha {
 		need++
 	}
 	if smallestP(need, need, opts.Paired) > opts.Alpha {
-		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the least that exchanges can tell",
+		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the smallest p-value that a test can give",
 			opts.Alpha, smallestP(maxRepetitions, maxRepetitions, opts.Paired))
 	}
 	enough := base >= minRepetitions && now >= minRepetitions && smallestP(base, now, opts.Paired) <= opts.Alpha
@@ -182,7 +184,7 @@ func checkRepetitions(base, now int, opts Options) error {
 	return &RepetitionsError{Side: who, Has: has, Min: need, Max: maxRepetitions, Alpha: opts.Alpha}
 }
 
-// A RepetitionsError says that a side has too few profiles for anything to be told from chance, or
+// A RepetitionsError says that a side has too few profiles to show that a change isn't chance, or
 // too many.
 type RepetitionsError struct {
 	Side     string // such as "the first has"
@@ -193,15 +195,15 @@ type RepetitionsError struct {
 
 func (e *RepetitionsError) Error() string {
 	return fmt.Sprintf("profile explain: %s %s: want %d to %d: "+
-		"with fewer no function could be told from chance at %v: take more",
+		"with fewer no change can be significant at alpha %v: take more",
 		e.Side, plaintext.Count(e.Has, "profile"), e.Min, e.Max, e.Alpha)
 }
 
-// minShare is the share of an operation's cost from which a function is tested. It is of both sides
-// together: which functions are tested must not depend on the side.
+// minShare is the smallest share of an operation's cost at which a function is tested. The share is
+// that of both sides together, since the choice must not depend on the side.
 const minShare = 0.001
 
-// explain tests, with the first n repetitions being the base's.
+// explain tests all functions. The first n repetitions are the base's.
 func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanation, error) {
 	all := len(c.total)
 	e := &Explanation{
@@ -216,7 +218,7 @@ func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanat
 	if whole == 0 {
 		return nil, errors.New("the profiles hold no samples: nothing to explain: profile for longer")
 	}
-	rows, tested := [][]float64{c.total}, []costKey{{}} // of which the first is all
+	rows, tested := [][]float64{c.total}, []costKey{{}} // the first is the whole operation
 	for i, v := range c.values {
 		if stat.Mean(v, nil) >= minShare*stat.Mean(c.total, nil) {
 			rows, tested = append(rows, v), append(tested, c.keys[i])
@@ -250,13 +252,13 @@ func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanat
 	return e, nil
 }
 
-// byDelta compares two changes: the larger comes first, of like ones the first by name.
+// byDelta orders changes by their size, the largest first, and equal ones by name.
 func byDelta(a, b float64, nameOfA, nameOfB string) int {
 	return cmp.Or(cmp.Compare(math.Abs(b), math.Abs(a)), cmp.Compare(nameOfA, nameOfB))
 }
 
-// maxContributions is how many contributions of each sort a cause shows, and minContribution which
-// part of its difference one must be.
+// maxContributions bounds how many lines, callees and callers of a cause are shown. minContribution
+// is the smallest part of the cause's difference that each must have.
 const (
 	maxContributions = 3
 	minContribution  = 0.1

@@ -22,14 +22,14 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// An operation of so many nanoseconds in each of these stacks, of which the innermost function is
-// first.
+// A synthetic is a stack of an operation, innermost function first, with the nanoseconds that the
+// operation spends in it.
 type synthetic struct {
 	ns    float64
 	stack []string
 }
 
-// push is somewhat like one: most of it is the kernel's.
+// push returns the stacks of an operation like a push, most of which is spent in the kernel.
 func push() []synthetic {
 	return []synthetic{
 		{6000, []string{"syscall.write", "own.(*conn).send", "own.(*Client).roundTrip", "own.(*Client).Push", "main.work"}},
@@ -45,8 +45,8 @@ func push() []synthetic {
 	}
 }
 
-// repetitions writes so many profiles of an operation, with the noise of counting samples at 100 Hz
-// and that of a machine whose speed moves.
+// repetitions writes n CPU profiles of an operation. Its samples have the noise of counting at 100
+// Hz, and machine holds the speed of the machine in each repetition.
 func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64,
 	op []synthetic) (files []string) {
 	t.Helper()
@@ -95,7 +95,8 @@ func written(t testing.TB, dir string, repetition int, p *profile.Profile) strin
 	return file.Path
 }
 
-// speeds are a machine's in n repetitions of either side: those of a pair are alike.
+// speeds returns the speeds of a machine in n repetitions of each side. Those of a pair are
+// similar.
 func speeds(random *rand.Rand, n int) (base, now []float64) {
 	for range n {
 		together := math.Exp(0.05 * random.NormFloat64())
@@ -105,7 +106,8 @@ func speeds(random *rand.Rand, n int) (base, now []float64) {
 	return base, now
 }
 
-// tried explains a change in one of the operation's parts.
+// tried explains pairs of profiles in which the stack at of the operation costs more by the given
+// share of the operation. If at is negative, nothing differs.
 func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *Explanation {
 	t.Helper()
 	dir := t.TempDir()
@@ -117,7 +119,7 @@ func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *E
 	if at >= 0 {
 		changed[at].ns += share * whole
 	}
-	const operations = 25_000 // half a second of a processor that is busy with them
+	const operations = 25_000 // half a second of processor time
 	e, err := Explain(t.Context(),
 		repetitions(t, filepath.Join(dir, "base"), random, pairs, operations, base, push()),
 		repetitions(t, filepath.Join(dir, "now"), random, pairs, operations, now, changed),
@@ -126,14 +128,15 @@ func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *E
 	return e
 }
 
-// TestExplainFindsWhatWasPlanted: 5 to 15% of an operation in one function after the other. The
-// share of the whole difference is 1, as nothing else changed.
-func TestExplainFindsWhatWasPlanted(t *testing.T) {
+// TestExplainFindsInjectedRegressions makes one function after the other more expensive, by 5 to
+// 15% of the operation, and checks that it is named. Its share of the whole difference is 1, as
+// nothing else changed, and must be in the interval.
+func TestExplainFindsInjectedRegressions(t *testing.T) {
 	testenv.Slow(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	found, held, widths, all := 0, 0, 0.0, 0
 	rounds := 8
-	if testing.Short() || Raced {
+	if testing.Short() || raced {
 		rounds = 2
 	}
 	for round := range rounds {
@@ -163,21 +166,21 @@ func TestExplainFindsWhatWasPlanted(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d planted, %d found among the first three, %d times the interval held it, %.2f wide on average", all, found,
+	t.Logf("%d injected, %d among the first three causes, %d within the interval, which is %.2f wide on average", all, found,
 		held, widths/float64(held))
 	if rounds == 8 {
 		require.GreaterOrEqual(t, float64(found), 0.95*float64(all))
 		require.GreaterOrEqual(t, float64(held), 0.85*float64(all))
 		return
 	}
-	// Of so few tries one missed more or less is chance: what refutes those rates does it at the
-	// 99.9% level.
+	// With so few tries one more miss may be chance, so the test fails only if the rates are
+	// refuted at the 99.9% level.
 	require.GreaterOrEqual(t, found, leastOf(all, 0.95))
 	require.GreaterOrEqual(t, held, leastOf(all, 0.85))
 }
 
-// leastOf is what so many tries, each of which succeeds with that chance, come to at least, but for
-// once in 1,000.
+// leastOf returns the smallest number of successes that isn't too few at the 99.9% level, if each
+// of the tries succeeds with the given chance.
 func leastOf(tries int, chance float64) int {
 	least := 0
 	for (distuv.Binomial{N: float64(tries), P: chance}).CDF(float64(least)) < 0.001 {
@@ -186,7 +189,7 @@ func leastOf(tries int, chance float64) int {
 	return least
 }
 
-// TestExplainWithin: what isn't within is no part of the whole, nor a cause.
+// TestExplainWithin checks that stacks outside Within count neither for the whole nor as causes.
 func TestExplainWithin(t *testing.T) {
 	dir, random := t.TempDir(), rand.New(rand.NewPCG(9, 10))
 	ones := slices.Repeat([]float64{1}, 12)
@@ -209,9 +212,9 @@ func TestExplainWithin(t *testing.T) {
 	require.ErrorContains(t, err, "no stack holds a function that begins with nobody.")
 }
 
-// TestExplainSaysOfMachines: that the two sides come from different ones, where it bears on what is
-// explained.
-func TestExplainSaysOfMachines(t *testing.T) {
+// TestExplainNotesMachines checks that an explanation notes if the sides come from different
+// machines, or were captured differently, but only if that affects what is explained.
+func TestExplainNotesMachines(t *testing.T) {
 	random, dir := rand.New(rand.NewPCG(7, 8)), t.TempDir()
 	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
 	on := func(name string, machines ...string) []string {
@@ -230,7 +233,7 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		return (&costTable{sample: sample, machines: machines, with: with, sampled: sampled}).notes(1)
 	}
 	same, others := []string{"x", "x"}, []string{"a1", "b2"}
-	require.Empty(t, two("alloc_space", others, others, same), "what is allocated is the same anywhere")
+	require.Empty(t, two("alloc_space", others, others, same), "allocations don't depend on the machine")
 	require.Len(t, two("alloc_space", same, same, others), 1)
 	require.Len(t, two("cpu", same, others, others), 1)
 	require.Len(t, two("cpu", others, others, others), 2)
@@ -242,11 +245,11 @@ func TestExplainSaysOfMachines(t *testing.T) {
 		says      string
 		sample    string
 	}{
-		"one":     {one, again, "", ""},
-		"two":     {one, other, "profiled on different machines (a1, and now b2)", ""},
-		"mixed":   {one, both, "profiled on different machines (a1, and now a1; b2)", ""},
-		"unknown": {unknown, other, "", ""},
-		"samples": {one, other, "profiled on different machines", "samples"},
+		"the same machine":         {one, again, "", ""},
+		"two machines":             {one, other, "profiled on different machines (a1, and now b2)", ""},
+		"two machines on one side": {one, both, "profiled on different machines (a1, and now a1; b2)", ""},
+		"an unknown machine":       {unknown, other, "", ""},
+		"counts of samples":        {one, other, "profiled on different machines", "samples"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := Explain(t.Context(), row.base, row.now,
@@ -265,12 +268,13 @@ func TestExplainSaysOfMachines(t *testing.T) {
 	}
 }
 
-// TestExplainNamesNothing where nothing changed, but for the stated chance.
+// TestExplainNamesNothing checks that if nothing changed, a function is named with the stated
+// chance at most.
 func TestExplainNamesNothing(t *testing.T) {
 	testenv.Slow(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	named, all := 0, 300
-	if testing.Short() || Raced {
+	if testing.Short() || raced {
 		all = 60
 	}
 	for range all {
@@ -278,8 +282,8 @@ func TestExplainNamesNothing(t *testing.T) {
 			named++
 		}
 	}
-	t.Logf("%d of %d named something", named, all)
-	// Beyond this the stated 1% is refuted, at the 99.9% level.
+	t.Logf("%d of %d explanations name a function", named, all)
+	// A larger number would refute the stated 1% at the 99.9% level.
 	most := distuv.Binomial{N: float64(all), P: defaultAlpha}
 	limit := 0
 	for most.CDF(float64(limit)) < 0.999 {
@@ -288,7 +292,7 @@ func TestExplainNamesNothing(t *testing.T) {
 	require.LessOrEqual(t, named, limit)
 }
 
-// TestPermutationIsExact: p-values counted by hand.
+// TestPermutationIsExact compares p-values with ones that were counted by hand.
 func TestPermutationIsExact(t *testing.T) {
 	one := []float64{1}
 	// There are 6 ways to divide 4 values into two pairs. The measured one and its mirror image have
@@ -300,14 +304,15 @@ func TestPermutationIsExact(t *testing.T) {
 	p, err = permutationTest(t.Context(), [][]float64{{1, 11, 5, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 4.0/6, p[0], 1e-12) // 1,5|11,12: 8.5; 1,11|5,12: 2.5; 1,12|5,11: 1.5
-	// Three pairs: of 8 signs only all alike come to as much.
+	// Three pairs: of 8 ways to choose signs only the two with equal signs reach the measured
+	// difference.
 	p, err = permutationTest(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}}, 3, true, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/8, p[0], 1e-12)
-	// Beside a row that reaches as much by chance, a row's p-value is at least that row's.
+	// A row's p-value is at least that of a row with a larger difference.
 	p, err = permutationTest(t.Context(), [][]float64{{0, 0, 0, 1, 2, 3}, {0, 0, 0, 6, -6, 0}}, 3, true, []float64{1, 1})
 	require.NoError(t, err)
-	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row comes to 4 in 4 of 8
+	require.InDelta(t, 6.0/8, p[0], 1e-12) // the second row reaches 4 in 4 of 8
 }
 
 // TestFieller checks that a part that is half of the whole in each pair has a share of exactly a half.
@@ -317,7 +322,7 @@ func TestFieller(t *testing.T) {
 	require.InDelta(t, 0.5, share, 1e-12)
 	require.InDelta(t, 0.5, *low, 1e-6)
 	require.InDelta(t, 0.5, *high, 1e-6)
-	// A whole that may be nothing has no shares.
+	// If the whole difference may be zero, a share has no interval.
 	_, low, high = fieller([]float64{0, 0, 0, 0, 1, -1, 1, -1}, []float64{0, 0, 0, 0, 5, -5, 5, -4}, 4, true)
 	require.Nil(t, low)
 	require.Nil(t, high)
@@ -328,13 +333,13 @@ func TestExplainRefuses(t *testing.T) {
 	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
 	good := repetitions(t, filepath.Join(dir, "good"), random, 8, 100_000, ones, push())
 	own := []string{"own."}
-	unlabelled := make([]string, 0, 8)
+	unlabeled := make([]string, 0, 8)
 	nameless := make([]string, 0, 8)
 	for i, path := range good {
 		p, err := profiles.Load(path)
 		require.NoError(t, err)
 		p.Comments = nil
-		unlabelled = append(unlabelled, written(t, filepath.Join(dir, "unlabelled"), i+1, p))
+		unlabeled = append(unlabeled, written(t, filepath.Join(dir, "unlabeled"), i+1, p))
 		p.Comments = []string{profiles.OperationsLabel + "=5"}
 		for _, l := range p.Location {
 			l.Line = nil
@@ -347,16 +352,16 @@ func TestExplainRefuses(t *testing.T) {
 		opts      Options
 		says      string
 	}{
-		"no own functions":  {good, good, Options{}, "no functions of one's own"},
+		"no own functions":  {good, good, Options{}, "no own functions: name the beginning"},
 		"too few":           {good[:3], good, Options{Own: own}, "the first has 3 profiles: want 5 to 400"},
 		"too few for alpha": {good[:4], good[:4], Options{Own: own}, "either side has 4 profiles: want 5 to 400"},
-		// 2 of the 2^7 ways to exchange pairs are as they are and all the other way round: 1.6%.
+		// 2 of the 2^7 exchanges have the largest difference: 1.6%.
 		"too few pairs": {good[:7], good[:7], Options{Own: own, Paired: true},
 			"either side has 7 profiles: want 8 to 400"},
-		"alpha of nothing":   {good, good, Options{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
+		"alpha too small":    {good, good, Options{Own: own, Alpha: 1e-9}, "alpha 1e-09: want at least 0.0004"},
 		"odd pairs":          {good[:7], good, Options{Own: own, Paired: true}, "7 and 8 repetitions"},
 		"missing":            {good, append([]string{"nowhere.pb.gz"}, good[1:]...), Options{Own: own}, "missing"},
-		"without operations": {good, unlabelled, Options{Own: own}, "doesn't say of how many operations it is"},
+		"without operations": {good, unlabeled, Options{Own: own}, "doesn't say how many operations it covers"},
 		"not symbolized":     {nameless, good, Options{Own: own}, "not symbolized"},
 		"no such sample index": {good, good, Options{Own: own, Selection: profiles.Selection{SampleIndex: "inuse_space"}},
 			"inuse_space"},
@@ -367,9 +372,9 @@ func TestExplainRefuses(t *testing.T) {
 			require.ErrorContains(t, err, row.says)
 		})
 	}
-	_, err := Explain(t.Context(), good[:5], good[:5], Options{Own: own}) // 2 of 252 ways to deal ten: 0.8%
+	_, err := Explain(t.Context(), good[:5], good[:5], Options{Own: own}) // 2 of 252 arrangements: 0.8%
 	require.NoError(t, err)
-	_, err = Explain(t.Context(), good[:4], good[:4], Options{Own: own, Alpha: 0.05}) // 2 of 70: 2.9%
+	_, err = Explain(t.Context(), good[:4], good[:4], Options{Own: own, Alpha: 0.05}) // 2 of 70 arrangements: 2.9%
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -377,7 +382,7 @@ func TestExplainRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestExplainNamesTheBadFile: one among good ones is named.
+// TestExplainNamesTheBadFile checks that the error names the one bad file among good ones.
 func TestExplainNamesTheBadFile(t *testing.T) {
 	dir, random := t.TempDir(), rand.New(rand.NewPCG(11, 12))
 	good := repetitions(t, filepath.Join(dir, "good"), random, 8, 100_000, []float64{1, 1, 1, 1, 1, 1, 1, 1}, push())
@@ -411,7 +416,7 @@ func TestExplainNamesTheBadFile(t *testing.T) {
 	}
 }
 
-// TestExplainRefusesOtherKinds: a profile of another kind than asked for, and one of a moment.
+// TestExplainRefusesOtherKinds explains a profile of another kind than requested, and a snapshot.
 func TestExplainRefusesOtherKinds(t *testing.T) {
 	dir := t.TempDir()
 	cpu := repetitions(t, filepath.Join(dir, "cpu"), rand.New(rand.NewPCG(13, 14)), 8, 100_000,
@@ -429,15 +434,15 @@ func TestExplainRefusesOtherKinds(t *testing.T) {
 	for _, s := range p.Sample {
 		s.Value = s.Value[:1]
 	}
-	moment, err := profiles.Write(dir, profiles.Goroutine, 1, p)
+	snapshot, err := profiles.Write(dir, profiles.Goroutine, 1, p)
 	require.NoError(t, err)
-	files := slices.Repeat([]string{moment.Path}, 8)
+	files := slices.Repeat([]string{snapshot.Path}, 8)
 	_, err = Explain(t.Context(), files, files, Options{Own: []string{"x"}})
-	require.ErrorContains(t, err, "is of a moment, not of operations")
+	require.ErrorContains(t, err, "is a snapshot, not a count over operations")
 }
 
-// TestWriteTextDoesNotSteerTheTerminal: what a profile says of itself is quoted.
-func TestWriteTextDoesNotSteerTheTerminal(t *testing.T) {
+// TestWriteTextQuotesNames checks that names from a profile can't control the terminal.
+func TestWriteTextQuotesNames(t *testing.T) {
 	const clear, turn = "evil\x1b[2J", "turned\u202egnp"
 	var text strings.Builder
 	e := Explanation{

@@ -2,5 +2,5 @@
 
 package explain
 
-// Raced says whether the test has the race detector.
-const Raced = false
+// raced reports whether the test runs under the race detector.
+const raced = false

@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// notes returns what besides the code may make the first n repetitions differ from the others.
+// notes returns reasons besides the code why the first n repetitions may differ from the others.
 func (c *costTable) notes(n int) (notes []string) {
 	differ := func(labels []string, format string) {
 		base, now := distinct(labels[:n]), distinct(labels[n:])
@@ -16,15 +16,15 @@ func (c *costTable) notes(n int) (notes []string) {
 			notes = append(notes, fmt.Sprintf(format, strings.Join(base, "; "), strings.Join(now, "; ")))
 		}
 	}
-	// What is allocated is the same on any machine, whatever else is taken.
+	// Allocations don't depend on the machine, or on other kinds that were captured.
 	if profiles.KindOf(c.sample) == profiles.Allocs {
 		differ(c.sampled, "allocations were counted in different ways (a sample for %s bytes, and now for %s): "+
-			"one a sample counts each, others estimate")
+			"a sample for each byte counts them all, any other number estimates them")
 		return notes
 	}
 	differ(c.machines, "profiled on different machines (%s, and now %s): "+
 		"time may differ because they do; allocations don't")
-	differ(c.with, "profiled together with different kinds (%s, and now %s): what those cost is in it")
+	differ(c.with, "profiled together with different kinds (%s, and now %s): the difference includes what those cost")
 	return notes
 }
 

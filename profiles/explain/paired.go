@@ -16,7 +16,7 @@ type Paired struct {
 }
 
 // ExplainPairs explains the profiles of a kind in the directories base and now, as [Explain] does.
-// The sides took them in turns, as [TakePairs] has them do.
+// [TakePairs] must have taken them in turns.
 func ExplainPairs(ctx context.Context, base, now string, kind profiles.Kind, opts Options) (*Paired, error) {
 	p := &Paired{}
 	var err error
@@ -31,22 +31,22 @@ func ExplainPairs(ctx context.Context, base, now string, kind profiles.Kind, opt
 	return p, err
 }
 
-// PairCount returns how many pairs of profiles of a kind are enough to name functions. Profiles of
-// processor time then hold some 2,000 samples a side if each lasts half a second, so that a function
-// with a twentieth of an operation has a hundred.
+// PairCount returns how many pairs of profiles of a kind suffice to name functions. CPU profiles of
+// half a second each then hold some 2,000 samples of each side, so a function with a twentieth of
+// an operation has a hundred.
 func PairCount(kind profiles.Kind) int {
 	switch kind {
 	case profiles.Block:
-		return 20 // all waits are counted but the shortest
+		return 20 // every wait except the shortest is counted
 	case profiles.Allocs:
 		return 8 // every allocation is counted, so there is no noise
 	}
 	return 50
 }
 
-// TakePairs calls take for the n-th profile of each side, for n from 1 to pairs. The order of the
-// sides is drawn anew for each pair. TakePairs calls progress, which may be nil, after each pair,
-// and stops at the first error.
+// TakePairs calls take for the n-th profile of each side, for n from 1 to pairs. It draws the order
+// of the sides for each pair. After each pair it calls progress, which may be nil. It stops at the
+// first error.
 func TakePairs[Side any](
 	sides []Side, pairs int, random *rand.Rand, take func(side Side, n int) error, progress func(done, of int),
 ) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTakePairs checks that each pair has both sides once, that either order occurs, and that an
-// error ends it.
+// TestTakePairs checks that each pair has both sides once, that both orders occur, and that an
+// error ends the pairs.
 func TestTakePairs(t *testing.T) {
 	taken, done := map[int]string{}, []int{}
 	random := rand.New(rand.NewPCG(1, 1))

@@ -12,17 +12,19 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// maxPermutations is up to where all exchanges of repetitions are tried; beyond, so many are drawn.
+// maxPermutations is the largest number of exchanges that are tried. If there are more ways to
+// exchange repetitions, this many are drawn at random.
 const maxPermutations = 5000
 
-// standardErrors returns the unit in which each row's difference is measured: how much counting
-// events, and the machine's speed, move it by themselves. It doesn't depend on which side is which,
-// as a test by permutation requires, and unlike the deviation of a handful of repetitions it is
-// never small by luck.
+// standardErrors returns the standard error of each row's difference, by which differences are
+// scaled: how much the counting of events and the machine's speed vary it. It doesn't depend on
+// which repetitions belong to which side, as a permutation test requires. Unlike the standard
+// deviation of a few repetitions, it is never small by chance.
 func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	operations := stat.Mean(c.operations, nil)
 	whole := stat.Mean(rows[0], nil)
-	// What the total varies by beyond what counting does is the machine's, and moves all alike.
+	// The total varies by more than counting explains. The rest is the machine's speed, which
+	// scales all functions alike.
 	counting := c.eventCost * whole / operations
 	if c.fromRusage {
 		counting = 0
@@ -32,8 +34,8 @@ func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	repetitions := 1/float64(n) + 1/float64(len(rows[0])-n)
 	for i, r := range rows {
 		m := stat.Mean(r, nil)
-		// Half an event at least: a function that has none in most repetitions isn't known that
-		// well.
+		// At least half an event, since the cost of a function that most repetitions lack isn't
+		// known more precisely.
 		m = max(m, c.eventCost/2/operations)
 		scales[i] = math.Sqrt((c.eventCost*m/operations + machine*m*m) * repetitions)
 	}
@@ -43,19 +45,20 @@ func (c *costTable) standardErrors(rows [][]float64, n int) []float64 {
 	return scales
 }
 
-// tiny keeps a machine that never varies from dividing by zero.
+// tiny prevents a division by zero if the machine's speed doesn't vary at all.
 const tiny = 1e-12
 
-// permutationTest returns the p-value of each row's difference, corrected for all rows, step by
-// step: the largest difference is held against the largest of each exchange, the second largest
-// against the largest of those without the first, and so on. A function that is new, as a wrapper
-// around everything may be, then doesn't hide what is in it.
+// permutationTest returns the p-value of each row's difference, corrected for all rows by Westfall
+// and Young's step-down method: the largest difference is compared with the largest of each
+// exchange, the second largest with the largest of all rows but the first, and so on. So a new
+// function that wraps all others, and has the largest difference, doesn't hide the functions that
+// it calls. The first n repetitions belong to the base; scales are the rows' standard errors.
 func permutationTest(ctx context.Context, rows [][]float64, n int, paired bool, scales []float64) ([]float64, error) {
 	observed, order := make([]float64, len(rows)), make([]int, len(rows))
 	for i, r := range rows {
 		observed[i], order[i] = math.Abs(stat.Mean(r[n:], nil)-stat.Mean(r[:n], nil))/scales[i], i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(observed[a], observed[b]) }) // the smallest first
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(observed[a], observed[b]) }) // smallest first
 	beyond := make([]int, len(rows))
 	exchanges := 0
 	err := permutations(ctx, n, len(rows[0])-n, paired, func(sign []float64) {
@@ -67,23 +70,24 @@ func permutationTest(ctx context.Context, rows [][]float64, n int, paired bool, 
 				difference += sign[j] * v
 			}
 			largest = max(largest, math.Abs(difference)/scales[i])
-			if largest >= observed[i]*(1-1e-9) { // the same sum in another order
+			if largest >= observed[i]*(1-1e-9) { // equal sums may be rounded differently
 				beyond[i]++
 			}
 		}
 	})
 	ps, least := make([]float64, len(rows)), 0.0
-	for k := len(order) - 1; k >= 0; k-- { // one that is smaller is no surer
+	for k := len(order) - 1; k >= 0; k-- { // a smaller difference never has a smaller p-value
 		least = max(least, float64(beyond[order[k]])/float64(exchanges))
 		ps[order[k]] = least
 	}
 	return ps, err
 }
 
-// permutations calls try with the weights that give the difference of the sides' means for each way
-// to deal the repetitions, the one that was measured first.
+// permutations calls try for each exchange of repetitions between the sides, the measured
+// arrangement first. sign holds a weight for each repetition; the weighted sum is the difference of
+// the sides' means.
 func permutations(ctx context.Context, base, now int, paired bool, try func(sign []float64)) error {
-	random := rand.New(rand.NewPCG(uint64(base), uint64(now))) // the same answer for the same files
+	random := rand.New(rand.NewPCG(uint64(base), uint64(now))) // a fixed seed, so that the same files give the same answer
 	sign := make([]float64, base+now)
 	if paired {
 		set := func(flip func(i int) bool) {
@@ -133,13 +137,14 @@ func permutations(ctx context.Context, base, now int, paired bool, try func(sign
 	return ctx.Err()
 }
 
-// arrangements returns in how many ways so many repetitions are dealt to two sides.
+// arrangements returns the number of ways to divide base+now repetitions into two sides of these
+// sizes.
 func arrangements(base, now int) float64 {
 	return math.Round(combin.GeneralizedBinomial(float64(base+now), float64(base)))
 }
 
-// smallestP is the least that a test can answer: the two sides as they are, and the other way
-// round.
+// smallestP returns the smallest p-value that the test can give. Two exchanges have the largest
+// difference: the measured arrangement, and the one with the sides swapped.
 func smallestP(base, now int, paired bool) float64 {
 	all := arrangements(base, now)
 	if paired {
@@ -147,7 +152,7 @@ func smallestP(base, now int, paired bool) float64 {
 	}
 	all = min(all, maxPermutations)
 	if !paired && base != now {
-		return 1 / all // the other way round is no way to deal them
+		return 1 / all // swapped sides would have other sizes
 	}
 	return 2 / all
 }
@@ -169,8 +174,8 @@ func tQuantile(degrees float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(1, degrees)}.Quantile(1 - (1-level)/2)
 }
 
-// differenceVariance returns the variance of the difference of a's means between the sides, its
-// covariance with b's, and their degrees of freedom.
+// differenceVariance returns the variance of the difference between the sides' means of a, the
+// covariance of that difference with b's, and the degrees of freedom.
 func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees float64) {
 	if paired {
 		da, db := make([]float64, n), make([]float64, n)
@@ -185,8 +190,8 @@ func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees fl
 	return va, cov, float64(min(n, m) - 1)
 }
 
-// fieller returns the share that a row's difference has of the total's, with its interval. The interval
-// is nil if the total may not differ at all.
+// fieller returns the share of the total's difference that a row's difference is, with Fieller's
+// 95% interval. The interval is nil if the total's difference may be zero.
 func fieller(row, total []float64, n int, paired bool) (share float64, low, high *float64) {
 	part, whole := stat.Mean(row[n:], nil)-stat.Mean(row[:n], nil), stat.Mean(total[n:], nil)-stat.Mean(total[:n], nil)
 	if whole == 0 {
@@ -196,8 +201,8 @@ func fieller(row, total []float64, n int, paired bool) (share float64, low, high
 	vp, cov, degrees := differenceVariance(row, total, n, paired)
 	vw, _, _ := differenceVariance(total, total, n, paired)
 	t := tQuantile(degrees)
-	// The shares s for which part - s·whole isn't beyond t standard errors from 0 lie between
-	// the roots of a·s² - 2·b·s + c.
+	// A share s is in the interval if part - s·whole is within t standard errors of 0. Those shares
+	// lie between the roots of a·s² - 2·b·s + c.
 	a, b, c := whole*whole-t*t*vw, part*whole-t*t*cov, part*part-t*t*vp
 	root := b*b - a*c
 	if a <= 0 || root < 0 {

@@ -46,14 +46,14 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		e.contributions(&t, "for", c.Callers)
 	}
 	if e.Omitted > 0 {
-		fmt.Fprintf(&t, "and %d more causes that are real\n", e.Omitted)
+		fmt.Fprintf(&t, "and %d more significant causes\n", e.Omitted)
 	}
 	if len(e.Causes) > 0 {
-		fmt.Fprintf(&t, "%s of the difference is of no function whose change is real\n", e.signed(e.Unexplained))
+		fmt.Fprintf(&t, "%s of the difference is in no function with a significant change\n", e.signed(e.Unexplained))
 	}
 	for i, f := range e.Functions {
 		if i == 0 {
-			t.WriteString("functions whose cost is really another, by themselves (flat) or with all they call (cum):\n")
+			t.WriteString("functions whose cost changed significantly, by themselves (flat) or with all they call (cum):\n")
 		}
 		if i == maxFunctions {
 			fmt.Fprintf(&t, "  and %d more (JSON has all)\n", len(e.Functions)-i)
@@ -69,9 +69,10 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	return err
 }
 
-// WriteFiles writes the explanation into a directory, as explain.txt and explain.json, and as
-// flame.html what draw writes: the flame graph of the difference. It returns the file of the flame
-// graph. If draw fails, flameErr says why and err is nil: the explanation is known without it.
+// WriteFiles writes the explanation into a directory as explain.txt and explain.json, and the flame
+// graph of the difference, which draw writes, as flame.html. It returns the path of the flame
+// graph. If only draw fails, flameErr says why, and err is nil, since the explanation doesn't need
+// the graph.
 func (e *Explanation) WriteFiles(
 	ctx context.Context, dir string, draw func(io.Writer) error,
 ) (flame string, flameErr, err error) {
@@ -90,7 +91,7 @@ func (e *Explanation) WriteFiles(
 		return "", nil, err
 	}
 	if err := draw(&page); err != nil {
-		return "", err, ctx.Err() // pprof's pages want a home directory, which a container may lack
+		return "", err, ctx.Err() // such as in a container, since pprof's pages need a home directory
 	}
 	flame = filepath.Join(dir, "flame.html")
 	return flame, nil, atomicfile.Write(flame, page.Bytes())
@@ -98,13 +99,13 @@ func (e *Explanation) WriteFiles(
 
 // ShareText returns the share of the whole difference, with its interval if there is one.
 func (c *Cause) ShareText() string {
-	if c.ShareLow == nil { // the whole may be nothing
+	if c.ShareLow == nil { // the whole difference may be zero
 		return percent(c.Share)
 	}
 	return fmt.Sprintf("%s (%s to %s)", percent(c.Share), percent(*c.ShareLow), percent(*c.ShareHigh))
 }
 
-// maxFunctions is how many of those whose cost changed are listed below the causes.
+// maxFunctions bounds how many functions are listed below the causes.
 const maxFunctions = 10
 
 func (e *Explanation) contributions(t *strings.Builder, word string, list []Contribution) {
@@ -118,13 +119,13 @@ const maxRelative = 10
 // Changed returns a difference as text, with its interval and relative to the base.
 func (e *Explanation) Changed(c Change) string {
 	text := fmt.Sprintf("%s (%s to %s)", e.signed(c.Delta), e.signed(c.Low), e.signed(c.High))
-	if c.Base > 0 && math.Abs(c.Delta) < maxRelative*c.Base { // of next to nothing a percentage says nothing
+	if c.Base > 0 && math.Abs(c.Delta) < maxRelative*c.Base { // a percentage of almost nothing says little
 		text += fmt.Sprintf(", %+.1f%%", 100*c.Delta/c.Base)
 	}
 	return text
 }
 
-// signed returns a difference as text, in the unit in which it reads best.
+// signed returns a difference with its sign, in the unit that suits its size.
 func (e *Explanation) signed(v float64) string {
 	if v < 0 {
 		return "-" + e.amount(-v)
@@ -132,7 +133,7 @@ func (e *Explanation) signed(v float64) string {
 	return "+" + e.amount(v)
 }
 
-// amount returns a value in the unit in which it reads best, with three digits.
+// amount returns a value with three digits, in the unit that suits its size.
 func (e *Explanation) amount(v float64) string {
 	units, step := []string{""}, 1.0
 	switch e.Unit {

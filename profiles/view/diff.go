@@ -15,32 +15,31 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// DiffOptions say how one set of profiles is taken away from another.
+// DiffOptions say how the profiles of the base are subtracted from those of now.
 type DiffOptions struct {
 	TopOptions
 
-	// Raw takes them as they are. Otherwise each side is scaled to a million operations first, so
-	// that a second is a microsecond an operation and a megabyte a byte; then every file must say
-	// of how many operations it is ([profiles.OperationsLabel]).
+	// Raw subtracts the values as they are. Otherwise each side is first scaled to a million
+	// operations, so that a second in the table is a microsecond per operation, and a megabyte a
+	// byte; then every file must say how many operations it covers ([profiles.OperationsLabel]).
 	Raw bool
 
-	// Normalize scales now to the sum of base, as pprof does with -normalize, so that what is left
-	// is a difference of shares. It takes any two profiles of a kind, of any lengths. Raw and
-	// Normalize exclude each other.
+	// Normalize scales now to the sum of base, as pprof does with -normalize, so that differences
+	// are those of shares. It works for any two profiles of a kind, whatever their length. It can't
+	// be combined with Raw.
 	Normalize bool
 
-	// RawAdvice follows the note that says how long the sides of a raw difference are. Empty is
-	// none.
+	// RawAdvice is appended to the note about the lengths of the sides of a raw difference. It may
+	// be empty.
 	RawAdvice string
 }
 
-// Diff writes what "go tool pprof -top -diff_base" prints of now less base, each of one or more
-// files that are merged: the numbers of either side scaled to a million operations; with Raw those
-// of the files themselves, and with Normalize those of -normalize. Lines that begin with "note: "
-// come first; with Raw they say how long either side is.
+// Diff merges the files of each side and writes what "go tool pprof -top -diff_base" prints of the
+// difference of now and base, scaled as opts say. Lines that begin with "note: " come first; with
+// Raw they say how long either side is.
 //
-// A file that is missing, cut, of another kind, without samples or symbols, or without its number
-// of operations, is a [*profiles.FileError], and nothing is written.
+// The error about a file that is missing, cut short or of another kind, or that lacks samples,
+// function names or the number of operations, is a [*profiles.FileError]. Diff then writes nothing.
 func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions) error {
 	t, notes, err := newDifference(ctx, base, now, opts, shownNames(opts.ByLine))
 	if err != nil {
@@ -52,8 +51,8 @@ func Diff(ctx context.Context, w io.Writer, base, now []string, opts DiffOptions
 	return nil
 }
 
-// DiffRows returns the functions that differ, in the order of [Diff], with their exact numbers,
-// those that Diff leaves out as noise too. The notes begin the text of Diff.
+// DiffRows returns the functions that differ, in the order of [Diff], with exact values. Unlike
+// Diff, it doesn't leave out small ones. The notes are those that Diff writes first.
 func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows []Row, notes []string, err error) {
 	t, notes, err := newDifference(ctx, base, now, opts, rawName)
 	if err != nil {
@@ -62,7 +61,7 @@ func DiffRows(ctx context.Context, base, now []string, opts DiffOptions) (rows [
 	return t.rows(0), append(t.notes(), notes...), nil
 }
 
-// newDifference makes a table of the samples of now, and of the base's, negative.
+// newDifference returns a table of the samples of now, and the negated samples of the base.
 func newDifference(
 	ctx context.Context, base, now []string, opts DiffOptions, name naming,
 ) (t *table, notes []string, err error) {
@@ -79,7 +78,7 @@ func newDifference(
 	return newTable(n, opts.TopOptions, name), notes, nil
 }
 
-// loadSides reads the base and what is compared with it, each scaled as the options say.
+// loadSides reads the base and now, each scaled as the options say.
 func loadSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n *profiles.Samples, err error) {
 	if opts.Raw && opts.Normalize {
 		return nil, nil, errors.New("profile diff: raw and normalized: want one of them")
@@ -107,7 +106,8 @@ func loadSides(ctx context.Context, base, now []string, opts DiffOptions) (b, n 
 	return b, n, nil
 }
 
-// loadSide reads one of the two: merged, checked, and of a million operations.
+// loadSide reads and merges the files of a side, checks them, and scales them to a million
+// operations if the options ask for it.
 func (o DiffOptions) loadSide(ctx context.Context, files []string) (*profiles.Samples, error) {
 	s, err := profiles.ReadSamples(ctx, files, o.Selection, o.checkOperations)
 	if err != nil {
@@ -122,13 +122,13 @@ func (o DiffOptions) loadSide(ctx context.Context, files []string) (*profiles.Sa
 	return s, nil
 }
 
-// normalizedOperations is how many operations a profile is scaled to, so that whole units hold what
-// one costs: a second is then a microsecond an operation, a megabyte a byte.
+// normalizedOperations is the number of operations that a profile is scaled to. With a million, the
+// cost of one operation doesn't vanish in whole units.
 const normalizedOperations = 1_000_000
 
 func (o DiffOptions) perOperation() bool { return !o.Raw && !o.Normalize }
 
-// checkOperations refuses a file that can't be divided by operations where it must be.
+// checkOperations returns an error if values are needed per operation, and a file can't give them.
 func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 	if !o.perOperation() {
 		return nil
@@ -142,7 +142,7 @@ func (o DiffOptions) checkOperations(path string, p *profile.Profile) error {
 	return nil
 }
 
-// notes returns what the numbers mean where they aren't per operation.
+// notes returns notes about the values if they aren't per operation.
 func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 	switch {
 	case o.Normalize:
@@ -160,7 +160,7 @@ func (o DiffOptions) notes(b, n *profiles.Samples) []string {
 	return nil
 }
 
-// lengthOf returns over what time a side was taken, and of how many operations it is.
+// lengthOf returns how long a side was profiled, and how many operations it covers, in words.
 func lengthOf(s *profiles.Samples) string {
 	text := "an unknown length"
 	if d := s.Header.DurationNanos; d != 0 {

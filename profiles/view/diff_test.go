@@ -19,7 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// someProfiles are two runs' worth of this process's, each of so many operations.
+// someProfiles captures two runs of this process, of 1000 and 2000 operations, the second with
+// twice the work.
 func someProfiles(t *testing.T, kinds ...profiles.Kind) (base, now string) {
 	t.Helper()
 	dirs := []string{t.TempDir(), t.TempDir()}
@@ -39,7 +40,7 @@ func someProfiles(t *testing.T, kinds ...profiles.Kind) (base, now string) {
 	return dirs[0], dirs[1]
 }
 
-// goTool runs pprof, which we didn't write.
+// goTool returns what go tool pprof prints.
 func goTool(t *testing.T, args ...string) string {
 	t.Helper()
 	path, err := pprofTool()
@@ -52,7 +53,7 @@ func goTool(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// rows are a report's lines below its heading, which names the program and the time.
+// rows returns the lines of a report below its heading, which names the program and the time.
 func rows(report string) []string {
 	_, below, _ := strings.Cut(report, "flat  flat%")
 	var lines []string
@@ -64,8 +65,8 @@ func rows(report string) []string {
 	return lines
 }
 
-// TestDiffIsPprofs: with Raw the numbers are those of go tool pprof on the same files.
-func TestDiffIsPprofs(t *testing.T) {
+// TestDiffEqualsPprof checks that raw differences are those of go tool pprof on the same files.
+func TestDiffEqualsPprof(t *testing.T) {
 	base, now := someProfiles(t, profiles.CPU, profiles.Allocs)
 	for _, row := range []struct {
 		kind profiles.Kind
@@ -101,11 +102,11 @@ func TestDiffIsPprofs(t *testing.T) {
 	}
 }
 
-// TestDiffIsOfAnOperation: the second run has twice the operations and twice the work, so that
-// there is no difference of either's operation; a raw one there is.
-func TestDiffIsOfAnOperation(t *testing.T) {
+// TestDiffIsPerOperation compares two runs, of which the second has twice the operations and twice
+// the work. The cost per operation is the same, and the raw difference isn't zero.
+func TestDiffIsPerOperation(t *testing.T) {
 	rate := runtime.MemProfileRate
-	runtime.MemProfileRate = 1 // every allocation counts, as it is
+	runtime.MemProfileRate = 1 // every allocation is counted exactly
 	t.Cleanup(func() { runtime.MemProfileRate = rate })
 	base, now := someProfiles(t, profiles.Allocs)
 	b, err := profiles.Find(base, profiles.Allocs)
@@ -125,7 +126,7 @@ func TestDiffIsOfAnOperation(t *testing.T) {
 		return flat
 	}
 	require.InDelta(t, profiletest.Blocks, of(true), 2)
-	require.InDelta(t, 0, of(false), 1_000_000/1000) // a hundred objects in 1000 operations are 100,000 in a million
+	require.InDelta(t, 0, of(false), 1_000_000/1000) // within one object in a run of 1000 operations
 }
 
 func TestDiffRefuses(t *testing.T) {
@@ -138,7 +139,7 @@ func TestDiffRefuses(t *testing.T) {
 	err = view.Diff(t.Context(), &w, cpu, goroutines, view.DiffOptions{Raw: true})
 	require.ErrorContains(t, err, "of another kind")
 	err = view.Diff(t.Context(), &w, goroutines, goroutines, view.DiffOptions{})
-	require.ErrorContains(t, err, "is of a moment, not of operations")
+	require.ErrorContains(t, err, "is a snapshot, not a count over operations")
 	err = view.Diff(t.Context(), &w, cpu, []string{filepath.Join(base, "nowhere.pb.gz")}, view.DiffOptions{})
 	require.ErrorContains(t, err, "missing")
 	require.Empty(t, w.String())

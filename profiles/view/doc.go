@@ -1,19 +1,19 @@
 // Package view shows pprof profiles: the functions that cost most, the difference of two sides,
 // flame graphs, and pprof's own pages.
 //
-// What goes in: files that package profiles reads, of one side or of two. What comes out: the text
-// that "go tool pprof -top" prints of them, and the same numbers as rows ([Top], [TopRows], [Diff],
-// [DiffRows]); a page of HTML with a flame graph ([Flame]); pprof's pages on a listener that the
-// caller opened ([Serve]).
+// Its input is files that package profiles reads, of one side or two. Its output is the text that
+// "go tool pprof -top" prints of them, and the same values as rows ([Top], [TopRows], [Diff],
+// [DiffRows]); a flame graph as a page of HTML ([Flame]); and pprof's pages on a listener of the
+// caller ([Serve]).
 //
-// Repetitions are merged. A difference is made as pprof makes it: the base's values count negative.
-// Tables are computed here, from samples in four bytes a frame, so that a large profile fits. Flame
-// graphs and pages are drawn by pprof's own driver, which is shut in: it gets profiles from memory,
-// and finds no file, no tool, no network and no terminal.
+// Repetitions are merged. As in pprof, the values of the base of a difference are negated. Tables
+// are computed here, from samples in four bytes a frame, so that large profiles fit into memory.
+// Flame graphs and pages are drawn by pprof's own driver in a sandbox: it gets profiles from
+// memory, and has no access to files, tools, the network or the terminal.
 //
-// Names in a profile that can't be printed are quoted: anybody may have written it.
+// Names in a profile that can't be printed are quoted, since a profile may come from anyone.
 //
-// The package never opens a connection, not even where a profile names a server, and writes nothing
-// but what is asked for: no standard output, no settings, no temporary files that stay. It doesn't
+// The package opens no connection, even if a profile names a server, and writes only what it was
+// asked for: nothing to standard output, no settings, and no temporary files that stay. It doesn't
 // know what was profiled.
 package view

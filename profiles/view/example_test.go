@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// One repetition, profiled and read back.
+// Profile one repetition and read its profiles.
 func Example() {
 	run, err := os.MkdirTemp("", "run-")
 	if err != nil {
@@ -33,7 +33,7 @@ func Example() {
 	}
 	fleet := make([]string, 0, 1_000_000) // the load
 	files, err := running.Stop()
-	runtime.KeepAlive(fleet) // or it might be gone before the heap is looked at, and nothing else be in use
+	runtime.KeepAlive(fleet) // the load must be live when the heap is captured
 	if err != nil {
 		fmt.Println(err)
 		return

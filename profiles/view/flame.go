@@ -17,37 +17,37 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// FlameOptions say what a flame graph is of.
+// FlameOptions say what a flame graph shows.
 type FlameOptions struct {
-	DiffOptions // how many functions and in which order doesn't matter
+	DiffOptions // Lines, Cumulative and ByLine are ignored
 
-	// Within are prefixes of function names. A stack is drawn if it holds such a function; all are
-	// drawn if Within is empty.
+	// Within are prefixes of function names. Only stacks that hold such a function are drawn; if
+	// Within is empty, all are.
 	Within []string
 
-	// Title and Note stand above the graph, as text.
+	// Title and Note are shown above the graph.
 	Title, Note string
 
-	// NoScript says what to do instead where the page's script isn't allowed, such as read a table.
-	// Empty is nothing.
+	// NoScript says what to do if the browser runs no scripts, such as "read the table". It may be
+	// empty.
 	NoScript string
 }
 
-// MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws one of this size
-// in a second or two.
+// MaxFlamePage is the largest page that [Flame] writes, in bytes. A browser draws a page of this
+// size in one or two seconds.
 const MaxFlamePage = 5_000_000
 
-// Flame writes pprof's own flame graph as a page of HTML that needs nothing else: of now alone, or,
-// where base is not empty, of now less base, in which what got more is drawn in red and what got
-// less in green. Its pictures are drawn by the page's script; no request leaves it.
+// Flame writes pprof's flame graph as a page of HTML that needs no other file: of now, or, if base
+// isn't empty, of the difference of now and base, in which increases are red and decreases green.
+// The page's script draws the graph; it makes no requests.
 //
-// A page that would be larger than [MaxFlamePage] leaves out functions below a share of the whole,
-// as small a share as fits; what they took is drawn as "(left out)" on top of their callers. The
-// notes say what was left out, and for a raw difference how long either side is; the page says so,
-// too.
+// If the page would be larger than [MaxFlamePage], Flame leaves out functions below the smallest
+// share of the whole with which it fits, and draws their value as "(left out)" on top of their
+// callers. The notes, which are also on the page, say what was left out, and for a raw difference
+// how long either side is.
 //
-// What can't be read, holds no samples or no names is a [*profiles.FileError], and nothing is
-// written.
+// The error about a file that can't be read, or has no samples or function names, is a
+// [*profiles.FileError]. Flame then writes nothing.
 func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptions) (notes []string, err error) {
 	f, notes, err := newFlame(ctx, base, now, opts)
 	if err != nil {
@@ -77,7 +77,7 @@ func Flame(ctx context.Context, w io.Writer, base, now []string, opts FlameOptio
 	}
 }
 
-// loadFlameSides reads what is drawn. b is nil if there is no base.
+// loadFlameSides reads both sides. b is nil if there is no base.
 func (o FlameOptions) loadFlameSides(ctx context.Context, base, now []string) (b, n *profiles.Samples, err error) {
 	if len(base) > 0 {
 		return loadSides(ctx, base, now, o.DiffOptions)
@@ -87,7 +87,7 @@ func (o FlameOptions) loadFlameSides(ctx context.Context, base, now []string) (b
 	return nil, n, err
 }
 
-// newFlame reads what is drawn.
+// newFlame reads both sides and returns the stacks to be drawn.
 func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *flame, notes []string, err error) {
 	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
@@ -111,7 +111,7 @@ func newFlame(ctx context.Context, base, now []string, opts FlameOptions) (f *fl
 	return f, append(notes, f.fit()...), nil
 }
 
-// page has pprof draw what is left of the stacks.
+// page returns the page on which pprof draws the stacks that prune left.
 func (f *flame) page(ctx context.Context, opts FlameOptions, notes []string) (page []byte, err error) {
 	v := driverOptions{}
 	v.p, v.base = f.profiles()
@@ -125,7 +125,7 @@ func (f *flame) page(ctx context.Context, opts FlameOptions, notes []string) (pa
 	return standalonePage(page, opts, notes)
 }
 
-// get asks pprof for one of its pages.
+// get returns a page of pprof's server.
 func get(handler http.Handler, path string) ([]byte, error) {
 	if handler == nil {
 		return nil, fmt.Errorf("this pprof has no page %s", path)
@@ -138,7 +138,7 @@ func get(handler http.Handler, path string) ([]byte, error) {
 	return answer.body.Bytes(), nil
 }
 
-// answer keeps what a handler says.
+// An answer records what a handler writes.
 type answer struct {
 	header http.Header
 	status int
@@ -149,13 +149,14 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// standalonePage readies a page of pprof's for a life without its server: nothing may be fetched,
-// the menus that would ask the server for another page are gone, and a line says what it is of.
+// standalonePage changes a page of pprof's server so that it works without the server: it can't
+// load anything, the menus that lead to other pages are removed, and a line says what the graph
+// shows.
 func standalonePage(page []byte, opts FlameOptions, notes []string) ([]byte, error) {
 	const head, body = "<head>", "<body>"
 	text := string(page)
 	if strings.Count(text, head) != 1 || strings.Count(text, body) != 1 {
-		return nil, errors.New("pprof's page is another than it was: its head and body can't be told")
+		return nil, errors.New("pprof's page has changed: its head and body weren't found")
 	}
 	text = strings.Replace(text, head, head+`
   <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; `+

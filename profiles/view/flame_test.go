@@ -21,7 +21,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-func TestFlameIsAPageByItself(t *testing.T) {
+func TestFlameIsStandalone(t *testing.T) {
 	base, now := someProfiles(t, profiles.CPU)
 	b, err := profiles.Find(base, profiles.CPU)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestFlameIsAPageByItself(t *testing.T) {
 			require.Contains(t, page, "default-src 'none'")
 			require.Contains(t, page, profiletest.Path+"Loop")
 			require.Equal(t, 1, strings.Count(page, "<html>"))
-			// Nothing is fetched: no source, no sheet, no address but of a name space.
+			// The page loads nothing: no script, no style sheet, and no URL except those of name spaces.
 			for _, m := range regexp.MustCompile(`(?i)(src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 				require.NotContains(t, m[2], "//")
 				require.NotEqual(t, "src", strings.ToLower(m[1]))
@@ -89,7 +89,7 @@ func TestFlameRefusesWhatItCannotDraw(t *testing.T) {
 			_, _, err = view.TopRows([]string{path}, view.TopOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, view.Diff(t.Context(), &w, []string{path}, files, view.DiffOptions{Raw: true}), says)
-			// One among good ones is named too.
+			// The error names the bad file among good ones too.
 			_, err = view.Flame(t.Context(), &w, nil, append(slices.Clone(files), path), view.FlameOptions{})
 			require.ErrorContains(t, err, says)
 			require.ErrorContains(t, err, path)

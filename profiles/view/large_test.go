@@ -19,16 +19,16 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// The shape of a large profile: calls fan out, with a few that are taken often, so that some
-// functions have a large share and most stacks are seen once.
+// The shape of a large profile. Calls fan out and a few are frequent, so some functions have a
+// large share, and most stacks occur once.
 const (
 	largeFunctions = 4000
-	largeLines     = 5 // call sites of a function
+	largeLines     = 5 // call sites in a function
 	largeCallees   = 8
 	largeDepth     = 63 // at most
 )
 
-// largeProfile returns a CPU profile of so many stacks, most of them distinct, drawn from random.
+// largeProfile returns a CPU profile of the given number of stacks, most of them distinct.
 func largeProfile(random *rand.Rand, stacks int) *profile.Profile {
 	p := &profile.Profile{
 		SampleType:    []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
@@ -68,7 +68,7 @@ func largeProfile(random *rand.Rand, stacks int) *profile.Profile {
 	return p
 }
 
-// allocated returns how many bytes do allocates, freed or not.
+// allocated returns how many bytes do allocates, including those that are freed again.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -77,8 +77,8 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestLargeFlame: a page is bounded, whatever the profile, and says what it leaves out. All stacks
-// of this one would make a page of 65 MB.
+// TestLargeFlame checks that the page of a large profile is bounded and says what it leaves out. A
+// page with all of its stacks would have 65 MB.
 func TestLargeFlame(t *testing.T) {
 	const stacks = 50_000
 	p := largeProfile(rand.New(rand.NewPCG(1, 2)), stacks)
@@ -101,10 +101,9 @@ func TestLargeFlame(t *testing.T) {
 		`drawn as \(left out\): \d+ of 50000 stacks end there, with [\d.]+% of the whole$`, notes[0])
 	require.Contains(t, page.String(), notes[0])
 	require.Contains(t, page.String(), `"FullName":"(left out)"`)
-	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "nothing is lost of the whole")
-	// What is garbage counts too, so that the heap at its largest is less. To draw all stacks takes
-	// 1 GB.
-	if !view.Raced { // whose sync.Pool drops a part of what it is given
+	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "what is left out still counts for the whole")
+	// The bound includes garbage, so the heap's peak is lower. Drawing all stacks takes 1 GB.
+	if !view.Raced { // sync.Pool drops some values under the race detector
 		require.Less(t, took, uint64(300<<20))
 	}
 
@@ -116,7 +115,8 @@ func TestLargeFlame(t *testing.T) {
 	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")
 }
 
-// TestFlameOfOneDeepStackIsBounded: no share bounds a single stack, nor long names.
+// TestFlameOfOneDeepStackIsBounded draws one deep stack with long names, of which the share of a
+// call can leave out nothing.
 func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	frames := make([]string, 20_000)
 	for i := range frames {
@@ -131,9 +131,9 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	require.Contains(t, strings.Join(notes, "\n"), "1 of 1 stacks end there, with 100% of the whole")
 }
 
-// TestLargeTablesArePprofs: the numbers are those of go tool pprof, for less than package profile
-// allocates to read the file.
-func TestLargeTablesArePprofs(t *testing.T) {
+// TestLargeTablesEqualPprof checks that the numbers are those of go tool pprof, and that making
+// them allocates less than package profile does to read the file.
+func TestLargeTablesEqualPprof(t *testing.T) {
 	dir := t.TempDir()
 	base := profiletest.Write(t, dir, "base.pb.gz",
 		profiletest.Encode(t, largeProfile(rand.New(rand.NewPCG(1, 2)), 20_000)))
@@ -152,7 +152,8 @@ func TestLargeTablesArePprofs(t *testing.T) {
 	require.Less(t, ours, theirBytes)
 }
 
-// TestServeRefusesLargeProfiles: two sides of 5.5 million frames each are too many together.
+// TestServeRefusesLargeProfiles serves two sides of 5.5 million frames each, which together are too
+// large.
 func TestServeRefusesLargeProfiles(t *testing.T) {
 	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 1})
 	deep := p.Sample[0]

@@ -11,11 +11,11 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// A naming gives a line of a location the name of its node. The line is empty where a location has
-// none.
+// A naming returns the name of the table's node for a line of a location. The line is the zero Line
+// if the location has none.
 type naming func(*profile.Location, profile.Line) string
 
-// rawName is a function's name as it is in the profile.
+// rawName returns a function's name as it is in the profile.
 func rawName(l *profile.Location, line profile.Line) string {
 	if line.Function == nil || line.Function.Name == "" {
 		return stack.BinaryName(l)
@@ -23,8 +23,8 @@ func rawName(l *profile.Location, line profile.Line) string {
 	return line.Function.Name
 }
 
-// shownNames returns the names that pprof gives functions, or lines: it simplifies those that look
-// like C++ to it.
+// shownNames returns a naming that names functions, or lines, as pprof shows them. pprof simplifies
+// names that look like C++.
 func shownNames(byLine bool) naming {
 	simple := map[*profile.Function]string{}
 	return func(l *profile.Location, line profile.Line) string {
@@ -71,8 +71,7 @@ func simplified(f *profile.Function) string {
 	return without(without(name, '(', ')'), '<', '>')
 }
 
-// without removes what is between brackets, and them. It returns a name whose brackets don't match
-// as it is from there.
+// without removes bracketed parts from a name. It stops at the first bracket that doesn't match.
 func without(name string, open, end byte) string {
 	for depth, first, i := 0, 0, 0; i < len(name); i++ {
 		switch name[i] {

@@ -2,5 +2,5 @@
 
 package view
 
-// Raced says whether the test has the race detector.
+// Raced reports whether the test runs under the race detector.
 const Raced = false

@@ -15,25 +15,25 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// driverOptions are what pprof's own driver shows of a profile, or of two.
+// driverOptions say what pprof's driver shows: a profile, or the difference of two.
 type driverOptions struct {
 	p    *profile.Profile
 	base *profile.Profile // subtracted from p; may be nil
 
 	settings map[string]string // pprof's options that differ from render's
 
-	serve func(*driver.HTTPServerArgs) error // of the pages
+	serve func(*driver.HTTPServerArgs) error // serves the pages
 }
 
-// rendering is held by who uses pprof's driver. It has one set of settings a process, and two users
-// at a time would mix them up in silence.
+// rendering is held while pprof's driver runs. The driver keeps its settings in global variables,
+// which two calls at a time would silently mix up.
 var rendering = semaphore.NewWeighted(1)
 
-// render has pprof's driver show what o says. Each way out of the driver (files, tools, the
-// network, the terminal) is one of the types below, which lead nowhere.
+// render has pprof's driver show what o says. The types below replace the driver's access to files,
+// tools, the network and the terminal, and allow none of it.
 //
-// The driver keeps its settings from one call to the next, so each one that matters is given every
-// time, defaults too.
+// The driver keeps its settings from one call to the next, so every setting that matters is set
+// each time, even to its default.
 func render(ctx context.Context, o driverOptions) error {
 	flags := &commandLine{FlagSet: flag.NewFlagSet("pprof", flag.ContinueOnError), settings: map[string]string{
 		"flat": "true", "cum": "false", "functions": "true", "lines": "false", "trim": "true", "normalize": "false",
@@ -65,14 +65,14 @@ func render(ctx context.Context, o driverOptions) error {
 	})
 }
 
-// sourceNow and sourceBase name the two profiles to the driver. They are no files.
+// sourceNow and sourceBase name the two profiles to the driver. They aren't file names.
 const (
 	sourceNow  = "profile"
 	sourceBase = "base"
 )
 
-// commandLine stands for the command line that pprof's driver parses. The driver takes its own
-// default of what settings doesn't hold.
+// A commandLine takes the place of the command line that pprof's driver parses. An option that
+// isn't in settings gets the driver's default.
 type commandLine struct {
 	*flag.FlagSet
 	settings map[string]string
@@ -89,7 +89,7 @@ func (c *commandLine) StringList(name, _, _ string) *[]*string {
 	return new([]*string)
 }
 
-// Parse sets the flags. It returns one source, whose name the fetcher doesn't use.
+// Parse sets the flags. It returns one source, whose name the fetcher ignores.
 func (c *commandLine) Parse(func()) []string {
 	for name, value := range c.settings {
 		_ = c.Set(name, value) // fails for an option that this pprof doesn't have
@@ -97,11 +97,11 @@ func (c *commandLine) Parse(func()) []string {
 	return []string{sourceNow}
 }
 
-// A fetcher returns profiles in memory.
+// A fetcher returns profiles from memory.
 type fetcher struct{ p, base *profile.Profile }
 
 func (g fetcher) Fetch(source string, _, _ time.Duration) (*profile.Profile, string, error) {
-	// No URL: it wasn't fetched from elsewhere, so the driver saves no copy of it.
+	// The URL is empty, so the driver takes the profile for a local one and saves no copy.
 	if source == sourceBase {
 		return g.base, "", nil
 	}
@@ -113,7 +113,7 @@ type noFiles struct{}
 
 func (noFiles) Open(string) (io.WriteCloser, error) { return nil, errSandboxed }
 
-// noUI is a terminal that shows nothing: the driver prints progress, and returns its errors.
+// noUI is a terminal that shows nothing. Only progress is lost: the driver returns its errors.
 type noUI struct{}
 
 func (noUI) Print(...any)                        {}

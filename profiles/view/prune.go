@@ -13,44 +13,45 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// A flame holds the stacks of a flame graph, of one side or of two that are compared. prune makes a
-// tree of them from the root, in which it follows only functions with a share of the whole.
+// A flame holds the stacks of a flame graph, of one side or of two that are compared. prune reduces
+// them to a tree of calls, in which calls with less than a share of the whole are left out.
 type flame struct {
 	set *profiles.Samples
 
-	drawn []int32     // the samples
-	calls []int32     // of each location, which of frames it is
-	frame []flameCall // each distinct one
-	whole float64     // what all of them come to, whatever the sign
+	drawn []int32     // the samples that are drawn
+	calls []int32     // for each location, its index in frame
+	frame []flameCall // distinct calls
+	whole float64     // sum of the drawn samples' absolute values
 
-	share float64 // of the whole: what has less is left out
-	depth int     // what is deeper is left out
+	share float64 // calls with less than this share of whole are left out
+	depth int     // deeper calls are left out
 
 	stacks  []flameStack
-	size    int // of the page, at least
-	left    int // samples left out, in part
+	size    int // lower bound of the page's size, in bytes
+	left    int // samples of which calls are left out
 	leftSum float64
 	scratch []int32
 	slots   []int32
 }
 
-// A flameCall is a function and those that are inlined into it there, the innermost first.
+// A flameCall is a location of a stack: a function and the functions inlined into it there, the
+// innermost first.
 type flameCall []flameFunction
 
 type flameFunction struct{ name, file string }
 
-// A flameStack is drawn.
+// A flameStack is a stack that is drawn, with its values in now and in the base.
 type flameStack struct {
 	calls   []int32 // from the root
-	leftOut bool    // its leaf stands for what is left out
+	leftOut bool    // its leaf stands for the calls that are left out
 	values  [2]int64
 }
 
 const (
-	firstShare    = 0.0001 // what is left out first, where something must be
+	firstShare    = 0.0001 // the first share that is tried if not everything fits
 	deepestFlame  = 2000   // frames
-	longestName   = 300    // bytes of a name
-	bytesPerFrame = 20     // of a page, at least
+	longestName   = 300    // bytes
+	bytesPerFrame = 20     // of the page, at least
 )
 
 func flameOf(set *profiles.Samples) *flame {
@@ -88,7 +89,8 @@ func flameOf(set *profiles.Samples) *flame {
 	return f
 }
 
-// filterStacks leaves the stacks that one of those functions is on.
+// filterStacks drops samples whose stack holds none of the functions in within, which are prefixes
+// of names.
 func (f *flame) filterStacks(within []string) {
 	f.drawn = slices.DeleteFunc(f.drawn, func(i int32) bool {
 		return !slices.ContainsFunc(f.set.Stack(int(i)), func(l uint32) bool {
@@ -99,7 +101,8 @@ func (f *flame) filterStacks(within []string) {
 	})
 }
 
-// fit sums up what is drawn, and divides all values where that is more than 64 bits hold.
+// fit sums the values of the drawn samples. If the sum might not fit into 64 bits, fit divides all
+// values and returns a note that says so.
 func (f *flame) fit() (notes []string) {
 	for _, i := range f.drawn {
 		f.whole += math.Abs(float64(f.set.Value(int(i))))
@@ -115,7 +118,7 @@ func (f *flame) fit() (notes []string) {
 	return []string{fmt.Sprintf("the values come to more than 2^63-1 (9223372036854775807): all are divided by %.0f", by)}
 }
 
-// coarser makes prune leave out more. It reports whether there is more to leave out.
+// coarser makes the next prune leave out more. It reports whether more can be left out.
 func (f *flame) coarser() bool {
 	switch {
 	case f.share == 0:
@@ -130,7 +133,7 @@ func (f *flame) coarser() bool {
 	return true
 }
 
-// prune makes the stacks that are drawn. It reports whether a page may hold them.
+// prune sets the stacks that are drawn. It reports whether they may fit into a page.
 func (f *flame) prune() bool {
 	f.stacks, f.size, f.left, f.leftSum = nil, 0, 0, 0
 	f.scratch, f.slots = make([]int32, len(f.drawn)), make([]int32, len(f.frame))
@@ -139,7 +142,8 @@ func (f *flame) prune() bool {
 	return f.size <= MaxFlamePage
 }
 
-// at returns which call a sample has at a depth from the root, and whether it is that deep.
+// at returns the call of a sample at a depth from the root. It reports false if the stack isn't
+// that deep.
 func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
 	locations := f.set.Stack(int(sample))
 	if depth >= len(locations) {
@@ -148,7 +152,7 @@ func (f *flame) at(sample int32, depth int) (call int32, ok bool) {
 	return f.calls[locations[len(locations)-1-depth]], true
 }
 
-// A callee is a call that samples have in common at some depth.
+// A callee is a call at some depth, with the samples that have it there.
 type callee struct {
 	call   int32
 	weight float64
@@ -156,7 +160,7 @@ type callee struct {
 	values [2]int64
 }
 
-// visit follows samples that begin with the same calls, and puts them into another order.
+// visit adds the stacks of samples that begin with the same calls. It reorders samples.
 func (f *flame) visit(samples, calls []int32) {
 	var own, left callee
 	var callees []callee
@@ -172,7 +176,8 @@ func (f *flame) visit(samples, calls []int32) {
 		}
 		f.count(&callees[f.slots[call]-1], s)
 	}
-	// Samples of a callee that is followed stand together, in the order in which the callees came.
+	// Group the samples of callees that are followed, in the order in which the callees first
+	// appeared.
 	starts, end := make([]int, len(callees)), 0
 	followed := func(c *callee) bool { return c.weight >= f.share*f.whole && len(calls) < f.depth }
 	for i := range callees {
@@ -227,13 +232,13 @@ func (f *flame) draw(calls []int32, c callee, leftOut bool) {
 	f.size += bytesPerFrame
 	for i, call := range calls {
 		f.size += 2
-		if !slices.Contains(calls[:i], call) { // the page says once where in a stack a function is
+		if !slices.Contains(calls[:i], call) { // the page names a function once for each stack
 			f.size += bytesPerFrame * len(f.frame[call])
 		}
 	}
 }
 
-// notes says what is left out.
+// notes returns a note about what is left out.
 func (f *flame) notes() []string {
 	if f.left == 0 {
 		return nil
@@ -245,7 +250,8 @@ func (f *flame) notes() []string {
 
 const leftOutName = "(left out)"
 
-// profiles returns what pprof draws: the stacks of now, and those of the base if there is one.
+// profiles returns the profiles that pprof draws: the stacks of now, and those of the base, or nil
+// if there is none.
 func (f *flame) profiles() (now, before *profile.Profile) {
 	about := f.set.Header
 	t := *f.set.Type()
@@ -273,8 +279,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 		for _, fn := range call {
 			p := functions[fn]
 			if p == nil {
-				// pprof takes a name that differs from the system's for one that is simplified
-				// already.
+				// If Name differs from SystemName, pprof takes Name for simplified already.
 				p = &profile.Function{
 					ID: uint64(len(all.Function) + 1), Name: clipped(fn.name), SystemName: "-", Filename: clipped(fn.file),
 				}
@@ -313,7 +318,7 @@ func (f *flame) profiles() (now, before *profile.Profile) {
 	}
 }
 
-// clipped returns a name that can be shown, of a length that a page can hold.
+// clipped returns a name that can be printed, cut to longestName bytes so that it fits into a page.
 func clipped(name string) string {
 	if len(name) > longestName {
 		end := longestName

@@ -17,16 +17,17 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// maxServedFrames bounds the stacks that [Serve] holds, of both sides together. Package profile
-// takes about 60 bytes a frame, and pprof a copy of that for a page.
+// maxServedFrames is the largest number of frames of all stacks that [Serve] accepts, both sides
+// together. Package profile needs about 60 bytes a frame, and pprof copies the profile for each
+// page.
 const maxServedFrames = 10_000_000
 
-// Serve shows pprof's own pages of now, less base if there is one, on a listener of this machine's
-// loopback, until ctx is done. It closes the listener. Nothing but the pages is to be had: pprof's
-// settings can't be changed through it.
+// Serve serves pprof's own pages on a listener, which must be on the loopback interface, until ctx
+// is done: of now, or of the difference of now and base if there is a base. It closes the listener.
+// pprof's settings can't be changed through the pages.
 //
-// Stacks of more than 10 million frames in all are too large for pages, which hold everything: the
-// error is a [*profiles.FileError]. Pages are made one at a time.
+// If all stacks together have more than 10 million frames, the error is a [*profiles.FileError],
+// since the pages hold the whole profile. Serve makes one page at a time.
 func Serve(ctx context.Context, listener net.Listener, base, now []string, opts FlameOptions) error {
 	v, err := webView(ctx, base, now, opts)
 	if err != nil {
@@ -47,8 +48,7 @@ func Serve(ctx context.Context, listener net.Listener, base, now []string, opts 
 	return closed(listener)
 }
 
-// webView returns what pprof's pages show. Unlike [Flame] they have all of the profile, down to
-// lines and addresses.
+// webView returns what pprof's pages show. Unlike [Flame], they keep lines and addresses.
 func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driverOptions, err error) {
 	b, n, err := opts.loadFlameSides(ctx, base, now)
 	if err != nil {
@@ -76,14 +76,14 @@ func webView(ctx context.Context, base, now []string, opts FlameOptions) (v driv
 	return v, err
 }
 
-// whole reads files with all that package profile knows of them: merged, of a million operations if
-// they are compared by operation, and with names that can be shown.
+// whole reads and merges files without reducing them. It scales them to a million operations if
+// perOperation is set, and quotes names that can't be printed.
 func whole(files []string, operations int64, perOperation bool) (*profile.Profile, error) {
 	sum, err := profiles.LoadMerged(files)
 	if err != nil {
 		return nil, err
 	}
-	// Frames that the profile itself asks to drop aren't shown by pprof either.
+	// As in pprof, frames that the profile itself asks to hide are removed.
 	if err := sum.RemoveUninteresting(); err != nil {
 		return nil, &profiles.FileError{Path: files[0], Problem: profiles.NotProfile, Err: err}
 	}
@@ -107,7 +107,8 @@ func closed(listener net.Listener) error {
 	return nil
 }
 
-// pages serves pprof's pages, except those that write its settings, to this machine alone.
+// pages returns a handler of pprof's pages, except those that write its settings, for requests from
+// this machine alone.
 func pages(handlers map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for path, handler := range handlers {
@@ -120,7 +121,8 @@ func pages(handlers map[string]http.Handler) http.Handler {
 	}
 	making := semaphore.NewWeighted(1) // one page at a time: pprof copies the profile for each
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A page from elsewhere may have had its name point here (DNS rebinding).
+		// The Host header must be a loopback address, or a web page could have its own name resolve
+		// to this server (DNS rebinding).
 		host, _, err := net.SplitHostPort(r.Host)
 		if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			http.Error(w, "want this machine's loopback address", http.StatusForbidden)

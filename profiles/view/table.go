@@ -17,21 +17,21 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
 )
 
-// pprof's defaults of these names: functions, and calls, with less of the total are noise.
+// pprof's defaults. Nodes (functions) and edges (calls) with less of the total are left out.
 const (
 	nodeFraction = 0.005
 	edgeFraction = 0.001
 )
 
-// A table is what "go tool pprof -top" shows of a set of samples.
+// A table holds what "go tool pprof -top" shows of samples.
 type table struct {
-	set   *profiles.Samples // samples of a base are negative
+	set   *profiles.Samples // samples of the base are negated
 	opts  TopOptions
 	total int64
 
 	nodes  []node
 	at     map[string]int32 // nodes by name
-	ofSite [][]int32        // of each location the nodes, the innermost first
+	ofSite [][]int32        // for each location its nodes, the innermost first
 }
 
 // A node is a function, or a line of one.
@@ -40,7 +40,7 @@ type node struct {
 	flat, cum int64
 }
 
-// newTable sums the values of set over functions, or over lines, whose names name gives.
+// newTable sums the values of set by function, or by line. name returns their names.
 func newTable(set *profiles.Samples, opts TopOptions, name naming) *table {
 	t := &table{set: set, opts: opts, at: map[string]int32{}}
 	t.ofSite = make([][]int32, len(set.Locations))
@@ -54,7 +54,7 @@ func newTable(set *profiles.Samples, opts TopOptions, name naming) *table {
 		}
 	}
 	var ofBase int64
-	last := make([]int, len(t.nodes)) // the sample, plus 1, that a node was last seen in: it counts once
+	last := make([]int, len(t.nodes)) // 1 + the last sample that counted for a node, so that recursion counts once
 	for i := range set.Len() {
 		value := set.Value(i)
 		t.total = t.add(t.total, stack.Abs(value))
@@ -78,7 +78,7 @@ func newTable(set *profiles.Samples, opts TopOptions, name naming) *table {
 			}
 		}
 	}
-	if ofBase > 0 { // as in pprof, a difference is relative to what was
+	if ofBase > 0 { // as in pprof, percentages of a difference are of the base
 		t.total = ofBase
 	}
 	return t
@@ -100,8 +100,8 @@ func (t *table) add(a, b int64) int64 {
 	return sum
 }
 
-// choose returns the nodes that are shown, in order, how many were left out as noise, and how many
-// there are without those.
+// choose returns the nodes that are shown, in order; how many nodes were dropped as noise; and how
+// many were left before the limit on lines.
 func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 	var flat int64
 	for i, n := range t.nodes {
@@ -131,7 +131,7 @@ func (t *table) choose(noise float64) (shown []int32, dropped, all int) {
 
 func fractionOf(sum int64, fraction float64) int64 { return stack.Abs(int64(float64(sum) * fraction)) }
 
-// rows returns the nodes with at least the share noise, in order.
+// rows returns the nodes whose value is at least the share noise, in order.
 func (t *table) rows(noise float64) []Row {
 	shown, _, _ := t.choose(noise)
 	unit := t.set.Type().Unit
@@ -142,7 +142,7 @@ func (t *table) rows(noise float64) []Row {
 	return rows
 }
 
-// notes says what became of sums that don't fit.
+// notes returns a note if a sum overflowed.
 func (t *table) notes() []string {
 	if !t.set.Saturated {
 		return nil
@@ -152,7 +152,7 @@ func (t *table) notes() []string {
 
 const saturatedNote = "sums beyond 2^63-1 (9223372036854775807) are shown as that, and shares are of what is shown"
 
-// writeText writes the table as pprof lays it out, below notes.
+// writeText writes the notes, and below them the table in pprof's layout.
 func (t *table) writeText(w io.Writer, notes []string) error {
 	shown, dropped, all := t.choose(nodeFraction)
 	inlined := t.inlined(shown, len(shown) == all && dropped == 0)
@@ -194,7 +194,7 @@ func (t *table) writeText(w io.Writer, notes []string) error {
 	return err
 }
 
-// unit is the one in which the values of the table are shown.
+// unit returns the unit in which the table's values are shown.
 func (t *table) unit(shown []int32, from string) string {
 	if len(shown) == 0 {
 		return "minimum"
@@ -208,13 +208,13 @@ func (t *table) unit(shown []int32, from string) string {
 	return bestUnit(cmp.Or(least, t.total), t.total, from)
 }
 
-// heading returns the lines in which the profile describes itself.
+// heading returns the lines that describe the profile.
 func (t *table) heading(format func(int64) string) (lines []string) {
 	p := t.set.Header
 	if len(p.Mapping) > 0 {
 		m := p.Mapping[0]
 		u, err := url.Parse(m.File)
-		// A URL is no program's: it is where the profile is from.
+		// A URL isn't the name of a program: the profile was fetched from there.
 		if from := err == nil && u.IsAbs() && m.BuildID == ""; m.File != "" && !from {
 			lines = append(lines, "File: "+filepath.Base(m.File))
 		}
@@ -247,9 +247,9 @@ func (t *table) heading(format func(int64) string) (lines []string) {
 	return lines
 }
 
-// inlined says of each node that is shown whether those that call it hold it inlined. Calls through
-// functions that aren't shown count, as pprof has it; all says that none is left out, not even one
-// whose values cancel out.
+// inlined returns a suffix for each shown node that is inlined into all of its callers, or into
+// some. As in pprof, functions that aren't shown are skipped when a caller is looked for. all says
+// that no node was left out; then nodes whose values cancel out are callers too.
 func (t *table) inlined(shown []int32, all bool) map[int32]string {
 	type call struct{ from, to int32 }
 	type calls struct {

@@ -24,8 +24,8 @@ func diff(t *testing.T, base, now string, opts view.DiffOptions) string {
 	return text.String()
 }
 
-// tangled is a profile of random stacks: functions that call themselves, are inlined here and
-// called there, take something away, or have no name.
+// tangled returns a profile of random stacks, with functions that are recursive, inlined in one
+// place and called in another, have negative values, or have no name.
 func tangled(random *rand.Rand) *profile.Profile {
 	stacks := map[string]int64{}
 	name := func() string { return string(rune('a' + random.IntN(12))) }
@@ -60,7 +60,7 @@ func tangled(random *rand.Rand) *profile.Profile {
 	return p
 }
 
-func TestTablesOfTangledStacksArePprofs(t *testing.T) {
+func TestTablesOfTangledStacksEqualPprof(t *testing.T) {
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 17))
 		dir := t.TempDir()
@@ -83,9 +83,9 @@ func TestTablesOfTangledStacksArePprofs(t *testing.T) {
 	}
 }
 
-// TestDiffNormalizedIsOfShares: a has 60 of 100 and then 100 of 200, so a tenth of the whole less;
-// b has as much more.
-func TestDiffNormalizedIsOfShares(t *testing.T) {
+// TestDiffNormalizedComparesShares: a has 60 of 100 in base and 100 of 200 in now, a tenth of the
+// whole less; b has a tenth more.
+func TestDiffNormalizedComparesShares(t *testing.T) {
 	dir := t.TempDir()
 	b := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 60, "b": 40})
 	n := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 100, "b": 100})
@@ -106,7 +106,7 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	raw := diff(t, base, now, view.DiffOptions{Raw: true, RawAdvice: "as they are"})
 	require.True(t, strings.HasPrefix(raw,
 		"note: base is of 10s and 1000 operations, now of 20s and 3000 operations: as they are\n"), raw)
-	_, below, _ := strings.Cut(raw, "\n") // all but the note is pprof's
+	_, below, _ := strings.Cut(raw, "\n") // the text below the note is pprof's
 	require.Equal(t, goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now), below)
 	var page bytes.Buffer
 	notes, err := view.Flame(t.Context(), &page, []string{base}, []string{now},
@@ -116,9 +116,9 @@ func TestDiffNormalizedIsOfShares(t *testing.T) {
 	require.Contains(t, page.String(), "base is of 10s and 1000 operations, now of 20s and")
 }
 
-// TestNormalizedTakesAMoment: shares of what is live can be compared, where it can't be divided by
-// operations.
-func TestNormalizedTakesAMoment(t *testing.T) {
+// TestDiffNormalizedAcceptsSnapshots checks that the shares of a snapshot can be compared, though
+// it has no cost per operation.
+func TestDiffNormalizedAcceptsSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	base := profiletest.Write(t, dir, "base.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("goroutine", "count", map[string]int64{"a": 3, "b": 1})))
@@ -127,11 +127,11 @@ func TestNormalizedTakesAMoment(t *testing.T) {
 	theirs := goTool(t, "-top", "-normalize", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Normalize: true})))
 	err := view.Diff(t.Context(), new(strings.Builder), []string{base}, []string{now}, view.DiffOptions{})
-	require.ErrorContains(t, err, "is of a moment, not of operations: subtract it as it is, or compare shares")
+	require.ErrorContains(t, err, "is a snapshot, not a count over operations: subtract it as it is, or compare shares")
 }
 
-func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
-	const named = "sums beyond 2^63-1 (9223372036854775807) are shown as that"
+func TestSumsBeyond64BitsAreSaturatedAndNoted(t *testing.T) {
+	const note = "sums beyond 2^63-1 (9223372036854775807) are shown as that"
 	dir := t.TempDir()
 	large := profiletest.Handmade("cpu", "nanoseconds",
 		map[string]int64{"a root": math.MaxInt64, "b root": math.MaxInt64 / 2})
@@ -143,22 +143,22 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 		{Function: "b", Flat: math.MaxInt64 / 2, Cum: math.MaxInt64 / 2, Unit: "nanoseconds"},
 		{Function: "root", Flat: 0, Cum: math.MaxInt64, Unit: "nanoseconds"},
 	}, got)
-	require.Contains(t, strings.Join(notes, "\n"), named)
+	require.Contains(t, strings.Join(notes, "\n"), note)
 	text := top(t, []string{path}, view.TopOptions{})
-	require.True(t, strings.HasPrefix(text, "note: "+named), text)
+	require.True(t, strings.HasPrefix(text, "note: "+note), text)
 	_, below, _ := strings.Cut(text, "\n")
 	require.NotContains(t, below, "-")
 
-	// The other way round: all of it went away.
+	// A decrease that doesn't fit.
 	nothing := profiletest.Write(t, dir, "cpu.2.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
 	opts := view.DiffOptions{Raw: true, TopOptions: view.TopOptions{Cumulative: true, Lines: 1}}
 	got, notes, err = view.DiffRows(t.Context(), []string{path}, []string{nothing}, opts)
 	require.NoError(t, err)
 	require.EqualValues(t, -math.MaxInt64, got[0].Cum)
-	require.Contains(t, strings.Join(notes, "\n"), named)
+	require.Contains(t, strings.Join(notes, "\n"), note)
 
-	// A graph's areas are right, whatever is divided: 3/2 of 2^63 are drawn as 3/8 of it.
+	// The areas of a graph keep their ratios: 3/2 of 2^63 is divided by 4.
 	var page bytes.Buffer
 	notes, err = view.Flame(t.Context(), &page, nil, []string{path}, view.FlameOptions{})
 	require.NoError(t, err)
@@ -166,8 +166,9 @@ func TestSumsBeyond64BitsAreSaturatedAndNamed(t *testing.T) {
 	require.Contains(t, page.String(), `"Total":3458764513820540928,`)
 }
 
-// TestNamesDoNotSteerTheTerminal: what a profile says of itself is quoted wherever it is shown.
-func TestNamesDoNotSteerTheTerminal(t *testing.T) {
+// TestNamesAreQuoted checks that names from a profile that could control the terminal are quoted
+// wherever they are shown.
+func TestNamesAreQuoted(t *testing.T) {
 	const clear, turn = "evil\x1b[2J", "turned\u202egnp"
 	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{clear: 5, turn: 3, "plain": 1})
 	p.Comments = []string{"comment\x1b]0;title\a"}
@@ -200,7 +201,7 @@ func TestNamesDoNotSteerTheTerminal(t *testing.T) {
 	}
 }
 
-func TestAFileOfAnotherKindIsRefused(t *testing.T) {
+func TestOtherKindIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	cpu := profiletest.Write(t, dir, "cpu.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a": 1})))
@@ -230,7 +231,7 @@ func TestAFileOfAnotherKindIsRefused(t *testing.T) {
 	}
 }
 
-func TestNoRowsAreAnEmptyList(t *testing.T) {
+func TestNoRowsEncodeAsEmptyList(t *testing.T) {
 	path := profiletest.Write(t, t.TempDir(), "mutex.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("delay", "nanoseconds", nil)))
 	same := profiletest.Write(t, t.TempDir(), "cpu.pb.gz",

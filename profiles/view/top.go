@@ -10,29 +10,30 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// TopOptions say which functions are shown and by which number.
+// TopOptions say which functions are shown, and by which number.
 type TopOptions struct {
 	profiles.Selection
 
-	// Lines is how many functions are shown: 0 is 20, less than 0 is all. Functions below
-	// half a percent of the total are left out either way, as pprof does.
+	// Lines is how many functions are shown; 0 means 20, and less than 0 means all. Functions below
+	// half a percent of the total are never shown, as in pprof.
 	Lines int
 
-	// Cumulative sorts by what a function and its callees took, not by its own.
+	// Cumulative sorts by the value of a function with its callees, instead of its own value.
 	Cumulative bool
 
-	// ByLine shows lines of functions, each by itself. [TopRows] doesn't know it.
+	// ByLine shows each line of a function separately. [TopRows] ignores it.
 	ByLine bool
 }
 
 const defaultLines = 20
 
-// Top merges the files and writes to w what "go tool pprof -top" prints of them, below lines that
-// begin with "note: " where there is more to know. All must be of one kind and hold their own
-// symbols, as those of Go programs do. What can't be printed as it is, such as a function's name
-// with control characters, is quoted.
+// Top merges the files and writes what "go tool pprof -top" prints of them, after lines that begin
+// with "note: " if there is more to know. All files must be of one kind and have function names, as
+// those of Go programs do. Names that can't be printed as they are, for example because of control
+// characters, are quoted.
 //
-// A file that is missing, cut or no profile is a [*profiles.FileError], and nothing is written.
+// The error about a file that is missing, cut short or isn't a profile is a [*profiles.FileError].
+// Top then writes nothing.
 func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) error {
 	t, err := newTop(ctx, files, opts, shownNames(opts.ByLine))
 	if err != nil {
@@ -44,18 +45,18 @@ func Top(ctx context.Context, w io.Writer, files []string, opts TopOptions) erro
 	return nil
 }
 
-// Row is a function's share of a profile, in whole units.
+// A Row is a function's value in a profile.
 type Row struct {
-	Function string `json:"function"` // as the profile names it: package path, receiver, name
+	Function string `json:"function"` // as in the profile: package path, receiver, name
 	Flat     int64  `json:"flat"`     // of the function itself
-	Cum      int64  `json:"cum"`      // of it and all that it called, each stack once
+	Cum      int64  `json:"cum"`      // of the function with all that it called, each stack once
 	Unit     string `json:"unit"`     // nanoseconds, bytes or count
 }
 
-// TopRows returns the functions that [Top] shows, in its order, with their exact numbers. Names
-// stand as they are in the profile, where the text simplifies those that look like C++ to pprof,
-// and quotes those that can't be printed. The notes, which begin the text of Top, qualify the
-// numbers, such as that they don't fit. Its errors are those of Top.
+// TopRows returns the functions that [Top] shows, in its order, with exact values. Names are those
+// of the profile: unlike Top, TopRows neither simplifies names that look like C++ to pprof nor
+// quotes those that can't be printed. The notes, which Top writes first, qualify the values, for
+// example if a sum overflowed. Its errors are those of Top.
 func TopRows(files []string, opts TopOptions) (rows []Row, notes []string, err error) {
 	t, err := newTop(context.Background(), files, opts, rawName)
 	if err != nil {

@@ -24,13 +24,14 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/view"
 )
 
-// pprofTool is the witness: the pprof that comes with Go, built once by the go command.
+// pprofTool returns the pprof that comes with Go, the oracle of these tests. The go command builds
+// it once.
 var pprofTool = sync.OnceValues(func() (string, error) {
 	path, err := exec.Command("go", "tool", "-n", "pprof").Output()
 	return strings.TrimSpace(string(path)), err
 })
 
-// goToolTop is what "go tool pprof -top" prints.
+// goToolTop returns what "go tool pprof -top" prints.
 func goToolTop(t *testing.T, files []string, args ...string) string {
 	t.Helper()
 	path, err := pprofTool()
@@ -42,7 +43,7 @@ func goToolTop(t *testing.T, files []string, args ...string) string {
 	return stdout.String()
 }
 
-// repetitions captures two of them, with something in every kind.
+// repetitions captures two repetitions, with samples in every kind.
 func repetitions(t *testing.T) (run string) {
 	t.Helper()
 	run = t.TempDir()
@@ -50,7 +51,7 @@ func repetitions(t *testing.T) (run string) {
 		cfg := capture.Config{Labels: map[string]string{"scenario": "rollout"}}
 		c, err := capture.Start(t.Context(), filepath.Join(run, "profiles"), repetition, cfg)
 		require.NoError(t, err)
-		runtime.SetMutexProfileFraction(1) // every event counts; Stop puts the rates back
+		runtime.SetMutexProfileFraction(1) // every event is counted; Stop restores the rates
 		runtime.SetBlockProfileRate(1)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		profiletest.Loop(ctx)
@@ -64,7 +65,7 @@ func repetitions(t *testing.T) (run string) {
 	return run
 }
 
-// contend has a goroutine wait for a lock, so that profiles of kind mutex and block hold something.
+// contend makes a goroutine wait for a lock, so that mutex and block profiles hold samples.
 func contend(t *testing.T) {
 	var mu sync.Mutex
 	mu.Lock()
@@ -83,7 +84,7 @@ func top(t *testing.T, files []string, opts view.TopOptions) string {
 	return text.String()
 }
 
-func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
+func TestTopEqualsPprof(t *testing.T) {
 	run := repetitions(t)
 	for _, k := range profiles.Kinds() {
 		files, err := profiles.Find(run, k)
@@ -112,7 +113,8 @@ func TestTopIsWhatGoToolPprofPrints(t *testing.T) {
 	}
 }
 
-// requireRowsOf holds the rows to go tool pprof's numbers in whole units.
+// requireRowsOf requires the rows of TopRows to equal those that go tool pprof prints in whole
+// units.
 func requireRowsOf(t *testing.T, files []string, opts view.TopOptions, args []string) {
 	t.Helper()
 	rows, _, err := view.TopRows(files, opts)
@@ -122,12 +124,12 @@ func requireRowsOf(t *testing.T, files []string, opts view.TopOptions, args []st
 	for i, r := range rows {
 		got[i] = fmt.Sprintln(r.Flat, r.Cum, r.Function)
 	}
-	// Without symbolizing pprof leaves the C++ names of the race detector as they are.
+	// -symbolize=none keeps pprof from simplifying the C++ names of the race detector.
 	args = append([]string{"-symbolize=none", "-unit=" + rows[0].Unit}, args...)
 	require.Equal(t, textRows(t, goToolTop(t, files, args...)), got)
 }
 
-// textRows reads the table of a report in whole units.
+// textRows parses the table of a report in whole units.
 func textRows(t *testing.T, text string) []string {
 	t.Helper()
 	_, table, ok := strings.Cut(text, "cum%\n")
@@ -156,11 +158,11 @@ func TestTopRowsByHand(t *testing.T) {
 		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{
 			"leaf mid root":       100,
 			"mid root":            30,
-			"loop loop loop root": 50, // calls itself: counted once
-			"in+outer root":       40, // inlined: in is the leaf
+			"loop loop loop root": 50, // recursive: counted once in cum
+			"in+outer root":       40, // in is inlined into outer
 			"back root":           -60,
 			"tie root":            30,
-			"? root":              5, // no symbol: the binary's name
+			"? root":              5, // no name: shown as the binary's name
 			"noise root":          1, // 1 of 196 is more than half a percent
 			"zero root":           0,
 		})))
@@ -257,9 +259,9 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errBroken }
 
-// The driver keeps its settings between calls and its users apart from nobody, so each
-// call is held to the answer that it got alone.
-func TestTopSideBySide(t *testing.T) {
+// TestTopConcurrently checks that concurrent calls give the same text as calls one after the other,
+// though pprof's driver keeps its settings in global variables.
+func TestTopConcurrently(t *testing.T) {
 	path := profiletest.Write(t, t.TempDir(), "cpu.1.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds",
 			map[string]int64{"a c": 10, "b c": 20, "c": 5})))
@@ -285,11 +287,12 @@ func TestTopSideBySide(t *testing.T) {
 	}
 }
 
-// Nothing comes out but through the writer.
-func TestTopIsShutIn(t *testing.T) {
+// TestTopHasNoSideEffects checks that Top writes only to its writer: nothing to standard output,
+// and no files.
+func TestTopHasNoSideEffects(t *testing.T) {
 	dir := t.TempDir()
 	p := profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"leaf": 2, "? leaf": 1})
-	// A mapping that pprof would symbolize: with a tool, or over the network.
+	// pprof would symbolize this mapping with a tool, or over the network.
 	p.Mapping[0].HasFunctions = false
 	p.Mapping[0].File = "http://127.0.0.1:1/binary"
 	path := profiletest.Write(t, dir, "cpu.1.pb.gz", profiletest.Encode(t, p))

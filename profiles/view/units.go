@@ -9,15 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// A unit is one of those in which a number may be shown, as pprof shows them.
+// A unit is a unit in which pprof shows values.
 type unit struct {
 	name   string
-	worth  float64 // in the family's smallest
-	spoken []string
+	worth  float64  // in the smallest unit of the family
+	spoken []string // other names, in lower case and singular
 }
 
-// A unitFamily is units of one quantity, the smallest first; zero is the one that a zero is shown
-// in.
+// A unitFamily holds the units of a quantity, the smallest first. A zero is shown in the unit zero.
 type unitFamily struct {
 	units []unit
 	zero  unit
@@ -39,7 +38,7 @@ func unitFamilies() []unitFamily {
 	}
 }
 
-// named returns the unit of a name, and whether there is one; otherwise the unit of zero.
+// named returns the unit with a name. For an unknown name it returns the unit zero and false.
 func (f unitFamily) named(name string) (unit, bool) {
 	name = strings.ToLower(name)
 	if utf8.RuneCountInString(name) > 2 {
@@ -52,9 +51,8 @@ func (f unitFamily) named(name string) (unit, bool) {
 	return f.units[i], true
 }
 
-// inUnit converts a value from one unit to another, or with "minimum" to the one in which it reads
-// best. It returns the number and the name of its unit, which is empty where there is nothing to
-// say.
+// inUnit converts a value from one unit to another, or, if to is "minimum", to the unit that suits
+// its size. It returns the number and the name of its unit, which is empty for counts.
 func inUnit(value float64, from, to string) (float64, string) {
 	for _, f := range unitFamilies() {
 		u, ok := f.named(from)
@@ -81,7 +79,7 @@ func inUnit(value float64, from, to string) (float64, string) {
 	return value, to
 }
 
-// formatAs shows a value with two decimals at most.
+// formatAs formats a value with at most two decimals.
 func formatAs(value int64, from, to string) string {
 	v, name := inUnit(float64(value), from, to)
 	text := strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
@@ -91,8 +89,9 @@ func formatAs(value int64, from, to string) string {
 	return text + name
 }
 
-// bestUnit is the unit for a table whose smallest value is least, and the largest most: the
-// smallest's, unless that is so much smaller that two decimals of a larger one do.
+// bestUnit returns the unit for a table whose smallest value is least and whose largest is most. It
+// is the smallest value's unit, unless that value is less than a hundredth of the largest: then it
+// is the unit of a hundred times the smallest value, which shows in two decimals.
 func bestUnit(least, most int64, from string) string {
 	_, ofLeast := inUnit(float64(least), from, "minimum")
 	_, ofMost := inUnit(float64(most), from, "minimum")
@@ -105,7 +104,7 @@ func bestUnit(least, most int64, from string) string {
 	return ofLeast
 }
 
-// percentage shows a share, without its sign, as wide as a table's column.
+// percentage formats a share without its sign, in the width of a table's column.
 func percentage(value, total int64) string {
 	share := 0.0
 	if total != 0 {

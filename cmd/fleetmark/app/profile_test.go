@@ -117,7 +117,7 @@ func TestProfileExplainAdvisesOnlyWhatIsThere(t *testing.T) {
 	}
 	code, _, stderr = profileCommand(t, "explain", dir, dir)
 	require.Equal(t, cli.ExitUsage, code)
-	require.Contains(t, stderr, "doesn't say of how many operations it is: "+
+	require.Contains(t, stderr, "doesn't say how many operations it covers: "+
 		"capture it with --operations, or compare shares with fleetmark profile diff --normalize")
 	require.NotContains(t, stderr, "--raw")
 }
@@ -138,6 +138,6 @@ func TestProfileOfAMomentIsNotDividedByOperations(t *testing.T) {
 	} {
 		code, _, stderr := profileCommand(t, name, dir, dir, "--kind", "goroutine")
 		require.Equal(t, cli.ExitUsage, code)
-		require.Contains(t, stderr, "goroutine.1.pb.gz: is of a moment, not of operations: "+advice, name)
+		require.Contains(t, stderr, "goroutine.1.pb.gz: is a snapshot, not a count over operations: "+advice, name)
 	}
 }

@@ -1,6 +1,6 @@
-// Package profiletest has what tests of the packages of profiles have in common: profiles written
-// by hand, and work whose place in a profile is known.
+// Package profiletest has helpers for tests of the packages of profiles: profiles written by hand,
+// and work whose place in a profile is known.
 //
-// None of the functions that do such work is inlined, so that each has its own name in the stacks:
-// [Path] and the function's name.
+// The functions that do such work aren't inlined, so that each appears in stacks under its own
+// name: [Path] and the function's name.
 package profiletest

@@ -13,8 +13,9 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 )
 
-// Handmade returns a profile of one column. stacks holds the value of each stack, whose frames are
-// separated by spaces, leaf first. A frame "a+b" is a, inlined into b; "?" has no name.
+// Handmade returns a profile with one column. stacks holds the value of each stack, whose frames
+// are separated by spaces, leaf first. In a frame "a+b", a is inlined into b; a frame "?" has no
+// name.
 func Handmade(column, unit string, stacks map[string]int64) *profile.Profile {
 	p := &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: column, Unit: unit}},
@@ -47,7 +48,7 @@ func Handmade(column, unit string, stacks map[string]int64) *profile.Profile {
 	return p
 }
 
-// Encode returns the file of a profile.
+// Encode returns the encoded profile.
 func Encode(t testing.TB, p *profile.Profile) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -55,7 +56,7 @@ func Encode(t testing.TB, p *profile.Profile) []byte {
 	return buf.Bytes()
 }
 
-// Write writes a file and the directories that it lacks. It returns the file's path.
+// Write writes a file, and makes missing directories. It returns the file's path.
 func Write(t testing.TB, dir, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -64,7 +65,8 @@ func Write(t testing.TB, dir, name string, data []byte) string {
 	return path
 }
 
-// RequireProblem fails the test unless err is one line that says which problem the file at path has.
+// RequireProblem fails the test unless err is one line about the file at path with the given
+// problem.
 func RequireProblem(t testing.TB, err error, path string, want profiles.FileProblem) {
 	t.Helper()
 	var file *profiles.FileError

@@ -11,8 +11,8 @@ import (
 // Path begins the names of this package's functions in a profile.
 const Path = "github.com/fleetmark/fleetmark/profiles/internal/profiletest."
 
-// Loop burns CPU until ctx is done, and never less than some tenths of a second's worth, so that
-// samples fall into it however busy the machine is.
+// Loop uses a processor until ctx is done, and for at least some tenths of a second of processor
+// time, so that it is sampled even on a busy machine.
 //
 //go:noinline
 func Loop(ctx context.Context) uint64 {
@@ -27,8 +27,8 @@ func Loop(ctx context.Context) uint64 {
 	return x
 }
 
-// What [Allocate] allocates. At the runtime's rate of a sample per 512 KiB, not one of these 25 MiB
-// being sampled has a probability of e^-50.
+// The blocks of [Allocate], 25 MiB together. At the runtime's rate of a sample per 512 KiB, the
+// probability that none of them is sampled is e^-50.
 const (
 	BlockBytes = 256 << 10
 	Blocks     = 100
@@ -45,8 +45,8 @@ func Allocate() [][]byte {
 	return blocks
 }
 
-// StartWaiter runs lock in a goroutine, and returns once the scheduler says that it waits for a
-// mutex there. wait returns when lock has.
+// StartWaiter runs lock in a goroutine, and returns when the goroutine waits for a mutex. wait
+// waits until lock has returned.
 func StartWaiter(t *testing.T, lock func()) (wait func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() { runWaiter(lock) })

@@ -1,8 +1,8 @@
 // Package stack reads the stacks of pprof profiles.
 //
-// It turns the locations of a sample into [Frame] values, from the innermost function out, and says
-// which function of a stack is one's own. It also adds values of samples without overflow. It knows
-// no file and no kind of profile.
+// It turns the locations of a sample into [Frame] values, the innermost function first, and finds
+// the own functions on a stack, which a caller names by prefixes. It also adds values of samples
+// without overflow. It knows no files and no kinds of profile.
 package stack
 
 import (
@@ -14,15 +14,14 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// A Frame is a function of a stack, and the line of it that was being executed.
+// A Frame is a function on a stack, and the line that was being executed.
 type Frame struct {
 	Function string
 	File     string
 	Line     int64
 }
 
-// Position returns the file, without its directory, and the line. It returns "" if the file isn't
-// known.
+// Position returns the base name of the file and the line. It returns "" if the file isn't known.
 func (f Frame) Position() string {
 	if f.File == "" {
 		return ""
@@ -30,7 +29,7 @@ func (f Frame) Position() string {
 	return Base(f.File) + ":" + strconv.FormatInt(f.Line, 10)
 }
 
-// Frames returns the functions of locations, from the innermost out, inlined ones included.
+// Frames returns the functions of locations, the innermost first, including inlined ones.
 func Frames(locations ...*profile.Location) (all []Frame) {
 	for _, l := range locations {
 		lines := l.Line
@@ -48,8 +47,8 @@ func Frames(locations ...*profile.Location) (all []Frame) {
 	return all
 }
 
-// BinaryName returns the name that pprof shows for a function without a name: that of the program
-// or library that it is in.
+// BinaryName returns the name that pprof shows for a function without a name: that of its program
+// or library, in brackets.
 func BinaryName(l *profile.Location) string {
 	if l.Mapping == nil || l.Mapping.File == "" {
 		return "<unknown>"
@@ -57,12 +56,12 @@ func BinaryName(l *profile.Location) string {
 	return "[" + filepath.Base(l.Mapping.File) + "]"
 }
 
-// Base returns the last element of a path, whichever system wrote it.
+// Base returns the last element of a path, with either kind of slash.
 func Base(file string) string {
 	return file[strings.LastIndexAny(file, `/\`)+1:]
 }
 
-// OwnerIndex returns the index of the innermost function of a stack that is one's own, or -1.
+// OwnerIndex returns the index of the innermost own function of a stack, or -1 if there is none.
 func OwnerIndex(stack []Frame, own []string) int {
 	return slices.IndexFunc(stack, func(f Frame) bool { return IsOwn(f.Function, own) })
 }
@@ -72,7 +71,7 @@ func IsOwn(function string, own []string) bool {
 	return slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
 }
 
-// Holds reports whether is returns true for the name of a function on a sample's stack.
+// Holds reports whether is returns true for the name of any function on a sample's stack.
 func Holds(s *profile.Sample, is func(function string) bool) bool {
 	return slices.ContainsFunc(s.Location, func(l *profile.Location) bool {
 		return slices.ContainsFunc(l.Line, func(line profile.Line) bool {
