@@ -122,7 +122,7 @@ func (s *Source) isStruct(name string) bool {
 }
 
 // withoutSubject returns a comment without its first words, which repeat the name of the field: "x
-// is how long it takes" becomes "how long it takes".
+// is how long it takes" becomes "how long it takes", and "x bounds it" "bounds it".
 func withoutSubject(doc, subject string) string {
 	rest, ok := strings.CutPrefix(doc, subject)
 	if !ok {
@@ -133,7 +133,10 @@ func withoutSubject(doc, subject string) string {
 			return object
 		}
 	}
-	return doc
+	if strings.HasPrefix(rest, "and ") { // of several fields
+		return doc
+	}
+	return rest
 }
 
 // FieldTable returns a table of the fields of a struct.
