@@ -36,19 +36,19 @@ func DeliveryComponents() []profiles.Component {
 	return []profiles.Component{
 		{Name: "request", Prefixes: slices.Concat(
 			own("(*sessionPool).", "(*Client)."),
-			internal("exchange.(*Trace).", "lean.requestOf", "nethttp.requestOf", "nethttp.newCall", "nethttp.(*transport).",
-				"nethttp.(*call)."),
+			internal("exchange.(*Trace).", "lean.requestOf", "nethttp.requestOf", "nethttp.newPooledRequest", "nethttp.(*transport).",
+				"nethttp.(*pooledRequest)."),
 			[]string{"net/http."},
 		)},
 		{Name: "headers", Prefixes: append(
 			internal("exchange.AppendField", "http1.", "lean.(*request).appendHead", "lean.(*transport).receive",
-				"nethttp.(*call).fillHeader", "nethttp.(*request).keepField"),
+				"nethttp.(*pooledRequest).fillHeader", "nethttp.(*request).keepField"),
 			"net/http.Header.", "net/http.(*Header).", "net/http.newTransferWriter", "net/http.(*Request).write",
 			"net/http.fixPragmaCacheControl", "net/textproto.", "vendor/golang.org/x/net/http/httpguts.", "mime.",
 		)},
 		{Name: "address", Prefixes: slices.Concat(
 			own("Device."),
-			internal("endpoint.", "nethttp.(*call).fillURL"),
+			internal("endpoint.", "nethttp.(*pooledRequest).fillURL"),
 			[]string{
 				"net/url.", "net/netip.", "net.ParseIP", "net.JoinHostPort", "net.SplitHostPort", "net.(*Resolver).",
 				"net.parse", "net/http.canonicalAddr", "net/http.(*Transport).connectMethodForRequest",
@@ -56,7 +56,7 @@ func DeliveryComponents() []profiles.Component {
 			},
 		)},
 		{Name: "body buffer", Prefixes: append(
-			internal("exchange.(*ChunkPool).", "lean.newConn", "lean.(*connPool).adopt", "nethttp.(*requestBody)."),
+			internal("exchange.(*ChunkPool).", "lean.newConn", "lean.(*connPool).wrap", "nethttp.(*requestBody)."),
 			"bufio.", "bytes.", "io.", "net/http.(*body).", "net/http.(*bodyEOFSignal).", "net/http.(*transferWriter).",
 		)},
 		{Name: "connection", Prefixes: append(
@@ -68,7 +68,7 @@ func DeliveryComponents() []profiles.Component {
 			"net/http.(*persistConn).", "net/http.(*wantConn)", "net/http.(*connLRU).",
 		)},
 		{Name: "context", Prefixes: append(
-			internal("exchange.(*ContextWatch).", "nethttp.(*callContext).", "nethttp.(*requestTimer)."),
+			internal("exchange.(*ContextWatch).", "nethttp.(*requestContext).", "nethttp.(*requestTimer)."),
 			"context.", "time.", "net/http/httptrace.",
 		)},
 	}

@@ -116,7 +116,9 @@ func IsRefusedClient(err error) bool {
 	if !alert {
 		return false
 	}
-	parts := []string{"certificate", "access denied", "handshake failure", "error decrypting message", "insufficient security"}
+	parts := []string{
+		"certificate", "access denied", "handshake failure", "error decrypting message", "insufficient security",
+	}
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(what, part) })
 }
 

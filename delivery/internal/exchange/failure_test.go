@@ -57,7 +57,8 @@ func TestErrorsOfConnections(t *testing.T) {
 		{errors.New("remote error: tls: unrecognized name"), is{refusedPeer: true}},
 	} {
 		err := fmt.Errorf("wrapped: %w", row.err)
-		require.Equal(t, row.want, is{IsTimeout(err), IsPeerGone(err), IsRefusedPeer(err), IsRefusedClient(err)}, "%v", row.err)
+		got := is{IsTimeout(err), IsPeerGone(err), IsRefusedPeer(err), IsRefusedClient(err)}
+		require.Equal(t, row.want, got, "%v", row.err)
 	}
 	require.NoError(t, IgnoreClosed(fmt.Errorf("close: %w", net.ErrClosed)))
 	require.Equal(t, io.EOF, IgnoreClosed(io.EOF))

@@ -27,8 +27,10 @@ func TestSameHost(t *testing.T) {
 		host, then string
 		want       bool
 	}{
-		{false, "till", "till", true}, {false, "till", "TILL:80", true}, {false, "till:80", "till", true}, {true, "till", "till:443", true},
-		{true, "till", "till:80", false}, {false, "till", "till.example", false}, {false, "[::1]", "[::1]:80", true}, {false, "till", "till:", false},
+		{false, "till", "till", true}, {false, "till", "TILL:80", true}, {false, "till:80", "till", true},
+		{true, "till", "till:443", true},
+		{true, "till", "till:80", false}, {false, "till", "till.example", false},
+		{false, "[::1]", "[::1]:80", true}, {false, "till", "till:", false},
 	} {
 		require.Equal(t, row.want, sameHost(endpoint.Target{TLS: row.secure, Host: row.host}, row.then), "%+v", row)
 	}
@@ -37,7 +39,9 @@ func TestSameHost(t *testing.T) {
 // FuzzResolveRedirect: wherever a redirect leads is a path of the same origin that can't end
 // the request line.
 func FuzzResolveRedirect(f *testing.F) {
-	for _, s := range []string{"/here", "http://till/x", "//till:80/a?b#c", "..", "?q", "http://evil/", "/a%0d%0a", "/\r\nX: y", "https://till/"} {
+	for _, s := range []string{
+		"/here", "http://till/x", "//till:80/a?b#c", "..", "?q", "http://evil/", "/a%0d%0a", "/\r\nX: y", "https://till/",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, location string) {

@@ -176,7 +176,8 @@ func (r *Response) addLine(br *bufio.Reader, left *int) error {
 func (r *Response) parse() error {
 	line, rest, _ := bytes.Cut(r.head, []byte("\n"))
 	// HTTP/1.x SP 3DIGIT, and whatever reason follows
-	if len(line) < len("HTTP/1.1 200") || line[7] < '0' || line[7] > '9' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+	if len(line) < len("HTTP/1.1 200") || line[7] < '0' || line[7] > '9' || line[8] != ' ' ||
+		len(line) > 12 && line[12] != ' ' {
 		return malformed("status line %q", line)
 	}
 	for _, c := range line[9:12] {

@@ -24,7 +24,7 @@ type conn struct {
 	nc  net.Conn
 	key connKey
 	raw *rawConn      // beneath TLS; nil: plain
-	br  *bufio.Reader // over the conn itself, which counts
+	br  *bufio.Reader // over Read of the conn itself
 
 	probe       socket.Probe
 	writeWait   socket.WriteWaiter
@@ -33,10 +33,11 @@ type conn struct {
 	watch exchange.ContextWatch
 
 	traffic traffic
-	trace   *exchange.Trace // of the request under way
+	trace   *exchange.Trace // of the request under way; nil: nobody wants it
+	reused  bool            // it was idle before
 	failed  bool            // its last request did
 	silent  bool            // no byte of the answer has come
-	readErr error           // what the connection, rather than its reader, last said
+	readErr error           // the last error of the connection, which its reader may hide
 	upload  upload
 
 	idle idleLinks
@@ -49,16 +50,16 @@ func newConn() *conn {
 	c.br = bufio.NewReaderSize(c, readBuffer)
 	c.watch = exchange.NewContextWatch(func() {
 		// A connection that is closed already is as good: there is nobody to tell of an error.
-		_ = c.nc.SetDeadline(longPast())
+		_ = c.nc.SetDeadline(aLongTimeAgo())
 	})
 	c.markWritten = func() { c.trace.Mark(exchange.Written) }
 	return c
 }
 
-// open takes a fresh network connection.
+// open makes c the conn of a new network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
 	c.nc, c.key, c.traffic, c.readErr = nc, key, traffic{}, nil
-	c.failed, c.raw = false, nil
+	c.reused, c.failed, c.raw = false, false, nil
 	if t, ok := nc.(*tls.Conn); ok {
 		if up, ok := t.NetConn().(*rawConn); ok {
 			up.c, c.raw = c, up
@@ -69,8 +70,8 @@ func (c *conn) open(key connKey, nc net.Conn) {
 	c.br.Reset(c)
 }
 
-// Read counts, and remembers what failed. While the device's system hasn't got the whole
-// upload, a deadline that passes is but a look at how it goes.
+// Read reads from the connection, counts the bytes and keeps the error. While the device's system has
+// not acknowledged the whole upload, the deadline is only the time to check its progress.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.nc.Read(p)
@@ -91,23 +92,22 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// Write counts.
+// Write writes to the connection and counts the bytes.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := 0, error(nil)
 	if c.raw != nil {
 		n, err = c.writeSecure(p)
 	} else {
-		n, err = c.writeOn(c.nc, p)
+		n, err = c.writeMonitored(c.nc, p)
 	}
 	c.traffic.written += uint64(n)
 	return n, err
 }
 
-// writeRequest writes a request that is complete, over a connection that lay idle or not,
-// and may wait for the answer to begin.
-func (c *conn) writeRequest(b []byte, reused bool) error {
+// writeRequest writes a complete request, and waits for the answer to begin where the system can.
+func (c *conn) writeRequest(b []byte) error {
 	if c.writeWait.IsAvailable() {
-		n, err := c.writeWait.Send(b, reused)
+		n, err := c.writeWait.Send(b, c.reused)
 		c.traffic.written += uint64(n)
 		if err != nil || n == len(b) {
 			return err
@@ -119,9 +119,9 @@ func (c *conn) writeRequest(b []byte, reused bool) error {
 	return err
 }
 
-// endBy sets the deadline, unless the context that is watched has ended: the
-// deadline by which that ends the operation must stand.
-func (c *conn) endBy(t time.Time) error {
+// setDeadlineUnlessDone sets the deadline. It returns an error if the context that is watched has
+// ended: the deadline in the past by which that ends the request must stand.
+func (c *conn) setDeadlineUnlessDone(t time.Time) error {
 	if err := c.setDeadline(t); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *conn) endBy(t time.Time) error {
 	}
 }
 
-// pause waits until then, or until the context that is watched ends.
+// pause waits until a time. It returns an error if the context that is watched ends before.
 func (c *conn) pause(until time.Time) error {
 	if !pacing.Sleep(time.Until(until), c.watch.Done()) {
 		return context.Canceled
@@ -143,12 +143,12 @@ func (c *conn) pause(until time.Time) error {
 
 func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
 
-// clean reports whether the next answer can be told from leftovers of this one.
+// clean reports whether nothing of this answer is left, which would pass for a part of the next.
 func (c *conn) clean() bool { return c.br.Buffered() == 0 && c.readErr == nil }
 
-// readFailure says why an answer could not be read: the connection failed, or the
-// peer broke HTTP. An end before the first byte is a close; an end in the middle
-// means that more was promised than came.
+// readFailure returns the failure to read an answer: the connection failed, or the peer broke HTTP.
+// If the connection ends before the first byte, it was closed; if it ends later, less came than the
+// answer promised.
 func (c *conn) readFailure(err error) *exchange.Failure {
 	cut := errors.Is(c.readErr, io.EOF) && !c.silent
 	switch {
@@ -164,33 +164,33 @@ func (c *conn) readFailure(err error) *exchange.Failure {
 	}
 }
 
-// quiet reports whether an idle connection is open and holds nothing: what nobody asked
-// for would be taken for the next answer (RFC 9112 §9.2, §11.2). TLS may have taken more
-// from its socket than it gave: a read that must not wait shows that.
-func (c *conn) quiet() bool {
+// isIdle reports whether a connection that no request uses is open and holds nothing to read, which
+// would be taken for the next answer (RFC 9112 §9.2, §11.2). TLS may have read more from its socket
+// than it has returned: a read that doesn't wait shows that.
+func (c *conn) isIdle() bool {
 	if !c.probe.IsQuiet() {
 		return false
 	}
 	if !c.key.tls {
 		return true
 	}
-	if err := c.setDeadline(longPast()); err != nil {
+	if err := c.setDeadline(aLongTimeAgo()); err != nil {
 		return false
 	}
 	_, err := c.br.Peek(1)
-	c.readErr = nil // the connection is ours only to look at yet
+	c.readErr = nil // no request has read anything
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// longPast is a deadline that ends what waits and lets nothing wait.
-func longPast() time.Time { return time.Unix(1, 0) }
+// aLongTimeAgo returns a deadline that ends every wait at once.
+func aLongTimeAgo() time.Time { return time.Unix(1, 0) }
 
-// shut closes the connection and reports whether its memory may be used again:
-// not if a watch may still be running.
-func (c *conn) shut() bool {
+// close closes the connection. It reports whether the conn may be used for another one: not if a
+// context has ended whose watch may still be setting the deadline.
+func (c *conn) close() bool {
 	reusable := c.watch.Reset()
 	c.raw = nil
-	// Whatever there was to say on this connection has been said, or has failed already.
+	// An error of Close says nothing that matters: all requests have ended.
 	nc := c.nc
 	if c.failed {
 		nc = underTLS(nc) // TLS would say goodbye first, and may wait for seconds to do so

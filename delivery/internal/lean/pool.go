@@ -9,70 +9,70 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// connPool keeps connections that no operation uses: bounded over all devices
-// (the one idle longest makes room), bounded per device, and by age. Each is used
-// last in, first out, so that what isn't needed ages.
+// connPool keeps idle connections. Their number is bounded, over all devices (the one that was idle
+// longest makes room) and for each, and so is their age. The connections of a device are used last in,
+// first out, so that those which aren't needed grow old.
 //
-// One timer closes connections that grew too old, and is set while there are idle ones;
-// close closes all of them, and waits for it.
+// One timer closes connections that are too old. It is set while there are idle ones. close closes all
+// of them, and waits for the timer.
 type connPool struct {
-	max, maxPerKey int
-	maxAge         time.Duration
+	maxIdle, maxIdlePerKey int
+	maxAge                 time.Duration
 
 	mu             sync.Mutex
-	keys           map[connKey]*stack
-	spareStacks    *stack // those of devices that have no connection now
+	keys           map[connKey]*idleStack
+	freeStacks     *idleStack // without a device
 	oldest, newest *conn
 	idle           int
 	closed         bool
-	timer          *time.Timer    // nil until a connection was idle
-	timing         bool           // it is set
-	expiring       sync.WaitGroup // the timer, while it is set or closes connections
+	timer          *time.Timer    // nil until the first connection is idle
+	timing         bool           // the timer is set
+	expiring       sync.WaitGroup // holds the timer while it is set or closes connections
 
-	spare sync.Pool // *conn without a connection, for their buffers
+	freeConns sync.Pool // of *conn without a connection, for their buffers
 }
 
-// connKey is what connections must share to stand in for one another.
+// connKey is what two connections must have in common if a request may use either.
 type connKey struct {
 	host     string
 	tls      bool
 	identity *exchange.Identity // nil: the device has no credentials of its own
 }
 
-// idleLinks are what the pool knows of a connection.
+// idleLinks are the pool's fields of a connection.
 type idleLinks struct {
-	stack        *stack // nil until it was idle for the first time
-	since        time.Time
-	older, newer *conn // over all devices, by the time they became idle
-	below, above *conn // over those of one device
+	stack            *idleStack // nil until the connection is idle for the first time
+	since            time.Time
+	lruPrev, lruNext *conn // in the list over all devices, ordered by since
+	prev, next       *conn // in the stack
 }
 
-// stack is what there is of one device's connections. It stays among the keys while one
-// that came back before is lent, so that the usual round, out and back in, looks it up once.
-type stack struct {
-	key  connKey
-	top  *conn
-	n    int    // idle
-	lent int    // out, and known here
-	next *stack // of the spare ones
+// idleStack holds the idle connections of one key. It stays in the map while a connection that was in
+// it is in use, so that its way out and back takes one lookup.
+type idleStack struct {
+	key   connKey
+	head  *conn
+	n     int        // length
+	inUse int        // connections that were in the stack, and are in use
+	next  *idleStack // of freeStacks
 }
 
 func newConnPool(limit, perKey int, maxAge time.Duration) *connPool {
-	return &connPool{max: limit, maxPerKey: perKey, maxAge: maxAge, keys: make(map[connKey]*stack)}
+	return &connPool{maxIdle: limit, maxIdlePerKey: perKey, maxAge: maxAge, keys: make(map[connKey]*idleStack)}
 }
 
-// adopt makes a fresh network connection one of the pool's. It belongs to the caller.
-func (p *connPool) adopt(key connKey, nc net.Conn) *conn {
-	c, ok := p.spare.Get().(*conn)
+// wrap returns the conn of a new network connection. It belongs to the caller, until put or discard.
+func (p *connPool) wrap(key connKey, nc net.Conn) *conn {
+	c, ok := p.freeConns.Get().(*conn)
 	if !ok {
 		c = newConn()
 	}
-	key.host = strings.Clone(key.host) // it was a part of the caller's Device.Address
+	key.host = strings.Clone(key.host) // it is a part of the caller's Device.Address
 	c.open(key, nc)
 	return c
 }
 
-// get gives an idle connection, or nil if there is none.
+// get returns an idle connection, which belongs to the caller then. It returns nil if there is none.
 func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -80,22 +80,22 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 		return nil, exchange.ErrClosed
 	}
 	var c *conn
-	if s := p.keys[key]; s != nil && s.top != nil {
-		c = s.top
+	if s := p.keys[key]; s != nil && s.head != nil {
+		c = s.head
 		p.remove(c)
-		s.lent++
+		s.inUse++
+		c.reused = true
 	}
 	p.mu.Unlock()
 	if c != nil && now.Sub(c.idle.since) > p.maxAge {
-		// It is the youngest of its device: those below are older still, and go as
-		// the pool is used.
+		// It was idle for less long than the others of its stack: those go as the pool is used.
 		p.discard(c)
 		return nil, nil
 	}
 	return c, nil
 }
 
-// put takes a connection back.
+// put makes a connection of the caller idle.
 func (p *connPool) put(c *conn) {
 	if !c.watch.Rest() {
 		p.discard(c)
@@ -104,19 +104,19 @@ func (p *connPool) put(c *conn) {
 	c.idle.since = time.Now()
 	p.mu.Lock()
 	if c.idle.stack != nil {
-		c.idle.stack.lent--
+		c.idle.stack.inUse--
 	} else {
-		c.idle.stack = p.stackOf(c.key)
+		c.idle.stack = p.stackFor(c.key)
 	}
-	if p.closed || c.idle.stack.n >= p.maxPerKey {
-		p.leave(c)
+	if p.closed || c.idle.stack.n >= p.maxIdlePerKey {
+		p.detach(c)
 		p.mu.Unlock()
 		p.discard(c)
 		return
 	}
 	p.add(c)
 	var out *conn
-	for p.idle > p.max || p.oldest != c && c.idle.since.Sub(p.oldest.idle.since) > p.maxAge {
+	for p.idle > p.maxIdle || p.oldest != c && c.idle.since.Sub(p.oldest.idle.since) > p.maxAge {
 		out = p.takeOldest(out)
 	}
 	if !p.timing && p.oldest != nil {
@@ -126,8 +126,8 @@ func (p *connPool) put(c *conn) {
 	p.discardAll(out)
 }
 
-// setTimer sets the timer to when the connection idle longest is too old. It goes off
-// once an age at most, and is set again then, so that busy connections cost nothing.
+// setTimer sets the timer to when the connection that was idle longest is too old. The timer is not
+// moved meanwhile, so that connections in use cost nothing.
 func (p *connPool) setTimer(now time.Time) {
 	p.timing = true
 	p.expiring.Add(1)
@@ -172,77 +172,77 @@ func (p *connPool) close() {
 	p.discardAll(out)
 }
 
-// takeOldest takes the connection idle longest out of the pool and links it before
-// out, so that all of them are closed without the lock: the close of a TLS
-// connection says so to its peer, and may have to wait for it.
+// takeOldest takes the connection that was idle longest out of the pool and puts it in front of the
+// list out, whose connections are closed without the lock: to close a TLS connection is to write to
+// its peer, which may take a while.
 func (p *connPool) takeOldest(out *conn) *conn {
 	c := p.oldest
 	p.remove(c)
-	p.leave(c)
-	c.idle.below = out
+	p.detach(c)
+	c.idle.prev = out
 	return c
 }
 
 func (p *connPool) discardAll(out *conn) {
 	for out != nil {
 		c := out
-		out, c.idle.below = c.idle.below, nil
+		out, c.idle.prev = c.idle.prev, nil
 		p.discard(c)
 	}
 }
 
-// discard closes a connection that belongs to the caller.
+// discard closes a connection of the caller.
 func (p *connPool) discard(c *conn) {
 	if c.idle.stack != nil {
 		p.mu.Lock()
-		c.idle.stack.lent--
-		p.leave(c)
+		c.idle.stack.inUse--
+		p.detach(c)
 		p.mu.Unlock()
 	}
-	if c.shut() {
-		p.spare.Put(c)
+	if c.close() {
+		p.freeConns.Put(c)
 	}
 }
 
-// stackOf gives a device's stack, a spare one where it has none.
-func (p *connPool) stackOf(key connKey) *stack {
+// stackFor returns the stack of a key, a new one if it has none.
+func (p *connPool) stackFor(key connKey) *idleStack {
 	s := p.keys[key]
 	if s != nil {
 		return s
 	}
-	if s = p.spareStacks; s != nil {
-		p.spareStacks, s.next = s.next, nil
+	if s = p.freeStacks; s != nil {
+		p.freeStacks, s.next = s.next, nil
 	} else {
-		s = &stack{}
+		s = &idleStack{}
 	}
 	s.key = key
 	p.keys[key] = s
 	return s
 }
 
-// leave parts a connection that is neither idle nor lent from its device's stack.
-func (p *connPool) leave(c *conn) {
+// detach parts a connection, which is neither idle nor in use, from its stack.
+func (p *connPool) detach(c *conn) {
 	s := c.idle.stack
 	c.idle.stack = nil
-	if s.n == 0 && s.lent == 0 {
+	if s.n == 0 && s.inUse == 0 {
 		delete(p.keys, s.key)
-		*s = stack{next: p.spareStacks}
-		p.spareStacks = s
+		*s = idleStack{next: p.freeStacks}
+		p.freeStacks = s
 	}
 }
 
 func (p *connPool) add(c *conn) {
 	s := c.idle.stack
-	c.idle.below = s.top
-	if s.top != nil {
-		s.top.idle.above = c
+	c.idle.prev = s.head
+	if s.head != nil {
+		s.head.idle.next = c
 	}
-	s.top = c
+	s.head = c
 	s.n++
 
-	c.idle.older = p.newest
+	c.idle.lruPrev = p.newest
 	if p.newest != nil {
-		p.newest.idle.newer = c
+		p.newest.idle.lruNext = c
 	} else {
 		p.oldest = c
 	}
@@ -253,25 +253,25 @@ func (p *connPool) add(c *conn) {
 func (p *connPool) remove(c *conn) {
 	s := c.idle.stack
 	s.n--
-	if c.idle.above != nil {
-		c.idle.above.idle.below = c.idle.below
+	if c.idle.next != nil {
+		c.idle.next.idle.prev = c.idle.prev
 	} else {
-		s.top = c.idle.below
+		s.head = c.idle.prev
 	}
-	if c.idle.below != nil {
-		c.idle.below.idle.above = c.idle.above
+	if c.idle.prev != nil {
+		c.idle.prev.idle.next = c.idle.next
 	}
 
-	if c.idle.newer != nil {
-		c.idle.newer.idle.older = c.idle.older
+	if c.idle.lruNext != nil {
+		c.idle.lruNext.idle.lruPrev = c.idle.lruPrev
 	} else {
-		p.newest = c.idle.older
+		p.newest = c.idle.lruPrev
 	}
-	if c.idle.older != nil {
-		c.idle.older.idle.newer = c.idle.newer
+	if c.idle.lruPrev != nil {
+		c.idle.lruPrev.idle.lruNext = c.idle.lruNext
 	} else {
-		p.oldest = c.idle.newer
+		p.oldest = c.idle.lruNext
 	}
-	c.idle.older, c.idle.newer, c.idle.above, c.idle.below = nil, nil, nil, nil
+	c.idle.lruPrev, c.idle.lruNext, c.idle.next, c.idle.prev = nil, nil, nil, nil
 	p.idle--
 }

@@ -16,7 +16,7 @@ func TestThePoolClosesOutsideItsLock(t *testing.T) {
 	adopt := func(host string) *conn {
 		near, far := net.Pipe()
 		require.NoError(t, far.Close())
-		return p.adopt(connKey{host: host}, &closeHook{near, func() {
+		return p.wrap(connKey{host: host}, &closeHook{near, func() {
 			if !p.mu.TryLock() {
 				locked++
 				return

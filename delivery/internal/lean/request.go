@@ -13,7 +13,7 @@ type request struct {
 	out   *exchange.Response
 	trace *exchange.Trace
 
-	deadline time.Time // of the whole
+	deadline time.Time // of the whole exchange
 	response http1.Response
 	head     []byte // as it goes over the wire
 }
@@ -34,9 +34,9 @@ func (r *request) fitsSingleWrite() bool {
 	return r.Body == nil || r.Body.Memory != nil && r.Body.Size <= exchange.SingleWrite && !r.Expect
 }
 
-// appendHead appends a request's first lines, to the blank one. They are written by hand, for half
-// the time that a general writer takes to keep and then write them: what goes in has been checked
-// before (Device.target, NewUpdate, Config.Validate), so that nothing in it can end a line.
+// appendHead appends the request line and the header, with the blank line. common is the header of
+// requests without an Identity. No part can end its line: package delivery has validated them all.
+// To write it by hand takes half the time of a general writer, which keeps the fields first.
 func (r *request) appendHead(b []byte, common *exchange.CommonHeader) []byte {
 	if r.Identity != nil {
 		common = &r.Identity.Header

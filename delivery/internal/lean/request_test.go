@@ -22,7 +22,8 @@ func TestAppendHead(t *testing.T) {
 	}{
 		"least": {exchange.Request{To: endpoint.Target{Host: "till"}, Method: "GET", Path: "/version"},
 			"GET /version HTTP/1.1|Host: till|User-Agent: fleetmark-delivery|Authorization: Bearer abc||"},
-		"all": {exchange.Request{To: to, Method: "POST", Path: "/update", Header: &header, Own: exchange.Field{Name: "X-Device-Id", Value: "till-17"},
+		"all": {exchange.Request{To: to, Method: "POST", Path: "/update", Header: &header,
+			Own:    exchange.Field{Name: "X-Device-Id", Value: "till-17"},
 			Expect: true, Identity: &exchange.Identity{Header: own}},
 			"POST /d/7/update HTTP/1.1|Host: till:8080|User-Agent: fleetmark-delivery|Authorization: Bearer own|" +
 				"Content-Type: text/plain|Content-Length: 3|X-Device-Id: till-17|Expect: 100-continue||"},

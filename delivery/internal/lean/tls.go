@@ -13,8 +13,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// handshake secures a connection. It reports whether a session was to be resumed.
-func (t *transport) handshake(ctx context.Context, nc net.Conn, r *request) (_ net.Conn, resuming bool, _ *exchange.Failure) {
+// handshake returns a TLS connection over nc. It reports whether it offered a session for resumption.
+func (t *transport) handshake(
+	ctx context.Context, nc net.Conn, r *request,
+) (_ net.Conn, resuming bool, _ *exchange.Failure) {
 	ctx, cancel := context.WithDeadline(ctx, exchange.Earlier(r.deadline, time.Now().Add(t.cfg.Limits.TLSHandshake)))
 	defer cancel()
 	base := t.cfg.TLS
@@ -33,8 +35,8 @@ func (t *transport) handshake(ctx context.Context, nc net.Conn, r *request) (_ n
 	return tc, false, nil
 }
 
-// addressSessions keeps the sessions of one address: crypto/tls tells them apart by the
-// server's name, which many devices may share. It serves one handshake.
+// addressSessions is the session cache of one handshake. It keeps the sessions of addresses apart:
+// crypto/tls tells them apart by the server's name, which many devices may share.
 type addressSessions struct {
 	tls.ClientSessionCache
 	address string
@@ -51,8 +53,8 @@ func (s *addressSessions) Put(key string, state *tls.ClientSessionState) {
 	s.ClientSessionCache.Put(s.address+" "+key, state)
 }
 
-// handshakeConfig returns the TLS configuration of a handshake with a target, and its
-// sessions, nil if none are kept.
+// handshakeConfig returns the TLS configuration of a handshake with a target, and its session cache,
+// which is nil if no sessions are kept.
 func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addressSessions) {
 	if base.ServerName != "" && base.ClientSessionCache == nil && len(base.NextProtos) == 0 {
 		return base, nil
@@ -72,14 +74,15 @@ func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addres
 	return cfg, sessions
 }
 
-// rawConn is the socket beneath TLS.
+// rawConn is the connection beneath TLS. What TLS writes can be kept in it, and its reads can be made
+// not to wait: see writeSecure and peekNow.
 type rawConn struct {
 	net.Conn
-	c     *conn // nil during the handshake
-	keep  bool  // what is written is kept, for flush
-	look  bool  // a read doesn't wait
-	moved bool  // the last flush sent something
-	kept  []byte
+	c      *conn // nil during the handshake
+	keep   bool  // writes go into kept, for flush
+	noWait bool  // reads don't wait
+	moved  bool  // the last flush wrote something
+	kept   []byte
 }
 
 // NetConn returns the socket, or what a Dial put around it.
@@ -93,19 +96,19 @@ func (u *rawConn) Write(p []byte) (int, error) {
 	return u.Conn.Write(p)
 }
 
-// Read gives nothing, as at a deadline, if it would wait and must not.
+// Read reads from the connection. If it would wait and must not, it fails as at a deadline.
 func (u *rawConn) Read(p []byte) (int, error) {
-	if u.look && u.c.probe.IsQuiet() {
+	if u.noWait && u.c.probe.IsQuiet() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return u.Conn.Read(p)
 }
 
-// flush sends what was kept, and what TLS adds to it meanwhile.
+// flush writes what was kept, and what TLS adds to it meanwhile.
 func (u *rawConn) flush() error {
 	u.moved = false
 	for at := 0; at < len(u.kept); {
-		n, err := u.c.writeOn(u.Conn, u.kept[at:])
+		n, err := u.c.writeMonitored(u.Conn, u.kept[at:])
 		at += n
 		u.moved = u.moved || n > 0
 		if err != nil {
@@ -116,19 +119,19 @@ func (u *rawConn) flush() error {
 	return nil
 }
 
-// release ends the keeping.
+// release ends the keeping of writes, and drops what was kept.
 func (u *rawConn) release() { u.keep, u.kept = false, u.kept[:0] }
 
-// slim lets go of the memory that an upload took: a connection may lie idle for long.
-func (u *rawConn) slim() {
+// trim frees the memory that an upload took: a connection may be idle for long.
+func (u *rawConn) trim() {
 	if cap(u.kept) > readBuffer {
 		u.kept = nil
 	}
 }
 
-// writeSecure writes over TLS, a record at a time. TLS can't go on after a write that met
-// its deadline, and must not read in the middle of one: to answer what it then may read,
-// it would write. So it never waits: the rawConn keeps its records, and they are sent here.
+// writeSecure writes over TLS, a record at a time. crypto/tls can't go on after a write that met its
+// deadline, and must not read in the middle of one: to what it may read then, it would answer by a
+// write. So its writes never wait: the rawConn keeps the records, and flush writes them.
 func (c *conn) writeSecure(p []byte) (done int, err error) {
 	defer c.raw.release()
 	for len(p) > 0 && err == nil {

@@ -20,17 +20,16 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// Config is what a transport needs to know. All fields are set but the Header, whose zero value says
-// nothing.
+// Config configures a transport. Every field but Limits.Request must be set.
 type Config struct {
 	Limits exchange.Limits
-	Header exchange.CommonHeader // of every request to a device without an identity
-	TLS    *tls.Config           // of such a device
+	Header exchange.CommonHeader // of requests without an Identity
+	TLS    *tls.Config           // likewise
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
-	MaxIdle          int           // idle connections
-	MaxIdlePerDevice int           // of an address
-	IdleTimeout      time.Duration // how long a connection may be idle
+	MaxIdle          int           // idle connections of all devices
+	MaxIdlePerDevice int           // idle connections of one host
+	IdleTimeout      time.Duration // of an idle connection
 }
 
 // transport implements [exchange.Transport].
@@ -41,7 +40,7 @@ type transport struct {
 	chunks exchange.ChunkPool // for bodies that are not in memory
 }
 
-// New returns a transport, which counts in stats.
+// New returns a transport that counts in stats.
 func New(cfg Config, stats *exchange.Counters) exchange.Transport {
 	return &transport{cfg: cfg, stats: stats, pool: newConnPool(cfg.MaxIdle, cfg.MaxIdlePerDevice, cfg.IdleTimeout)}
 }
@@ -60,15 +59,16 @@ func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchan
 	}
 	for ; ; now = time.Now() {
 		x.Trace.Mark(exchange.Prepared)
-		c, reused, f := t.connect(ctx, r, now)
+		c, f := t.connect(ctx, r, now)
 		if f != nil {
 			return f
 		}
+		reused := c.reused // after the exchange, c is another's
 		if !reused {
 			now = time.Now()
 		}
 		x.Trace.GotConn(reused)
-		unseen, f := t.exchange(ctx, c, reused, r, now)
+		unseen, f := t.exchange(ctx, c, r, now)
 		if f == nil {
 			return nil
 		}
@@ -80,27 +80,27 @@ func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchan
 	}
 }
 
-// connect gives a connection that is the caller's alone.
-func (t *transport) connect(ctx context.Context, r *request, now time.Time) (c *conn, reused bool, f *exchange.Failure) {
+// connect returns an idle connection, or a new one. It belongs to the caller.
+func (t *transport) connect(ctx context.Context, r *request, now time.Time) (*conn, *exchange.Failure) {
 	key := connKey{r.To.Host, r.To.TLS, r.Identity}
 	for {
 		c, err := t.pool.get(key, now)
 		if err != nil {
-			return nil, false, exchange.Fail(exchange.Connect, err)
+			return nil, exchange.Fail(exchange.Connect, err)
 		}
 		if c == nil {
 			break
 		}
-		if !r.Fresh && c.watch.MaySwitch(ctx) { // if it is to be fresh, the others are no good either
-			return c, true, nil
+		if !r.Fresh && c.watch.MaySwitch(ctx) { // if it is to be fresh, no idle one will do
+			return c, nil
 		}
 		t.pool.discard(c)
 	}
 	nc, f := t.dial(ctx, r)
 	if f != nil {
-		return nil, false, f
+		return nil, f
 	}
-	return t.pool.adopt(key, nc), false, nil
+	return t.pool.wrap(key, nc), nil
 }
 
 func (t *transport) dial(ctx context.Context, r *request) (net.Conn, *exchange.Failure) {
@@ -119,7 +119,7 @@ func (t *transport) dial(ctx context.Context, r *request) (net.Conn, *exchange.F
 		return tc, nil
 	}
 	if resuming && exchange.IsRefusedPeer(f) {
-		return t.dial(ctx, r) // the session is forgotten: this handshake is a whole one
+		return t.dial(ctx, r) // crypto/tls has dropped the session: this handshake is a whole one
 	}
 	return nil, f
 }
@@ -130,26 +130,25 @@ func (t *transport) dialWithin(ctx context.Context, r *request) (net.Conn, error
 	return t.cfg.Dial(ctx, "tcp", r.To.DialAddr())
 }
 
-// exchange sends the request and reads the answer to its end. Afterwards the
-// connection is back in the pool, or closed: it is no longer ours to look at. unseen
-// says that the connection failed, and that it makes no difference to the device if
-// the request comes again: it can't have come, or only asks.
-func (t *transport) exchange(ctx context.Context, c *conn, reused bool, r *request, now time.Time) (unseen bool, f *exchange.Failure) {
+// exchange sends the request and reads the answer to its end. Afterwards the connection is back in the
+// pool, or closed, and isn't the caller's any more. unseen reports whether the connection failed and
+// the request may be sent again: because nothing of it was sent, or because it is replayable.
+func (t *transport) exchange(ctx context.Context, c *conn, r *request, now time.Time) (unseen bool, f *exchange.Failure) {
 	before := c.traffic
 	c.silent, c.upload.accepted, c.trace = true, false, r.trace
-	f = t.sendAndRead(ctx, c, reused, r, now)
+	f = t.sendAndRead(ctx, c, r, now)
 	c.upload.deadline, c.upload.draining, c.failed, c.trace = time.Time{}, false, c.failed || f != nil, nil
 	if c.raw != nil {
-		c.raw.slim()
+		c.raw.trim()
 	}
 	if f != nil && f.Err == socket.ErrStale {
 		t.pool.discard(c)
 		return true, f
 	}
-	if reused {
+	if c.reused {
 		t.stats.Reused.Add(1)
 	}
-	unseen = f != nil && c.silent && (r.IsReplayable() || c.traffic.written == before.written) && connectionFailed(f)
+	unseen = f != nil && c.silent && (r.IsReplayable() || c.traffic.written == before.written) && mayUseAnotherConn(f)
 	t.stats.Requests.Add(1)
 	t.stats.Written.Add(c.traffic.written - before.written)
 	t.stats.Read.Add(c.traffic.read - before.read)
@@ -161,18 +160,18 @@ func (t *transport) exchange(ctx context.Context, c *conn, reused bool, r *reque
 	return false, nil
 }
 
-// connectionFailed leaves out what another connection would not make better.
-func connectionFailed(f *exchange.Failure) bool {
+// mayUseAnotherConn reports whether another connection may do better.
+func mayUseAnotherConn(f *exchange.Failure) bool {
 	return f.Kind != exchange.Source && !exchange.IsTimeout(f)
 }
 
-func (t *transport) sendAndRead(ctx context.Context, c *conn, reused bool, r *request, now time.Time) *exchange.Failure {
+func (t *transport) sendAndRead(ctx context.Context, c *conn, r *request, now time.Time) *exchange.Failure {
 	single := r.fitsSingleWrite()
-	if reused && !(single && c.writeWait.IsAvailable()) && !c.quiet() { // a WriteWaiter looks for itself
+	if c.reused && !(single && c.writeWait.IsAvailable()) && !c.isIdle() { // a WriteWaiter looks for itself
 		return exchange.Fail(exchange.Connect, socket.ErrStale)
 	}
-	// The deadline is set before the context is looked at: a cancel that comes later
-	// overrides it, one that came earlier is seen here.
+	// The deadline is set before the context is checked: a cancel that comes later sets its own, and one
+	// that came earlier is seen here.
 	if err := c.setDeadline(t.sendDeadline(c, r, now)); err != nil {
 		return exchange.Fail(exchange.Connect, err)
 	}
@@ -180,24 +179,24 @@ func (t *transport) sendAndRead(ctx context.Context, c *conn, reused bool, r *re
 	if err := ctx.Err(); err != nil {
 		return exchange.Fail(exchange.Connect, err)
 	}
-	sendErr := t.send(c, reused, r)
+	sendErr := t.send(c, r)
 	if sendErr == socket.ErrStale {
 		return exchange.Fail(exchange.Connect, sendErr)
 	}
 	if !single {
 		r.trace.Mark(exchange.Written)
 	}
-	early := sendErr != nil && errors.Is(sendErr, errAnswered)
+	early := sendErr != nil && errors.Is(sendErr, errAnsweredEarly)
 	var err error
 	switch {
 	case errors.Is(sendErr, exchange.ErrTooSlow):
-		// It may have answered, unseen (a system that can't look), and stopped reading.
-		err = c.endBy(exchange.Earlier(r.deadline, time.Now().Add(exchange.CheckInterval)))
+		// It may have answered, unseen where the system has no look at sockets, and stopped reading.
+		err = c.setDeadlineUnlessDone(exchange.Earlier(r.deadline, time.Now().Add(exchange.CheckInterval)))
 	case sendErr != nil && !early && !exchange.IsPeerGone(sendErr):
 		return exchange.Fail(exchange.Send, sendErr)
 	case sendErr != nil:
-		err = c.endBy(exchange.Earlier(r.deadline, time.Now().Add(t.cfg.Limits.Response)))
-	case !single: // the body took its time: the answer has its own
+		err = c.setDeadlineUnlessDone(exchange.Earlier(r.deadline, time.Now().Add(t.cfg.Limits.Response)))
+	case !single: // the answer has a time of its own
 		err = t.startWaiting(c, r)
 	}
 	if err != nil {
@@ -224,23 +223,25 @@ func (t *transport) sendAndRead(ctx context.Context, c *conn, reused bool, r *re
 	return nil
 }
 
-// startWaiting readies a connection for the answer to a request that took more than one
-// write. As long as the peer's system hasn't acknowledged all of it, it is the progress
-// of the upload that counts, and the time for the answer begins afterwards.
+// startWaiting sets the deadline of the answer to a request that took more than one write. Until the
+// device's system has acknowledged all of it, the upload must make progress; only then the time for
+// the answer begins.
 func (t *transport) startWaiting(c *conn, r *request) error {
 	now, limits := time.Now(), &t.cfg.Limits
 	if c.upload.draining = c.canTell(); c.upload.draining {
 		c.upload.limits, c.upload.size = limits, r.Body.Size
-		return c.endBy(exchange.Earlier(r.deadline, now.Add(min(c.upload.monitor.Interval(), limits.Response))))
+		check := now.Add(min(c.upload.monitor.Interval(), limits.Response))
+		return c.setDeadlineUnlessDone(exchange.Earlier(r.deadline, check))
 	}
 	until := r.deadline
 	if d, ok := limits.BlindResponse(r.Body.Size); ok {
 		until = exchange.Earlier(until, now.Add(d))
 	}
-	return c.endBy(until)
+	return c.setDeadlineUnlessDone(until)
 }
 
-// finish waits until the device's system has all of an update that the device called a success.
+// finish waits until the device's system has acknowledged all of an update that the device called a
+// success.
 func (t *transport) finish(c *conn) *exchange.Failure {
 	u := &c.upload
 	u.draining = false
@@ -266,10 +267,9 @@ func (t *transport) finish(c *conn) *exchange.Failure {
 	}
 }
 
-// sendDeadline returns the deadline that stands while the request is sent. A request that goes out
-// in one write needs no second one for its answer: it has its own time at the least rate on top. A
-// longer one is looked at now and then, until the total deadline: whether the device answered
-// early, and whether it takes enough.
+// sendDeadline returns the connection's deadline while the request is sent. For a request that goes
+// out in one write it holds for the answer, too, and includes the time of the body at the least
+// throughput. For a longer one it is when the upload is checked first.
 func (t *transport) sendDeadline(c *conn, r *request, now time.Time) time.Time {
 	if r.fitsSingleWrite() {
 		c.upload.deadline = time.Time{}
@@ -282,16 +282,16 @@ func (t *transport) sendDeadline(c *conn, r *request, now time.Time) time.Time {
 	return c.upload.begin(now, r.deadline, t.cfg.Limits.MinThroughput)
 }
 
-// askFirst waits, a bounded time, for the device's word on the head that it was sent.
+// askFirst waits, up to Limits.ExpectContinue, for the device's answer to the head.
 func (t *transport) askFirst(c *conn, r *request) error {
 	if err := c.awaitContinue(exchange.Earlier(r.deadline, time.Now().Add(t.cfg.Limits.ExpectContinue))); err != nil {
 		return err
 	}
-	return c.endBy(t.sendDeadline(c, r, time.Now()))
+	return c.setDeadlineUnlessDone(t.sendDeadline(c, r, time.Now()))
 }
 
 // send sends the head, as much of the body as goes with it, and the rest.
-func (t *transport) send(c *conn, reused bool, r *request) error {
+func (t *transport) send(c *conn, r *request) error {
 	b, begun := r.appendHead(r.head[:0], &t.cfg.Header), 0
 	if r.Body != nil && !r.Expect {
 		begun = int(min(r.Body.Size, exchange.SingleWrite))
@@ -304,7 +304,7 @@ func (t *transport) send(c *conn, reused bool, r *request) error {
 	}
 	r.head = b
 	if r.fitsSingleWrite() {
-		return c.writeRequest(b, reused)
+		return c.writeRequest(b)
 	}
 	if _, err := c.Write(b); err != nil {
 		return err
@@ -317,11 +317,11 @@ func (t *transport) send(c *conn, reused bool, r *request) error {
 	return t.sendBody(c, r, int64(begun))
 }
 
-// sendBody sends the body from there on.
+// sendBody sends the body from an offset on.
 func (t *transport) sendBody(c *conn, r *request, from int64) error {
 	for at := from; at < r.Body.Size; {
-		if at > from && c.answered() {
-			return errAnswered
+		if at > from && c.isAnsweredEarly() {
+			return errAnsweredEarly
 		}
 		n, err := t.hold(c, r, min(exchange.ChunkSize, r.Body.Size-at))
 		if err != nil {
@@ -338,19 +338,22 @@ func (t *transport) sendBody(c *conn, r *request, from int64) error {
 // receive reads the answer to its end, so that the connection can be used again.
 func (t *transport) receive(c *conn, r *request) *exchange.Failure {
 	a := &r.response
-	if err := a.Read(c.br, http1.Limits{Head: t.cfg.Limits.MaxResponseHead, Body: t.cfg.Limits.MaxResponseBody}); err != nil {
+	limits := http1.Limits{Head: t.cfg.Limits.MaxResponseHead, Body: t.cfg.Limits.MaxResponseBody}
+	if err := a.Read(c.br, limits); err != nil {
 		return c.readFailure(err)
 	}
 	if a.Status == http.StatusSwitchingProtocols {
-		return &exchange.Failure{Stage: exchange.Receive, Kind: exchange.BadHTTP, Err: &http1.Error{Err: http1.ErrSwitchedProtocols}}
+		err := &http1.Error{Err: http1.ErrSwitchedProtocols}
+		return &exchange.Failure{Stage: exchange.Receive, Kind: exchange.BadHTTP, Err: err}
 	}
 	to := r.out
 	to.Status, to.Body = a.Status, a.Body
-	to.ContentType, to.ContentEncoding, to.Location, to.Date, to.RetryAfter = a.ContentType, a.ContentEncoding, a.Location, a.Date, a.RetryAfter
+	to.ContentType, to.ContentEncoding = a.ContentType, a.ContentEncoding
+	to.Location, to.Date, to.RetryAfter = a.Location, a.Date, a.RetryAfter
 	return nil
 }
 
-// holdFirst waits until the part of a body that goes out with the head may.
+// holdFirst waits until the rate lets the part of a body that goes with the head go out.
 func (t *transport) holdFirst(ctx context.Context, r *request) *exchange.Failure {
 	if r.Rate == nil || r.Body == nil {
 		return nil
@@ -362,9 +365,9 @@ func (t *transport) holdFirst(ctx context.Context, r *request) *exchange.Failure
 	return nil
 }
 
-// hold waits until another piece of the upload may go out, and returns how much that is.
-// The wait counts neither against the device's progress nor against the request's time. A
-// device that answers meanwhile is heard.
+// hold waits until the rate lets another piece of the upload go out, and returns how many bytes. The wait
+// is no part of the upload's time or of the request's. It returns an error if the device answers
+// meanwhile.
 func (t *transport) hold(c *conn, r *request, n int64) (int64, error) {
 	if r.Rate == nil {
 		return n, nil
@@ -379,11 +382,11 @@ func (t *transport) hold(c *conn, r *request, n int64) (int64, error) {
 		if !pacing.Sleep(slice, c.watch.Done()) {
 			return 0, context.Canceled
 		}
-		if err := c.endBy(c.upload.nextCheck(time.Now())); err != nil {
+		if err := c.setDeadlineUnlessDone(c.upload.nextCheck(time.Now())); err != nil {
 			return 0, err
 		}
-		if wait > 0 && c.answered() {
-			return 0, errAnswered
+		if wait > 0 && c.isAnsweredEarly() {
+			return 0, errAnsweredEarly
 		}
 	}
 	return n, nil

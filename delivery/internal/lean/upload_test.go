@@ -21,9 +21,9 @@ func TestAnsweredLooksPastInterimAnswers(t *testing.T) {
 	defer far.Close()
 	c := newConn()
 	c.open(connKey{host: "a"}, near)
-	defer c.shut()
+	defer c.close()
 
-	require.False(t, c.answered())
+	require.False(t, c.isAnsweredEarly())
 	for _, step := range []struct {
 		text string
 		want bool
@@ -36,6 +36,6 @@ func TestAnsweredLooksPastInterimAnswers(t *testing.T) {
 	} {
 		_, err := io.WriteString(far, step.text)
 		require.NoError(t, err)
-		require.Equal(t, step.want, c.answered(), "%q", step.text)
+		require.Equal(t, step.want, c.isAnsweredEarly(), "%q", step.text)
 	}
 }

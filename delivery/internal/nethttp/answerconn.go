@@ -16,33 +16,33 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
-// its end before it gives it, in one form (http1.Response.AppendCanonical), so that net/http meets
-// nothing that it would refuse and lean wouldn't, never sees a byte beyond an answer, which it
-// would write to the process's log, and doesn't give up an upload because a success came early.
+// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to its
+// end before it returns it, in one form (http1.Response.AppendCanonical). So net/http sees nothing that
+// it would refuse and lean wouldn't, nor a byte beyond an answer, which it would write to the process's
+// log, and it doesn't give up an upload because a success came early.
 type answerConn struct {
 	net.Conn // what it reads from and writes to
 	counted  *countedConn
 	limits   http1.Limits
 
-	// What the reader owns.
+	// Of the reader alone.
 	br   *bufio.Reader
 	got  http1.Response
-	left int    // of the limit of the head
+	left int    // bytes of the limit of the head
 	out  []byte // what net/http has yet to read
 	buf  []byte // its memory
-	err  error  // what comes after it
+	err  error  // of the next Read after it
 
 	mu       sync.Mutex
 	mode     connMode
 	upload   int64         // size of the body of the request under way
-	sending  bool          // it isn't out yet
-	wrote    bool          // some of that request
-	released chan struct{} // closed when that changes; nil: nobody waits
+	sending  bool          // the request isn't out yet
+	wrote    bool          // some of the request was written
+	released chan struct{} // closed when one of these changes; nil: nobody waits
 	closed   bool
-	stale    bool  // refuses the next request
-	cut      bool  // the last success came, and the body never went out
-	told     error // what the device's answer, or alert, was refused for
+	stale    bool  // the next request is refused
+	cut      bool  // the last success came before the end of a body that the device will never have
+	told     error // see failed
 	trace    *exchange.Trace
 }
 
@@ -53,18 +53,18 @@ const (
 	modeNew    connMode = iota // nothing was written
 	modeIdle                   // no answer is due
 	modeBusy                   // an answer is due
-	modeTunnel                 // it isn't HTTP, but a way through a proxy: nothing is looked at
+	modeTunnel                 // a tunnel through a proxy, which passes unread
 )
 
 func newAnswerConn(nc net.Conn, counted *countedConn, limits http1.Limits) *answerConn {
 	return &answerConn{Conn: nc, counted: counted, limits: limits, br: bufio.NewReaderSize(nc, readBuffer)}
 }
 
-// NetConn gives the connection beneath.
+// NetConn returns the connection beneath.
 func (c *answerConn) NetConn() net.Conn { return c.Conn }
 
-// begin readies the connection for a request with a body of that size, 0 for none. One
-// that is to be the first of its connection is refused by another.
+// begin prepares the connection for a request with a body of a size, which is 0 for none. If refuse is
+// set, the writes of the request fail with socket.ErrStale: it must be the first of its connection.
 func (c *answerConn) begin(size int64, refuse bool, s *exchange.Trace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +72,14 @@ func (c *answerConn) begin(size int64, refuse bool, s *exchange.Trace) {
 	c.wrote = false
 }
 
-// untouched reports whether nothing was written of the last request that had the connection.
+// untouched reports whether nothing of the last request was written.
 func (c *answerConn) untouched() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.wrote
 }
 
-// sent notes that the request is out.
+// sent is called when the request is out.
 func (c *answerConn) sent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,16 +94,16 @@ func (c *answerConn) wake() {
 	}
 }
 
-// unfinished reports whether the answer came to an upload that could not be completed.
+// unfinished reports whether the device answered an upload that it will never have all of.
 func (c *answerConn) unfinished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cut || c.counted.gone.Load()
+	return c.cut || c.counted.peerClosed.Load()
 }
 
-// failed is why the device's answer was refused, or by which alert the device refused the
-// client's certificate; nil if neither happened. net/http, which closes the connection for it, may
-// know no more than that it was closed while it wrote.
+// failed returns why the device's answer was refused, or the alert by which the device refused the
+// client's certificate. It returns nil if neither happened. The error of net/http, which closes the
+// connection for it, may say no more than that the connection was closed.
 func (c *answerConn) failed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +116,7 @@ func (c *answerConn) fail(err error) {
 	c.told = err
 }
 
-// Close ends what waits.
+// Close closes the connection, and ends every wait for it.
 func (c *answerConn) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -125,7 +125,7 @@ func (c *answerConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Write notes that an answer is due.
+// Write writes to the connection. An answer is due then.
 func (c *answerConn) Write(p []byte) (int, error) {
 	if err := c.writing(p); err != nil {
 		return 0, err
@@ -138,7 +138,7 @@ func (c *answerConn) writing(p []byte) error {
 	defer c.mu.Unlock()
 	switch {
 	case c.stale, c.mode == modeIdle && !c.counted.quiet():
-		return socket.ErrStale // or what the device said unasked would be the answer
+		return socket.ErrStale // what the device said unasked would be taken for the answer
 	case c.mode == modeNew && !bytes.HasPrefix(p, []byte("POST ")) && !bytes.HasPrefix(p, []byte("GET ")):
 		c.mode = modeTunnel
 	case c.mode == modeNew:
@@ -151,7 +151,7 @@ func (c *answerConn) writing(p []byte) error {
 	return nil
 }
 
-// ReadFrom is what net/http sends a body by.
+// ReadFrom writes a body to the connection: net/http calls it.
 func (c *answerConn) ReadFrom(r io.Reader) (int64, error) {
 	if to, ok := c.Conn.(io.ReaderFrom); ok {
 		return to.ReadFrom(r)
@@ -161,7 +161,7 @@ func (c *answerConn) ReadFrom(r io.Reader) (int64, error) {
 
 var errUnasked = errors.New("device spoke unasked")
 
-// Read gives answers, a whole one after the other.
+// Read returns answers, one whole answer after the other.
 func (c *answerConn) Read(p []byte) (int, error) {
 	if len(c.out) == 0 {
 		if c.err != nil {
@@ -185,9 +185,8 @@ func (c *answerConn) is(mode connMode) bool {
 	return c.mode == mode
 }
 
-// isDue reports whether an answer is due, whose first byte has come. What a device says before
-// the first request of its connection is taken for the answer to that, as it is by lean: it
-// will rarely be one.
+// isDue reports whether an answer is due, whose first byte has come. What a device says before the first
+// request of its connection is taken for the answer to that, as in lean; so isDue waits for the request.
 func (c *answerConn) isDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,9 +205,9 @@ func (c *answerConn) isDue() bool {
 	return true
 }
 
-// next reads an answer, or an interim one, and readies it to be given. An error before its
-// first byte is net/http's to judge; one in its middle comes after a status line, so that
-// net/http knows that the device has spoken, and doesn't ask again.
+// next reads an answer, or an interim one, for Read to return. It returns an error before the first byte
+// of one. After an error in the middle, Read returns a status line before the error, so that net/http
+// knows that the device has answered, and doesn't send the request again.
 func (c *answerConn) next() error {
 	if c.is(modeTunnel) {
 		return nil
@@ -243,7 +242,7 @@ func (c *answerConn) next() error {
 		return nil
 	}
 	if !a.IsInterim() && c.br.Buffered() > 0 {
-		a.Close = true // more came than the answer
+		a.Close = true // more came than the answer: no next one could be told from it
 	}
 	c.buf = a.AppendCanonical(c.buf[:0])
 	c.out = c.buf
@@ -256,8 +255,9 @@ func (c *answerConn) next() error {
 	return nil
 }
 
-// hold waits until the device's system has all of the update that the device called a
-// success, or the request has ended. (net/http would close the connection over the upload.)
+// hold waits until the device's system has acknowledged all of an update that the device called a
+// success, or until the request has ended. If it saw the success before, net/http would close the
+// connection, and with it end the upload.
 func (c *answerConn) hold() {
 	for pause := time.Millisecond; ; pause = min(2*pause, exchange.CheckInterval) {
 		if wait := c.unsentWait(); wait != nil {
@@ -271,7 +271,7 @@ func (c *answerConn) hold() {
 	}
 }
 
-// unsentWait returns what to wait on while the request isn't out; nil if it is.
+// unsentWait returns a channel to wait on while the request isn't out. It returns nil if it is out.
 func (c *answerConn) unsentWait() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -288,8 +288,8 @@ func (c *answerConn) waitLocked() <-chan struct{} {
 	return c.released
 }
 
-// lacksSome reports whether the device's system has yet to take some of a request that is
-// out. What it never will is noted. An upload of one write isn't looked at.
+// lacksSome reports whether the device's system has yet to acknowledge some of a request that is out. If
+// the connection has ended, it never will, and cut is set. An upload of a single write isn't checked.
 func (c *answerConn) lacksSome() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -303,7 +303,7 @@ func (c *answerConn) lacksSome() bool {
 	return !c.cut
 }
 
-// pause waits, or until the connection is closed.
+// pause waits for d, or until the connection is closed.
 func (c *answerConn) pause(d time.Duration) {
 	c.mu.Lock()
 	if c.closed {

@@ -13,25 +13,25 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// longWrite is what may take a while to write, in bytes.
-const longWrite = 4 << 10
+// monitoredWrite is how large a write must be, in bytes, for its progress to be checked.
+const monitoredWrite = 4 << 10
 
 // readBuffer is how much is read of a connection at once, in bytes.
 const readBuffer = 4 << 10
 
-// countedConn is a connection of net/http. It counts the bytes on the wire, sends
-// artifacts without copying them to and fro, and leaves it to reading to find that
-// the peer is gone: a device may answer before it has read everything, and close;
-// its answer stands, though the write failed (RFC 9112 §9.5).
+// countedConn is a connection of net/http, beneath TLS. It counts the bytes on the wire, and writes
+// bodies without another copy. A write to a peer that has closed the connection succeeds: a device may
+// answer before it has read everything, and close. Its answer stands, though the write failed (RFC 9112
+// §9.5), and a read says whether there is one.
 type countedConn struct {
 	net.Conn
 	stats  *exchange.Counters
 	chunks *exchange.ChunkPool
 	sent   atomic.Int64 // bytes that the socket took
 
-	onClose func()      // nil: nobody counts this connection
-	gone    atomic.Bool // the peer takes no more
-	looking bool        // a write deadline is set; the writer's own
+	onClose     func()      // may be nil
+	peerClosed  atomic.Bool // the peer has closed the connection
+	deadlineSet bool        // a write deadline is set; of the writer alone
 
 	mu    sync.Mutex // of the probe: requests may share the connection
 	probe socket.Probe
@@ -51,35 +51,35 @@ func (c *countedConn) Read(p []byte) (int, error) {
 
 func (c *countedConn) Write(p []byte) (int, error) {
 	done := 0
-	for !c.gone.Load() {
-		// A deadline shows how far a long write has come; it doesn't end it.
-		if len(p) > longWrite {
-			c.looking = c.SetWriteDeadline(time.Now().Add(exchange.CheckInterval)) == nil
-		} else if c.looking {
-			c.looking = c.SetWriteDeadline(time.Time{}) != nil
+	for !c.peerClosed.Load() {
+		// The deadline is the time to see how far a long write has come; it doesn't end the write.
+		if len(p) > monitoredWrite {
+			c.deadlineSet = c.SetWriteDeadline(time.Now().Add(exchange.CheckInterval)) == nil
+		} else if c.deadlineSet {
+			c.deadlineSet = c.SetWriteDeadline(time.Time{}) != nil
 		}
 		n, err := c.Conn.Write(p[done:])
 		done += n
 		c.sent.Add(int64(n))
 		c.stats.Written.Add(uint64(n))
-		if err == nil || !c.lost(err) && !(c.looking && errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err == nil || !c.notePeerClosed(err) && !(c.deadlineSet && errors.Is(err, os.ErrDeadlineExceeded)) {
 			return done, err
 		}
 	}
 	return len(p), nil
 }
 
-// lost notes that the peer takes no more. Reading will say why, and soon: it is
-// given a moment and no longer.
-func (c *countedConn) lost(err error) bool {
+// notePeerClosed reports whether err means that the peer has closed the connection, and has a pending
+// read end soon: it says why.
+func (c *countedConn) notePeerClosed(err error) bool {
 	if err == nil || !exchange.IsPeerGone(err) {
 		return false
 	}
-	c.gone.Store(true)
+	c.peerClosed.Store(true)
 	return c.SetReadDeadline(time.Now().Add(exchange.CheckInterval)) == nil
 }
 
-// ReadFrom is what net/http sends a body by. LimitedReader is how it wraps one.
+// ReadFrom writes a body to the connection: net/http calls it, with the body in a LimitedReader.
 func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 	if l, ok := r.(*io.LimitedReader); ok {
 		if b, ok := l.R.(*requestBody); ok {
@@ -91,13 +91,15 @@ func (c *countedConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// acked is what the peer's system took of what was written, in bytes.
+// acked returns how many bytes the peer's system has acknowledged, or that were written, where the
+// system can't tell.
 func (c *countedConn) acked() int64 {
 	n, _ := c.unacked()
 	return c.sent.Load() - n
 }
 
-// unacked is what the peer's system has not acknowledged, in bytes, and whether that is known.
+// unacked returns how many bytes the peer's system has not acknowledged, and reports whether the system
+// can tell.
 func (c *countedConn) unacked() (n int64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,14 +120,15 @@ func (c *countedConn) ended() bool {
 	return c.probe.HasEnded()
 }
 
-// abandon is called before a request is ended that the connection carries alone.
-func (c *countedConn) abandon() {
+// resetIfUnacked makes the close of the connection a reset, if the peer's system has not acknowledged all
+// of what was written.
+func (c *countedConn) resetIfUnacked() {
 	if n, _ := c.unacked(); n > 0 {
 		socket.ResetOnClose(c.Conn)
 	}
 }
 
-// Close closes the connection, and counts it.
+// Close closes the connection, and calls onClose.
 func (c *countedConn) Close() error {
 	err := c.Conn.Close()
 	if c.onClose != nil {

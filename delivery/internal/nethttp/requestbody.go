@@ -11,42 +11,42 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// requestBody reads an artifact for net/http, and tells its timer when it is first
-// read and when it has been read to its end.
+// requestBody is the body of a request, as net/http reads it. It tells the request's timer when the first
+// byte is read, and when the last one was.
 type requestBody struct {
 	timer *requestTimer
 
 	mu   sync.Mutex
-	from *exchange.Body // nil: detached
+	body *exchange.Body // nil: detached
 	at   int64
 	rate *pacing.ByteRate // nil: no limit
-	read atomic.Int64     // at, for the timer, which must not wait for a read
+	sent atomic.Int64     // equals at, for the timer, which must not wait for a read
 }
 
 var errDetached = errors.New("the operation is over")
 
-// attach takes an artifact to read.
+// attach sets what is read.
 func (b *requestBody) attach(a *exchange.Body, rate *pacing.ByteRate) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.from, b.at, b.rate = a, 0, rate
-	b.read.Store(0)
+	b.body, b.at, b.rate = a, 0, rate
+	b.sent.Store(0)
 }
 
-// detach lets go of the artifact, after a read that is under way: net/http may go on reading a body
-// after it gave up on it, and the artifact is the caller's again when the operation is over.
+// detach waits for a read that is under way, and has all later ones fail: net/http may go on reading a
+// body that it gave up on, and the source is the caller's again when the exchange is over.
 func (b *requestBody) detach() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.from = nil
+	b.body = nil
 }
 
-func (b *requestBody) passed() int64 { return b.read.Load() }
+func (b *requestBody) bytesRead() int64 { return b.sent.Load() }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.from == nil {
+	if b.body == nil {
 		return 0, errDetached
 	}
 	if len(p) == 0 {
@@ -55,7 +55,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.at == 0 {
 		b.timer.bodyStarted()
 	}
-	p = p[:min(int64(len(p)), b.from.Size-b.at)]
+	p = p[:min(int64(len(p)), b.body.Size-b.at)]
 	if len(p) == 0 {
 		b.timer.requestWritten()
 		return 0, io.EOF
@@ -65,8 +65,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	p = p[:most]
-	n, err := b.from.Source.ReadAt(p, b.at)
-	b.moved(n)
+	n, err := b.body.Source.ReadAt(p, b.at)
+	b.advance(n)
 	if n < len(p) {
 		b.timer.requestWritten()
 		return n, exchange.ShortRead(b.at, err)
@@ -74,24 +74,24 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// sendTo writes up to limit bytes straight to a socket.
+// sendTo writes up to limit bytes to a connection.
 func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.from == nil {
+	if b.body == nil {
 		return 0, errDetached
 	}
 	if b.at == 0 {
 		b.timer.bodyStarted()
 	}
-	begun, end := b.at, min(b.at+limit, b.from.Size)
+	begun, end := b.at, min(b.at+limit, b.body.Size)
 	for b.at < end {
 		n, err := b.hold(min(exchange.ChunkSize, end-b.at))
 		if err != nil {
 			return b.at - begun, err
 		}
-		n, err = c.chunks.CopyChunk(c, b.from, b.at, n)
-		b.moved(int(n))
+		n, err = c.chunks.CopyChunk(c, b.body, b.at, n)
+		b.advance(int(n))
 		if err != nil {
 			return b.at - begun, err
 		}
@@ -99,9 +99,9 @@ func (b *requestBody) sendTo(c *countedConn, limit int64) (int64, error) {
 	return b.at - begun, nil
 }
 
-func (b *requestBody) moved(n int) {
+func (b *requestBody) advance(n int) {
 	b.at += int64(n)
-	b.read.Store(b.at)
+	b.sent.Store(b.at)
 }
 
 func (b *requestBody) Close() error {
@@ -109,14 +109,14 @@ func (b *requestBody) Close() error {
 	return nil
 }
 
-// hold waits until another piece of the body may go out, and returns how much that is. b.mu
-// is held, but not while it waits: the operation may end meanwhile.
+// hold waits until the rate lets another piece of the body go out, and returns how many bytes. b.mu is
+// held, but not during the wait: the exchange may end meanwhile.
 func (b *requestBody) hold(n int64) (int64, error) {
 	if b.rate == nil {
 		return n, nil
 	}
 	n = min(n, b.rate.Piece())
-	wait, from := b.rate.Take(time.Now(), n), b.from
+	wait, from := b.rate.Take(time.Now(), n), b.body
 	b.timer.hold(wait)
 	for wait > 0 {
 		slice := min(wait, 20*time.Millisecond)
@@ -124,7 +124,7 @@ func (b *requestBody) hold(n int64) (int64, error) {
 		b.mu.Unlock()
 		time.Sleep(slice)
 		b.mu.Lock()
-		if b.from != from || b.timer.hasEnded() {
+		if b.body != from || b.timer.hasEnded() {
 			return 0, errDetached
 		}
 	}

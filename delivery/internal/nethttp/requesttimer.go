@@ -8,32 +8,32 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// requestTimer cancels a request of net/http when it takes too long: as a whole, in
-// the progress of its upload, or in its answer, which counts from when the device's system
-// has all of the request. It has one timer and no goroutine. What struck is kept, so that
-// it isn't taken for the caller's cancel.
+// requestTimer cancels a request of net/http that takes too long: as a whole, because its upload makes
+// too little progress, or because its answer doesn't come in time, which begins when the device's system
+// has acknowledged all of the request. It has one timer and no goroutine. It keeps the cause, so that
+// its cancel isn't taken for the caller's.
 type requestTimer struct {
 	mu              sync.Mutex
 	timer           *time.Timer
-	cancel          context.CancelFunc // ends the request, for good
+	cancel          context.CancelFunc // ends the request, which can't be used again then
 	limits          *exchange.Limits
 	size            int64 // of the upload
 	requestDeadline time.Time
 	answerBy        time.Time                  // zero: not known yet
-	sending         bool                       // the upload has begun
-	began           time.Time                  // when it did
+	sending         bool                       // the first byte of the body was read
+	began           time.Time                  // when it was
 	out             bool                       // the request is out
-	draining        bool                       // and the device's system is seen to lack some of it
+	draining        bool                       // it is out, and the device's system wasn't seen to have all of it
 	monitor         exchange.ThroughputMonitor // of the upload
 	body            *requestBody
-	conn            *countedConn  // nil: not known, or not one of ours
-	answers         *answerConn   // over it, where it carries this request alone; else nil
+	conn            *countedConn  // nil: none yet, or not one that the transport opened
+	answers         *answerConn   // over conn, if it carries this request alone; otherwise nil
 	waiting         chan struct{} // closed when the request is out or over; nil: nobody waits
 	finished        bool
 	cause           error
 }
 
-// start starts the timer for one request, with an upload of that size.
+// start starts the timer for a request with an upload of a size.
 func (k *requestTimer) start(limits *exchange.Limits, total time.Duration, size int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -56,7 +56,7 @@ func (k *requestTimer) bodyStarted() {
 	}
 	now := time.Now()
 	k.sending, k.began = true, now
-	k.monitor.Begin(now, k.moved(), k.limits.MinThroughput)
+	k.monitor.Begin(now, k.bytesTaken(), k.limits.MinThroughput)
 	k.reset(now)
 }
 
@@ -83,7 +83,7 @@ func (k *requestTimer) requestWritten() {
 	case k.conn != nil:
 		_, k.draining = k.conn.unacked()
 		if k.draining && !k.sending {
-			k.monitor.Begin(now, k.moved(), k.limits.MinThroughput)
+			k.monitor.Begin(now, k.bytesTaken(), k.limits.MinThroughput)
 		}
 		// A connection that others use as well may never be seen to have sent everything.
 		if bounded && (!k.draining || k.answers == nil) {
@@ -119,23 +119,24 @@ func (k *requestTimer) awaitSent(over <-chan struct{}) {
 	}
 }
 
-// setConn names the connection, and what it is to net/http where it carries this request alone.
+// setConn is called when the request has a connection. answers is nil unless the connection carries this
+// request alone.
 func (k *requestTimer) setConn(c *countedConn, answers *answerConn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.conn, k.answers = c, answers
 }
 
-// moved is how far the upload has come. A connection that others may be using as well
-// (HTTP/2) can't tell; there it is what net/http has read.
-func (k *requestTimer) moved() int64 {
+// bytesTaken returns how many bytes of the upload were taken: by the device's system or, over a
+// connection that carries other requests as well (HTTP/2), by net/http.
+func (k *requestTimer) bytesTaken() int64 {
 	if k.answers != nil {
 		return k.conn.acked()
 	}
-	return k.body.passed()
+	return k.body.bytesRead()
 }
 
-// reset sets the timer to what comes next.
+// reset sets the timer to the next time that something may have to be done.
 func (k *requestTimer) reset(now time.Time) {
 	next := k.requestDeadline
 	if !k.answerBy.IsZero() {
@@ -170,7 +171,7 @@ func (k *requestTimer) onTimer() {
 		k.cause = context.DeadlineExceeded
 	case !k.answerBy.IsZero() && !now.Before(k.answerBy):
 		k.cause = exchange.ErrResponseTimeout
-	case (k.draining && k.answers != nil || !k.out && k.sending) && k.monitor.IsTooSlow(now, k.moved()):
+	case (k.draining && k.answers != nil || !k.out && k.sending) && k.monitor.IsTooSlow(now, k.bytesTaken()):
 		k.cause = exchange.ErrTooSlow
 	}
 	if k.cause != nil {
@@ -194,7 +195,7 @@ func (k *requestTimer) abort() {
 	k.finished = true
 	k.wake()
 	if k.answers != nil {
-		k.conn.abandon()
+		k.conn.resetIfUnacked()
 	}
 	k.cancel()
 }
@@ -209,15 +210,15 @@ func (k *requestTimer) stop() (why error, reusable bool) {
 	return k.cause, k.timer.Stop() && ran
 }
 
-// hasEnded reports whether the request is over, or was ended: net/http waits for its body
-// to be let go of.
+// hasEnded reports whether the request is over, or was ended. net/http waits for the read of its body to
+// return then.
 func (k *requestTimer) hasEnded() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.finished
 }
 
-// hold puts off what the timer would end the request for, by a wait that is ours.
+// hold leaves a wait of the client's own out of the request's times.
 func (k *requestTimer) hold(wait time.Duration) {
 	if wait == 0 {
 		return

@@ -24,7 +24,8 @@ func TestATimerOfARequestWithoutItsBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	k := &requestTimer{cancel: cancel}
-	limits := exchange.Limits{Response: time.Hour, MinThroughput: exchange.MinThroughput{BytesPerSecond: 1 << 10, Window: 30 * time.Second}}
+	least := exchange.MinThroughput{BytesPerSecond: 1 << 10, Window: 30 * time.Second}
+	limits := exchange.Limits{Response: time.Hour, MinThroughput: least}
 	k.start(&limits, 2*time.Hour, 1<<20)
 	// The device reads nothing, so that its system leaves some of what was written unacknowledged.
 	conn := newCountedConn(nc, &exchange.Counters{}, nil)

@@ -25,44 +25,45 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// Config is what a transport needs to know. All fields are set but the Header, whose zero value says
-// nothing, and the last two.
+// Config configures a transport. Every field but Limits.Request, RoundTripper and Traced must be set.
 type Config struct {
 	Limits exchange.Limits
-	Header exchange.CommonHeader // of every request to a device without an identity
-	TLS    *tls.Config           // of such a device
+	Header exchange.CommonHeader // of requests without an Identity
+	TLS    *tls.Config           // likewise
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
-	MaxIdle          int           // idle connections
-	MaxIdlePerDevice int           // of an address
-	IdleTimeout      time.Duration // how long a connection may be idle
+	MaxIdle          int           // idle connections of all devices
+	MaxIdlePerDevice int           // idle connections of one host
+	IdleTimeout      time.Duration // of an idle connection
 
-	RoundTripper func(http.RoundTripper) http.RoundTripper // put around net/http's transport, and around one for each identity; nil: nothing is
-	Traced       bool                                      // exchanges may have a Trace
+	// RoundTripper wraps net/http's transport, and the one of each identity. It may be nil.
+	RoundTripper func(http.RoundTripper) http.RoundTripper
+	// Traced says that exchanges may have a Trace.
+	Traced bool
 }
 
 // transport implements [exchange.Transport].
 type transport struct {
-	cfg    Config
-	base   *http.Transport
-	around http.RoundTripper // base, or what was put around it
-	stats  *exchange.Counters
-	chunks exchange.ChunkPool
-	calls  callPool
+	cfg      Config
+	base     *http.Transport
+	wrapped  http.RoundTripper // base, or what RoundTripper made of it
+	stats    *exchange.Counters
+	chunks   exchange.ChunkPool
+	requests requestPool
 	// For devices that have credentials of their own.
-	carriers carriers
-	offered  atomic.Uint64 // TLS sessions that were offered for resumption
-	noAgent  []string      // the value that keeps net/http's User-Agent out
+	identities  identityTransports
+	offered     atomic.Uint64 // TLS sessions that were offered for resumption
+	noUserAgent []string      // the value that keeps net/http's User-Agent out
 
 	closed atomic.Bool
 }
 
-// New returns a transport, which counts in stats.
+// New returns a transport that counts in stats.
 func New(cfg Config, stats *exchange.Counters) exchange.Transport { return newTransport(cfg, stats) }
 
 func newTransport(cfg Config, stats *exchange.Counters) *transport {
-	t := &transport{cfg: cfg, stats: stats, noAgent: []string{""}}
-	t.calls.most = cfg.MaxIdle
+	t := &transport{cfg: cfg, stats: stats, noUserAgent: []string{""}}
+	t.requests.max = cfg.MaxIdle
 	t.base = &http.Transport{
 		DialContext:            t.dial,
 		TLSClientConfig:        t.countSessions(cfg.TLS),
@@ -73,24 +74,24 @@ func newTransport(cfg Config, stats *exchange.Counters) *transport {
 		IdleConnTimeout:        cfg.IdleTimeout,
 		ExpectContinueTimeout:  cfg.Limits.ExpectContinue,
 		MaxResponseHeaderBytes: int64(cfg.Limits.MaxResponseHead) + 1<<10, // above answerConn's own limit
-		WriteBufferSize:        longWrite,
+		WriteBufferSize:        monitoredWrite,
 		ReadBufferSize:         readBuffer,
 		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
 	}
 	t.base.DialTLSContext = t.dialTLS(t.base)
-	t.around = t.base
+	t.wrapped = t.base
 	if cfg.RoundTripper != nil {
-		t.around = cfg.RoundTripper(t.base)
+		t.wrapped = cfg.RoundTripper(t.base)
 	}
-	t.carriers.most = cfg.MaxIdle
+	t.identities.max = cfg.MaxIdle
 	return t
 }
 
 func (t *transport) Close() {
 	t.closed.Store(true)
-	t.calls.close()
+	t.requests.close()
 	t.base.CloseIdleConnections()
-	t.carriers.close()
+	t.identities.close()
 }
 
 func (t *transport) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -109,8 +110,8 @@ func (t *transport) responseLimits() http1.Limits {
 	return http1.Limits{Head: t.cfg.Limits.MaxResponseHead, Body: t.cfg.Limits.MaxResponseBody}
 }
 
-// dialTLS makes the DialTLSContext of a transport, which opens a connection of HTTP/2 as net/http
-// wants it, and one of HTTP/1.1 as an answerConn.
+// dialTLS returns the DialTLSContext of a transport. It opens a connection of HTTP/2 as net/http wants
+// it, and one of HTTP/1.1 as an answerConn.
 func (t *transport) dialTLS(base *http.Transport) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := base.DialContext(ctx, network, address)
@@ -140,7 +141,7 @@ func (t *transport) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, ad
 		return nil, errors.Join(fmt.Errorf("TLS: %w", err), exchange.IgnoreClosed(counted.Close()))
 	}
 	if tc.ConnectionState().NegotiatedProtocol == "h2" {
-		return tc, nil // net/http tells the trace
+		return tc, nil // net/http calls the trace itself
 	}
 	if trace != nil && trace.TLSHandshakeDone != nil {
 		trace.TLSHandshakeDone(tc.ConnectionState(), nil)
@@ -148,9 +149,9 @@ func (t *transport) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, ad
 	return newAnswerConn(tc, counted, t.responseLimits()), nil
 }
 
-// RoundTrip tries again while a request got a kept-alive connection that is no good for it:
-// because it is to have a fresh one, or because the device spoke unasked or has closed it.
-// That one is closed then.
+// RoundTrip implements [exchange.Transport]. It tries again while a request gets a kept-alive connection
+// that it can't use: because it must have a fresh one, or because the device spoke unasked or closed it.
+// net/http closes the connection then.
 func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchange.Failure {
 	r := requestOf(x)
 	for {
@@ -158,28 +159,28 @@ func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchan
 		if f == nil || !errors.Is(f, socket.ErrStale) {
 			return f
 		}
-		t.stats.Requests.Add(^uint64(0)) // it was none
+		t.stats.Requests.Add(^uint64(0)) // nothing was sent
 		t.stats.Reused.Add(^uint64(0))
 	}
 }
 
 func (t *transport) roundTripOnce(ctx context.Context, r *request) *exchange.Failure {
-	c := t.call(ctx)
+	c := t.pooledRequest(ctx)
 	defer t.release(c)
 	req := c.request(ctx, r.Exchange)
 	if ctx.Err() != nil {
-		c.timer.cancelRequest() // the watch may have struck before the timer ran
+		c.timer.cancelRequest() // the watch may have fired before the timer ran
 	}
-	round := t.around
-	own := t.carry(r.Request.Identity)
+	round := t.wrapped
+	own := t.transportFor(r.Request.Identity)
 	if own != nil {
-		round = own.round
+		round = own.wrapped
 	}
-	defer t.carriers.put(own)
+	defer t.identities.put(own)
 	resp, err := round.RoundTrip(req)
 	if err == nil {
 		if r.Request.Body != nil && resp.StatusCode/100 == 2 {
-			c.timer.awaitSent(c.base.Done())
+			c.timer.awaitSent(c.lifetime.Done())
 		}
 		err = t.read(resp, r)
 	}
@@ -189,51 +190,51 @@ func (t *transport) roundTripOnce(ctx context.Context, r *request) *exchange.Fai
 	c.body.detach()
 	why, well := c.timer.stop()
 	if t.closed.Load() {
-		t.base.CloseIdleConnections() // the request may have begun after close did so
+		t.base.CloseIdleConnections() // the request may have begun after Close
 	}
 	if err != nil {
-		c.once = true
+		c.singleUse = true
 		if c.answers != nil {
 			told := c.answers.failed()
 			switch {
 			case told != nil:
 				err = told
 			case c.reused && why == nil && ctx.Err() == nil && c.answers.untouched():
-				// The connection was closed for it, and net/http may say no more than that.
+				// The connection was closed because it was stale, and net/http may say no more than that.
 				err = socket.ErrStale
 			}
 		}
 		if ended := ctx.Err(); why == nil && ended != nil && errors.Is(err, context.Canceled) {
-			err = ended // the call ends by a cancel, whatever ended its caller's context
+			err = ended // its context ends by a cancel, whatever ended the caller's
 		}
 		return t.failure(err, why, c.connected.Load())
 	}
-	// net/http may still be writing a request that is answered.
-	c.once = c.once || !well || !c.written.Load()
+	// net/http may still write a request that is answered.
+	c.singleUse = c.singleUse || !well || !c.written.Load()
 	return nil
 }
 
-// call gives a call that watches ctx.
-func (t *transport) call(ctx context.Context) *call {
-	for c := t.calls.get(); c != nil; c = t.calls.get() {
+// pooledRequest returns a request that ends with ctx.
+func (t *transport) pooledRequest(ctx context.Context) *pooledRequest {
+	for c := t.requests.get(); c != nil; c = t.requests.get() {
 		if c.watch.MaySwitch(ctx) {
 			c.watch.Start(ctx)
 			return c
 		}
 	}
-	c := newCall(t)
+	c := newPooledRequest(t)
 	c.watch.Start(ctx)
 	return c
 }
 
-// release keeps a call for another request, or ends it for good.
-func (t *transport) release(c *call) {
-	if c.once {
+// release keeps a request for another exchange, or ends it for good.
+func (t *transport) release(c *pooledRequest) {
+	if c.singleUse {
 		c.watch.Stop()
 		c.timer.cancel()
 		return
 	}
-	t.calls.put(c)
+	t.requests.put(c)
 }
 
 // request is a request under way, with memory that the next one of its exchange uses again.
@@ -253,12 +254,12 @@ func requestOf(x *exchange.Exchange) *request {
 	return r
 }
 
-// read takes the whole answer: only then is the connection used again.
+// read reads the whole response: only then is the connection used again.
 func (t *transport) read(resp *http.Response, r *request) (err error) {
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		// There is no body to read to its end: what follows is another protocol, and
-		// net/http no longer minds the context.
+		// There is no body to read: what follows is another protocol, and net/http doesn't end it with the
+		// context.
 		return &http1.Error{Err: http1.ErrSwitchedProtocols}
 	}
 	if err := t.readBody(resp, r); err != nil {
@@ -305,7 +306,7 @@ func (t *transport) readBody(resp *http.Response, r *request) error {
 	}
 }
 
-// keepField keeps a header's value beyond its answer.
+// keepField returns a copy of a field's first value. It returns nil if there is none.
 func (r *request) keepField(values []string) []byte {
 	if len(values) == 0 {
 		return nil
@@ -315,7 +316,8 @@ func (r *request) keepField(values []string) []byte {
 	return r.fields[at:len(r.fields):len(r.fields)]
 }
 
-// failure sorts what net/http says into how far the exchange came and whose fault it was.
+// failure returns the failure that an error of net/http means. why is the timer's cause, and connected
+// says that the request had a connection.
 func (t *transport) failure(err, why error, connected bool) *exchange.Failure {
 	switch {
 	case why != nil && connected:
@@ -330,7 +332,7 @@ func (t *transport) failure(err, why error, connected bool) *exchange.Failure {
 	f := exchange.Fail(exchange.Send, err)
 	if isMalformed(err) {
 		if a, ok := errors.AsType[*http1.Error](err); ok {
-			err = a // as lean says it
+			err = a // what lean says
 		}
 		f.Err = &check.TruncatedError{Err: err}
 		if f.Kind != exchange.Source {
@@ -340,8 +342,8 @@ func (t *transport) failure(err, why error, connected bool) *exchange.Failure {
 	return f
 }
 
-// isMalformed reports net/http's refusal of an answer that is not HTTP. Some of
-// those errors have no exported type.
+// isMalformed reports whether net/http, or answerConn, refused an answer that is not HTTP. Some of the
+// errors of net/http have no exported type.
 func isMalformed(err error) bool {
 	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
 		return true
@@ -350,7 +352,7 @@ func isMalformed(err error) bool {
 		return true // less came than was promised
 	}
 	if _, ok := errors.AsType[*http1.Error](err); ok {
-		// In the middle of a body, what isn't the connection's failure is the peer's.
+		// In the middle of a body, an error that is not the connection's is the peer's.
 		_, network := errors.AsType[net.Error](err)
 		return !network && !errors.Is(err, context.Canceled)
 	}

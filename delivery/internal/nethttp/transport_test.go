@@ -33,7 +33,8 @@ func TestWhatABurstLeaves(t *testing.T) {
 	var stats exchange.Counters
 	tr := newTransport(Config{
 		Limits: exchange.Limits{
-			Dial: 5 * time.Second, Response: 10 * time.Second, MinThroughput: exchange.MinThroughput{BytesPerSecond: 1, Window: time.Minute},
+			Dial: 5 * time.Second, Response: 10 * time.Second,
+			MinThroughput:   exchange.MinThroughput{BytesPerSecond: 1, Window: time.Minute},
 			MaxResponseHead: 4 << 10, MaxResponseBody: 4 << 10,
 		},
 		Header: exchange.NewCommonHeader(nil), TLS: &tls.Config{}, Dial: (&net.Dialer{}).DialContext,
@@ -53,7 +54,7 @@ func TestWhatABurstLeaves(t *testing.T) {
 	}
 	requests.Wait()
 	require.EqualValues(t, burst, stats.Dials.Load())
-	tr.calls.mu.Lock()
-	defer tr.calls.mu.Unlock()
-	require.LessOrEqual(t, len(tr.calls.free), 2)
+	tr.requests.mu.Lock()
+	defer tr.requests.mu.Unlock()
+	require.LessOrEqual(t, len(tr.requests.free), 2)
 }

@@ -17,42 +17,41 @@ import (
 // maxFields is how many fields a protocol adds to a request, at most.
 const maxFields = 5
 
-// call is what one request of the nethttp transport needs besides net/http's own: the
-// request and its context, made once. It is used again only after a request that
-// net/http is known to be done with.
-type call struct {
+// pooledRequest is a request of net/http with its context, both made once, and what watches over it. It
+// is used again only if net/http is known to be done with the last exchange.
+type pooledRequest struct {
 	t           *transport
 	req         *http.Request
 	url         url.URL
 	header      http.Header
 	values      [maxFields][1]string
-	answers     *answerConn // what carries the request alone; nil: HTTP/2, or nothing yet
-	fresh       bool        // it must carry nothing before
-	reused      bool        // it carried something before
+	answers     *answerConn // the connection, if it carries this request alone; nil: HTTP/2, or none yet
+	fresh       bool        // the connection must have carried nothing before
+	reused      bool        // the connection has
 	size        int64       // of the body
 	body        requestBody
 	timer       requestTimer
-	base        context.Context // ends with the call
-	ctx         callContext     // base with the trace, and the caller's values
+	lifetime    context.Context // ends the exchange
+	ctx         requestContext  // lifetime with the trace, and the caller's values
 	clientTrace httptrace.ClientTrace
 	trace       *exchange.Trace
 
 	connected   atomic.Bool
 	handshaking atomic.Bool
 	written     atomic.Bool // the request is out
-	once        bool        // net/http may hold on to it: not to be used again
-	bodiless    bool
+	singleUse   bool        // net/http may hold on to it: it is not used again
+	noBody      bool
 
-	watch exchange.ContextWatch // of the caller's context, whose end ends the call
+	watch exchange.ContextWatch // of the caller's context, whose end ends the exchange
 }
 
-func newCall(t *transport) *call {
-	c := &call{t: t, header: make(http.Header, maxFields+len(t.cfg.Header.Fields)+2)}
+func newPooledRequest(t *transport) *pooledRequest {
+	c := &pooledRequest{t: t, header: make(http.Header, maxFields+len(t.cfg.Header.Fields)+2)}
 	c.body.timer, c.timer.body = &c.timer, &c.body
 	c.clientTrace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, WroteRequest: c.wroteRequest}
 	if t.cfg.Traced {
 		c.clientTrace.TLSHandshakeStart = func() {
-			if !c.handshaking.Swap(true) { // of HTTP/2 net/http tells a second time
+			if !c.handshaking.Swap(true) { // for HTTP/2 net/http calls it twice
 				c.trace.Mark(exchange.Connected)
 			}
 		}
@@ -62,43 +61,43 @@ func newCall(t *transport) *call {
 			}
 		}
 		c.clientTrace.GotFirstResponseByte = func() {
-			if c.answers == nil { // else that has told
+			if c.answers == nil { // otherwise answers has marked it
 				c.trace.Mark(exchange.Answered)
 			}
 		}
 	}
-	c.base, c.timer.cancel = context.WithCancel(context.Background())
+	c.lifetime, c.timer.cancel = context.WithCancel(context.Background())
 	c.watch = exchange.NewContextWatch(c.timer.cancelRequest)
-	c.ctx.Context = httptrace.WithClientTrace(c.base, &c.clientTrace)
-	c.req = (&http.Request{URL: &c.url, Header: c.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(&c.ctx)
+	c.ctx.Context = httptrace.WithClientTrace(c.lifetime, &c.clientTrace)
+	req := http.Request{URL: &c.url, Header: c.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	c.req = req.WithContext(&c.ctx)
 	return c
 }
 
-// callContext is a call's own context, which ends with the call, and beneath it the
-// values of its caller's.
-type callContext struct {
+// requestContext is the context of a pooledRequest, with the values of the caller's context.
+type requestContext struct {
 	context.Context
 	caller context.Context
 }
 
-// Value asks the call's own context first: package context itself asks it, for its
-// own ends, even after the call.
-func (c *callContext) Value(key any) any {
+// Value asks the request's own context first: package context calls it for its own ends, even after the
+// exchange.
+func (c *requestContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
 	}
 	return c.caller.Value(key)
 }
 
-// callPool keeps calls that no request uses, up to a bound.
-type callPool struct {
+// requestPool keeps pooled requests that no exchange uses, up to a bound.
+type requestPool struct {
 	mu     sync.Mutex
-	free   []*call
-	most   int
+	free   []*pooledRequest
+	max    int
 	closed bool
 }
 
-func (p *callPool) get() *call {
+func (p *requestPool) get() *pooledRequest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.free) - 1
@@ -110,21 +109,21 @@ func (p *callPool) get() *call {
 	return c
 }
 
-// put takes a call back, or drops it.
-func (p *callPool) put(c *call) {
+// put keeps a request for another exchange, or drops it.
+func (p *requestPool) put(c *pooledRequest) {
 	if !c.watch.Rest() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.free) >= p.most {
+	if p.closed || len(p.free) >= p.max {
 		c.watch.Stop()
 		return
 	}
 	p.free = append(p.free, c)
 }
 
-func (p *callPool) close() {
+func (p *requestPool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
@@ -134,17 +133,17 @@ func (p *callPool) close() {
 	p.free = nil
 }
 
-func (c *call) getConn(string) {
-	c.connected.Store(false) // net/http tries a GET again by itself
+func (c *pooledRequest) getConn(string) {
+	c.connected.Store(false) // net/http sends a GET again on its own
 	c.handshaking.Store(false)
 	c.trace.Mark(exchange.Prepared)
 }
 
-func (c *call) gotConn(info httptrace.GotConnInfo) {
+func (c *pooledRequest) gotConn(info httptrace.GotConnInfo) {
 	c.trace.GotConn(info.Reused)
 	c.connected.Store(true)
 	c.reused = info.Reused
-	c.once = c.once || !info.WasIdle // net/http may be dialing in its name yet
+	c.singleUse = c.singleUse || !info.WasIdle // net/http may still dial for it
 	var counted *countedConn
 	c.answers = nil
 	switch nc := info.Conn.(type) {
@@ -152,7 +151,7 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 		c.answers, counted = nc, nc.counted
 		nc.begin(c.size, c.fresh && info.Reused, c.trace)
 	case *tls.Conn:
-		c.once = true // HTTP/2 has a goroutine that looks at the request to its end
+		c.singleUse = true // a goroutine of HTTP/2 reads the request until it ends
 		counted, _ = nc.NetConn().(*countedConn)
 	}
 	c.timer.setConn(counted, c.answers)
@@ -160,39 +159,39 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 	if info.Reused {
 		c.t.stats.Reused.Add(1)
 	}
-	if c.bodiless {
+	if c.noBody {
 		c.timer.requestWritten()
 	}
 }
 
-func (c *call) wroteRequest(httptrace.WroteRequestInfo) {
+func (c *pooledRequest) wroteRequest(httptrace.WroteRequestInfo) {
 	c.written.Store(true)
 	c.trace.Mark(exchange.Written)
 	c.timer.requestWritten()
 }
 
-// request readies the call for an exchange.
-func (c *call) request(ctx context.Context, x *exchange.Exchange) *http.Request {
+// request returns the request, made ready for an exchange.
+func (c *pooledRequest) request(ctx context.Context, x *exchange.Exchange) *http.Request {
 	r := &x.Request
 	c.connected.Store(false)
 	c.written.Store(false)
-	c.bodiless, c.fresh, c.size, c.answers = r.Body == nil, r.Fresh, 0, nil
+	c.noBody, c.fresh, c.size, c.answers = r.Body == nil, r.Fresh, 0, nil
 	if r.Body != nil {
 		c.size = r.Body.Size
 	}
-	c.once = c.t.cfg.RoundTripper != nil // who knows what that keeps
+	c.singleUse = c.t.cfg.RoundTripper != nil // it may keep the request
 	c.ctx.caller, c.trace = ctx, x.Trace
 	c.fillHeader(r)
 	c.fillURL(r.To, r.Path)
 	req := c.req
 	if httptrace.ContextClientTrace(ctx) != nil { // the caller watches as well
-		c.once = true
+		c.singleUse = true
 		trace := c.clientTrace
-		req = req.WithContext(httptrace.WithClientTrace(&callContext{c.base, ctx}, &trace))
+		req = req.WithContext(httptrace.WithClientTrace(&requestContext{c.lifetime, ctx}, &trace))
 	}
 	req.Method, req.Host, req.Body, req.ContentLength = r.Method, r.To.Host, nil, 0
 	if r.Body != nil {
-		// No GetBody: net/http must not send an update again on its own account.
+		// No GetBody: net/http must not send an update again on its own.
 		req.Body, req.ContentLength = &c.body, r.Body.Size
 	}
 	c.body.attach(r.Body, r.Rate)
@@ -200,20 +199,20 @@ func (c *call) request(ctx context.Context, x *exchange.Exchange) *http.Request 
 	return req
 }
 
-// unfinished reports whether a success was told to an upload that could not be completed.
-func (c *call) unfinished(a *exchange.Body) bool {
-	return c.body.passed() < a.Size || c.answers != nil && c.answers.unfinished()
+// unfinished reports whether the device answered an upload that it will never have all of.
+func (c *pooledRequest) unfinished(a *exchange.Body) bool {
+	return c.body.bytesRead() < a.Size || c.answers != nil && c.answers.unfinished()
 }
 
-func (c *call) fillHeader(r *exchange.Request) {
+func (c *pooledRequest) fillHeader(r *exchange.Request) {
 	clear(c.header)
-	// net/http formats the value of User-Agent, which allocates, and copies any other;
-	// names of headers don't depend on case.
+	// net/http formats the value of User-Agent, which allocates, and copies any other. On the wire the case
+	// of a name doesn't matter.
 	common := &c.t.cfg.Header
 	if r.Identity != nil {
 		common = &r.Identity.Header
 	}
-	c.header["User-Agent"] = c.t.noAgent
+	c.header["User-Agent"] = c.t.noUserAgent
 	c.header["user-agent"] = common.UserAgent
 	if r.Header != nil {
 		for i, f := range r.Header.Fields {
@@ -233,8 +232,8 @@ func (c *call) fillHeader(r *exchange.Request) {
 	}
 }
 
-// fillURL keeps the path as it was given: Path alone would be escaped beyond need.
-func (c *call) fillURL(to endpoint.Target, path string) {
+// fillURL sets the URL. RawPath keeps the path as it is: Path alone would be escaped more than needed.
+func (c *pooledRequest) fillURL(to endpoint.Target, path string) {
 	scheme := "http"
 	if to.TLS {
 		scheme = "https"
