@@ -12,19 +12,14 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// Reference returns the reference page of scenario files as Markdown: a table of fields for each
-// mapping, made of the table of fields.
+// Reference returns the reference of the fields of scenario files as Markdown: a table of fields for
+// each mapping, made of the table of fields. Headings are of level 2.
 func Reference() string {
 	var p page
 	p.section(reflect.ValueOf(Default()), "")
 	var b strings.Builder
-	b.WriteString("# Fields of a scenario\n\n" +
-		"<!-- Written by scenarios.Reference; a test compares the two. -->\n\n" +
-		"Every key that a [scenario file](../scenarios.md) may have, and its value if it is left out.\n" +
-		"A path such as `fleet.groups[].share` names a key within mappings and lists.\n" +
-		"With `--set`, give the index in the list: `--set 'fleet.groups[0].share=10%'`.\n")
 	for _, s := range p.sections {
-		b.WriteString("\n## " + strings.Join(s.titles, ", ") + "\n\n" + s.table)
+		b.WriteString("## " + strings.Join(s.titles, ", ") + "\n\n" + s.table + "\n")
 	}
 	return b.String()
 }

@@ -1,18 +1,18 @@
 package scenarios
 
 import (
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/docpage"
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
 // TestReferencePage compares the page of all fields in docs with the table of fields.
 func TestReferencePage(t *testing.T) {
-	requireGolden(t, filepath.Join("..", "..", "docs", "reference", "scenario.md"), Reference())
+	docpage.Check(t, "reference/scenario.md", "fields", Reference())
 }
 
 // TestExamples: every field that has no fields of its own has an example, which can be set, is within

@@ -23,10 +23,10 @@ type Report struct {
 	Held        int                  // are held back now by PerLabel or Window, and counted as NotReached, or as Waiting after a turn
 	Interrupted int                  // were under way when the context ended; the update may have been applied
 
-	// NotReached is how many devices were not started. Counted reports whether a pass has come to the end of
-	// the sequence, so that NotReached has all of them. That is before the first device is started
-	// if the devices had to be counted, and otherwise when the sequence has ended. Until then
-	// NotReached has what the sequence has given so far.
+	// NotReached is how many devices were not started. Counted reports whether a pass has come to
+	// the end of the sequence, so that NotReached has all of them. That is before the first device
+	// is started if the devices had to be counted, and otherwise when the sequence has ended. Until
+	// then NotReached has what the sequence has given so far.
 	NotReached int
 	Counted    bool
 
