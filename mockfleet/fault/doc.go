@@ -1,6 +1,6 @@
 // Package fault holds the ways in which devices misbehave. Each kind of fault is a file of its own: a
 // function that returns its row of the table ([Table]) and the one hook that its [Point] asks for.
-// docs/faults.md shows how to add one.
+// CONTRIBUTING.md shows how to add one.
 //
 // A [Fault] is configuration. [Compile] makes a [Set] of the faults of a behavior; asked at a point for
 // an [Attempt], it returns the [Injection] that acts, by seed alone. The caller then calls its hook.

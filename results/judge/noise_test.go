@@ -52,17 +52,17 @@ func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, t
 	return found
 }
 
-// documentedTries is how many comparisons the figures of docs/gate.md are of.
+// documentedTries is how many comparisons the figures of docs/guides/measure-on-a-noisy-machine.md are of.
 const documentedTries = 2000
 
-// documented returns the rows of the table of docs/gate.md on unchanged code, by noise in percent and
+// documented returns the rows of the table of docs/guides/measure-on-a-noisy-machine.md on unchanged code, by noise in percent and
 // repetitions: pass, inconclusive and regressed in percent, of times and then of allocations.
 func documented(t *testing.T) map[[2]int][]float64 {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/gate.md")
+	text, err := os.ReadFile("../../docs/guides/measure-on-a-noisy-machine.md")
 	require.NoError(t, err)
 	_, table, ok := strings.Cut(string(text), "\n| noise | repetitions |")
-	require.True(t, ok, "docs/gate.md has no table of unchanged code")
+	require.True(t, ok, "docs/guides/measure-on-a-noisy-machine.md has no table of unchanged code")
 	table, _, _ = strings.Cut(table, "\n\n")
 	rows := map[[2]int][]float64{}
 	for line := range strings.Lines(table) {
@@ -81,7 +81,7 @@ func documented(t *testing.T) map[[2]int][]float64 {
 	return rows
 }
 
-// TestStrictOnNoise holds the figures of docs/gate.md on what the strict gate makes of unchanged code, up to
+// TestStrictOnNoise holds the figures of docs/guides/measure-on-a-noisy-machine.md on what the strict gate makes of unchanged code, up to
 // what chance allows between their tries and the test's.
 func TestStrictOnNoise(t *testing.T) {
 	testenv.Slow(t)
@@ -93,7 +93,7 @@ func TestStrictOnNoise(t *testing.T) {
 	for _, percent := range []int{2, 5, 10, 20} {
 		for _, n := range []int{5, 10, 20, 40} {
 			row := rows[[2]int{percent, n}]
-			require.Len(t, row, 6, "docs/gate.md says nothing of noise of %d%% and %d repetitions", percent, n)
+			require.Len(t, row, 6, "docs/guides/measure-on-a-noisy-machine.md says nothing of noise of %d%% and %d repetitions", percent, n)
 			measured := fmt.Sprintf("| %d%% | %d |", percent, n)
 			for i, unit := range []string{"ns/op", "allocs/op"} {
 				random := rand.New(rand.NewPCG(17, uint64(percent*1000+n)))

@@ -132,7 +132,7 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 }
 
 // TestForeignClient_units: what a client doesn't report is left out, not zero. The units are those of
-// docs/running.md without what it can't know: requests, bytes, and the parts of a delivery.
+// docs/reference/metrics.md without what it can't know: requests, bytes, and the parts of a delivery.
 func TestForeignClient_units(t *testing.T) {
 	times := []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op",
 		"max-ns/op", "service-p99-ns/op"}
