@@ -26,8 +26,8 @@ func CatalogNames() []string {
 	return names
 }
 
-// Find returns a scenario: one of the catalog by its name, or a file's by its path,
-// which ends in .yaml or .yml or has a separator in it.
+// Find returns a scenario: one of the catalog by its name, or a file's by its path. A path ends in
+// .yaml or .yml, or contains a separator.
 func Find(nameOrFile string) (Spec, error) {
 	if isPath(nameOrFile) {
 		return LoadFile(nameOrFile)
@@ -44,7 +44,8 @@ func Find(nameOrFile string) (Spec, error) {
 	return src.spec()
 }
 
-// isPath tells a file's path from a name of the catalog.
+// isPath reports whether a name is a file's path, rather than the name of a scenario in the
+// catalog.
 func isPath(nameOrFile string) bool {
 	return strings.HasSuffix(nameOrFile, ".yaml") || strings.HasSuffix(nameOrFile, ".yml") ||
 		strings.ContainsAny(nameOrFile, `/\`)
@@ -66,7 +67,7 @@ func openCatalog(name string) (*source, error) {
 
 func catalogPath(name string) string { return "catalog/" + name + ".yaml" }
 
-// CatalogFile returns the file of a scenario of the catalog as it is written, comments and all.
+// CatalogFile returns the file of a scenario of the catalog as it was written, with its comments.
 func CatalogFile(name string) ([]byte, error) { return catalog.ReadFile(catalogPath(name)) }
 
 // ExpandSuite returns the scenarios to run for a name or a file. For a suite these are its members,

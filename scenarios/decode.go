@@ -11,21 +11,21 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// A decoder puts YAML documents into a Spec by the table of fields, strictly: an unknown key, a
-// value of another type, a fraction where a whole number belongs are mistakes, and all of them are
-// found, each with its place. goccy/go-yaml parses; its own decoder turns 1.5 into 1 without a word
-// and loses the place of what UnmarshalText refuses.
+// A decoder decodes YAML documents into a Spec by the table of fields. It is strict: an unknown
+// key, a value of another type and a fraction for a whole number are mistakes. It finds all of
+// them, each with its position. goccy/go-yaml only parses, because its decoder silently turns 1.5
+// into 1, and loses the positions of values that UnmarshalText rejects.
 type decoder struct {
 	problems
-	src       *source             // that is being decoded
+	src       *source             // being decoded
 	positions map[string]position // where each field was written last
 
-	// undecoded lists the fields that could not be read. They keep the values that they had before, so
-	// whatever is wrong with these is no mistake of the file.
+	// undecoded lists the fields that could not be read. They keep the values that they had before,
+	// so the checks of values must not report them.
 	undecoded []string
 }
 
-// reject reports a mistake at n. The field f at path keeps the value that it had.
+// reject reports a mistake at n. The field f at path keeps its old value.
 func (d *decoder) reject(n ast.Node, path string, f Field, w Wrong) {
 	d.undecoded = append(d.undecoded, path)
 	if f.Secret {
@@ -40,8 +40,8 @@ func (d *decoder) reportAt(n ast.Node, path string, w Wrong) {
 }
 
 // positionOf returns where to report a mistake in a field: where the field was written, or else the
-// innermost mapping or list around it. If that is a whole section of the scenario, the first field
-// of because that was written is a better place.
+// innermost mapping or list around it. If that is a whole section of the scenario, it returns
+// instead the position of the first field of because that was written.
 func (d *decoder) positionOf(path string, because []string) position {
 	for f := path; strings.ContainsAny(f, ".["); f = parentPath(f) {
 		if at, written := d.positions[f]; written {
@@ -80,7 +80,7 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 		return
 	}
 	d.positions[path] = d.src.position(n)
-	if v.Kind() == reflect.Pointer { // it is nil unless the field was written
+	if v.Kind() == reflect.Pointer { // nil unless the field was written before
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
@@ -106,7 +106,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, f Field, path string) {
 	d.dropPositions(path)
 	d.positions[path] = d.src.position(n)
 	if len(list.Values) == 0 {
-		v.SetZero() // as if it had not been written, which is how it is shown
+		v.SetZero() // as if left out, which is how YAML shows it
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
@@ -152,7 +152,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 		case twice:
 			line := d.src.position(before).line
 			d.reject(m.Key, at, f, Wrong{fmt.Sprintf("the key stands here a second time, after line %d", line), "it once"})
-		case path == "" && key.Value == extendsKey: // it has been followed already
+		case path == "" && key.Value == extendsKey: // baseChain has followed it
 		case !known:
 			if meant := closest(key.Value, keys); meant != "" {
 				d.undecoded = append(d.undecoded, yamlnode.Join(path, meant))
@@ -161,7 +161,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 		case isNull:
 			var place ast.Node = null
 			if null.GetToken().Position.Offset <= m.Start.Position.Offset {
-				place = m.Key // nothing is written: the parser puts it at the colon
+				place = m.Key // the value is missing, and the parser's position is the colon
 			}
 			d.reject(place, at, f, Wrong{"has no value", "one, or the key left out for the default"})
 		default:
@@ -170,7 +170,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, of Field, path string) {
 	}
 }
 
-// unknownKey says that a mapping has no such key.
+// unknownKey returns the mistake of a key that a mapping doesn't have.
 func unknownKey(key string, keys []string) *Wrong {
 	return &Wrong{
 		"unknown key " + strconv.Quote(yamlnode.Clip(key)) + didYouMean(key, keys) + ";",

@@ -12,14 +12,14 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// YAML writes the whole scenario, defaults and all, so that Parse reads it back. What a terminal
-// would take for an order, or not show, is escaped.
+// YAML returns the whole scenario with its defaults, in a form that Parse reads. It escapes
+// characters that a terminal would interpret or not show.
 func (s Spec) YAML() ([]byte, error) {
 	return yaml.MarshalWithOptions(s, yaml.CustomMarshaler(marshalText))
 }
 
-// CommentedYAML writes the scenario as YAML does, with a comment above each key that says what it
-// is. In a list only the first of the same keys has one.
+// CommentedYAML returns the scenario as YAML does, with a comment above each key that says what it
+// is. In a list, only the first member's keys have comments.
 func (s Spec) CommentedYAML() ([]byte, error) {
 	root, err := yaml.ValueToNode(s, yaml.CustomMarshaler(marshalText))
 	if err != nil {
@@ -29,7 +29,7 @@ func (s Spec) CommentedYAML() ([]byte, error) {
 	return []byte(root.String() + "\n"), nil
 }
 
-// marshalText writes text so that a terminal shows it as it is.
+// marshalText returns text as YAML that a terminal shows as it is.
 func marshalText(text string) ([]byte, error) {
 	if !strings.ContainsFunc(text, unprintable) {
 		return yaml.Marshal(text)
@@ -38,16 +38,17 @@ func marshalText(text string) ([]byte, error) {
 	return []byte(strconv.Quote(strings.ToValidUTF8(text, "\ufffd"))), nil
 }
 
-// unprintable reports whether a character is no letter, mark, number, sign or space that is seen as
-// such; a line feed is.
+// unprintable reports whether a terminal wouldn't show a character as it is. It returns false for a
+// line feed.
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
-// commentWidth is how many columns a line with a comment has, unless one word is longer.
+// commentWidth is the largest width of a line with a comment, in columns, unless one word is
+// longer.
 const commentWidth = 90
 
-// addComments adds a comment to each key in n, the value of the field f. indent is the column of its
-// keys, counted from 0. commented has the paths of keys that have a comment; a path is the same for
-// every member of a list.
+// addComments adds a comment to each key in n, the value of the field f. indent is the column of
+// its keys, counted from 0. commented holds the paths of keys that have a comment already; all
+// members of a list share one path.
 func addComments(n ast.Node, f Field, path string, indent int, commented map[string]bool) {
 	if list, ok := n.(*ast.SequenceNode); ok {
 		for _, member := range list.Values {
@@ -66,7 +67,7 @@ func addComments(n ast.Node, f Field, path string, indent int, commented map[str
 				lines = append(lines, token.New(" "+line, "", nil))
 			}
 			if err := m.SetComment(ast.CommentGroup(lines)); err != nil {
-				panic(err) // no node refuses one
+				panic(err) // can't happen: every node takes a comment
 			}
 		}
 		addComments(m.Value, inner, at, indent+len("  "), commented)

@@ -32,7 +32,8 @@ func TestSpecCommentedYAML(t *testing.T) {
 	}
 }
 
-// Every key has a comment; in a list, the first of the same keys.
+// TestSpecCommentedYAML_eachKeyOnce checks that every key has a comment, and that in a list only
+// the first member's keys have one.
 func TestSpecCommentedYAML_eachKeyOnce(t *testing.T) {
 	rollout, err := Find("rollout")
 	require.NoError(t, err)
@@ -56,7 +57,7 @@ func TestSpecCommentedYAML_eachKeyOnce(t *testing.T) {
   - # Its name, which no other group has: 1 to 32 lower-case letters, digits and dashes;
     # not all and not rest.
     name: slow
-    # Of all devices, above 0.
+    # The group's share of all devices, above 0.
     share: 0.08
 `)
 	require.Contains(t, string(text), "  - name: broken\n    share: 0.02\n")

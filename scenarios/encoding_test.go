@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file in another encoding is refused where its first byte stands that is none of UTF-8. UTF-16 is read.
+// TestParse_notUTF8 checks that a file in another encoding is rejected, with the position of the
+// first byte that isn't UTF-8. UTF-16 is read.
 func TestParse_notUTF8(t *testing.T) {
 	for text, at := range map[string][2]int{
 		"name: a\ndescription: sch\xf6n\n":            {2, 17}, // Latin-1
@@ -35,10 +36,11 @@ func TestParse_notUTF8(t *testing.T) {
 	s := Default()
 	require.ErrorContains(t, s.Set("description=sch\xf6n"), "want a value")
 	_, err = Parse("a.yaml", []byte("name: a\ndescription: schön \ufffd\n"))
-	require.NoError(t, err, "a replacement character that stands in the file is one")
+	require.NoError(t, err, "a replacement character in the file is valid text")
 }
 
-// What a scenario holds can't order a terminal about, and is read back as it was.
+// TestYAML_controlCharacters checks that no text of a scenario is a control sequence on a terminal,
+// and that each is read back as it was.
 func TestYAML_controlCharacters(t *testing.T) {
 	for _, text := range []string{
 		"red \x1b[31m", "bell \a", "del \x7f", "C1 \u009b31m", "right to left \u202e", "isolate \u2066",
@@ -57,7 +59,7 @@ func TestYAML_controlCharacters(t *testing.T) {
 		var back Spec
 		src, err := newSource("a.yaml", shown)
 		require.NoError(t, err, "%s", shown)
-		back, _ = src.spec() // a version of control characters is refused, and read all the same
+		back, _ = src.spec() // spec rejects a version with control characters, but returns it
 		if back.Name == "" {
 			s.Artifact.Version = ""
 			shown, err = s.YAML()

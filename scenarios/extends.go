@@ -15,17 +15,17 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// A variant is a scenario that extends another: it says `extends: BASE` and what differs. Its
-// keys are put over the base's, mappings key by key, everything else whole. Name and
-// description are its own, for results are kept by name.
+// A variant is a scenario that extends another: it has the key extends and the fields that differ.
+// Mappings are merged with the base's key by key; any other value replaces the base's. The name and
+// the description aren't inherited, since results are kept by name.
 
 const (
 	extendsKey = "extends"
-	maxBases   = 8 // one upon another
+	maxBases   = 8 // in one chain
 )
 
-// baseChain is src and what it extends, each before its base, as far as they can be read; the
-// mistake is why it is no further.
+// baseChain returns src, the scenario that it extends, the one that this extends, and so on, as far
+// as they can be read. The mistake says why the chain ends early; it is nil if it doesn't.
 func baseChain(src *source) ([]*source, *SpecError) {
 	all := []*source{src}
 	for {
@@ -85,8 +85,8 @@ func (src *source) find(keys ...string) ast.Node {
 	return n
 }
 
-// openBase reads what a scenario extends. Its error is a *SpecError where that can be read and is
-// wrong.
+// openBase reads the scenario that ref names. Its error is a *SpecError if the file can be read and
+// is wrong.
 func (src *source) openBase(ref string) (*source, error) {
 	if !isPath(ref) {
 		base, err := openCatalog(ref)
@@ -96,7 +96,7 @@ func (src *source) openBase(ref string) (*source, error) {
 		return base, nil
 	}
 	if src.fromCatalog {
-		return nil, &Wrong{"a file", "a name of the catalogue, which holds no other files"}
+		return nil, &Wrong{"a file", "a name of the catalog, which holds no other files"}
 	}
 	path := filepath.FromSlash(ref)
 	if !filepath.IsAbs(path) {
@@ -105,7 +105,7 @@ func (src *source) openBase(ref string) (*source, error) {
 	switch info, err := os.Stat(path); {
 	case err != nil:
 		return nil, &Wrong{WithoutPath(err).Error(), baseSyntax()}
-	case !info.Mode().IsRegular(): // reading a pipe might wait for ever
+	case !info.Mode().IsRegular(): // reading a pipe might never end
 		return nil, &Wrong{"no regular file", baseSyntax()}
 	}
 	text, err := readSpecFile(path)
@@ -122,7 +122,7 @@ func baseSyntax() string {
 	return "one of " + strings.Join(CatalogNames(), ", ") + ", or a file FILE.yaml, by its path from here"
 }
 
-// identity tells a source from others, whatever path led to it.
+// identity returns a text that is the same for two paths to the same file, and different otherwise.
 func (src *source) identity() string {
 	if src.fromCatalog {
 		return src.file
@@ -134,8 +134,8 @@ func (src *source) identity() string {
 	return path
 }
 
-// prepareForVariant makes what the base said ready to have the variant put over it: without what is
-// not inherited, and without what a load of another model has no use for.
+// prepareForVariant changes the spec of a base before a variant is decoded over it: it removes what
+// isn't inherited, and what the variant's load model doesn't use.
 func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	s.Name, s.Description = "", ""
 	d.dropPositions("name")
@@ -155,7 +155,8 @@ func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	}
 }
 
-// checkVariantName reports a variant that has no name of its own. It reports whether it did.
+// checkVariantName reports a variant that has no name of its own. It returns true if it reported a
+// mistake.
 func (d *decoder) checkVariantName(s *Spec, sources []*source, names []string) (reported bool) {
 	var w Wrong
 	at := d.positionOf("name", nil)

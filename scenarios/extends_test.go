@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
-// inFiles makes the working directory one with these files.
+// inFiles writes the files into a new directory, and makes it the working directory.
 func inFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ extends: deep/base.yaml
 	require.NoError(t, err)
 	require.Equal(t, []any{"variant", "", 7, address.Path, 2, Poisson}, []any{
 		got.Name, got.Description, got.Fleet.Devices, got.Fleet.Addressing, got.Load.Workers, got.Load.Model,
-	}, "name and description are the variant's own, what it doesn't say is that of its bases")
+	}, "name and description are the variant's own, and the rest is inherited")
 	require.Equal(t, []any{Rate(5), 20 * time.Second}, []any{got.Load.Rate, got.Load.Duration.Std()})
 	require.Equal(t, []string{"5ms", "2s", "1s"}, []string{
 		got.Fleet.Behavior.Latency.String(), got.Fleet.Behavior.Life.Install.String(),
@@ -79,14 +79,15 @@ extends: deep/base.yaml
 	require.NotContains(t, string(text), extendsKey)
 	again, err := Parse("elsewhere/again.yaml", text)
 	require.NoError(t, err)
-	require.Equal(t, got, again, "what is shown is whole")
+	require.Equal(t, got, again, "YAML has the inherited fields too")
 
 	named, err := Find("named.yaml")
-	require.NoError(t, err, "a base is only a base: it needs no name")
+	require.NoError(t, err, "a scenario that is only a base needs no name")
 	require.Equal(t, []any{uint64(5), 0}, []any{named.Seed, named.Warmup})
 }
 
-// TestAnotherModel: a variant of another load model drops what the base's load has for its own.
+// TestAnotherModel checks that a variant with another load model drops the fields that only its
+// base's model uses.
 func TestAnotherModel(t *testing.T) {
 	for base, variants := range map[string]map[string]string{
 		"{model: spike, rate: 5/s, duration: 9s, spike: {rate: 9/s, at: 1s, for: 2s}, arrivals: poisson, workers: 3}": {
@@ -116,9 +117,9 @@ func TestAnotherModel(t *testing.T) {
 	}
 }
 
-// TestMistakesOfVariants: each is told where the value was written that is wrong.
+// TestMistakesOfVariants checks that each mistake is reported where the wrong value was written.
 func TestMistakesOfVariants(t *testing.T) {
-	chained := func(n int) map[string]string { // 1.yaml has n bases
+	chained := func(n int) map[string]string { // 1.yaml has a chain of n bases
 		files := map[string]string{fmt.Sprintf("%d.yaml", n+1): "name: last\n"}
 		for i := 1; i <= n; i++ {
 			files[fmt.Sprintf("%d.yaml", i)] = fmt.Sprintf("name: n%d\nextends: %d.yaml\n", i, i+1)
@@ -126,10 +127,10 @@ func TestMistakesOfVariants(t *testing.T) {
 		return files
 	}
 	for name, row := range map[string]struct {
-		files map[string]string // the first is m.yaml
+		files map[string]string // m.yaml is the scenario that is read
 		want  []string
 	}{
-		"missing from the catalogue": {map[string]string{"m.yaml": "name: x\nextends: rolout\n"},
+		"missing from the catalog": {map[string]string{"m.yaml": "name: x\nextends: rolout\n"},
 			[]string{`m.yaml:2:10: extends: "rolout": no such scenario: did you mean rollout?; want one of `}},
 		"missing file": {map[string]string{"m.yaml": "name: x\nextends: ./rollout\n"},
 			[]string{`m.yaml:2:10: extends: "./rollout": no such file or directory: want one of `}},
@@ -173,7 +174,7 @@ func TestMistakesOfVariants(t *testing.T) {
 		"of the base": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {addressing: port}\n",
 			"b.yaml": "fleet:\n  devices: 6000\n"},
 			[]string{`b.yaml:2:12: fleet.devices: 6000: addressing port holds at most 5000`}},
-		"of a catalogue": {map[string]string{"m.yaml": "name: x\nextends: million\nfleet: {addressing: port}\n"},
+		"of a catalog": {map[string]string{"m.yaml": "name: x\nextends: million\nfleet: {addressing: port}\n"},
 			[]string{`catalog/million.yaml:9:12: fleet.devices: 1000000: addressing port holds`}},
 		"of the variant": {map[string]string{"m.yaml": "name: x\nextends: b.yaml\nfleet: {devices: 6000}\n",
 			"b.yaml": "fleet:\n  addressing: port\n"},
@@ -206,7 +207,7 @@ func TestMistakesOfVariants(t *testing.T) {
 	}
 	inFiles(t, chained(8))
 	_, err := LoadFile("1.yaml")
-	require.NoError(t, err, "as deep as may be")
+	require.NoError(t, err, "the longest chain that is allowed")
 	s := Default()
 	require.EqualError(t, s.Set("extends=rollout"),
 		"extends: a base is named in a file: want a file that says extends: rollout")
@@ -214,7 +215,7 @@ func TestMistakesOfVariants(t *testing.T) {
 	require.NoError(t, err)
 	src.fromCatalog = true
 	_, err = src.spec()
-	require.ErrorContains(t, err, `extends: "./rollout.yaml": a file: want a name of the catalogue`)
+	require.ErrorContains(t, err, `extends: "./rollout.yaml": a file: want a name of the catalog`)
 }
 
 func withFile(files map[string]string, name, text string) map[string]string {

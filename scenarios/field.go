@@ -17,44 +17,45 @@ import (
 // JSON Schema and the reference page written.
 type Field struct {
 	Key  string       // in YAML and JSON
-	Doc  string       // what it is, and what leaving it out means. {max} stands for the upper bound
-	Type reflect.Type // its type in Go, of which its form follows. The table leaves it out
+	Doc  string       // what it is, and what leaving it out means; {max} stands for the upper bound
+	Type reflect.Type // its type in Go, which decides how it is written; not set in the table
 
-	// What its value may be, beyond what the type says. A zero value is no bound.
-	Min, Max  float64  // of a number, a duration in nanoseconds; Max of a list's members
+	// Constraints of its value beyond those of the type. A zero value is no constraint.
+	Min, Max  float64  // bounds of a number, a duration in nanoseconds or, Max alone, the length of a list
 	Above     bool     // Min itself is too low
 	OrZero    bool     // 0 is valid as well
-	Words     []string // all text that is valid. "" is among them if the field may be left empty
+	Words     []string // the valid texts, including "" if the field may be empty
 	Pattern   string   // of text
-	Forbidden []any    // text that has the pattern and is invalid all the same
-	Noun      string   // of a list's members, in messages; empty: "of them"
-	Secret    bool     // messages don't tell the value
+	Forbidden []any    // values that match Pattern but are invalid
+	Noun      string   // names a list's members in messages; empty: "of them"
+	Secret    bool     // messages don't show the value
 
-	// Want is what is wanted of a value out of bounds. Empty: the numbers or words that are valid; but
-	// of text with a pattern and of a number with a unit, a rule checks it.
+	// Want says in a message what is wanted instead of an invalid value. If it is empty, the
+	// message lists the valid numbers or words. It must be set for text with a Pattern and for a
+	// number with a unit, unless a rule checks them.
 	Want string
 
-	Required bool    // whether a mapping lacks something without it. A base may have it instead
+	Required bool    // whether a mapping must have it, unless a base has it
 	Models   []Model // the load models that use it; nil: all
 	NeededBy []Model // the load models that require it
-	Wants    string  // what such a model wants: "wants a rate such as 100/s"
+	Wants    string  // says in a message what such a model needs: "wants a rate such as 100/s"
 
-	// Instead has what to say of a model that has no use for the field, where more can be said than
-	// that.
+	// Instead holds the message for a model that doesn't use the field, if the general message
+	// isn't enough.
 	Instead map[Model]Wrong
 
-	ByRule          bool // a rule checks it, and all that is in it
-	OutsideWorkload bool // two runs that differ in it do the same work
+	ByRule          bool // a rule checks it and the fields in it
+	OutsideWorkload bool // runs that differ only in it do the same work
 
-	Example string // a value, on the reference page, where the default and the type have no good one
+	Example string // a value for the reference page, if the default and the type give no good one
 
-	Flag, Usage string // a flag that sets it, without dashes, and its help; empty: none
+	Flag, Usage string // the flag that sets it, without dashes, and its help; empty if there is none
 
 	index int      // in the Go struct
 	form  typeForm // of its type
 }
 
-// doc returns what the field is, bounds included.
+// doc returns Doc with the upper bound in it.
 func (f Field) doc() string { return strings.ReplaceAll(f.Doc, "{max}", f.upperBound()) }
 
 // usedBy reports whether loads of a model use the field.
@@ -69,7 +70,7 @@ func FlagFields() iter.Seq2[string, Field] {
 	}
 }
 
-// Workload returns the scenario without what isn't part of the work that it does.
+// Workload returns the scenario without the fields that don't affect the work that it does.
 func (s Spec) Workload() Spec {
 	eachField(reflect.ValueOf(&s).Elem(), "", func(_ string, f Field, v reflect.Value) bool {
 		if f.OutsideWorkload {
@@ -80,8 +81,8 @@ func (s Spec) Workload() Spec {
 	return s
 }
 
-// eachField calls do for the fields of a mapping at path and of those within it, lists apart, until
-// it returns false. It reports whether it never did.
+// eachField calls do for the fields of a mapping at path and for the fields in them, but not for
+// those in lists, until do returns false. It reports whether do always returned true.
 func eachField(v reflect.Value, path string, do func(path string, f Field, v reflect.Value) bool) bool {
 	for _, f := range sections()[v.Type()].fields {
 		at, member := yamlnode.Join(path, f.Key), v.Field(f.index)
@@ -98,8 +99,7 @@ type section struct {
 	fields []Field
 }
 
-// sections returns the table of fields, by Go struct: parts of a scenario of the same kind share
-// one.
+// sections returns the table of fields by Go struct. Mappings with the same struct share a section.
 var sections = sync.OnceValue(func() map[reflect.Type]section {
 	table := fieldTable()
 	for t, s := range table {
@@ -139,8 +139,8 @@ func (s section) keys() []string {
 	return keys
 }
 
-// fieldAt returns the value of the field at a path from v, a Spec, and the field. It copies the
-// lists on the way, since other specs may share them.
+// fieldAt returns the value at a path from v, a Spec, and its field. It copies the lists on the
+// way, since other specs may share them.
 func fieldAt(v reflect.Value, path string) (reflect.Value, Field, *Wrong) {
 	f, done := specField(), ""
 	wrong := func(problem, want string) (reflect.Value, Field, *Wrong) { return v, f, &Wrong{problem, want} }
@@ -174,7 +174,7 @@ func fieldAt(v reflect.Value, path string) (reflect.Value, Field, *Wrong) {
 	return v, f, nil
 }
 
-// indexError says that a list of n members has no i-th one.
+// indexError returns the mistake of an index i that a list of n members doesn't have.
 func indexError(list string, i, n int) *Wrong {
 	whole := "the whole list, " + list + "=[…]"
 	missing, first := "there is no "+indexPath(list, i)+" in a list of ", indexPath(list, 0)
@@ -187,21 +187,21 @@ func indexError(list string, i, n int) *Wrong {
 	return &Wrong{missing + strconv.Itoa(n), fmt.Sprintf("%s to %s, or %s", first, indexPath(list, n-1), whole)}
 }
 
-// A path is the keys that lead to a field from the root of the document, with places in lists:
+// A path leads to a field from the root of the document, by keys and by indices in lists:
 // fleet.groups[0].share.
 
 // indexPath returns the path of a member of the list at path.
 func indexPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// parentPath returns the path of what the field at path is part of.
+// parentPath returns the path of the mapping or list that the field at path is in.
 func parentPath(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
-// overlapsAny reports whether a field is one of several, a part of one, or has one in it.
+// overlapsAny reports whether a field is one of those in list, is in one of them, or contains one.
 func overlapsAny(path string, list []string) bool {
 	return slices.ContainsFunc(list, func(other string) bool { return isWithin(path, other) || isWithin(other, path) })
 }
 
-// isWithin reports whether the field at path is whole or a part of it.
+// isWithin reports whether the field at path is whole or is in it.
 func isWithin(path, whole string) bool {
 	rest, ok := strings.CutPrefix(path, whole)
 	return ok && (rest == "" || whole == "" || rest[0] == '.' || rest[0] == '[')

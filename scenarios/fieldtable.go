@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Bounds. Those of the client and of rollouts are package delivery's, those of behavior
-// mockfleet's; tests hold that they are the same.
+// Bounds. Those of the client and of rollouts are the same as in package delivery, and those of
+// behavior as in mockfleet; tests compare them.
 const (
 	maxSuite       = 100
 	maxRepetitions = 10_000
@@ -20,7 +20,7 @@ const (
 	MaxWorkers     = 65536
 	maxDrain       = Duration(24 * time.Hour)
 	maxStages      = 64
-	maxBurst       = 1 << 24 // as many devices as there can be
+	maxBurst       = 1 << 24 // the most devices that a fleet can have
 
 	MaxTimeout  = Duration(24 * time.Hour)
 	MaxAttempts = 1000
@@ -40,8 +40,8 @@ const (
 )
 
 // fieldTable returns the fields of each Go struct that is a mapping in a file, in the struct's
-// order. It is a table beside the structs rather than tags on them, because bounds are constants,
-// which no tag can hold, and because mockfleet's structs are to know nothing of schemas.
+// order. It is a table rather than struct tags because bounds are constants, which a tag can't
+// hold, and because mockfleet's structs must not depend on schemas.
 func fieldTable() map[reflect.Type]section {
 	timeout := func(key, doc string) Field {
 		want := "0s, for the client's default, to " + MaxTimeout.String()
@@ -58,30 +58,30 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "description", Example: "Does a night with every fault end well?", OutsideWorkload: true,
 				Doc: "The question that the scenario answers, in a line."},
 			{Key: "suite", Example: "[push, verify]", Max: maxSuite, Noun: "scenarios",
-				Doc: "Scenarios that are run instead, one after another: names of the catalogue, or files by their paths from " +
+				Doc: "Scenarios that are run instead, one after another: names of the catalog, or files by their paths from " +
 					"here; {max} at most. A suite has nothing else but name and description."},
 			{Key: "fleet", Doc: "Which devices there are, and how they behave."},
 			{Key: "artifact", Doc: "What is pushed."},
 			{Key: "client", Doc: "How the production client is configured."},
 			{Key: "load", Doc: "Who asks for what, when."},
 			{Key: "thresholds", Example: "[failed/device == 0, p99-ns/op < 20ms]", OutsideWorkload: true,
-				Doc: "What must hold, or the run fails with exit code 1: METRIC < LIMIT, a metric as in samples.txt. Left out " +
-					"of a metric, the operation is the load's own."},
+				Doc: "What must hold; otherwise the run fails with exit code 1: METRIC < LIMIT, with a metric of samples.txt. " +
+					"Without op=, the metric is that of the load's own operation."},
 			{Key: "repetitions", Min: 1, Max: maxRepetitions, OutsideWorkload: true,
 				Flag: "repeat", Usage: "timed repetitions",
 				Doc: "Repetitions that are timed and recorded, each a sample: 1 to {max}."},
 			{Key: "warmup", Max: maxWarmup, OutsideWorkload: true,
-				Flag: "warmup", Usage: "repetitions before them that aren't recorded",
-				Doc: "Repetitions before them that are thrown away: 0 to {max}."},
+				Flag: "warmup", Usage: "repetitions before the timed ones, which aren't recorded",
+				Doc: "Repetitions before the timed ones, which are discarded: 0 to {max}."},
 			{Key: "profiled", Max: maxWarmup, OutsideWorkload: true,
-				Flag: "profiled", Usage: "repetitions after them that are profiled and not timed",
-				Doc: "Repetitions after them that give profiles and no times: 0 to {max}."},
+				Flag: "profiled", Usage: "repetitions after the timed ones, which are profiled instead",
+				Doc: "Repetitions after the timed ones, which give profiles and no times: 0 to {max}."},
 			{Key: "slow_trace", Max: float64(MaxTimeout), Want: "0s (none) to " + MaxTimeout.String(), OutsideWorkload: true,
-				Doc: "An operation of a profiled repetition that takes longer leaves an execution trace of the second before " +
-					"its end, 4 a repetition at most. 0s: none does."},
+				Doc: "If an operation of a profiled repetition takes longer, an execution trace of the second before its end " +
+					"is kept, at most 4 a repetition. 0s: no traces."},
 			{Key: "seed", Example: "42",
-				Flag: "seed", Usage: "of the artifact, the devices' behaviour and the retries",
-				Doc: "Of the artifact, the devices' behaviour and the retries' jitter. The same seed replays the same faults."},
+				Flag: "seed", Usage: "seed of the artifact, the devices' behavior and the retries",
+				Doc: "Seed of the artifact, the devices' behavior and the retries' jitter. The same seed replays the same faults."},
 		}},
 
 		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{
@@ -89,77 +89,79 @@ func fieldTable() map[reflect.Type]section {
 				Flag: "devices", Usage: "how many devices",
 				Doc: "How many devices: 1 to {max}, in port addressing to 5000."},
 			{Key: "addressing",
-				Flag: "addressing", Usage: "how a device is told from another: ip, port or path (default ip on Linux, else path)",
-				Doc: "How a device is told from another: ip (an address each, Linux only), port (a port each) or path " +
-					"(/d/INDEX, all on one port). Empty: ip on Linux, path elsewhere."},
-			{Key: "behavior", ByRule: true, Doc: "How the devices behave that are in no group."},
+				Flag: "addressing", Usage: "how devices are addressed: ip, port or path (default ip on Linux, else path)",
+				Doc: "How devices are addressed: ip (an address each, Linux only), port (a port each) or path (/d/INDEX, all " +
+					"on one port). Empty: ip on Linux, path elsewhere."},
+			{Key: "behavior", ByRule: true, Doc: "The behavior of the devices that are in no group."},
 			{Key: "groups", Max: 64, ByRule: true,
-				Doc: "Parts of the fleet that behave otherwise, {max} at most; their shares come to 1 at most."},
+				Doc: "Parts of the fleet that behave differently, {max} at most; their shares add up to 1 at most."},
 			{Key: "capacity", ByRule: true,
-				Doc: "Updates that all devices together answer in a time, 1000000/s at most; further ones wait their turn. 0/s: " +
-					"no limit."},
+				Doc: "How many updates all devices together answer per s, m or h, 1000000/s at most; further ones wait their " +
+					"turn. 0/s: no limit."},
 			{Key: "tls", ByRule: true, Doc: "How devices speak TLS. Empty: not at all."},
 		}},
 
 		reflect.TypeFor[ArtifactSpec](): {"ArtifactSpec", []Field{
 			{Key: "size", Min: 1,
 				Flag: "size", Usage: "push this much made from the seed, such as 64KiB",
-				Doc: "Of the artifact that is made from the seed: 1B to 1TiB. Not used with a file."},
+				Doc: "Size of the artifact that is made from the seed: 1B to 1TiB. Not used with a file."},
 			{Key: "file", Example: "firmware.bin", OutsideWorkload: true, Flag: "artifact", Usage: "push this file",
 				Doc: "A real file to push instead."},
 			{Key: "version", Example: "2.4.1", OutsideWorkload: true,
-				Doc: "The version that it brings. Empty: the harness chooses."},
+				Doc: "The version of the update. Empty: the harness chooses."},
 		}},
 
 		reflect.TypeFor[ClientSpec](): {"ClientSpec", []Field{
 			{Key: "transport",
 				Flag: "transport", Usage: "lean or nethttp",
 				Doc: "lean: the client's own over bare connections; nethttp: package net/http."},
-			timeout("dial_timeout", "For opening a connection, {max} at most. 0s: the client's default."),
-			timeout("answer_timeout", "From a request's end to its answer, {max} at most. 0s: the client's default."),
-			timeout("total_timeout", "For a request as a whole, {max} at most. 0s: the client's default."),
+			timeout("dial_timeout", "Time limit for opening a connection, {max} at most. 0s: the client's default."),
+			timeout("answer_timeout", "Time limit from a request's end to its answer, {max} at most. 0s: the client's default."),
+			timeout("total_timeout", "Time limit for a whole request, {max} at most. 0s: the client's default."),
 			{Key: "max_attempts", Example: "5", Max: MaxAttempts,
 				Doc: "How often an update is pushed to a device in one delivery: 1 to {max}. 0: the client's default."},
-			timeout("retry_base", "The widest first wait before a retry, {max} at most. 0s: the client's default."),
-			timeout("retry_cap", "The widest wait before any retry, {max} at most. 0s: the client's default."),
+			timeout("retry_base", "The longest wait before the first retry, {max} at most. 0s: the client's default."),
+			timeout("retry_cap", "The longest wait before any retry, {max} at most. 0s: the client's default."),
 			{Key: "max_idle", Example: "1024", Max: maxIdle,
-				Doc: "Kept-alive connections that no operation uses: 1 to {max}. 0: the client's default."},
+				Doc: "Idle connections that the client keeps open: 1 to {max}. 0: the client's default."},
 			{Key: "good_reads", Example: "3", Max: MaxAttempts,
-				Doc: "Answers in a row that must say that a device runs the update before a delivery counts: 1 to {max}. 0: the " +
-					"client's default."},
-			timeout("poll", "Between two looks at a device that installs or reboots, {max} at most. 0s: the client's default."),
-			timeout("poll_for",
-				"How long such a device is looked at before the delivery ends as pending, {max} at most. 0s: the client's "+
+				Doc: "How often in a row a device must answer that it runs the update before a delivery counts: 1 to {max}. " +
+					"0: the client's default."},
+			timeout("poll",
+				"Time between two version requests to a device that installs or reboots, {max} at most. 0s: the client's "+
 					"default."),
+			timeout("poll_for",
+				"How long such a device is asked for its version before the delivery ends as pending, {max} at most. 0s: "+
+					"the client's default."),
 			{Key: "defaults", Want: "shipped, or nothing",
 				Doc: "shipped: the retry budget and the breaker as the client has them by default. Empty: neither, so that how " +
 					"often a device is tried depends on the seed alone."},
 			{Key: "headers", Max: maxHeaders, Doc: "Header fields that are sent with every request, {max} at most."},
 			{Key: "ca", Example: "fleet-ca.pem",
-				Doc: "A file in PEM: whom to trust for devices' certificates. Empty: the fleet's own authority, or else the " +
-					"system's."},
+				Doc: "A PEM file with the authorities to trust for devices' certificates. Empty: the fleet's own authority, " +
+					"or else the system's."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
 			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true,
-				Doc: "The field's name. Those that the client sets itself can't be had."},
-			{Key: "value", Example: "staging", Secret: true, Doc: "Its value, where that is no secret."},
+				Doc: "The field's name. Fields that the client sets itself can't be set here."},
+			{Key: "value", Example: "staging", Secret: true, Doc: "Its value, unless that is a secret."},
 			{Key: "env", Example: "DEVICE_TOKEN",
 				Doc: "The environment variable that holds the value, which is then written nowhere."},
 		}},
 
 		reflect.TypeFor[LoadSpec](): {"LoadSpec", []Field{
 			{Key: "model",
-				Doc: "How load comes. closed and once: workers wait for the answers. The others are open: operations are " +
-					"planned, whatever the answers."},
+				Doc: "When operations begin. closed, once and rollout: a worker begins one when its last one has ended. The " +
+					"others are open: operations begin as planned, whether or not earlier ones have ended."},
 			{Key: "operation", Doc: "What is done with a device: push; verify; or deliver, which is both, with retries."},
 			{Key: "workers", Example: "64", Min: noMin, Max: MaxWorkers, ByRule: true,
-				Flag: "workers", Usage: "operations at the same time, at most (0, of an open model: as many as it takes)",
-				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as it takes, " +
+				Flag: "workers", Usage: "operations at the same time, at most (0 in an open model: as many as needed)",
+				Doc: "Operations at the same time, at most: 1 to {max}. Left out, or 0, in an open model: as many as needed, " +
 					"4096 at most. Left out of the others: 32."},
 			{Key: "rate", Models: []Model{ConstantRate, Poisson, RampingRate, Spike, Breakpoint, Rollout},
 				NeededBy: []Model{ConstantRate, Poisson, Spike, Breakpoint}, Wants: "wants a rate such as 100/s",
-				Flag: "rate", Usage: "operations per second planned, such as 500/s, whatever the answers (an open model)",
-				Doc: "Of constant, poisson, spike and breakpoint: operations begun per s, m or h. Of ramp: where it begins."},
+				Flag: "rate", Usage: "operations planned per second, such as 500/s, whatever the answers (an open model)",
+				Doc: "Operations that begin per s, m or h. Of ramp and breakpoint: the first rate. Of rollout: the highest rate."},
 			{Key: "duration", Models: []Model{ClosedLoop, ConstantRate, Poisson, RampingRate, Spike, Burst},
 				NeededBy: []Model{RampingRate, Spike}, Wants: "wants to know how long, such as 30s",
 				Instead: map[Model]Wrong{
@@ -172,15 +174,15 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "How long a repetition lasts. 0s: until every device had the operation once."},
 			{Key: "drain", Max: float64(maxDrain), Want: maxDrain.String() + " at most, or 0s for " + defaultDrain.String(),
 				Models: []Model{ClosedLoop, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint},
-				Doc: "How long after the plan's end operations may be sent and may end, {max} at most; what is under way then " +
-					"is broken off. 0s: an open load that is certain to be invalid sends no more, and what is under way has 30s."},
+				Doc: "How long after the plan's end operations may be sent and may end, {max} at most; operations " +
+					"still running then are broken off. 0s: 30s, and an open load that is certain to be invalid sends no more."},
 			{Key: "think", Max: float64(random.MaxDuration), Models: []Model{ClosedLoop, Once},
 				Doc: "Of closed and once: how long a worker waits after each operation, {max} at most."},
 			{Key: "arrivals", Models: []Model{RampingRate, Spike, Stages},
-				Doc: "Of ramp, spike and stages: even, or poisson, as callers come that know nothing of each other. Empty: even."},
+				Doc: "Of ramp, spike and stages: even, or poisson for independent (Poisson) arrivals. Empty: even."},
 			{Key: "ramp", Models: []Model{RampingRate}, NeededBy: []Model{RampingRate},
-				Doc: "Of model ramp: where the rate goes, evenly, over the duration."},
-			{Key: "spike", Models: []Model{Spike}, NeededBy: []Model{Spike}, Doc: "Of model spike: a while at another rate."},
+				Doc: "Of model ramp: a rate that changes linearly over the duration."},
+			{Key: "spike", Models: []Model{Spike}, NeededBy: []Model{Spike}, Doc: "Of model spike: a period at another rate."},
 			{Key: "burst", Models: []Model{Burst}, NeededBy: []Model{Burst}, Doc: "Of model burst: many operations at once."},
 			{Key: "stages", Max: maxStages, ByRule: true, Models: []Model{Stages}, NeededBy: []Model{Stages},
 				Doc: "Of model stages: one rate after another, 1 to {max}."},
@@ -199,7 +201,7 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[BurstSpec](): {"Burst", []Field{
 			{Key: "size", Example: "500", Min: 1, Max: maxBurst, NeededBy: []Model{Burst},
 				Doc: "Operations in a burst: 1 to {max}."},
-			{Key: "every", Doc: "From one burst to the next. 0s: there is one."},
+			{Key: "every", Doc: "The time from one burst to the next. 0s: there is one burst."},
 		}},
 		reflect.TypeFor[StageSpec](): {"Stage", []Field{
 			{Key: "rate", Doc: "The rate at its beginning; may be 0/s."},
@@ -212,26 +214,26 @@ func fieldTable() map[reflect.Type]section {
 				Want: MinTrialDuration.String() + " or longer, or 0s for " + defaultTrialDuration.String(),
 				Doc:  "How long each rate is tried, 100ms or longer. 0s: 3s."},
 			{Key: "within", Min: minTolerance, Max: maxTolerance, OrZero: true, Want: "0.001 to 0.5, or 0 for 0.05",
-				Doc: "How exactly the limit is wanted, of itself: 0.1% to 50%. 0: 5%."},
+				Doc: "How exactly the limit is found, relative to it: 0.1% to 50%. 0: 5%."},
 		}},
 		reflect.TypeFor[RolloutSpec](): {"RolloutSpec", []Field{
 			{Key: "waves", Max: maxWaves, Doc: "Steps of the rollout, {max} at most. Left out: one wave of everything."},
-			{Key: "abort_share", Doc: "Of a wave's finished devices: where so many have failed, the rollout stops. 0: never."},
+			{Key: "abort_share", Doc: "The rollout stops when this share of a wave's finished devices has failed. 0: never."},
 			{Key: "abort_least", Example: "20", Max: maxAbortMinimum,
-				Doc: "Devices of a wave that must have finished before they are judged in its course: 1 to {max}. 0: the " +
-					"client's default."},
-			{Key: "requeue", Doc: "Further turns of devices that failed in a way that time may heal."},
+				Doc: "How many devices of a wave must have finished before abort_share can stop the rollout within the wave: 1 " +
+					"to {max}. 0: the client's default."},
+			{Key: "requeue", Doc: "Further attempts at devices whose failure may be temporary."},
 		}},
 		reflect.TypeFor[RequeueSpec](): {"RequeueSpec", []Field{
 			{Key: "turns", Example: "3", Min: -1, Max: maxTurns,
-				Doc: "How many a device has, to {max}. 0: the client's default; -1: none."},
+				Doc: "How many further attempts a device gets, {max} at most. 0: the client's default; -1: none."},
 			timeout("after",
 				"The wait before the first of them, doubled before each further one, {max} at most. 0s: the client's default."),
 		}},
 		reflect.TypeFor[WaveSpec](): {"WaveSpec", []Field{
 			{Key: "share", Above: true, Required: true,
-				Doc: "Of the fleet, reached when the wave is over: more than the wave before."},
-			{Key: "soak", Max: float64(maxSoak), Want: maxSoak.String() + " at most", Doc: "The wait after it, {max} at most."},
+				Doc: "The share of the fleet that has been reached when the wave is over: more than that of the wave before."},
+			{Key: "soak", Max: float64(maxSoak), Want: maxSoak.String() + " at most", Doc: "The wait after the wave, {max} at most."},
 		}},
 
 		reflect.TypeFor[behavior.Group](): {"Group", []Field{
@@ -240,16 +242,16 @@ func fieldTable() map[reflect.Type]section {
 				Required:  true,
 				Doc: "Its name, which no other group has: 1 to 32 lower-case letters, digits and dashes; not all and " +
 					"not rest."},
-			{Key: "share", Above: true, Required: true, Doc: "Of all devices, above 0."},
-			{Key: "behavior", Doc: "Of its devices, instead of the fleet's."},
-			{Key: "tls", Doc: "How its devices speak TLS, where the fleet does. Empty: as the fleet. Not in path addressing."},
+			{Key: "share", Above: true, Required: true, Doc: "The group's share of all devices, above 0."},
+			{Key: "behavior", Doc: "The behavior of its devices, instead of the fleet's."},
+			{Key: "tls", Doc: "How its devices speak TLS, if the fleet does. Empty: as the fleet. Not in path addressing."},
 		}},
 		reflect.TypeFor[behavior.Behavior](): {"Behavior", []Field{
-			delay("latency", "From an update's last byte to its answer, {max} at most."),
+			delay("latency", "The time from an update's last byte to its answer, {max} at most."),
 			{Key: "fail_first", Example: "2", Max: math.MaxInt32,
-				Doc: "How many updates, from the first that reaches a device, it answers fail_status and does not apply."},
+				Doc: "How many of the first updates that reach a device it answers with fail_status and doesn't apply."},
 			{Key: "fail_status", Example: "500", Min: 400, Max: 599, OrZero: true,
-				Doc: "That HTTP status, 400 to {max}. 0: 503."},
+				Doc: "The HTTP status for fail_first, 400 to {max}. 0: 503."},
 			{Key: "faults", Max: 32, Doc: "Further ways to misbehave, {max} at most; docs/reference/faults.md has them all."},
 			{Key: "require", Max: 8, Doc: "Header fields without which a device refuses an update with 400, {max} at most."},
 			{Key: "life", Doc: "What a device goes through after it took an update."},
@@ -261,15 +263,15 @@ func fieldTable() map[reflect.Type]section {
 		}},
 		reflect.TypeFor[behavior.InstallTimes](): {"Life", []Field{
 			delay("install",
-				"How long a device installs, {max} at most: it answers the update 202 and others 409, and shows what it ran "+
-					"before."),
-			delay("reboot", "How long it then can't be reached, {max} at most."),
+				"How long a device installs, {max} at most: it answers the update 202 and others 409, and reports the "+
+					"version that it ran before."),
+			delay("reboot", "How long it can't be reached after that, {max} at most."),
 		}},
 		reflect.TypeFor[behavior.Network](): {"Network", []Field{
 			delay("rtt", "How much later every answer leaves, {max} at most."),
-			{Key: "bandwidth", Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: as they come."},
+			{Key: "bandwidth", Doc: "Bytes a second that a device reads of a body, such as 20kB/s. 0: no limit."},
 			{Key: "receive_buffer", Example: "4096", Min: 1024, Max: 16 << 20, OrZero: true,
-				Doc: "Of the socket, in bytes: 1024 to {max}. 0: the kernel's choice."},
+				Doc: "The size of the socket's receive buffer in bytes: 1024 to {max}. 0: the kernel's choice."},
 			{Key: "max_connections", Example: "4", Max: 1<<16 - 1,
 				Doc: "Connections that a device has open at a time, 1 to {max}; further ones are reset. 0: no limit. Not in " +
 					"path addressing."},
@@ -280,10 +282,10 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[fault.Fault](): {"Fault", []Field{
 			{Key: "kind", Words: kinds, Required: true, Doc: "Which fault; docs/reference/faults.md says what each does and takes."},
 			{Key: "on", Words: []string{"", "update", "version"},
-				Doc: "Of a fault in answers: those to updates, or those to looks at the version. Empty: update."},
-			{Key: "first", Example: "2", Max: math.MaxInt32, Doc: "Strikes only the first so many attempts. 0: all."},
+				Doc: "Of a fault in answers: answers to updates, or answers to version requests. Empty: update."},
+			{Key: "first", Example: "2", Max: math.MaxInt32, Doc: "Strikes only this many attempts, from the first. 0: all."},
 			{Key: "share", Doc: "Strikes this share of the devices. 0: all."},
-			{Key: "after_bytes", Doc: "Bytes of the artifact that come in first."},
+			{Key: "after_bytes", Doc: "Bytes of the artifact that arrive before it strikes."},
 			{Key: "rate", Doc: "Bytes a second."},
 			delay("delay", "How long it waits, hangs or lasts, {max} at most; each kind says which."),
 			{Key: "status", Example: "503", Min: noMin, Doc: "HTTP status to answer. 0: the kind's own."},

@@ -18,10 +18,10 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// noMin is the Min of a whole number that a rule bounds from below.
+// noMin is the Min of a whole number whose lower bound a rule checks.
 const noMin = -math.MaxFloat64
 
-// withType returns the field with what its Go type says of it.
+// withType returns the field with its type and what follows from it.
 func (f Field) withType(t reflect.Type) Field {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -33,7 +33,7 @@ func (f Field) withType(t reflect.Type) Field {
 	return f
 }
 
-// member returns what a list has as members: a field without bounds.
+// member returns the field that stands for the members of a list. It has no bounds.
 func (f Field) member() Field { return Field{}.withType(f.Type.Elem()) }
 
 // isMapping reports whether the field has fields of its own.
@@ -42,17 +42,17 @@ func (f Field) isMapping() bool { return f.Type.Kind() == reflect.Struct && !f.i
 func (f Field) isList() bool { return f.Type.Kind() == reflect.Slice }
 
 // isQuantity reports whether the field is a number with a unit, or another value that its Go type
-// reads from text.
+// parses from text.
 func (f Field) isQuantity() bool { return f.form.pattern != "" }
 
 func (f Field) isText() bool { return f.Type.Kind() == reflect.String }
 
-// Choices returns the words that the field may be, but for the empty one.
+// Choices returns the words that the field may be, except for the empty one.
 func (f Field) Choices() []string {
 	return slices.DeleteFunc(slices.Clone(f.Words), func(w string) bool { return w == "" })
 }
 
-// kind returns what the field's value is, such as "whole number".
+// kind returns a phrase for the field's value, such as "whole number".
 func (f Field) kind() string {
 	switch {
 	case f.isQuantity():
@@ -69,7 +69,7 @@ func (f Field) kind() string {
 	return "whole number"
 }
 
-// enumerate lists words: "a, b or c".
+// enumerate returns the words as a list in text: "a, b or c", if last is " or ".
 func enumerate[T ~string](words []T, last string) string {
 	var b strings.Builder
 	for i, w := range words {
@@ -84,7 +84,7 @@ func enumerate[T ~string](words []T, last string) string {
 	return b.String()
 }
 
-// upperBound returns the field's upper bound for people.
+// upperBound returns the field's upper bound as text for people.
 func (f Field) upperBound() string {
 	if !f.isQuantity() {
 		return strconv.FormatFloat(f.Max, 'f', -1, 64)
@@ -96,7 +96,7 @@ func (f Field) upperBound() string {
 	return text
 }
 
-// check compares v with the field's bounds, unless a rule does.
+// check compares v with the field's bounds. It returns nil if a rule checks them.
 func (f Field) check(v reflect.Value) *Wrong {
 	outside := func(x float64) bool { return x < f.Min && !(f.OrZero && x == 0) || f.Max > 0 && x > f.Max }
 	switch {
@@ -121,10 +121,10 @@ func (f Field) check(v reflect.Value) *Wrong {
 	return nil
 }
 
-// maxScalarLength bounds the text of a value that isn't free text, since messages tell it.
+// maxScalarLength is the largest length of a value that isn't free text, since messages quote it.
 const maxScalarLength = 1000
 
-// decodeScalar puts what n says into v, which is neither a mapping nor a list, whatever its bounds.
+// decodeScalar decodes n into v, which is neither a mapping nor a list. It doesn't check bounds.
 func (f Field) decodeScalar(n ast.Node, v reflect.Value) *Wrong {
 	switch {
 	case f.isQuantity():
@@ -162,12 +162,12 @@ func decodeInteger(n ast.Node, v reflect.Value) *Wrong {
 	written, _ := yamlnode.Scalar(n)
 	whole := integerPattern.MatchString(written)
 	digits := strings.TrimLeft(written, "+-")
-	_, integer := n.(*ast.IntegerNode) // which to the parser nothing is that is too large, or 08
+	_, integer := n.(*ast.IntegerNode) // for the parser, a number that is too large, or 08, is no integer
 	switch {
 	case whole && yamlnode.IsQuoted(n):
 		return &Wrong{strconv.Quote(yamlnode.Clip(written)), "a whole number, without the quotes"}
 	case whole && len(digits) > 1 && digits[0] == '0':
-		// 8 to YAML 1.1, 10 to YAML 1.2: who wrote it meant one of them.
+		// YAML 1.1 reads 010 as 8, YAML 1.2 as 10, so either may be meant.
 		hint := ""
 		if rest := strings.TrimLeft(digits, "0_"); rest != "" && !strings.ContainsAny(rest, "89") {
 			hint = "; as an octal it is 0o" + yamlnode.Clip(rest)
@@ -176,7 +176,7 @@ func decodeInteger(n ast.Node, v reflect.Value) *Wrong {
 	case !whole && !integer:
 		return &Wrong{yamlnode.Describe(n), "a whole number"}
 	}
-	// The node's own value has lost what doesn't fit; its text hasn't.
+	// A number that doesn't fit is truncated in the node's value, but not in its text.
 	written = strings.ReplaceAll(written, "_", "")
 	if v.CanUint() {
 		u, err := strconv.ParseUint(written, 0, 64)

@@ -16,22 +16,22 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A planted mistake is a file with one thing wrong, and how what is said of it begins: with
-// its line and column, and the field.
+// A planted mistake is a file with one thing wrong, and the beginning of the message about it:
+// line, column and field.
 type planted struct {
 	text, want string
 
-	// beyond: a JSON Schema can't tell, since it sees no more than the values of a YAML document,
-	// and not how two of them go together.
+	// beyond marks a mistake that a JSON Schema can't find: it sees only the values of a YAML
+	// document, and can't compare two of them.
 	beyond bool
 }
 
-// plantedMistakes are of every kind that there is.
+// plantedMistakes returns mistakes of every kind.
 func plantedMistakes() []planted {
 	return slices.Concat(plantedKeys(), plantedValues(), plantedWholes(), plantedYAML())
 }
 
-// plantedKeys are keys that are wrong, at every depth.
+// plantedKeys returns files with wrong keys, at every depth.
 func plantedKeys() []planted {
 	return []planted{
 		{text: "name: x\nlod:\n  workers: 3\n", want: `2:1: unknown key "lod": did you mean load?`},
@@ -62,7 +62,7 @@ func plantedKeys() []planted {
 	}
 }
 
-// plantedValues are values that their fields can't take.
+// plantedValues returns files with values that are invalid for their fields.
 func plantedValues() []planted {
 	return []planted{
 		// Another type.
@@ -84,7 +84,7 @@ func plantedValues() []planted {
 			want: `4:59: fleet.groups[0].behavior.network.http_1_0: "1": want true or false`},
 		{text: "name: x\nfleet:\n  groups: {name: a, share: 8%}\n", want: `3:11: fleet.groups: a mapping: want a list`},
 		{text: "name: x\nload:\n  duration: [5s]\n", want: `3:13: load.duration: a list: want a single value`},
-		// Nothing.
+		// A missing value.
 		{text: "name: x\nload:\n  workers:\n", want: `3:3: load.workers: has no value: want one`},
 		{text: "name: x\nload:\n  workers: ~\n", want: `3:12: load.workers: has no value: want one`},
 		{text: "name: x\nfleet:\n  groups:\n    -\n", want: `4:5: fleet.groups[0]: nothing: want a mapping`},
@@ -157,7 +157,7 @@ func plantedValues() []planted {
 	}
 }
 
-// plantedWholes are values that don't go together.
+// plantedWholes returns files with values that are invalid together.
 func plantedWholes() []planted {
 	return []planted{
 		{text: "name: x\nfleet: {devices: 6000, addressing: port}\n",
@@ -255,7 +255,7 @@ func plantedWholes() []planted {
 	}
 }
 
-// plantedYAML are files that aren't YAML, or more of it than a scenario takes.
+// plantedYAML returns files that aren't YAML, or that use parts of YAML that a scenario must not.
 func plantedYAML() []planted {
 	return []planted{
 		{text: "name: [x\n", want: `1:7: not YAML:`, beyond: true},
@@ -291,13 +291,13 @@ func plantedYAML() []planted {
 	}
 }
 
-// TestMistakes plants one mistake at a time; each is named with its place.
+// TestMistakes checks that each planted mistake is reported alone, in one line with its position.
 func TestMistakes(t *testing.T) {
 	for _, row := range plantedMistakes() {
 		_, err := Parse("m.yaml", []byte(row.text))
 		require.Error(t, err, row.text)
 		said := err.Error()
-		require.NotContains(t, said, "\n", "one line a mistake, and one mistake: %s", row.text)
+		require.NotContains(t, said, "\n", "more than one line, or more than one mistake: %s", row.text)
 		place := "scenario m.yaml: "
 		if row.want[0] <= '9' {
 			place = "scenario m.yaml:"
@@ -310,8 +310,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestAllMistakesAtOnce: in the order of the file, whether they lie in the form or in the values,
-// and without those that only follow from another.
+// TestAllMistakesAtOnce checks that all mistakes are reported in the order of the file, whether in
+// its syntax or in its values, except for those that only follow from another.
 func TestAllMistakesAtOnce(t *testing.T) {
 	for _, row := range []struct {
 		text string
@@ -322,7 +322,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		{"name: X\nrepetitions: 0\nwarmup: -1\n", []string{"1:7: name", "2:14: repetitions", "3:9: warmup"}},
 		{"name: X\nseed: a\nwarmup: -1\n", []string{"1:7: name", "2:7: seed", "3:9: warmup"}},
 		{"seed: a\nname: X\nseed: b\n", []string{"1:7: seed", "2:7: name", "3:1: seed: the key"}},
-		// What follows from a model that can't be read: that it has no use for the rate.
+		// A model that can't be read doesn't lead to a report that the model has no use for the rate.
 		{"name: x\nload: {model: 3, rate: 5/s, workers: 0}\n", []string{"2:15: load.model", "2:38: load.workers"}},
 		{"name: x\nload: {modl: constant, rate: 5/s, workers: 0}\n",
 			[]string{"2:8: load: unknown key", "2:44: load.workers"}},
@@ -343,7 +343,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 }
 
-// TestMistakesAreBounded: a file that is no scenario at all is told so in a page.
+// TestMistakesAreBounded checks that a file which is no scenario at all is reported on one page.
 func TestMistakesAreBounded(t *testing.T) {
 	_, err := Parse("m.yaml", []byte("name: x\n"+strings.Repeat("a: 1\n", 40)))
 	list := Problems("m.yaml", err)
@@ -360,7 +360,8 @@ func TestMistakesAreBounded(t *testing.T) {
 	require.Less(t, len(err.Error()), 500)
 }
 
-// TestReport: carets stand under the place, however wide what is before it.
+// TestReport checks that the caret is below the reported column, however wide the characters before
+// it are.
 func TestReport(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
 		{"name: x\nload:\n  model: constant\n  rate: 10 per s # quick\n", `m.yaml:4:9: load.rate: "10 per s"
@@ -392,8 +393,8 @@ func TestReport(t *testing.T) {
 	require.Equal(t, "load.workers: 0\n    want 1 to 65536", e.Excerpt(), "a spec made in code has no file")
 }
 
-// TestSplitErrors: joined errors are several, however deep; an error that wraps two in a text of its
-// own is one.
+// TestSplitErrors checks that joined errors are split at any depth, and that an error which wraps
+// two in a text of its own stays one.
 func TestSplitErrors(t *testing.T) {
 	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
 	two := fmt.Errorf("%w: %w", a, b)
@@ -403,7 +404,7 @@ func TestSplitErrors(t *testing.T) {
 	require.Equal(t, []error{a, b, c, two}, SplitErrors(errors.Join(errors.Join(a, errors.Join(b)), nil, c, two)))
 }
 
-// TestMistakesOfTheFileAsAWhole: it isn't there, or too large.
+// TestMistakesOfTheFileAsAWhole checks files that don't exist or are too large.
 func TestMistakesOfTheFileAsAWhole(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	_, err := LoadFile(missing)
@@ -419,7 +420,8 @@ func TestMistakesOfTheFileAsAWhole(t *testing.T) {
 	require.JSONEq(t, `{"file":"m.yaml","line":2,"column":7,"field":"seed","problem":"a: want b"}`, string(text))
 }
 
-// TestClientBounds: they are those of package delivery, which tells them in its own words.
+// TestClientBounds checks that the bounds here are those of package delivery, by the errors that it
+// returns.
 func TestClientBounds(t *testing.T) {
 	for _, row := range []struct {
 		field       string
@@ -448,8 +450,8 @@ func TestClientBounds(t *testing.T) {
 	}
 }
 
-// TestMistakesTellNoSecret: a value that stands in a file against the rules isn't made worse by a
-// report, which ends in the log of a build.
+// TestMistakesTellNoSecret checks that a report doesn't quote a secret that a file contains against
+// the rules: the report may end up in the log of a build.
 func TestMistakesTellNoSecret(t *testing.T) {
 	for _, text := range []string{
 		"name: x\nclient:\n  headers:\n    - name: Authorization\n      value: Bearer 8161\n",

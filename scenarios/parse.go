@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// LoadFile reads a scenario file. Its error is as that of Parse, or tells why the file can't be
-// read.
+// LoadFile reads a scenario file. It returns the same errors as Parse, or an error that says why
+// the file can't be read.
 func LoadFile(path string) (Spec, error) {
 	text, err := readSpecFile(path)
 	if err != nil {
@@ -19,10 +19,10 @@ func LoadFile(path string) (Spec, error) {
 	return Parse(path, text)
 }
 
-// Parse reads a scenario from YAML. Its error joins every mistake, as *SpecError, in the order
-// of the file, and the first 20 of them at most; file is what they call it, and where the path
-// of a base that it extends begins. The Spec is whole: what the text leaves out has the base's
-// value, or its default.
+// Parse parses a scenario from YAML. file names the text in errors, and a relative path of a base
+// starts from its directory. The error joins a *SpecError for each mistake, in the order of the
+// file, and at most 20 of them. Fields that the text leaves out have the base's values or their
+// defaults in the Spec.
 func Parse(file string, text []byte) (Spec, error) {
 	src, err := newSource(file, text)
 	if err != nil {
@@ -31,7 +31,7 @@ func Parse(file string, text []byte) (Spec, error) {
 	return src.spec()
 }
 
-// spec is the scenario that a source says, what it extends included.
+// spec returns the scenario of a source, with what it inherits.
 func (src *source) spec() (Spec, error) {
 	sources, broken := baseChain(src)
 	d := decoder{positions: map[string]position{}}
@@ -48,12 +48,12 @@ func (src *source) spec() (Spec, error) {
 	for _, layer := range sources {
 		files = append(files, layer.file)
 	}
-	if broken != nil { // nobody knows the values
+	if broken != nil { // without the base, the values aren't known
 		d.add(broken)
 		return Spec{}, d.err(files...)
 	}
 	if _, written := d.positions["load.workers"]; !written && s.Load.IsOpen() {
-		s.Load.Workers = 0 // as many as it takes
+		s.Load.Workers = 0 // the runner starts as many as it needs
 	}
 	nameReported := d.checkVariantName(&s, sources, names)
 	for _, f := range s.check(d.undecoded) {
@@ -96,7 +96,7 @@ func (s *Spec) Set(assignment string) error {
 	d := decoder{src: src, positions: map[string]position{}}
 	d.decode(src.Root, v, f, path)
 	for _, e := range d.found {
-		e.Origin, e.Line, e.Column, e.Source = InAssignment, 0, 0, "" // the place says nothing of an assignment
+		e.Origin, e.Line, e.Column, e.Source = InAssignment, 0, 0, "" // a position has no meaning in an assignment
 	}
 	if err := d.err(); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (s *Spec) Set(assignment string) error {
 	return nil
 }
 
-// SetText changes one field as Set does, but takes text as it is, quotes included.
+// SetText changes one field as Set does, but takes value literally, with quotes and all.
 func (s *Spec) SetText(path, value string) error {
 	changed := *s
 	v, f, wrong := fieldAt(reflect.ValueOf(&changed).Elem(), path)

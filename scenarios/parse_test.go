@@ -87,7 +87,7 @@ fleet:
 	require.Equal(t, s, again)
 	asJSON, err := json.Marshal(s)
 	require.NoError(t, err)
-	var handed Spec // as the fleet's process gets it
+	var handed Spec // as the fleet's process receives it
 	require.NoError(t, json.Unmarshal(asJSON, &handed))
 	require.Equal(t, s, handed)
 }
@@ -143,7 +143,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
-// TestBlockText: text may be written as a block, kept or folded (YAML 1.2, 8.1).
+// TestBlockText checks that text may be a block, literal or folded (YAML 1.2, 8.1).
 func TestBlockText(t *testing.T) {
 	for text, want := range map[string]string{
 		"name: x\ndescription: |\n  one\n  two\n":  "one\ntwo\n",
@@ -194,7 +194,7 @@ func TestSet(t *testing.T) {
 	} {
 		err := s.Set(set)
 		if want == `client.transport` {
-			require.NoError(t, err) // text is taken as it is; validation refuses it
+			require.NoError(t, err) // Set takes any text, and Validate rejects this one
 			require.Error(t, s.Validate())
 			continue
 		}
@@ -203,7 +203,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestSetInside: any field can be reached, and a spec that shares lists with this one keeps its own.
+// TestSetInside checks that any field can be set, and that specs which share lists with the changed
+// one keep theirs.
 func TestSetInside(t *testing.T) {
 	s, err := Parse("x.yaml", []byte(`
 name: x
@@ -306,7 +307,8 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// FuzzParse: no text makes it panic, and what it takes it can write and take again, as can an editor.
+// FuzzParse checks that no text makes Parse panic, and that a scenario it accepts can be written,
+// parsed again, and is valid for the schema.
 func FuzzParse(f *testing.F) {
 	for _, name := range CatalogNames() {
 		text, err := CatalogFile(name)

@@ -9,11 +9,11 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// Bytes is an amount of data. As text it is a number with an optional unit: B, kB,
-// MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+// Bytes is an amount of data. In text it is a number with an optional unit: B; kB, MB, GB or TB
+// (powers of 1000); or KiB, MiB, GiB or TiB (powers of 1024).
 type Bytes int64
 
-// UnmarshalText reads "64KiB", "10 MB" or "1024".
+// UnmarshalText parses text such as "64KiB", "10 MB" or "1024".
 func (b *Bytes) UnmarshalText(text []byte) error {
 	n, err := results.ParseBytes(string(text))
 	if err == nil {
@@ -22,7 +22,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText writes the largest binary unit that divides it.
+// MarshalText returns the amount in the largest binary unit that divides it.
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
 func (b Bytes) String() string {
@@ -37,10 +37,10 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10) + "B"
 }
 
-// Rate is operations per second. As text it is a number per s, m or h: 2000/s, 90/m.
+// Rate is operations per second. In text it is a number per s, m or h: 2000/s, 90/m.
 type Rate float64
 
-// UnmarshalText reads "2000/s".
+// UnmarshalText parses text such as "2000/s" or "90/m".
 func (r *Rate) UnmarshalText(text []byte) error {
 	perSecond, err := results.ParseRate(string(text))
 	if err == nil {
@@ -49,18 +49,18 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText writes operations per second.
+// MarshalText returns the rate in operations per second.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s" }
 
-// Duration is a time.Duration that is text in files: 5s, 1m30s, 0s.
+// Duration is a time.Duration that is written as text: 5s, 1m30s, 0s.
 type Duration time.Duration
 
-// Std is the standard library's type.
+// Std returns the duration as a time.Duration.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// UnmarshalText reads what time.ParseDuration reads, from 0s on.
+// UnmarshalText parses text as time.ParseDuration does. It rejects negative durations.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(strings.TrimSpace(string(text)))
 	if err != nil || v < 0 {
@@ -70,7 +70,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes what UnmarshalText reads.
+// MarshalText returns text that UnmarshalText parses.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 func (d Duration) String() string { return time.Duration(d).String() }

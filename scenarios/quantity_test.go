@@ -50,7 +50,8 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// FuzzQuantities: what is read is written so that it is read as the same again.
+// FuzzQuantities checks that a quantity which was parsed is written in a form that parses to the
+// same value.
 func FuzzQuantities(f *testing.F) {
 	for _, s := range []string{"64KiB", "1.5KiB", "10/s", "0.1/m", "5s", "1h2m3.000000004s"} {
 		f.Add(s)

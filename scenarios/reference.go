@@ -13,7 +13,7 @@ import (
 )
 
 // Reference returns the reference of the fields of scenario files as Markdown: a table of fields for
-// each mapping, made of the table of fields. Headings are of level 2.
+// each mapping. Headings are of level 2.
 func Reference() string {
 	var p page
 	p.section(reflect.ValueOf(Default()), "")
@@ -33,7 +33,7 @@ type pageSection struct {
 	table  string
 }
 
-// section adds the mapping at a path, whose defaults are in v, and those within it.
+// section adds the mapping at a path, whose defaults are in v, and the mappings in it.
 func (p *page) section(v reflect.Value, path string) {
 	title := "The scenario"
 	if path != "" {
@@ -71,7 +71,7 @@ func (p *page) section(v reflect.Value, path string) {
 	}
 }
 
-// typeName returns what kind of value a field has.
+// typeName returns the kind of a field's values.
 func typeName(f Field) string {
 	if f.isQuantity() {
 		return strings.TrimSuffix(f.form.what, ",")
@@ -87,8 +87,8 @@ func code(values ...string) string {
 	return strings.Join(values, " or ")
 }
 
-// examples returns values of a field as they are written in a file, none of which is what the field
-// has if it is left empty. v is its default. What has fields of its own has no examples.
+// examples returns values of a field as they are written in a file. They differ from its value if
+// it is left out, v. A mapping has no examples.
 func (f Field) examples(v reflect.Value) []string {
 	switch choices := f.Choices(); {
 	case f.Example != "":
@@ -105,7 +105,7 @@ func (f Field) examples(v reflect.Value) []string {
 	return nil
 }
 
-// leftOut returns what a field has if it is left out.
+// leftOut returns the value of a field that is left out, as the page shows it.
 func leftOut(f Field, v reflect.Value) string {
 	if f.Required {
 		return "not possible"
@@ -120,7 +120,7 @@ func leftOut(f Field, v reflect.Value) string {
 	return code(strings.Trim(string(text), `"`))
 }
 
-// modelsOf returns the load models that use a field; those that need it are bold.
+// modelsOf returns the load models that use a field. Those that need it are bold.
 func modelsOf(f Field) string {
 	if f.Models == nil {
 		return "all"

@@ -15,8 +15,8 @@ func TestReferencePage(t *testing.T) {
 	docpage.Check(t, "reference/scenario.md", "fields", Reference())
 }
 
-// TestExamples: every field that has no fields of its own has an example, which can be set, is within
-// the bounds, and isn't what the field would be without it.
+// TestExamples checks that every field except mappings has an example that can be set, is within
+// the bounds, and differs from the field's default.
 func TestExamples(t *testing.T) {
 	fields := 0
 	var walk func(s *Spec, path string, of reflect.Type)

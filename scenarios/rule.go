@@ -18,24 +18,24 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A rule holds between fields, or is one of another package.
+// A rule checks several fields together, or applies a check of another package.
 type rule struct {
-	// fields are the one that it is about and those that it compares that with. It is silent if one
-	// of the others could not be read or is out of its own bounds. A mistake in a field that isn't
-	// written stands at the first of them that is.
+	// fields are the field that the rule is about, and those that it is compared with. The rule is
+	// skipped if one of the latter couldn't be read or is out of its own bounds. A mistake in a
+	// field that isn't written out is reported at the first of the others that is.
 	fields []string
 
 	models []Model // the load models for which it holds; nil: all
 	check  func(s *Spec, report reporter)
 }
 
-// A reporter takes a mistake in the field at a path.
+// A reporter reports a mistake in the field at a path.
 type reporter func(path, problem, want string)
 
 // Bounds that rules check.
 const (
 	maxGeneratedArtifact Bytes = 1 << 40 // an artifact made from the seed
-	maxRolloutDevices          = 200_000 // devices of a rollout, which takes a map of them
+	maxRolloutDevices          = 200_000 // devices of a rollout, which keeps a map of them
 	maxRolloutRate             = 1_000_000
 	minTrialOperations         = 20 // operations of a breakpoint's probe
 )
@@ -115,7 +115,8 @@ func rules() []rule {
 	}
 }
 
-// checkSuite reports what of a suite makes no sense. It has its members, and nothing of its own.
+// checkSuite reports fields that a suite must not have. A suite has members, and nothing of its
+// own.
 func checkSuite(s *Spec, report reporter) {
 	if len(s.Suite) == 0 {
 		return
@@ -163,8 +164,8 @@ func (s Spec) withoutBehavior() mockfleet.Config {
 	return cfg
 }
 
-// reportFleet reports the mistakes that mockfleet finds in fields that begin with one of the
-// prefixes.
+// reportFleet reports the mistakes that mockfleet finds in cfg, if their fields begin with one of
+// the prefixes.
 func reportFleet(cfg mockfleet.Config, path string, report reporter, prefixes ...string) {
 	for _, e := range SplitErrors(cfg.Validate()) {
 		of, ok := errors.AsType[*mockfleet.ConfigError](e)
@@ -176,7 +177,7 @@ func reportFleet(cfg mockfleet.Config, path string, report reporter, prefixes ..
 	}
 }
 
-// checkHeaders reports headers that can't be sent, and secrets in a file.
+// checkHeaders reports headers that can't be sent, and secrets that are written in the file.
 func checkHeaders(s *Spec, report reporter) {
 	for i, h := range s.Client.Headers {
 		field := indexPath(headersField, i)
@@ -238,7 +239,7 @@ func checkWaves(s *Spec, report reporter) {
 	}
 }
 
-// checkThresholds reports thresholds on metrics that no run of the scenario has.
+// checkThresholds reports thresholds on metrics that the scenario doesn't produce.
 func checkThresholds(s *Spec, report reporter) {
 	for i, t := range s.Thresholds {
 		path := indexPath("thresholds", i)

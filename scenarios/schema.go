@@ -26,7 +26,7 @@ type schema struct {
 	Default json.RawMessage `json:"default,omitempty"`
 	Example []string        `json:"examples,omitempty"`
 
-	// Of numbers only: a text passes them.
+	// Minimum and the like apply to numbers; JSON Schema accepts any text for them.
 	Minimum json.Number `json:"minimum,omitempty"`
 	Above   json.Number `json:"exclusiveMinimum,omitempty"`
 	Maximum json.Number `json:"maximum,omitempty"`
@@ -49,10 +49,10 @@ type schema struct {
 	Defs map[string]*schema `json:"$defs,omitempty"`
 }
 
-// Schema returns the JSON Schema (draft 2020-12) of scenario files, by which an editor completes
-// and checks them. It is made of the table of fields and of the rules that a schema can express.
-// What it refuses Parse refuses; Parse refuses more: a schema can't compare two values, and knows
-// nothing of a base.
+// Schema returns the JSON Schema (draft 2020-12) of scenario files, with which an editor completes
+// and checks them. It is made from the table of fields and from the rules that a schema can
+// express. Parse rejects everything that the schema rejects, and more: a schema can't compare two
+// values, and doesn't see a base.
 func Schema() ([]byte, error) {
 	b := schemaBuilder{}
 	root := b.object(reflect.ValueOf(Default()))
@@ -61,13 +61,12 @@ func Schema() ([]byte, error) {
 	root.Description = "Which fleet, which artifact, which client, which load, how often. " +
 		"Every key is optional but the name."
 	root.Properties[extendsKey] = &schema{
-		Description: "The scenario of which this is a variant: a name of the catalogue, or a file by its path from here. " +
+		Description: "The scenario of which this is a variant: a name of the catalog, or a file by its path from here. " +
 			"Mappings are put over its own key by key, everything else whole; name and description are not inherited.",
 		Type:  "string",
 		AnyOf: []*schema{{Enum: enumOf(CatalogNames()...)}, {Pattern: `\.ya?ml$|[/\\]`}},
 	}
-	// In a variant these rules hold of what comes of it and its base, which nobody knows who sees
-	// the one file.
+	// In a variant, these rules apply to the merged scenario, which an editor doesn't see.
 	speaksNoTLS := &schema{AnyOf: []*schema{{Not: &schema{Required: []string{"tls"}}}, propertyIn("tls", true, "")}}
 	noTLSInGroups := property("groups", &schema{Items: property("tls", &schema{Enum: []any{""}})})
 	root.AllOf = append(root.AllOf, &schema{
@@ -92,10 +91,11 @@ func Schema() ([]byte, error) {
 // A schemaBuilder has the definitions of a schema, by name.
 type schemaBuilder map[string]*schema
 
-// define returns a reference to a definition, which is made once.
+// define returns a reference to the definition of that name. It calls of to make the definition if
+// there is none yet.
 func (b schemaBuilder) define(name string, of func() *schema) *schema {
 	if b[name] == nil {
-		b[name] = &schema{} // for mappings within themselves
+		b[name] = &schema{} // ends the recursion for a mapping that contains itself
 		b[name] = of()
 	}
 	return &schema{Ref: "#/$defs/" + name}
@@ -118,13 +118,13 @@ func (b schemaBuilder) object(v reflect.Value) *schema {
 		s.Properties[f.Key] = member
 		switch {
 		case f.isMapping(), f.isList():
-		case f.Type.Kind() == reflect.Int && f.check(value) != nil: // no default: something has to be said
+		case f.Type.Kind() == reflect.Int && f.check(value) != nil: // the zero value is invalid, so the field has no default
 		case f.Required:
 			s.Required = append(s.Required, f.Key)
 		case value.Kind() != reflect.Pointer:
 			text, err := json.Marshal(value.Interface())
 			if err != nil {
-				panic(err) // values of scenarios are text and numbers
+				panic(err) // can't happen: values of scenarios are text and numbers
 			}
 			member.Default = text
 		}
@@ -147,7 +147,7 @@ func (b schemaBuilder) value(f Field, v reflect.Value) *schema {
 	case f.form.name != "":
 		s = b.define(f.form.name, f.form.schema)
 		if f.form.high == 0 {
-			return s // text passes the bounds of a number
+			return s // bounds of numbers don't apply to text
 		}
 	case f.isText():
 		s.Type, s.Pattern, s.Enum = "string", f.Pattern, enumOf(f.Words...)
@@ -183,16 +183,16 @@ func (f Field) bound(s *schema) {
 	case f.Max > 0:
 		s.Maximum = number(f.Max)
 	case f.Type.Kind() == reflect.Uint64:
-		s.Maximum = json.Number(strconv.FormatUint(math.MaxUint64, 10)) // which no float64 is
+		s.Maximum = json.Number(strconv.FormatUint(math.MaxUint64, 10)) // float64 can't represent it
 	}
 }
 
-// modelRules returns what each load model needs, and what it has no use for.
+// modelRules returns, for each load model, which fields it needs and which it doesn't use.
 func modelRules() (all []*schema) {
 	for _, model := range models() {
 		least := "1"
 		if (LoadSpec{Model: model}).IsOpen() {
-			least = "0" // as many as it takes
+			least = "0" // the runner starts as many as it needs
 		}
 		then := property("workers", &schema{Minimum: json.Number(least)})
 		if model == Rollout {
@@ -212,14 +212,14 @@ func modelRules() (all []*schema) {
 	return all
 }
 
-// mustBeSet returns the schema of a field that may not have its zero value.
+// mustBeSet returns the schema of a field that must not have its zero value.
 func mustBeSet(f Field, model Model) *schema {
 	s := &schema{}
 	switch {
 	case f.isQuantity():
 		s.Not = mustBeZero(f)
 		if f.form.number != "" {
-			s.Type = "string" // which a number, 0, isn't
+			s.Type = "string" // this rules out the number 0
 		}
 	case f.isList():
 		s.MinItems = 1
@@ -233,7 +233,7 @@ func mustBeSet(f Field, model Model) *schema {
 	return s
 }
 
-// mustBeZero returns the schema of a field that has its zero value, or isn't there.
+// mustBeZero returns the schema of a field that must have its zero value or be left out.
 func mustBeZero(f Field) *schema {
 	switch {
 	case f.isQuantity():
@@ -246,7 +246,7 @@ func mustBeZero(f Field) *schema {
 	return absent()
 }
 
-// addressingRules returns what can't be had where devices are addressed in some way.
+// addressingRules returns what is impossible in each mode of addressing.
 func addressingRules() []*schema {
 	path, port := string(address.Path), string(address.Port)
 	var wantPort []string
@@ -271,7 +271,8 @@ func addressingRules() []*schema {
 	}
 }
 
-// faultRules returns what each kind of fault takes. Kinds that take the same share a rule.
+// faultRules returns which parameters each kind of fault takes. Kinds with the same parameters
+// share a rule.
 func faultRules() (all []*schema) {
 	type rule struct {
 		kinds []string
@@ -312,11 +313,11 @@ func faultRules() (all []*schema) {
 	return all
 }
 
-// absent returns the schema of what may not be there.
+// absent returns a schema that no value passes.
 func absent() *schema { return &schema{Not: &schema{}} }
 
-// propertyIn returns the schema of a mapping in which a key has one of the values. Without the key
-// it passes, unless that is wanted.
+// propertyIn returns the schema of a mapping in which key has one of the values. A mapping without
+// the key passes unless wanted is set.
 func propertyIn(key string, wanted bool, values ...any) *schema {
 	s := property(key, &schema{Enum: values})
 	if wanted {
@@ -325,7 +326,8 @@ func propertyIn(key string, wanted bool, values ...any) *schema {
 	return s
 }
 
-// property returns the schema of a mapping with this member, as far as it has it.
+// property returns the schema of a mapping whose member key, if there is one, has the schema
+// member.
 func property(key string, member *schema) *schema {
 	return &schema{Properties: map[string]*schema{key: member}}
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// compiledSchema is the schema in the hands of a validator that isn't ours, which also holds
-// it against the meta-schema of its draft.
+// compiledSchema returns the schema compiled by an independent validator, which also checks it
+// against the meta-schema of its draft.
 func compiledSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	text, err := Schema()
@@ -37,7 +37,8 @@ func compiledSchema(t testing.TB) *jsonschema.Schema {
 	return s
 }
 
-// asJSON is a YAML document as an editor's validator sees it; an error where it can't be read.
+// asJSON returns a YAML document as an editor's validator sees it. It returns an error if it can't
+// be read.
 func asJSON(text []byte) (any, error) {
 	var document any
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -71,7 +72,7 @@ func TestSchemaTakesWhatIsWell(t *testing.T) {
 	}
 	for _, text := range []string{
 		"name: x\n",
-		"name: x\nextends: rollout\nload: {rate: 5/s, spike: {rate: 5/s}, burst: {every: 1s}}\n", // the base may be of any model
+		"name: x\nextends: rollout\nload: {rate: 5/s, spike: {rate: 5/s}, burst: {every: 1s}}\n", // the base may have any model
 		"name: x\nextends: ../bases/a.yml\nfleet: {groups: [{name: a, share: 1, tls: good}]}\n",
 		"name: x\nload: {model: once, think: 0, duration: 0s}\n",
 		"name: x\nload: {model: poisson, rate: 90/m}\n",
@@ -105,21 +106,22 @@ func TestSchemaTakesWhatIsWell(t *testing.T) {
 	}
 }
 
-// TestSchemaRefusesMistakes: all that a schema can know of those planted.
+// TestSchemaRefusesMistakes checks that the schema rejects every planted mistake that a schema can
+// find.
 func TestSchemaRefusesMistakes(t *testing.T) {
 	s := compiledSchema(t)
 	refused := 0
 	for _, row := range plantedMistakes() {
 		document, err := asJSON([]byte(row.text))
 		if err != nil {
-			require.True(t, row.beyond, "nothing that a schema sees: %s\n%v", row.text, err)
+			require.True(t, row.beyond, "an unreadable document must be marked as beyond the schema: %s\n%v", row.text, err)
 			continue
 		}
 		if document == nil {
-			continue // nothing is there, which an editor leaves alone
+			continue // an editor doesn't validate an empty document
 		}
 		if row.beyond {
-			require.NoError(t, s.Validate(document), "a schema does know: %s", row.text)
+			require.NoError(t, s.Validate(document), "marked as beyond the schema, which rejects it: %s", row.text)
 			continue
 		}
 		require.Error(t, s.Validate(document), row.text)
@@ -134,7 +136,7 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 	}
 }
 
-// TestFieldTable: it has every field of every struct, in order, and nothing else.
+// TestFieldTable checks that the table has every field of every struct, in order, and nothing else.
 func TestFieldTable(t *testing.T) {
 	for of, s := range fieldTable() {
 		for _, f := range s.fields {
@@ -179,17 +181,17 @@ func TestFieldTable(t *testing.T) {
 		}
 	}
 	walk(specField())
-	require.Len(t, sections(), len(seen), "the table has a struct that no scenario has")
+	require.Len(t, sections(), len(seen), "the table has a struct that scenarios don't contain")
 }
 
-// A bound is what the table says of the numbers that a field may have.
+// A bound is the range of a numeric field by the table.
 type bound struct {
 	low, high json.Number
 	orZero    bool
-	most      int // members of a list
+	most      int // the most members of a list
 }
 
-// tableBounds are those of the table, by section and key.
+// tableBounds returns the bounds in the table, by section and key.
 func tableBounds() map[string]bound {
 	all := map[string]bound{}
 	for _, s := range sections() {
@@ -223,7 +225,8 @@ func tableBounds() map[string]bound {
 	return all
 }
 
-// TestSchemaBounds: the bounds of whole numbers are those that Validate has.
+// TestSchemaBounds checks that Parse accepts the bounds of whole numbers, and rejects the next
+// number beyond.
 func TestSchemaBounds(t *testing.T) {
 	base := func(field string) string {
 		switch {
@@ -313,7 +316,7 @@ func TestSchemaBounds(t *testing.T) {
 	}
 }
 
-// textTypes are those that are one value in a file, with what a schema says of them.
+// textTypes returns the types that are written as one text, with the patterns of their schemas.
 func textTypes() map[encoding.TextUnmarshaler]*regexp.Regexp {
 	all := map[encoding.TextUnmarshaler]*regexp.Regexp{}
 	for t, form := range typeForms() {
@@ -324,7 +327,7 @@ func textTypes() map[encoding.TextUnmarshaler]*regexp.Regexp {
 	return all
 }
 
-// TestTextPatterns: a pattern takes what UnmarshalText takes, but for bounds.
+// TestTextPatterns checks that a pattern matches what UnmarshalText accepts, apart from bounds.
 func TestTextPatterns(t *testing.T) {
 	texts := []string{
 		"", "0", "5", "5s", "1m30s", "0.5h", ".5s", "5.s", "5 s", "s", "5us", "5µs", "5μs", "+5ms", "5d", "5s5", " 5s ",
@@ -351,7 +354,8 @@ func TestTextPatterns(t *testing.T) {
 	}
 }
 
-// outOfBounds are texts of the right form, which no pattern can keep apart.
+// outOfBounds reports whether a text has the right form but a value out of bounds, which a pattern
+// can't express.
 func outOfBounds(v encoding.TextUnmarshaler, text string) bool {
 	switch v.(type) {
 	case *random.Share:
@@ -364,8 +368,8 @@ func outOfBounds(v encoding.TextUnmarshaler, text string) bool {
 	return false
 }
 
-// FuzzTextPatterns: what is read of a file is never refused by an editor. Signs, hexadecimals and
-// space that isn't ASCII's are left to the parsers.
+// FuzzTextPatterns checks that an editor never rejects what a file may contain. Signs, hexadecimal
+// numbers and white space beyond ASCII are excluded: only the parsers accept them.
 func FuzzTextPatterns(f *testing.F) {
 	for _, text := range []string{"5s", "10/s", "64KiB", "uniform(1ms, 5ms)", "lognormal(p50=5, p99=50)", "10%",
 		"date(2s)"} {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// isSecretName reports whether a field of this name holds a secret.
+// isSecretName reports whether a field of this name is likely to hold a secret.
 func isSecretName(name string) bool {
 	name = strings.ToLower(name)
 	words := []string{

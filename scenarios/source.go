@@ -14,24 +14,24 @@ import (
 
 const (
 	maxSpecFile = 256 << 10 // bytes of a scenario file
-	maxNesting  = 200       // of lists and mappings in one: the parser's time grows with the square of it
+	maxNesting  = 200       // of lists and mappings; the parser's time grows with the square of the depth
 )
 
-// source is a scenario file as it was read.
+// source is a scenario file that was read.
 type source struct {
 	*yamlnode.Document
-	file string // as mistakes call it
+	file string // its name in messages
 
-	fromCatalog bool // it is of the catalog, and no file
+	fromCatalog bool // the scenario is in the catalog, not in a file
 }
 
-// A position is where something was written; without a line, nowhere.
+// A position is where something was written. Its line is 0 if it wasn't written anywhere.
 type position struct {
 	src          *source
 	line, column int
 }
 
-// attach puts a mistake into its place.
+// attach sets the position of a mistake and returns it.
 func (p position) attach(e *SpecError) *SpecError {
 	if p.src == nil {
 		return e
@@ -51,7 +51,7 @@ func readSpecFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, cannotRead(path, err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // f was only read
 	text, err := io.ReadAll(io.LimitReader(f, maxSpecFile+1))
 	if err != nil {
 		return nil, cannotRead(path, err)
@@ -67,7 +67,7 @@ func cannotRead(path string, err error) error {
 	return &SpecError{File: path, Wrong: Wrong{Problem: err.Error()}, Err: err}
 }
 
-// WithoutPath returns err without the path, for where that is named already.
+// WithoutPath returns the cause of err without the path, for messages that name the file already.
 func WithoutPath(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
@@ -75,7 +75,7 @@ func WithoutPath(err error) error {
 	return err
 }
 
-// newSource parses a file's text as far as YAML goes. Its error is a *SpecError.
+// newSource parses a file's text as YAML. Its error is a *SpecError.
 func newSource(file string, text []byte) (*source, error) {
 	document, mistake := yamlnode.Parse(plaintext.Decode(text), "scenario", maxNesting)
 	src := &source{Document: document, file: file}
@@ -89,8 +89,8 @@ func newSource(file string, text []byte) (*source, error) {
 	return src, nil
 }
 
-// visibleLine returns the n-th line where it may be shown: empty if it, or one beside it, tells of
-// a secret.
+// visibleLine returns the n-th line for a message. It returns "" if that line or one next to it may
+// contain a secret.
 func (src *source) visibleLine(n int) string {
 	for i := n - 1; i <= n+1; i++ {
 		if isSecretName(src.Line(i)) {

@@ -1,5 +1,5 @@
-// Package scenarios holds the specification of a scenario: which fleet, which artifact, which
-// client, which load, how often, and what must hold.
+// Package scenarios defines what a scenario is: which fleet, which artifact, which client, which
+// load, how many repetitions, and what must hold.
 //
 // What goes in: YAML, from a file or the catalog, or a [Spec] made in code. What comes out: a
 // [Spec] that is valid, or every mistake in it with its line and column. The same fields make the
@@ -23,16 +23,16 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Spec is a scenario: which fleet, which artifact, which client, which load, how
-// often. It is written as YAML, every key optional but the name; what is left out
-// has the value of Default. The table of fields says what each is, with its unit and bounds;
-// docs/reference/scenario.md is made of it.
+// Spec is a scenario: which fleet, which artifact, which client, which load, and how many
+// repetitions. In YAML every key is optional except for the name; a field that is left out has the
+// value in Default. The table of fields says what each is, with its unit and bounds;
+// docs/reference/scenario.md is made from it.
 type Spec struct {
 	Name        string `yaml:"name" json:"name"`               // part of benchmark names
 	Description string `yaml:"description" json:"description"` // the question that the scenario answers
 
-	// Suite has the scenarios that are run instead, one after another: names, or files beside this
-	// one.
+	// Suite lists scenarios that are run instead, one after another: names, or paths of files
+	// relative to this one.
 	Suite []string `yaml:"suite,omitempty" json:"suite,omitempty"`
 
 	Fleet    FleetSpec    `yaml:"fleet" json:"fleet"`
@@ -42,17 +42,17 @@ type Spec struct {
 
 	Thresholds []Threshold `yaml:"thresholds,omitempty" json:"thresholds,omitempty"` // what must hold, or the run fails
 
-	Repetitions int      `yaml:"repetitions" json:"repetitions"`                   // timed and recorded
-	Warmup      int      `yaml:"warmup" json:"warmup"`                             // before them, thrown away
-	Profiled    int      `yaml:"profiled" json:"profiled"`                         // after them, profiled and not timed
-	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // slower operations leave a trace
+	Repetitions int      `yaml:"repetitions" json:"repetitions"`                   // how many are timed and recorded
+	Warmup      int      `yaml:"warmup" json:"warmup"`                             // how many come before them and are discarded
+	Profiled    int      `yaml:"profiled" json:"profiled"`                         // how many come after them, profiled and not timed
+	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // operations of profiled repetitions that are slower leave a trace
 
-	Seed uint64 `yaml:"seed" json:"seed"` // of the artifact, the devices' behaviour and the retries' jitter
+	Seed uint64 `yaml:"seed" json:"seed"` // seeds the artifact, the devices' behavior and the retries' jitter
 }
 
 // FleetSpec says which devices there are.
 type FleetSpec struct {
-	Devices    int               `yaml:"devices" json:"devices"` // 1 to what the addressing holds
+	Devices    int               `yaml:"devices" json:"devices"` // at least 1; the largest number depends on the addressing
 	Addressing address.Mode      `yaml:"addressing" json:"addressing"`
 	Behavior   behavior.Behavior `yaml:"behavior" json:"behavior"` // of the devices that are in no group
 	Groups     []behavior.Group  `yaml:"groups,omitempty" json:"groups,omitempty"`
@@ -64,7 +64,7 @@ type FleetSpec struct {
 type ArtifactSpec struct {
 	Size    Bytes  `yaml:"size" json:"size"`       // of the artifact made from the seed: 1B to 1TiB. Not used with a file
 	File    string `yaml:"file" json:"file"`       // a real file instead
-	Version string `yaml:"version" json:"version"` // that it brings; empty: the harness chooses
+	Version string `yaml:"version" json:"version"` // of the update; empty: the harness chooses
 }
 
 // ClientSpec configures the production client. Zero values take the client's own defaults.
@@ -77,23 +77,23 @@ type ClientSpec struct {
 	RetryBase     Duration           `yaml:"retry_base" json:"retry_base"`
 	RetryCap      Duration           `yaml:"retry_cap" json:"retry_cap"`
 	MaxIdle       int                `yaml:"max_idle" json:"max_idle"`
-	ConfirmReads  int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // answers in a row
-	PollInterval  Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two looks
+	ConfirmReads  int                `yaml:"good_reads,omitempty" json:"good_reads,omitempty"` // confirmations in a row before a delivery counts
+	PollInterval  Duration           `yaml:"poll,omitempty" json:"poll,omitempty"`             // between two version requests
 	PollTimeout   Duration           `yaml:"poll_for,omitempty" json:"poll_for,omitempty"`
 	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`
 	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"` // sent with every request
 	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`           // a file in PEM
 }
 
-// Header is a header field that the client sends. Its value stands in the scenario, or, where it is
-// a secret, in an environment variable that the scenario names: then it is written nowhere.
+// Header is a header field that the client sends. Its value is in the scenario or, if it is a
+// secret, in an environment variable that the scenario names, so that it is written nowhere.
 type Header struct {
 	Name  string `yaml:"name" json:"name"`
 	Value string `yaml:"value,omitempty" json:"value,omitempty"`
 	Env   string `yaml:"env,omitempty" json:"env,omitempty"` // the variable that holds the value
 }
 
-// Defaults says whether the client keeps the defaults that depend on the clock, and so not on the
+// Defaults says whether the client keeps its defaults that depend on the clock, and thus not on the
 // seed alone.
 type Defaults string
 
@@ -143,11 +143,11 @@ type LoadSpec struct {
 	Rate      Rate        `yaml:"rate" json:"rate"`         // at which operations begin
 	Duration  Duration    `yaml:"duration" json:"duration"` // 0: until every device had the operation once
 
-	// Drain is how long after the plan's end operations may be sent and may end. 0: an open load
-	// that is certain to be behind its plan sends no more, and what is under way has 30 s.
+	// Drain is how long after the plan's end operations may be sent and may end. 0 means 30 s, and
+	// that an open load which is certain to be behind its plan sends no more.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
-	Think      random.Duration `yaml:"think,omitzero" json:"think,omitzero"` // a worker's, after each operation
+	Think      random.Duration `yaml:"think,omitzero" json:"think,omitzero"` // how long a worker waits after each operation
 	Arrivals   Arrivals        `yaml:"arrivals,omitempty" json:"arrivals,omitempty"`
 	Ramp       RampSpec        `yaml:"ramp,omitzero" json:"ramp,omitzero"`
 	Spike      SpikeSpec       `yaml:"spike,omitzero" json:"spike,omitzero"`
@@ -165,11 +165,11 @@ type Model string
 // and response times count from when they were planned. ClosedLoop, Once and Rollout are closed,
 // the others open.
 const (
-	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one has ended and it has thought
-	Once         Model = "once"       // closed, until every device had the operation once
+	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one has ended, after think
+	Once         Model = "once"       // closed, and ends when every device had the operation once
 	ConstantRate Model = "constant"   // at a constant rate, evenly spaced
 	Poisson      Model = "poisson"    // at a constant rate, with independent (Poisson) arrivals
-	RampingRate  Model = "ramp"       // at a rate that rises or falls evenly
+	RampingRate  Model = "ramp"       // at a rate that rises or falls linearly
 	Stages       Model = "stages"     // at one rate after another
 	Spike        Model = "spike"      // at a constant rate, and for a while at another
 	Burst        Model = "burst"      // many at once, again and again
@@ -186,15 +186,16 @@ const (
 	PoissonArrivals Arrivals = "poisson" // a Poisson process of that rate
 )
 
-// RampSpec configures a rate that goes evenly from load.rate to another one, over load.duration.
+// RampSpec configures a rate that changes linearly from load.rate to another one over
+// load.duration.
 type RampSpec struct {
 	To Rate `yaml:"to" json:"to"` // may be 0/s
 }
 
-// SpikeSpec configures a while at another rate than load.rate.
+// SpikeSpec configures a period in which the rate differs from load.rate.
 type SpikeSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"` // may be 0/s
-	At   Duration `yaml:"at" json:"at"`     // when it begins
+	At   Duration `yaml:"at" json:"at"`     // when it begins, from the start of the load
 	For  Duration `yaml:"for" json:"for"`   // how long it lasts
 }
 
@@ -204,7 +205,7 @@ type BurstSpec struct {
 	Every Duration `yaml:"every" json:"every"` // from one burst to the next; 0: there is one
 }
 
-// StageSpec configures a while at a rate, or at one that changes evenly.
+// StageSpec configures a period with a constant rate, or with one that changes linearly.
 type StageSpec struct {
 	Rate Rate     `yaml:"rate" json:"rate"`                 // at its beginning
 	To   *Rate    `yaml:"to,omitempty" json:"to,omitempty"` // at its end; left out: the same
@@ -215,25 +216,25 @@ type StageSpec struct {
 type BreakpointSpec struct {
 	To            Rate         `yaml:"to" json:"to"`         // the highest rate that is tried
 	TrialDuration Duration     `yaml:"probe" json:"probe"`   // how long each rate is tried
-	Tolerance     random.Share `yaml:"within" json:"within"` // how exact the limit has to be, as a share of it
+	Tolerance     random.Share `yaml:"within" json:"within"` // how exactly the limit is found, relative to it
 }
 
-// WithDefaults returns the search with the defaults of what is left out.
+// WithDefaults returns the search with defaults for the fields that are 0.
 func (b BreakpointSpec) WithDefaults() BreakpointSpec {
 	b.TrialDuration, b.Tolerance = cmp.Or(b.TrialDuration, defaultTrialDuration), cmp.Or(b.Tolerance, defaultTolerance)
 	return b
 }
 
 // RolloutSpec configures the rollout model: the client's own rollout over the whole fleet, by
-// load.workers, and at most at load.rate if that is set.
+// load.workers workers, and at no more than load.rate operations per second if that is set.
 type RolloutSpec struct {
 	Waves        []WaveSpec   `yaml:"waves,omitempty" json:"waves,omitempty"`
-	AbortShare   random.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // of a wave's finished devices
+	AbortShare   random.Share `yaml:"abort_share,omitempty" json:"abort_share,omitempty"` // this share of failures among a wave's finished devices stops the rollout
 	AbortMinimum int          `yaml:"abort_least,omitempty" json:"abort_least,omitempty"` // devices that must have finished
 	Requeue      RequeueSpec  `yaml:"requeue,omitzero" json:"requeue,omitzero"`           // of devices that failed
 }
 
-// RequeueSpec configures further turns of devices that failed.
+// RequeueSpec configures how often devices that failed are tried again.
 type RequeueSpec struct {
 	Turns int      `yaml:"turns,omitempty" json:"turns,omitempty"` // 0: the client's own default; -1: none
 	After Duration `yaml:"after,omitempty" json:"after,omitempty"` // before the first of them; 0: the client's own default
@@ -241,11 +242,11 @@ type RequeueSpec struct {
 
 // WaveSpec is a step of a rollout.
 type WaveSpec struct {
-	Share random.Share `yaml:"share" json:"share"`                   // of the fleet that is reached when it is over
-	Soak  Duration     `yaml:"soak,omitempty" json:"soak,omitempty"` // the wait after it
+	Share random.Share `yaml:"share" json:"share"`                   // of the fleet that has been reached at its end
+	Soak  Duration     `yaml:"soak,omitempty" json:"soak,omitempty"` // how long to wait after the wave
 }
 
-// IsZero reports whether nothing is configured. Files leave it out then.
+// IsZero reports whether nothing is configured. Files then leave the field out.
 func (s RolloutSpec) IsZero() bool {
 	return len(s.Waves) == 0 && s.AbortShare == 0 && s.AbortMinimum == 0 && s.Requeue == RequeueSpec{}
 }
@@ -258,8 +259,8 @@ func (l LoadSpec) Operations() []delivery.Op {
 	return []delivery.Op{l.Operation}
 }
 
-// IsOpen reports whether the model is an open one: whether it plans when operations begin, whether
-// or not the ones before them have ended.
+// IsOpen reports whether the model is an open one, which plans when operations begin, whether or
+// not the ones before them have ended.
 func (l LoadSpec) IsOpen() bool {
 	switch l.Model {
 	case ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint:
@@ -268,7 +269,7 @@ func (l LoadSpec) IsOpen() bool {
 	return false
 }
 
-// TotalDuration returns how long the load goes on. It returns 0 if that is until every device had
+// TotalDuration returns how long the load goes on. It returns 0 if it ends when every device had
 // the operation once.
 func (l LoadSpec) TotalDuration() time.Duration {
 	if l.Model != Stages {
@@ -281,8 +282,8 @@ func (l LoadSpec) TotalDuration() time.Duration {
 	return sum
 }
 
-// ForModel returns the load without the settings that a load of model m must not have. It keeps its
-// own model.
+// ForModel returns the load without the settings that model m doesn't use. The result keeps its own
+// model.
 func (l LoadSpec) ForModel(m Model) LoadSpec {
 	of := l
 	of.Model = m
@@ -295,7 +296,7 @@ func (l LoadSpec) ForModel(m Model) LoadSpec {
 			v.Field(f.index).SetZero()
 		}
 	}
-	if of.Workers == 0 && !of.IsOpen() { // only open models start as many as it takes
+	if of.Workers == 0 && !of.IsOpen() { // only open models start workers as needed
 		l.Workers = closedWorkers
 	}
 	return l
@@ -310,7 +311,7 @@ func models() []Model {
 // Numbers of workers if load.workers isn't set.
 const (
 	closedWorkers    = 32   // of a closed load
-	firstAutoWorkers = 32   // of an open load at its beginning
+	firstAutoWorkers = 32   // of an open load at first
 	mostAutoWorkers  = 4096 // of an open load at most
 )
 
@@ -326,18 +327,18 @@ func (l LoadSpec) WorkerRange() (first, most int) {
 	return closedWorkers, closedWorkers
 }
 
-// AutoWorkers reports whether an open load starts as many workers as it takes.
+// AutoWorkers reports whether an open load starts as many workers as it needs.
 func (l LoadSpec) AutoWorkers() bool { return l.Workers == 0 && l.IsOpen() }
 
-// defaultDrain is how long operations may go on after the plan's end where load.drain isn't set.
-// k6's gracefulStop is as long.
+// defaultDrain is how long operations may go on after the plan's end if load.drain isn't set. The
+// default of k6's gracefulStop is the same.
 const defaultDrain = Duration(30 * time.Second)
 
 // DrainTime returns how long after the plan's end operations may go on.
 func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
 
-// Drains reports whether operations may be left when the load's plan ends. It returns false for a
-// load that ends with its last operation.
+// Drains reports whether operations may still be running or due when the load's plan ends. It
+// returns false for a load that ends with its last operation.
 func (l LoadSpec) Drains() bool {
 	switch l.Model {
 	case Once, Rollout:
@@ -358,8 +359,8 @@ func (s Spec) FleetConfig() mockfleet.Config {
 	}
 }
 
-// Addressing returns how devices are addressed, by the system's default if the scenario leaves it
-// out.
+// Addressing returns how devices are addressed. If the scenario leaves it out, that is the system's
+// default.
 func (s Spec) Addressing() address.Mode {
 	return cmp.Or(s.Fleet.Addressing, address.DefaultMode())
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// SpecError is one mistake in a scenario: where, what is wrong, what is wanted.
+// SpecError is one mistake in a scenario: where it is, what is wrong, and what is wanted.
 type SpecError struct {
 	Wrong
 	Origin Origin
 	File   string // as the user named it; empty unless Origin is InFile
-	Line   int    // 1-based; 0 if nothing was written
+	Line   int    // 1-based; 0 if the value isn't written anywhere
 	Column int    // in characters, 1-based; 0 likewise
-	Field  string // fleet.devices; empty if the file as a whole is wrong
-	Source string // the line of the file; empty if nothing was written, or a secret may be in it
+	Field  string // such as fleet.devices; empty if the file as a whole is wrong
+	Source string // the line of the file; empty if there is none, or if it may contain a secret
 	Err    error  // why the file can't be read, or nil
 }
 
@@ -32,12 +32,12 @@ type Origin int
 // The origins.
 const (
 	InFile       Origin = iota
-	InAssignment        // of [Spec.Set]
+	InAssignment        // in an argument of [Spec.Set]
 	InCode
 )
 
-// Error returns one line: scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate such as
-// 10/s.
+// Error returns one line, such as `scenario rollout.yaml:12:9: load.rate: "10 per s": want a rate
+// such as 10/s`.
 func (e *SpecError) Error() string {
 	prefix := "scenario: "
 	switch {
@@ -51,7 +51,7 @@ func (e *SpecError) Error() string {
 	return prefix + e.place() + e.Wrong.Error()
 }
 
-// place returns "FILE:LINE:COLUMN: FIELD: ", as far as there are such.
+// place returns "FILE:LINE:COLUMN: FIELD: ", without the parts that aren't known.
 func (e *SpecError) place() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -70,7 +70,8 @@ func (e *SpecError) place() string {
 // Unwrap returns why the file can't be read, or nil.
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// MarshalJSON writes file, line, column, field and problem, which says what is wanted, too.
+// MarshalJSON returns an object with file, line, column, field and problem. The problem includes
+// what is wanted.
 func (e *SpecError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		File    string `json:"file"`
@@ -81,8 +82,8 @@ func (e *SpecError) MarshalJSON() ([]byte, error) {
 	}{e.File, e.Line, e.Column, e.Field, e.Wrong.Error()})
 }
 
-// Wrong is what is wrong with a value, and what is wanted instead. Want is empty if that goes
-// without saying. A Problem that is a sentence and has a Want ends in a semicolon.
+// Wrong says what is wrong with a value, and what is wanted instead. Want is empty if that is
+// obvious. A Problem that is a whole sentence ends in a semicolon if there is a Want.
 type Wrong struct{ Problem, Want string }
 
 // Error returns both on one line.
@@ -96,8 +97,8 @@ func (w *Wrong) Error() string {
 	return w.Problem + ": want " + w.Want
 }
 
-// wrongOf returns what a value's UnmarshalText, or a package's validation, says of it. Such a text
-// ends in what is wanted.
+// wrongOf converts the error of a value's UnmarshalText, or of a package's validation. The text of
+// such an error ends in what is wanted.
 func wrongOf(err error) *Wrong {
 	if w, ok := err.(*Wrong); ok {
 		return w
@@ -110,7 +111,7 @@ func wrongOf(err error) *Wrong {
 	return &Wrong{strings.TrimSuffix(text[:at+1], ":"), text[at+len(": want "):]}
 }
 
-// closest returns the candidate most like name, or "" if none is like it at all.
+// closest returns the candidate most like name, or "" if none is similar.
 func closest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
@@ -121,7 +122,7 @@ func closest(name string, candidates []string) string {
 	return best
 }
 
-// editDistance returns Levenshtein's distance, over bytes.
+// editDistance returns the Levenshtein distance, in bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -142,7 +143,7 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// didYouMean returns ": did you mean NEAREST?", or empty.
+// didYouMean returns ": did you mean NEAREST?", or "" if no candidate is similar.
 func didYouMean(name string, candidates []string) string {
 	if n := closest(name, candidates); n != "" {
 		return ": did you mean " + n + "?"
@@ -151,14 +152,14 @@ func didYouMean(name string, candidates []string) string {
 }
 
 const (
-	maxReported  = 20   // that are told of one scenario
-	maxCollected = 5000 // that are kept, to be sorted: a file may be one mistake a line
+	maxReported  = 20   // mistakes that are reported of one scenario
+	maxCollected = 5000 // mistakes that are kept for sorting; a long file may have one on each line
 )
 
-// problems are the mistakes in a scenario, as they are found.
+// problems collects the mistakes in a scenario.
 type problems struct {
 	found []*SpecError
-	more  int // that were found and not kept
+	more  int // found but not kept
 }
 
 func (p *problems) add(e *SpecError) {
@@ -169,14 +170,14 @@ func (p *problems) add(e *SpecError) {
 	p.found = append(p.found, e)
 }
 
-// err joins the mistakes in the order of the files, those of the first file first, and
-// says how many there are beyond those that it tells.
+// err joins the mistakes in the order of the files, those of the first file first, and says how
+// many more there are.
 func (p *problems) err(files ...string) error {
 	order := func(file string) int {
 		if i := slices.Index(files, file); i >= 0 {
 			return i
 		}
-		return len(files) // a base that couldn't be read
+		return len(files) // the file of a base that couldn't be read
 	}
 	slices.SortStableFunc(p.found, func(a, b *SpecError) int {
 		return cmp.Or(
@@ -192,7 +193,7 @@ func (p *problems) err(files ...string) error {
 	return joinProblems(told)
 }
 
-// joinProblems makes one error of many, in order. It returns nil if there are none.
+// joinProblems joins the mistakes into one error, in order. It returns nil if there are none.
 func joinProblems(list []*SpecError) error {
 	all := make([]error, len(list))
 	for i, e := range list {
@@ -201,8 +202,8 @@ func joinProblems(list []*SpecError) error {
 	return errors.Join(all...)
 }
 
-// Problems takes an error of LoadFile, Parse, Find or Validate apart into the mistakes that it
-// joins. Any other error is a mistake of the file as a whole.
+// Problems returns the mistakes that an error of LoadFile, Parse, Find or Validate joins. It
+// returns any other error as one mistake of the whole file.
 func Problems(file string, err error) []*SpecError {
 	var list []*SpecError
 	for _, e := range SplitErrors(err) {
@@ -215,8 +216,8 @@ func Problems(file string, err error) []*SpecError {
 	return list
 }
 
-// SplitErrors returns the errors that err joins, as [errors.Join] does. An error that wraps several
-// others and has a text of its own, as with two %w, stays whole. It returns nil if err is nil.
+// SplitErrors returns the errors that err joins, as by [errors.Join]. It doesn't split an error
+// that wraps several others in a text of its own, as by two %w. It returns nil if err is nil.
 func SplitErrors(err error) []error {
 	if err == nil {
 		return nil
@@ -239,11 +240,12 @@ func SplitErrors(err error) []error {
 
 const (
 	excerptIndent = "    "
-	excerptReach  = 70 // characters shown on either side of the place: a file may be one long line
+	excerptReach  = 70 // characters shown on either side of the position, since lines may be long
 )
 
-// Excerpt returns the mistake as a person reads it, over several lines: where and what, in the
-// form that editors jump by; the line that it is in and a caret below the place; what is wanted.
+// Excerpt returns the mistake over several lines for a person: the position and the problem, in the
+// form that editors can jump to; the line of the file with a caret below the position; and what is
+// wanted.
 //
 //	rollout.yaml:12:9: load.rate: "10 per s"
 //	      rate: 10 per s
@@ -282,8 +284,8 @@ func (e *SpecError) sourceLine() (line, caret string) {
 	return lead + printable(after), caretIndent(lead) + "^"
 }
 
-// caretIndent returns white space as wide as text. A tab stays one, for it is as wide as the
-// terminal has it.
+// caretIndent returns white space as wide as text. It keeps tabs, whose width depends on the
+// terminal.
 func caretIndent(text string) string {
 	parts := strings.Split(text, "\t")
 	for i, part := range parts {

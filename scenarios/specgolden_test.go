@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// updateGolden names the variable that makes the tests of this file write what they compare with.
+// updateGolden names the environment variable that makes the tests of this file rewrite their
+// golden files.
 const updateGolden = "FLEETMARK_UPDATE_GOLDEN"
 
 // requireGolden compares text with a file of testdata.
@@ -25,8 +26,8 @@ func requireGolden(t *testing.T, name, got string) {
 	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got)
 }
 
-// TestSpecAsJSON pins the encoding of a scenario, the order of its fields included: workload digests
-// are made of it, and run.json holds it.
+// TestSpecAsJSON keeps the encoding of a scenario stable, including the order of its fields,
+// because workload digests are made from it and run.json contains it.
 func TestSpecAsJSON(t *testing.T) {
 	var all strings.Builder
 	for _, name := range CatalogNames() {
@@ -39,14 +40,15 @@ func TestSpecAsJSON(t *testing.T) {
 	requireGolden(t, "specs.jsonl", all.String())
 }
 
-// TestSchemaText pins the JSON Schema to the byte.
+// TestSchemaText compares the JSON Schema with its golden file, byte by byte.
 func TestSchemaText(t *testing.T) {
 	text, err := Schema()
 	require.NoError(t, err)
 	requireGolden(t, "schema.json", string(text))
 }
 
-// TestMistakesWhole pins all that is said of each planted mistake: as JSON, and as a person reads it.
+// TestMistakesWhole compares the whole report of each planted mistake with a golden file, as JSON
+// and as text for a person.
 func TestMistakesWhole(t *testing.T) {
 	var all strings.Builder
 	for _, row := range plantedMistakes() {

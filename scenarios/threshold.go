@@ -16,25 +16,26 @@ import (
 //	p99-ns/op{op=push} < 20ms
 //	failed/device == 0
 //
-// It names a metric of samples.txt; in braces, the operation, if it isn't the one that the load
-// asks for, and how many operations a percentile is judged by (min=100; 10/(1−q) by default); one
-// of < <= > >= == !=; and a limit in the metric's terms: a duration for times, an amount of data
-// for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own unit.
+// It names a metric of samples.txt. Braces may hold the operation, if it isn't the load's own, and
+// how many operations a percentile needs to be judged (min=100; the default is 10/(1−q)). One of <
+// <= > >= == != follows, and then a limit in the metric's terms: a duration for times, an amount of
+// data for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own
+// unit.
 type Threshold struct {
 	text       string
 	Unit       string
 	op         delivery.Op // empty for the load's own
-	Min        int64       // how many operations a percentile is judged by; 0 for the default
+	Min        int64       // how many operations a percentile needs; 0 for the default
 	comparison string
 	limit      float64
 }
 
 const thresholdSyntax = `METRIC < LIMIT, such as "p99-ns/op{op=push} < 20ms" or "failed/device == 0"`
 
-// thresholdPattern finds the metric, its filter, the comparison and the limit.
+// thresholdPattern matches the metric, its filter, the comparison and the limit.
 var thresholdPattern = regexp.MustCompile(`(?s)^([^{<>=!]*)(\{[^}]*\})?\s*(<=|>=|==|!=|<|>)\s*(.+)$`)
 
-// UnmarshalText reads a threshold.
+// UnmarshalText parses a threshold.
 func (t *Threshold) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
 	parts := thresholdPattern.FindStringSubmatch(s)
@@ -53,7 +54,7 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// readMetric reads a metric and its filter, which is in braces or empty.
+// readMetric parses a metric and its filter, which is in braces or empty.
 func (t *Threshold) readMetric(name, filter string) error {
 	for part := range strings.SplitSeq(strings.Trim(filter, "{}"), ",") {
 		if filter != "" && !t.readFilter(strings.TrimSpace(part)) {
@@ -73,7 +74,7 @@ func (t *Threshold) readMetric(name, filter string) error {
 	return nil
 }
 
-// readFilter reads a part of the filter in braces. It reports whether it could.
+// readFilter parses a part of the filter in braces. It reports whether the part is valid.
 func (t *Threshold) readFilter(part string) bool {
 	key, value, _ := strings.Cut(part, "=")
 	switch key {
@@ -110,8 +111,8 @@ func (t Threshold) Outcome(load LoadSpec, records []results.Record) results.Thre
 	}.Evaluate(records)
 }
 
-// EffectiveThresholds returns the scenario's thresholds. A rollout that may stop must not, unless a
-// threshold says otherwise.
+// EffectiveThresholds returns the scenario's thresholds. For a rollout that may stop, it adds one
+// that it must not, unless the scenario has a threshold on that.
 func (s Spec) EffectiveThresholds() []Threshold {
 	if s.Load.Model != Rollout || s.Load.Rollout.AbortShare == 0 ||
 		slices.ContainsFunc(s.Thresholds, func(t Threshold) bool { return t.Unit == results.UnitStopped }) {

@@ -86,17 +86,17 @@ func TestThresholdsAreHeld(t *testing.T) {
 	}
 	for text, want := range map[string]results.ThresholdOutcome{
 		"p99-ns/op{op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
-			Held: true}, // the median
+			Held: true}, // judged by the median
 		"p99-ns/op{op=push} < 11ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true},
 		"p99-ns/op == 20ms": {Op: "deliver", Unit: "p99-ns/op", Value: 20e6, Samples: 3, Measured: true,
 			Held: true},
 		"failed/device == 0": {Op: "deliver", Unit: "failed/device", Value: 0.5, Samples: 3,
-			Measured: true}, // the worst
+			Measured: true}, // judged by the worst repetition
 		"failed/device <= 0.5": {Op: "deliver", Unit: "failed/device", Value: 0, Samples: 3, Measured: true,
 			Held: true},
 		"p99-ns/op{op=verify} < 1s": {Op: "verify", Unit: "p99-ns/op"},
 		"p99-ns/op{min=1001, op=push} < 12ms": {Op: "push", Unit: "p99-ns/op", Value: 11e6, Samples: 3, Measured: true,
-			Held: true}, // 1,000 are enough by themselves
+			Held: true}, // one repetition of 1,000 is enough
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
@@ -105,8 +105,8 @@ func TestThresholdsAreHeld(t *testing.T) {
 	}
 }
 
-// TestAPercentileOfAFewOperationsIsInconclusive, unless the threshold says that so many will do, or their
-// median shows that it failed.
+// TestAPercentileOfAFewOperationsIsInconclusive checks that such a percentile is inconclusive,
+// unless the threshold says that so few are enough, or their median shows that it failed.
 func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 	record := func(ops int64, values ...results.Value) []results.Record {
 		return []results.Record{{Scenario: "x", Op: "push", Repetition: 1, Ops: ops, Values: values}}
@@ -130,11 +130,11 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 			"inconclusive: 99 operations: a p90 wants 100"},
 		{"p50-ns/op < 1s", record(1, v("p50-ns/op", 1e6)), results.Inconclusive, "inconclusive: 1 operation: a p50 wants 20"},
 		{"max-ns/op < 1s", record(1, v("max-ns/op", 1e6)), results.Pass, "held"},
-		// Of 8 operations half took longer: it isn't one in a hundred.
+		// Half of the 8 operations took longer, which is more than one in a hundred.
 		{"p99-ns/op < 1ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Regressed, "failed"},
 		{"p99-ns/op < 5ms", record(8, v("p50-ns/op", 2e6), v("p99-ns/op", 9e6)), results.Inconclusive,
 			"inconclusive: 8 operations: a p99 wants 1,000"},
-		// 1,000 succeeded and 250 failed: it is the failures that count.
+		// 1,000 succeeded and 250 failed; this metric counts the failures.
 		{"failed-p99-ns/op < 5ms", failures, results.Inconclusive, "inconclusive: 250 operations: a p99 wants 1,000"},
 	} {
 		var threshold Threshold

@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// The text forms as regular expressions, in what ECMA-262 and RE2 have in common. They know
-// no bounds, and not that the lower of two numbers comes first.
+// The text forms as regular expressions, in the syntax that ECMA-262 and RE2 share. They don't
+// express bounds, or that the lower of two numbers comes first.
 const (
 	decimalPattern  = `([0-9]+(\.[0-9]*)?|\.[0-9]+)`
 	durationPattern = `\+?(0|(` + decimalPattern + `(ns|us|µs|μs|ms|s|m|h))+)`
@@ -28,14 +28,15 @@ const (
 	zeroRatePattern     = zeroPattern + `\s*/\s*(s|min|m|h)`
 	zeroDurationPattern = `\+?(0|(` + zeroPattern + `(ns|us|µs|μs|ms|s|m|h))+)`
 
-	// tokenPattern is a header field's name (RFC 9110 §5.6.2).
+	// tokenPattern matches the name of a header field (RFC 9110 §5.6.2).
 	tokenPattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 )
 
-// anchored returns a pattern for all of a text but space around it.
+// anchored returns a pattern for a whole text, with space around it.
 func anchored(pattern string) string { return `^\s*(` + pattern + `)\s*$` }
 
-// distributed returns the pattern of a distribution of numbers of a form; empty is the zero value.
+// distributed returns the pattern of a distribution of numbers. The empty text, which is the zero
+// value, matches too.
 func distributed(number string) string {
 	two := func(name, first, second string) string {
 		return name + `\s*\(\s*` + first + number + `\s*,\s*` + second + number + `\s*\)`
@@ -54,17 +55,17 @@ func thresholdSchemaPattern() string {
 	return anchored(metric + `\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
 }
 
-// A typeForm is how the values of a Go type are written, where its kind alone doesn't say: as one of
-// a few words, or as text that the type reads.
+// A typeForm says how the values of a Go type are written, if its kind doesn't decide that: as one
+// of a few words, or as text that the type parses.
 type typeForm struct {
 	name  string   // of its definition in the schema
-	words []string // "" is among them if a field may be left empty
+	words []string // including "" if a field may be empty
 
-	what      string // for people
+	what      string // its name in text for people
 	number    string // the JSON type of a number that a file may have instead; empty: none
 	low, high int64  // bounds of that number; both 0: only 0, which needs no unit
-	pattern   string // of all of the text
-	zero      string // the pattern of the zero value; empty: no field with it has to be zero
+	pattern   string // of the whole text
+	zero      string // the pattern of the zero value; empty if no rule needs it
 	examples  []string
 }
 
@@ -79,7 +80,7 @@ func (f typeForm) schema() *schema {
 	return s
 }
 
-// wordsOf returns the form of a type that is one of a few words.
+// wordsOf returns the form of a type whose values are a few words.
 func wordsOf[T ~string](name string, words ...T) typeForm {
 	f := typeForm{name: name}
 	for _, w := range words {

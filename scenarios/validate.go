@@ -8,14 +8,14 @@ import (
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
 )
 
-// A finding is a mistake in the values of a scenario, which has no place yet.
+// A finding is a mistake in the values of a scenario, without a position.
 type finding struct {
 	Wrong
 	path    string
-	because []string // fields that it comes of. It stands at the first of them that is written if its own isn't
+	because []string // fields that it follows from; if the field itself isn't written, the first of them that is gives the position
 }
 
-// Validate reports every mistake, as *SpecError, joined.
+// Validate returns an error that joins a *SpecError for each mistake.
 func (s Spec) Validate() error {
 	var all []*SpecError
 	for _, f := range s.check(nil) {
@@ -25,8 +25,8 @@ func (s Spec) Validate() error {
 }
 
 // check compares the values of a scenario with the table of fields, and then with the rules. It
-// reports no mistake that may only come of a field in undecoded, which couldn't be read and has
-// another value than it should.
+// doesn't report mistakes that may only follow from a field in undecoded, which couldn't be read
+// and doesn't have the value that was meant.
 func (s Spec) check(undecoded []string) []finding {
 	c := checker{load: s.Load, undecoded: undecoded}
 	c.section(reflect.ValueOf(s), "", nil)
@@ -89,7 +89,8 @@ func (c *checker) section(v reflect.Value, path string, because []string) {
 	}
 }
 
-// model checks that the load's model uses a field that is set, and needs none that isn't.
+// model checks that the load's model uses each field that is set, and that each field it needs is
+// set.
 func (c *checker) model(f Field, v reflect.Value, path string, because []string) {
 	model := c.load.Model
 	if !model.valid() || c.doubts("load.model") {
@@ -111,7 +112,7 @@ func (c *checker) model(f Field, v reflect.Value, path string, because []string)
 	}
 }
 
-// isZero reports whether a value is as if it were left out.
+// isZero reports whether a value is the same as if it were left out.
 func isZero(v reflect.Value) bool {
 	if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
 		return z.IsZero()

@@ -66,7 +66,7 @@ func importRules() []packageRule {
 		{"mockfleet", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger " +
 			"mockfleet/fault mockfleet/behavior mockfleet/internal/device mockfleet/internal/server"},
 
-		// Profiles, and results with their judgement: they don't know how anything was measured.
+		// Profiles, and results with their judgment: they don't know how anything was measured.
 		{"profiles/internal/stack", ""},
 		{"profiles", "internal/atomicfile profiles/internal/stack"},
 		{"profiles/internal/profiletest", "profiles"},

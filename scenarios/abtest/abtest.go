@@ -61,7 +61,7 @@ type Progress struct {
 	Elapsed, Budget time.Duration
 }
 
-// An Outcome is what a comparison measured, and the judgement of it.
+// An Outcome is what a comparison measured, and the judgment of it.
 type Outcome struct {
 	Judgement      *judge.Judgement
 	Base, Now      []results.Record // one for each block and operation

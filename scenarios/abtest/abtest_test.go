@@ -31,7 +31,7 @@ func options(t *testing.T, names ...string) Options {
 	return o
 }
 
-// row finds a row of a judgement.
+// row finds a row of a judgment.
 func row(t *testing.T, j *judge.Judgement, scenario, op, unit string) judge.Row {
 	t.Helper()
 	for _, r := range j.Rows {

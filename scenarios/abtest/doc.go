@@ -1,6 +1,6 @@
 // Package abtest compares the delivery package of a git revision with that of the working tree.
 //
-// What goes in: the revision and scenarios. What comes out: a judgement of each metric and, after a
+// What goes in: the revision and scenarios. What comes out: a judgment of each metric and, after a
 // regression, the functions that cost more. [CompareWith] does all of it, in four steps:
 //
 //   - It builds a driver of either side. The base's driver is today's harness with the revision's

@@ -13,7 +13,7 @@ import (
 )
 
 // pairsOfLayout is how many pairs are measured in a layout. More would say more about that layout,
-// and nothing about how much it differs from others, which the judgement rests on.
+// and nothing about how much it differs from others, which the judgment rests on.
 const pairsOfLayout = 4
 
 // layouts settles what one layout of the code left open: both sides are linked again and again,

@@ -2,7 +2,7 @@
 //
 // What goes in are scenarios, which [Resolve] finds by their names or files, and a baseline with
 // the policy by which runs are judged. What comes out of [Run] is a [Result] for each: the run, its
-// judgement, and the document of which it wrote report.md and report.html into the run directory. A
+// judgment, and the document of which it wrote report.md and report.html into the run directory. A
 // scenario that is interrupted, or that can't be run to its end, ends the batch; what was measured
 // is kept.
 //
@@ -52,7 +52,7 @@ type View interface {
 	Close()
 }
 
-// A Result is a run that measured something, the judgement of it, and the document about it.
+// A Result is a run that measured something, the judgment of it, and the document about it.
 type Result struct {
 	*runner.Result
 	Judgement *judge.Judgement

@@ -48,7 +48,7 @@ func Examine(f Facts, a Advice) []Check {
 		{"timer", "an open load sends its operations that late", timer},
 		{"governor", "a core's speed follows its load, so that the same work takes another time", governor},
 		{"turbo", "a core's speed depends on its heat, and on how many others are at work", turbo},
-		{"smt", "two threads share a core's units, so that a thread's speed depends on its neighbour", smt},
+		{"smt", "two threads share a core's units, so that a thread's speed depends on its neighbor", smt},
 		{"neighbours", "what others do with the machine is measured as ours", interference},
 		{"noise", "a change smaller than the noise can't be told from it",
 			func(f Facts) (State, string, string) { return noise(f, a) }},

@@ -13,7 +13,7 @@ import (
 )
 
 // roundsPerLayout is how often a benchmark is measured in a layout. More would say more about that
-// layout, and nothing about how much it differs from others, which the judgement rests on.
+// layout, and nothing about how much it differs from others, which the judgment rests on.
 const roundsPerLayout = 2
 
 // layouts settles what one layout of the code left open. It links the test binaries of both sides

@@ -39,9 +39,9 @@ func timely(t scenarios.Threshold) bool {
 	return !known.Class.Portable()
 }
 
-// TestEveryScenarioOfTheCatalogueRuns: its thresholds hold, the client's word and the
+// TestEveryScenarioOfTheCatalogRuns: its thresholds hold, the client's word and the
 // ledger's agree, and it says what it is for.
-func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
+func TestEveryScenarioOfTheCatalogRuns(t *testing.T) {
 	testenv.Slow(t)
 	for _, name := range scenarios.CatalogNames() {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestEveryScenarioOfTheCatalogueRuns(t *testing.T) {
 	}
 }
 
-func TestTheCatalogueIsWhole(t *testing.T) {
+func TestTheCatalogIsWhole(t *testing.T) {
 	want := strings.Fields(`single-device multiple-devices failure-and-retry concurrent-updates large-payload context-timeout
 		custom-headers integration rollout canary-rollout throughput million constant-rate poisson thundering-herd spike
 		breakpoint slow-devices flaky-network offline-tenth reboot-storm tls mixed-fleet chaos soak gate gate-push

@@ -17,7 +17,7 @@ func newCompare(c cli.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW ...",
 		Short: "Compare measurements with benchstat's statistics",
-		Long: `Compares samples files, run directories and baseline pages: the same centres,
+		Long: `Compares samples files, run directories and baseline pages: the same centers,
 intervals, deltas and p-values as "go tool benchstat" prints of them. LABEL=PATH
 names a column, - is standard input, and what "go test -json" printed is read as well.
 It shows; it doesn't judge: exit 0 means that it could compare.`,

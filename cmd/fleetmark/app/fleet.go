@@ -100,7 +100,7 @@ A session with curl:
 	flags.StringVar(&addressing, "addressing", "", "ip, port or path (default ip on Linux, else path)")
 	flags.StringVar(&scenario, "scenario", "", "behave as in this scenario: a name or a file")
 	flags.StringVar(&cfg.ControlListen, "control-listen", "127.0.0.1:0", "host:port of the control port")
-	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behaviour")
+	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behavior")
 	flags.StringVar((*string)(&cfg.TLS), "tls", "",
 		"speak TLS: good, expired, wrong-name, unknown-ca, tls-1.1 or stall; the first line has the CA")
 	flags.BoolVar(&cfg.AllowRemote, "allow-remote", false,

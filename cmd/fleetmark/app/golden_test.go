@@ -239,7 +239,7 @@ func goldenRuns() map[string]goldenRunCase {
 	return cases
 }
 
-// judged returns the judgement of `run` and `report`.
+// judged returns the judgment of `run` and `report`.
 func (c goldenRunCase) judged() *judge.Judgement {
 	return judge.Judge(c.base, c.run.Run, c.run.Records, judge.Policy{})
 }

@@ -14,7 +14,7 @@ import (
 func newScenarios(c cli.Console) *cobra.Command {
 	var asJSON, comments bool
 	list := &cobra.Command{
-		Use: "list", Short: "List the catalogue", Args: cobra.NoArgs,
+		Use: "list", Short: "List the catalog", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var all []scenarios.Spec
 			for _, name := range scenarios.CatalogNames() {

@@ -83,9 +83,9 @@ func TestTerminal(t *testing.T) {
 		env         []string
 		bars, color bool
 	}{
-		"bars and colour": {[]string{"TERM=xterm"}, true, true},
-		"no colour":       {[]string{"TERM=xterm", "NO_COLOR=1"}, true, false},
-		"plain lines":     {[]string{"TERM=dumb"}, false, false},
+		"bars and color": {[]string{"TERM=xterm"}, true, true},
+		"no color":       {[]string{"TERM=xterm", "NO_COLOR=1"}, true, false},
+		"plain lines":    {[]string{"TERM=dumb"}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			screen, tty := openTerminal(t)

@@ -150,7 +150,7 @@ func (g *gate) specs(ctx context.Context, names []string, base *baseline.Page) (
 	if len(names) == 0 {
 		for _, s := range base.Scenarios {
 			if !slices.Contains(scenarios.CatalogNames(), s.Name) {
-				return nil, cli.Usagef("%s has the scenario %s, which the catalogue lacks: "+
+				return nil, cli.Usagef("%s has the scenario %s, which the catalog lacks: "+
 					"name its file, or a finished run with --run",
 					g.baseline, s.Name)
 			}

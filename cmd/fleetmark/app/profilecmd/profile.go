@@ -288,7 +288,7 @@ func newFlame(c cli.Console) *cobra.Command {
 	out := "flame.html"
 	cmd := &cobra.Command{
 		Use:   "flame [BASE] RUN|FILE",
-		Short: "A flame graph as one page of HTML; of two, coloured by what got more or less",
+		Short: "A flame graph as one page of HTML; of two, colored by what got more or less",
 		Long: `A flame graph as one page of HTML, which fetches nothing; of two, what NOW has more is red, and what it has less
 green. A page is 5 MB at most: where all stacks don't fit, functions with a small share of the whole are drawn as
 "(left out)", and a note says how small, and how much they are together.`,
