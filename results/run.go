@@ -33,7 +33,7 @@ type Run struct {
 	Revision string  `json:"revision"`          // of the source, as version control names it
 
 	Started  time.Time `json:"started"`           // UTC
-	Finished time.Time `json:"finished,omitzero"` // UTC; zero while it runs
+	Finished time.Time `json:"finished,omitzero"` // UTC; none while it runs
 
 	Status      Status `json:"status"`      // running, finished, interrupted or failed
 	Repetitions int    `json:"repetitions"` // completed timed ones
