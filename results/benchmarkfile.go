@@ -13,22 +13,21 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/benchtext"
 )
 
-// A BenchmarkFile is the Go benchmarks of a file: what go test printed, or those of a baseline page.
+// A BenchmarkFile holds the Go benchmarks of a file that go test wrote, or of a baseline page.
 type BenchmarkFile struct {
 	Path     string
 	Samples  []BenchmarkSample
 	System   string   // goos, goarch and cpu of the samples; empty if they differ or aren't known
-	Warnings []string // lines that were left out, and what failed, a sentence each
-	Failures []string // of the warnings, those that say that go test failed
+	Warnings []string // a sentence for each line that was left out, and for each failure
+	Failures []string // the warnings that say that go test failed
 
-	better map[string]int // which way is better, by unit, as Unit lines say
+	better map[string]int // by unit: +1 if more is better, -1 if less is
 	empty  string         // why there are no samples
 }
 
-// ParseBenchmarkFile returns the samples of what go test or go test -json printed. path names it in
-// messages. Lines that aren't of the benchmark format are passed over, as by benchstat; damaged samples,
-// and what says that go test failed, are in Warnings. If there is no sample, its error is an
-// [*InputError].
+// ParseBenchmarkFile parses the output of go test or go test -json. path names it in messages. As
+// in benchstat, lines that aren't in the benchmark format are skipped. Warnings says which samples
+// are damaged, and where go test failed. If there is no sample, the error is an [*InputError].
 func ParseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
 	f := &BenchmarkFile{Path: path}
 	f.read(data)
@@ -38,7 +37,8 @@ func ParseBenchmarkFile(path string, data []byte) (*BenchmarkFile, error) {
 	return f, nil
 }
 
-// NewBenchmarkFile returns what commands measured as a file. path names it in messages.
+// NewBenchmarkFile returns a file that holds the output of several commands. path names it in
+// messages.
 func NewBenchmarkFile(path string, measured ...GoBenchmarks) *BenchmarkFile {
 	f := &BenchmarkFile{Path: path}
 	var text strings.Builder
@@ -51,7 +51,7 @@ func NewBenchmarkFile(path string, measured ...GoBenchmarks) *BenchmarkFile {
 	return f
 }
 
-// read takes the samples of text.
+// read adds the samples in text.
 func (f *BenchmarkFile) read(text []byte) {
 	var systems []string
 	from := benchtext.New(f.Path, text)
@@ -91,15 +91,15 @@ func (f *BenchmarkFile) read(text []byte) {
 	}
 }
 
-// Only returns a file with the samples that keep reports true for.
+// Only returns a file with the samples for which keep returns true.
 func (f *BenchmarkFile) Only(keep func(BenchmarkSample) bool) *BenchmarkFile {
 	some := *f
 	some.Samples = slices.DeleteFunc(slices.Clone(f.Samples), func(s BenchmarkSample) bool { return !keep(s) })
 	return &some
 }
 
-// Declare says which way is better of metrics that benchmarks report themselves, +1 being more and -1
-// less, where no Unit line of the file says so.
+// Declare sets the direction of metrics, +1 if more is better and -1 if less is, unless a Unit line
+// of the file says it.
 func (f *BenchmarkFile) Declare(better map[string]int) {
 	all := map[string]int{}
 	maps.Copy(all, better)
@@ -107,13 +107,13 @@ func (f *BenchmarkFile) Declare(better map[string]int) {
 	f.better = all
 }
 
-// Better returns which way is better, +1 being more and -1 less, of each metric that Unit lines or Declare say it
-// of. The map is the file's own.
+// Better returns the direction of each metric for which a Unit line or Declare gives it, +1 if more
+// is better and -1 if less is. The caller must not change the map.
 func (f *BenchmarkFile) Better() map[string]int { return f.better }
 
-// Records returns the samples as records: the package is the scenario, the benchmark the operation. If
-// named, GOMAXPROCS is part of the benchmark's name. If portable, MB/s is left out: it is ns/op in other
-// words.
+// Records returns the samples as records, with the package as the scenario and the benchmark as the
+// operation. If named is set, GOMAXPROCS is part of the benchmark's name. If portable is set, MB/s
+// is left out, since it repeats ns/op.
 func (f *BenchmarkFile) Records(named, portable bool) []Record {
 	repetitions := map[[2]string]int{}
 	var records []Record

@@ -8,10 +8,10 @@
 //	                                                              ├─> package judge: a verdict
 //	                                             package baseline ┘
 //
-// Its parts:
+// The parts of this package:
 //
 //   - [Units] lists every metric with its direction, class, tolerances and format. No other code
-//     has a list of metrics, or knows one by its name unless it measures it or shows it by itself.
+//     has a list of metrics; it names a metric only to measure it, or to show it by itself.
 //   - A [SampleWriter] writes records in the Go benchmark format
 //     (golang.org/design/14313-benchmark-format), which benchstat reads, and [ParseSamples] reads
 //     them.

@@ -61,8 +61,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return ReadAll(f, path, limit)
 }
 
-// ReadTextFile reads a text file as [ReadFile] does, in any encoding that [plaintext.Decode] knows:
-// a user may have written it.
+// ReadTextFile reads a text file as [ReadFile] does. The file may be in any encoding that
+// [plaintext.Decode] knows, since users write such files with all kinds of editors.
 func ReadTextFile(path string, limit int64) ([]byte, error) {
 	data, err := ReadFile(path, limit)
 	return plaintext.Decode(data), err

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// FormatValue returns a value of a metric for people, with a prefix and three significant digits:
-// 13200 ns/op is "13.2µs", 65536 B/op "64.0KiB", 4100 ops/s "4.10k/s". Exact metrics keep their
-// digits, since the last one may decide.
+// FormatValue formats a value of a metric for people, with a prefix and three significant digits:
+// 13200 ns/op is "13.2µs", 65536 B/op "64.0KiB", 4100 ops/s "4.10k/s". It keeps all digits of an
+// exact metric, since the last one may decide a verdict.
 func FormatValue(value float64, unit string) string {
 	var u Unit
 	if i, ok := unitIndex()[unit]; ok {
@@ -20,13 +20,13 @@ func FormatValue(value float64, unit string) string {
 	return u.format(value)
 }
 
-// Format returns a value of no particular metric as [FormatValue] does, such as nanoseconds or a share.
+// Format formats a value of the quantity that belongs to no metric, as [FormatValue] does.
 func (q Quantity) Format(value float64) string {
 	names := [Share + 1]string{Duration: UnitMean, Bytes: "B", BytesPerSecond: UnitThroughput, Rate: UnitRate}
 	return Unit{Name: names[q], Quantity: q}.format(value)
 }
 
-// format returns a value of the unit as [FormatValue] does.
+// format formats a value of the unit, as [FormatValue] does.
 func (u Unit) format(value float64) string {
 	tidy, tidied := benchunit.Tidy(value, u.Name)
 	suffix := unitSuffix(tidied)
@@ -46,8 +46,8 @@ func (u Unit) format(value float64) string {
 	if tidy == 0 {
 		return "0" + suffix
 	}
-	// benchunit shows four digits, and a table wants three. Below one, as of a byte, there is no
-	// prefix, and its choice stands.
+	// benchunit shows four digits, and a table needs three. A value below one, such as half a byte,
+	// gets no prefix, and benchunit's digits are kept.
 	if scaler.Prec > 0 && scaler.Prec <= 3 {
 		scaler.Prec--
 	}
@@ -65,7 +65,7 @@ func formatSlowRate(perSecond float64) string {
 	return strconv.FormatFloat(perSecond*3600, 'g', 3, 64) + "/h"
 }
 
-// formatBytesPerSecond returns "104MB/s", "1.02kB/s" or "15.8B/s".
+// formatBytesPerSecond formats a rate with three digits: "104MB/s", "1.02kB/s" or "15.8B/s".
 func formatBytesPerSecond(bytes float64) string {
 	switch {
 	case bytes >= 100e6:
@@ -78,7 +78,8 @@ func formatBytesPerSecond(bytes float64) string {
 	return strconv.FormatFloat(bytes, 'g', 3, 64) + "B/s"
 }
 
-// unitSuffix returns the part of a unit that a single value needs beside its column of units.
+// unitSuffix returns the suffix of a value: "s" for sec/op, "B" for B/op, "/s" for ops/s. The rest
+// of the unit is the metric's name, which stands beside the value.
 func unitSuffix(tidied string) string {
 	numerator, denominator, _ := strings.Cut(tidied, "/")
 	if i := strings.LastIndexByte(numerator, '-'); i >= 0 {
@@ -97,8 +98,8 @@ func unitSuffix(tidied string) string {
 	return suffix
 }
 
-// formatAllocations keeps two decimals, since a hundredth of an allocation is one in a hundred
-// operations, and two significant digits below one.
+// formatAllocations formats a number of allocations with two decimals, since 0.01 is an allocation
+// in one of a hundred operations, and with two significant digits below one.
 func formatAllocations(v float64) string {
 	if v > 0 && v < 1 {
 		return strconv.FormatFloat(v, 'g', 2, 64)
@@ -112,7 +113,7 @@ func (u Unit) Binary() bool {
 	return !u.Exact && u.Quantity != BytesPerSecond && benchunit.ClassOf(tidied) == benchunit.Binary
 }
 
-// formatExact keeps up to ten significant digits.
+// formatExact formats a value with up to ten significant digits.
 func formatExact(v float64) string {
 	if s := strconv.FormatFloat(v, 'f', -1, 64); len(s) <= 11 {
 		return s

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// GoBenchmarks is what one `go test -bench` command measured.
+// GoBenchmarks holds the output of one `go test -bench` command.
 type GoBenchmarks struct {
 	Command string // as it was run, for a shell
 
@@ -36,7 +36,7 @@ func (s BenchmarkSample) Value(unit string) (float64, bool) {
 	return Record{Values: s.Values}.Value(unit)
 }
 
-// A LineError is a line that is not what it should be.
+// A LineError reports a line that isn't valid in the Go benchmark format.
 type LineError struct {
 	Line    int    // 1-based
 	Problem string // what is wrong with it
@@ -49,9 +49,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e
 // Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ParseGoBenchmarks reads lines of the Go benchmark format, as go test prints them. Every line must
-// be one of that format: a line that benchfmt would pass over without a word is a sample lost. Its
-// error is a [*LineError].
+// ParseGoBenchmarks parses lines of the Go benchmark format, as go test prints them. Every line
+// must be in the format: benchfmt silently skips other lines, and a damaged sample would be lost.
+// The error is a [*LineError].
 func ParseGoBenchmarks(lines []string) ([]BenchmarkSample, error) {
 	for i, line := range lines {
 		if problem := checkBenchmarkLine(line); problem != "" {
@@ -79,14 +79,15 @@ func ParseGoBenchmarks(lines []string) ([]BenchmarkSample, error) {
 	return samples, nil
 }
 
-// IsBenchmarkLine reports whether benchstat would take a line for a result, for metadata of a unit,
-// or for configuration.
+// IsBenchmarkLine reports whether benchstat would take a line for a result, a Unit line or a
+// configuration line.
 func IsBenchmarkLine(line string) bool {
 	if strings.HasPrefix(line, "Benchmark") || line == "Unit" || strings.HasPrefix(line, "Unit ") || strings.HasPrefix(line, "Unit\t") {
 		return true
 	}
-	// Whether a line is configuration is decided by the format's own reader: it then appears on the result
-	// that follows. A key without a value would delete the key, which doesn't show, so the line gets one.
+	// The format's own reader decides whether a line is configuration: if so, the key is part of
+	// the next result. A key without a value would delete the key, which can't be seen, so the line
+	// gets a value.
 	reader := benchfmt.NewReader(strings.NewReader(line+" x\nBenchmarkX 1 1 x\n"), "")
 	for reader.Scan() {
 		if result, ok := reader.Result().(*benchfmt.Result); ok && result.Name.String() == "X" {
@@ -96,7 +97,7 @@ func IsBenchmarkLine(line string) bool {
 	return false
 }
 
-// checkBenchmarkLine says what is wrong with a line, and is empty if nothing is.
+// checkBenchmarkLine returns what is wrong with a line, or "" if it is valid.
 func checkBenchmarkLine(line string) string {
 	switch {
 	case strings.ContainsAny(line, "\r\n"):
@@ -135,7 +136,7 @@ func benchmarkSample(res *benchfmt.Result) (BenchmarkSample, error) {
 	return s, nil
 }
 
-// A BenchmarkSummary is what the samples of one benchmark come to.
+// A BenchmarkSummary summarizes the samples of one benchmark.
 type BenchmarkSummary struct {
 	Package, Name string
 	Procs         int
@@ -143,7 +144,7 @@ type BenchmarkSummary struct {
 	Units         []UnitSummary // in the order in which go test prints them
 }
 
-// A UnitSummary is one metric of a benchmark.
+// A UnitSummary summarizes one metric of a benchmark.
 type UnitSummary struct {
 	Unit string
 	Summary
@@ -162,7 +163,7 @@ func (b BenchmarkSummary) Unit(name string) (Summary, bool) {
 // Summaries returns a summary of each benchmark, in the order of the samples.
 func (g GoBenchmarks) Summaries() []BenchmarkSummary {
 	var all []BenchmarkSummary
-	values := []map[string][]float64{} // of each benchmark, by unit
+	values := []map[string][]float64{} // for each benchmark, by unit
 	for _, s := range g.Samples {
 		i := slices.IndexFunc(all, func(b BenchmarkSummary) bool {
 			return b.Package == s.Package && b.Name == s.Name && b.Procs == s.Procs

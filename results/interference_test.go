@@ -16,7 +16,7 @@ func TestInterference_Excess(t *testing.T) {
 		{"at rest", &Interference{OthersFraction: 0.02, StolenFraction: 0.01}, ""},
 		{"just within", &Interference{OthersFraction: 0.10, StolenFraction: 0.10}, ""},
 		{"a build beside it", &Interference{OthersFraction: 0.45}, "other processes used 45% of all cores"},
-		{"busy neighbours", &Interference{StolenFraction: 0.2}, "the hypervisor took 20%"},
+		{"busy neighbors", &Interference{StolenFraction: 0.2}, "the hypervisor took 20%"},
 		{"both", &Interference{OthersFraction: 0.5, StolenFraction: 0.2},
 			"other processes used 50% of all cores and the hypervisor took 20%"},
 	} {

@@ -34,9 +34,9 @@ type Machine struct {
 	Identity string `json:"identity"`
 }
 
-// ThisMachine describes the machine that this process runs on. A field that the system doesn't tell
-// is empty. Without a machine id and a boot id, Identity is empty, and the machine is the same as
-// no other.
+// ThisMachine describes the machine that this process runs on. A field that the system doesn't
+// report is empty. Without a machine id and a boot id, Identity is empty, and [Machine.SameAs] is
+// false for every machine.
 func ThisMachine(ctx context.Context) (Machine, error) {
 	m := Machine{
 		OS:         runtime.GOOS,
@@ -63,9 +63,8 @@ func identity(machineID, bootID, processor string, cores int) string {
 	return hex.EncodeToString(sum[:])[:12]
 }
 
-// SameAs reports whether a time measured on m may be compared with one measured on o. The same
-// hardware with another GOMAXPROCS is another machine, and a machine without an identity is the
-// same as no other.
+// SameAs reports whether a time measured on m may be compared with one measured on o. It returns
+// false if GOMAXPROCS differs, even on the same hardware, or if either machine has no identity.
 func (m Machine) SameAs(o Machine) bool {
 	return m.Identity != "" && m.Identity == o.Identity && m.GOMAXPROCS == o.GOMAXPROCS && m.OS == o.OS && m.Arch == o.Arch
 }
@@ -79,8 +78,8 @@ func (m Machine) String() string {
 		m.OS, m.Arch, processor, m.Cores, m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), kernel, m.GoVersion, id)
 }
 
-// Interference is how much of the machine others used while a run's times were measured, as shares
-// of all cores from 0 to 1.
+// Interference is how much of the machine other processes and machines used while a run's times
+// were measured, as shares of all cores from 0 to 1.
 type Interference struct {
 	// OthersFraction is the share of all cores that processes other than the driver and its fleet
 	// used.
@@ -95,8 +94,8 @@ func (i Interference) String() string {
 		100*i.OthersFraction, 100*i.StolenFraction)
 }
 
-// maxOthersShare is the share of all cores above which others may have changed a time. An idle
-// machine stays within 2%; a build or a test beside the run takes half.
+// maxOthersShare is the share of all cores above which others may have changed a time. On an idle
+// machine it is below 2%; a build or a test beside the run takes half of the cores.
 const maxOthersShare = 0.10
 
 // Exceeds reports whether others may have changed a time. It returns false if i is nil.
@@ -104,7 +103,7 @@ func (i *Interference) Exceeds() bool {
 	return i != nil && (i.OthersFraction > maxOthersShare || i.StolenFraction > maxOthersShare)
 }
 
-// Excess returns a clause about the shares that are too large. It returns "" if none is, or if i
+// Excess returns a clause about the shares that are too large. It returns "" if neither is, or if i
 // is nil.
 func (i *Interference) Excess() string {
 	if i == nil {
@@ -120,9 +119,10 @@ func (i *Interference) Excess() string {
 	return strings.Join(took, " and ")
 }
 
-// A ReferenceSpeed is how fast the machine was by a reference benchmark that runs none of the code
-// under test: how long a round trip between two bare sockets took, before and after every timed
-// repetition. A virtual machine can be half as fast as an hour ago, and no counter tells.
+// A ReferenceSpeed is how fast the machine was, measured by a reference benchmark that runs none of
+// the code under test: how long a round trip between two bare sockets took, before and after every
+// timed repetition. A virtual machine can be half as fast as it was an hour ago, and no counter of
+// the system shows that.
 type ReferenceSpeed struct {
 	RoundTripNS float64 `json:"round_trip_ns"` // median of the blocks, nanoseconds
 	Blocks      int     `json:"blocks"`        // how many were measured

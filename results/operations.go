@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Operations counts what became of the operations of one timed repetition.
+// Operations counts the outcomes of the operations of one timed repetition.
 type Operations struct {
 	Planned   int64 `json:"planned"`    // by an open load, sent or not; 0 for a load without a plan
 	Started   int64 `json:"started"`    // sent
@@ -73,8 +73,8 @@ type Wave struct {
 	Updated int     `json:"updated"` // devices that run the update
 	Failed  int     `json:"failed"`  // devices whose delivery failed
 	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 if there was none
-	Ended   bool    `json:"ended"`   // whether it came to its end
-	Stopped bool    `json:"stopped"` // the rollout ended with it
+	Ended   bool    `json:"ended"`   // whether it ended
+	Stopped bool    `json:"stopped"` // whether the rollout stopped after it
 	Why     string  `json:"why"`     // why the next wave could begin, or the rollout stopped
 }
 

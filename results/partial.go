@@ -7,8 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// A Partial is a timed repetition that an interruption broke off. It is shown and never judged: its
-// figures are of a part of the work.
+// A Partial is a timed repetition that an interruption ended early. It is shown but never judged,
+// since its figures cover only a part of the work.
 type Partial struct {
 	Repetition     int            `json:"repetition"`                // its number, from 1
 	Of             int            `json:"of"`                        // timed repetitions that were asked for
@@ -32,7 +32,8 @@ type PartialValue struct {
 	Few   int64   `json:"few_operations,omitempty"` // how many a percentile rests on, if they are too few for it
 }
 
-// Take replaces p's values with those of records.
+// Take replaces p's values with those of records, and notes which percentiles have too few
+// operations.
 func (p *Partial) Take(records []Record) {
 	p.Values = []PartialValue{}
 	for _, r := range records {

@@ -16,18 +16,18 @@ type Quantity int
 const (
 	Number         Quantity = iota // shown as its name suggests
 	Objects                        // shown with two decimals
-	Duration                       // in nanoseconds; a limit may be "20ms"
+	Duration                       // nanoseconds; a limit may be "20ms"
 	Bytes                          // a limit may be "64KiB"
 	BytesPerSecond                 // shown in units of 1,000,000
-	Rate                           // a second; a limit may be "90/m"
-	Ratio                          // to the number of devices; a limit may be "5%"
+	Rate                           // per second; a limit may be "90/m"
+	Ratio                          // per device; a limit may be "5%"
 	Share                          // from 0 to 1, shown in percent; a limit may be "1%"
 )
 
-// ParseLimit reads a limit: a plain number in the metric's own unit, or text in the terms of its
+// ParseLimit parses a limit: a number in the metric's own unit, or text with a unit of the
 // quantity.
 func (q Quantity) ParseLimit(text string) (float64, error) {
-	// ParseFloat would also read Inf, NaN and hexadecimals.
+	// ParseFloat would also accept Inf, NaN and hexadecimal numbers.
 	if n, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789.eE+-") == "" {
 		return n, nil
 	}
@@ -53,11 +53,11 @@ func (q Quantity) ParseLimit(text string) (float64, error) {
 	return 0, fmt.Errorf("%q: want a number", text)
 }
 
-// MaxBytes is the largest amount that [ParseBytes] reads.
+// MaxBytes is the largest number of bytes that [ParseBytes] accepts.
 const MaxBytes = 1 << 50
 
-// ParseBytes reads an amount of data, such as "64KiB", "10 MB" or "1024": a number with an optional
-// unit, B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+// ParseBytes parses an amount of data, such as "64KiB", "10 MB" or "1024": a number with an
+// optional unit, B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024).
 func ParseBytes(text string) (int64, error) {
 	number, size := strings.TrimSpace(text), 1.0
 	for _, u := range []struct {
@@ -79,11 +79,11 @@ func ParseBytes(text string) (int64, error) {
 	return int64(n), nil
 }
 
-// MaxRate is the highest rate that [ParseRate] reads, a second.
+// MaxRate is the highest rate per second that [ParseRate] accepts.
 const MaxRate = 1e7
 
-// ParseRate reads a number per s, m or h, such as "2000/s" or "90/m", and returns the rate a
-// second.
+// ParseRate parses a number per second (s), minute (m or min) or hour (h), such as "2000/s" or
+// "90/m". It returns the rate per second.
 func ParseRate(text string) (float64, error) {
 	number, per, _ := strings.Cut(strings.TrimSpace(text), "/")
 	seconds, ok := map[string]float64{"s": 1, "m": 60, "min": 60, "h": 3600}[strings.TrimSpace(per)]
@@ -94,10 +94,10 @@ func ParseRate(text string) (float64, error) {
 	return n / seconds, nil
 }
 
-// parseDecimal reads a plain decimal: no sign, exponent, hexadecimal, infinity or NaN.
+// parseDecimal parses a decimal number without a sign or an exponent.
 func parseDecimal(text string) (float64, error) {
 	if text == "" || strings.Trim(text, "0123456789.") != "" {
-		return 0, errors.New("no decimal")
+		return 0, errors.New("not a decimal number")
 	}
 	return strconv.ParseFloat(text, 64)
 }

@@ -15,11 +15,11 @@ type Record struct {
 	Scenario   string // such as "rollout", or the import path of a benchmark's package
 	Op         string // "push", "verify" or "deliver", or a benchmark such as "Push/size=1KiB-2"
 	Repetition int    // 1-based
-	Ops        int64  // operations that succeeded, or iterations: the values are over them
+	Ops        int64  // operations that succeeded, or iterations, over which values are taken
 	Values     []Value
 
 	// Failed and NotSent count the operations that failed, and those that were planned and never
-	// sent. They are in the record that holds what describes the whole load, and 0 in all others.
+	// sent. Only a record with metrics of the whole load has them; they are 0 in all others.
 	Failed  int64 `json:",omitzero"`
 	NotSent int64 `json:",omitzero"`
 }
@@ -31,10 +31,10 @@ type Value struct {
 	Value float64
 }
 
-// SetOutcomes sets Failed and NotSent of a run's records to what its operations count, those of the
-// timed repetitions. [ParseSamples] can only estimate Failed, and leaves NotSent 0. Records are matched
-// to repetitions in their order, by the operations that succeeded, because a repetition in which none
-// did may have no record.
+// SetOutcomes sets Failed and NotSent of a run's records from list, the operations of its timed
+// repetitions. After [ParseSamples], Failed is only an estimate, and NotSent is 0. A repetition may
+// have no record if none of its operations succeeded, so records are matched to repetitions by the
+// number of operations that succeeded, in order.
 func SetOutcomes(records []Record, list []Operations) {
 	for i := range records {
 		r := &records[i]
@@ -50,7 +50,8 @@ func SetOutcomes(records []Record, list []Operations) {
 	}
 }
 
-// estimateFailed recovers Failed from the share that failed. It can't if all of them did.
+// estimateFailed sets Failed from the share of operations that failed. It does nothing if all of
+// them failed, since the share then doesn't tell how many.
 func (r *Record) estimateFailed() {
 	if share, ok := r.Value(UnitFailed); ok && share < 1 {
 		r.Failed = int64(math.Round(float64(r.Ops) / (1 - share) * share))
@@ -105,8 +106,8 @@ func (r Record) checkName() error {
 	return CheckName("operation", r.Op)
 }
 
-// CheckName returns an error if word can't be part of the name of a benchmark in a run's samples,
-// in which slashes and equals signs divide the parts. The error calls the word what.
+// CheckName returns an error if word can't be part of a benchmark's name in samples.txt, in which
+// slashes and equals signs separate the parts. The error calls the word what.
 func CheckName(what, word string) error {
 	if !isWord(word) || strings.ContainsAny(word, "/=") {
 		return fmt.Errorf("%s %q: want a word without spaces, slashes or equals signs", what, word)
@@ -114,7 +115,7 @@ func CheckName(what, word string) error {
 	return nil
 }
 
-// isWord reports whether s can stand between the spaces of a line.
+// isWord reports whether s can be a word of a line whose words are separated by spaces.
 func isWord(s string) bool {
 	return s != "" && utf8.ValidString(s) &&
 		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
@@ -131,7 +132,7 @@ func benchmarkName(scenario, op string, procs int) string {
 	return "Benchmark" + namePrefix + scenario + opPrefix + op + "-" + strconv.Itoa(procs)
 }
 
-// parseName splits a name that benchmarkName returned, without its "Benchmark", as benchfmt has it.
+// parseName splits a name that benchmarkName returned, without "Benchmark", which benchfmt removes.
 // It reports false for every other name.
 func parseName(name string) (scenario, op string, ok bool) {
 	rest, ok := strings.CutPrefix(name, namePrefix)

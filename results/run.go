@@ -30,7 +30,7 @@ type Run struct {
 	Command  string  `json:"command,omitempty"` // repeats the run
 	Seed     uint64  `json:"seed"`              // of the scenario
 	Machine  Machine `json:"machine"`           // of the driver
-	Revision string  `json:"revision"`          // of the source, as version control names it
+	Revision string  `json:"revision"`          // of the source, as in version control
 
 	Started  time.Time `json:"started"`           // UTC
 	Finished time.Time `json:"finished,omitzero"` // UTC; none while it runs
@@ -40,19 +40,19 @@ type Run struct {
 
 	Valid       bool      `json:"valid"`              // whether the figures can be believed
 	Invalid     []string  `json:"invalid,omitempty"`  // why not, a sentence each
-	Findings    []Finding `json:"findings,omitempty"` // the same by kind; nil in old runs
+	Findings    []Finding `json:"findings,omitempty"` // the reasons in Invalid by kind; nil in old runs
 	Notes       []string  `json:"notes,omitempty"`    // about the figures, a sentence each
 	Unconfirmed bool      `json:"clients_word_only"`  // no ledger confirms the client's claims
 
 	Counts           Counts        `json:"counts"`                      // the worst of each over the timed and profiled repetitions
-	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"` // of each of them
+	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"` // of each repetition in Counts
 	Operations       []Operations  `json:"operations,omitempty"`        // of the timed repetitions
-	Rollouts         []Rollout     `json:"rollouts,omitempty"`          // likewise, of rollouts
+	Rollouts         []Rollout     `json:"rollouts,omitempty"`          // of the timed repetitions of a rollout
 	Fleet            FleetHealth   `json:"fleet"`                       // whether the fleet kept up with the load
 	Harness          HarnessHealth `json:"harness"`                     // whether the driver kept to its plan
 	Transport        string        `json:"transport"`                   // of the client: lean or nethttp
 	Addressing       string        `json:"addressing"`                  // of the fleet: ip, port or path
-	Verdict          Verdict       `json:"verdict,omitempty"`           // as it was judged when it ended
+	Verdict          Verdict       `json:"verdict,omitempty"`           // as judged when the run ended
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a finished run
 
@@ -91,11 +91,11 @@ func (c Counts) String() string {
 		plaintext.Count(c.Devices, "device"), c.Updated, c.Failed, c.Lost, c.AppliedTwice)
 }
 
-// A Finding is a reason why a run's figures can't be believed, for programs that decide by its kind.
-// Package scenarios/health defines the kinds.
+// A Finding is a reason why a run's figures can't be believed, with a kind that programs can act
+// on. Package scenarios/health defines the kinds.
 type Finding struct {
 	Kind   string `json:"kind"`
-	Detail string `json:"detail"` // without the words that the sentence in Run.Invalid begins with for this kind
+	Detail string `json:"detail"` // the sentence in Run.Invalid, without its first words, which Kind determines
 }
 
 // FleetHealth says whether the simulated fleet kept up with the load.
@@ -143,16 +143,16 @@ type HarnessHealth struct {
 }
 
 // Profiling is the processor time of an operation, in nanoseconds, without and with profiling: the
-// medians of the timed and the profiled repetitions. These don't take turns, so the machine's drift
-// is in it.
+// medians of the timed and the profiled repetitions. These aren't measured in turns, so the
+// difference includes the machine's drift.
 type Profiling struct {
 	TimedCPUNS    float64 `json:"timed_cpu_ns_per_op"`    // processor time of an operation, without profiling
 	ProfiledCPUNS float64 `json:"profiled_cpu_ns_per_op"` // the same, with profiling
 	Repetitions   int     `json:"repetitions"`            // profiled ones
 }
 
-// NewProfiling summarizes the nanoseconds an operation of the timed and of the profiled
-// repetitions. There must be at least one of each.
+// NewProfiling returns the medians of the nanoseconds per operation in the timed and in the
+// profiled repetitions. There must be at least one of each.
 func NewProfiling(timed, profiled []float64) *Profiling {
 	return &Profiling{TimedCPUNS: stats.Median(timed), ProfiledCPUNS: stats.Median(profiled), Repetitions: len(profiled)}
 }
@@ -183,7 +183,7 @@ func (p LocalPorts) String() string {
 }
 
 // A Verdict is the outcome of a comparison. There are five. The empty verdict means that nothing
-// was judged, which a gate never takes for a pass.
+// was judged; a gate never treats it as a pass.
 type Verdict string
 
 // The verdicts, worst first. A run has the worst of its metrics' verdicts.
@@ -192,7 +192,7 @@ const (
 	Regressed    Verdict = "regressed"    // worse than the baseline by more than its tolerance
 	Inconclusive Verdict = "inconclusive" // the samples can't tell
 	Improved     Verdict = "improved"     // better by more than the tolerance, and nothing worse
-	Pass         Verdict = "pass"         // neither
+	Pass         Verdict = "pass"         // neither better nor worse
 )
 
 // WorseThan reports whether v outweighs other. Every verdict outweighs the empty one.

@@ -14,14 +14,15 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// samplesPackage is the package in the pkg line: a scenario measures it.
+// samplesPackage is the package in the pkg line, which is the one that scenarios measure.
 const samplesPackage = "github.com/fleetmark/fleetmark/delivery"
 
 // A SampleWriter writes records in the Go benchmark format.
 //
-// The configuration lines are goos, goarch and pkg. There is no cpu, and nothing about the single
-// run: benchstat puts results with different configurations into different tables, and would never
-// compare the files of two machines. run.json and the baseline page name the machine.
+// The configuration lines are goos, goarch and pkg. There is neither a cpu line nor anything else
+// about the machine or the run, since benchstat puts results with different configurations into
+// different tables, and would never compare the files of two machines. run.json and the baseline
+// page describe the machine.
 type SampleWriter struct {
 	w     io.Writer
 	procs int
@@ -39,10 +40,10 @@ func NewSampleWriter(w io.Writer, procs int) *SampleWriter {
 	return s
 }
 
-// Write appends the Unit lines of the units that it meets for the first time, and then a line for
-// each record. Configuration lines come before the first record of all. It returns an error, and
-// writes none of the records, if one holds NaN, an infinity, no value, or a word that the format
-// can't carry.
+// Write appends a Unit line for each unit that it hasn't written yet, and then a line for each
+// record. The first call begins with the configuration lines. If a record holds NaN, an infinity,
+// no value, or a word that the format can't hold, Write returns an error and writes none of the
+// records.
 func (s *SampleWriter) Write(records ...Record) error {
 	if s.err != nil {
 		return s.err
@@ -117,13 +118,12 @@ func (s *SampleWriter) encodeUnit(name string) error {
 	})
 }
 
-// MaxSamplesBytes bounds a file of samples: some hundred thousand lines.
+// MaxSamplesBytes bounds a file of samples, which then holds some hundred thousand lines.
 const MaxSamplesBytes = 64 << 20
 
-// ParseSamples parses the lines that a [SampleWriter] wrote, and nothing else. For a line that is
-// damaged, of another benchmark, or of an unknown kind it returns an [*InputError], which says that
-// the file name has it offset lines further down than data. It numbers repetitions in the order of
-// the lines.
+// ParseSamples parses lines that a [SampleWriter] wrote. It numbers repetitions in the order of the
+// lines. For a line that is damaged, of another benchmark, or of an unknown kind it returns an
+// [*InputError] with name as the path. offset is the number of lines of that file before data.
 func ParseSamples(data []byte, name string, offset int) ([]Record, error) {
 	damaged := func(line int, problem string, err error) error {
 		return &InputError{

@@ -80,8 +80,8 @@ func RelativeChange(old, now float64) *float64 {
 	return &change
 }
 
-// Worsening returns by how much now is worse than old as a share of old, negative if it is better.
-// If old is zero, it is an infinity of that sign.
+// Worsening returns by how much now is worse than old, as a share of old. It is negative if now is
+// better. If old is zero and now isn't, it is an infinity.
 func (u Unit) Worsening(old, now float64) float64 {
 	if old == now {
 		return 0
@@ -89,9 +89,9 @@ func (u Unit) Worsening(old, now float64) float64 {
 	return float64(-u.Better) * (now - old) / math.Abs(old)
 }
 
-// CompareExact compares the medians of an exact metric: worse is 1 if now's is worse, -1 if it is
-// better, and 0 if it is the same. someWorse reports whether some value of now is worse than all of
-// base though the median isn't.
+// CompareExact compares the medians of an exact metric. worse is 1 if now's median is worse, -1 if
+// it is better, and 0 if both are the same. someWorse reports whether the median isn't worse, but
+// some value of now is worse than all of base.
 func (u Unit) CompareExact(base, now *Summary) (worse int, someWorse bool) {
 	worse = cmp.Compare(u.Worsening(base.Median, now.Median), 0)
 	return worse, worse <= 0 && u.Worsening(base.Worst(u), now.Worst(u)) > 0

@@ -18,14 +18,14 @@ type Threshold struct {
 	Unit       string
 	Comparison string // one of <, <=, >, >=, == and !=
 	Limit      float64
-	Least      int64 // how many operations a percentile needs; 0 for [WantedOperations]
+	Least      int64 // how many operations a percentile needs; 0 means [WantedOperations]
 }
 
 // Evaluate compares the metric with the limit: its median over the repetitions, or, if the metric is
 // exact, each of its values.
 //
-// A percentile of fewer operations than it needs is undecided, unless the median of the operations is
-// beyond the limit as well, and they aren't too few for that.
+// A percentile of too few operations is undecided. It fails all the same if even the median is
+// beyond the limit, and there are enough operations for a median.
 func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
 	o := ThresholdOutcome{Threshold: t.Text, Op: t.Op, Unit: t.Unit}
 	unit, _ := LookupUnit(t.Unit)
@@ -65,11 +65,11 @@ func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
 }
 
 // fewestForMedian is how many operations it takes for a median beyond a limit to show that a higher
-// percentile is beyond it too. If only one operation in a hundred were that slow, the chance that half
-// of so few are would be one in a hundred thousand.
+// percentile is beyond it too. If only one operation in a hundred were that slow, the chance that
+// half of five are would be one in a hundred thousand.
 const fewestForMedian = 5
 
-// keeps reports whether a value keeps the limit.
+// keeps reports whether a value is within the limit.
 func (t Threshold) keeps(value float64) bool {
 	switch t.Comparison {
 	case "<":
@@ -88,17 +88,17 @@ func (t Threshold) keeps(value float64) bool {
 	return false
 }
 
-// ThresholdOutcome is the outcome of one threshold of a scenario.
+// A ThresholdOutcome is the outcome of one threshold of a scenario.
 type ThresholdOutcome struct {
 	Threshold string  `json:"threshold"` // as it was written
 	Op        string  `json:"op"`        // the operation
 	Unit      string  `json:"unit"`      // the metric
-	Value     float64 `json:"value"`     // what was compared with the limit; null if nothing was measured
+	Value     float64 `json:"value"`     // the value that was compared with the limit; null if nothing was measured
 	Samples   int     `json:"samples"`   // repetitions that measured it
 	Measured  bool    `json:"measured"`  // if false, the threshold failed
 	Held      bool    `json:"held"`      // whether the value is within the limit
 
-	// Undecided says why nobody can tell whether the threshold holds. If it isn't empty, the
+	// Undecided says why it can't be told whether the threshold holds. If it isn't empty, the
 	// threshold neither held nor failed.
 	Undecided string `json:"undecided,omitempty"`
 }
@@ -178,7 +178,7 @@ func ThresholdSummary(list []ThresholdOutcome) string {
 const maxThresholdsListed = 10
 
 // summarizeThresholds returns a clause about some of a run's thresholds, or "" if there are none.
-// why returns what stands in parentheses after each.
+// why returns the text in parentheses after each.
 func summarizeThresholds(some []ThresholdOutcome, of int, verb string, why func(ThresholdOutcome) string) string {
 	if len(some) == 0 {
 		return ""

@@ -20,8 +20,8 @@ type Unit struct {
 	Better int
 
 	// Exact marks a metric that the scenario's seed determines: two runs of the same work have the
-	// same value, so a single sample decides and any worsening of the median is a regression.
-	// samples.txt says so to benchstat with assume=exact.
+	// same value. So a single sample decides, and any worsening of the median is a regression.
+	// samples.txt tells benchstat so with assume=exact.
 	Exact bool
 
 	Class    UnitClass // what moves the metric, and so where it may be judged
@@ -32,33 +32,34 @@ type Unit struct {
 	// others.
 	KeyFigure int
 
-	// OfFailed marks a metric of the operations that failed. All others are of those that
+	// OfFailed marks a metric over the operations that failed. All others are over those that
 	// succeeded.
 	OfFailed bool
 
-	// MayBeZero reports whether zero can be a measurement: that nothing was allocated, repeated or
-	// lost. No operation takes no time, and none is sent without a byte; such a zero means that the
-	// meter didn't run, and would pass for the best value there is.
+	// MayBeZero reports whether zero can be a measurement, such as that nothing was allocated,
+	// repeated or lost. For other metrics, such as times, a zero means that they weren't measured,
+	// and it must not pass for the best possible value.
 	MayBeZero bool
 
-	// ShownOnly marks a metric that never has a verdict: p75 and p95 say what p50, p90 and p99 say,
-	// and the longest response time is that of one operation.
+	// ShownOnly marks a metric that never has a verdict: p75 and p95 tell nothing that p50, p90 and
+	// p99 don't, and the longest response time is that of one operation.
 	ShownOnly bool
 
-	// Tolerance is the smallest relative change that counts between a run and a baseline: 0.25
-	// means that 24% slower still passes.
+	// Tolerance is the smallest relative change that counts between a run and a baseline: at 0.25,
+	// a run that is 24% slower still passes.
 	Tolerance float64
 
-	// InexactTolerance takes the place of Tolerance for an exact metric whose samples differ:
-	// timing then determines it as well, as it does the requests while a device is awaited.
+	// InexactTolerance replaces Tolerance for an exact metric whose samples differ. Timing then
+	// determines it too; for example, the number of requests depends on how long a device takes.
 	InexactTolerance float64
 
-	// Slack is the smallest absolute change that counts, in the unit itself: what a run allocates
-	// once belongs to no operation, and a share of almost nothing is not a share of anything.
+	// Slack is the smallest absolute change that counts, in the unit itself. It covers what a run
+	// allocates once, whatever the number of operations, and values near zero, of which a small
+	// change is a large share.
 	Slack float64
 
-	// Sequential is the smallest change that counts between two sides that take turns. It is the
-	// zero Margin for a metric that isn't tested then.
+	// Sequential is the smallest change that counts between two sides that are measured in turns.
+	// It is the zero Margin if the metric isn't tested then.
 	Sequential Margin
 }
 
@@ -73,14 +74,14 @@ type UnitClass int
 // that the baseline comes from.
 const (
 	ClassTime       UnitClass = iota + 1 // how long an operation took
-	ClassRate                            // how many operations or bytes a second
+	ClassRate                            // operations or bytes per second
 	ClassCPU                             // processor time
-	ClassAllocation                      // heap bytes and objects an operation
-	ClassCount                           // what was sent and what became of it, a device
+	ClassAllocation                      // heap bytes and objects per operation
+	ClassCount                           // what was sent per device, and its outcome
 	ClassMemory                          // resident memory
 )
 
-// String returns the name of the class, as the documentation has it.
+// String returns the name of the class that the documentation uses.
 func (c UnitClass) String() string {
 	switch c {
 	case ClassTime:
@@ -105,30 +106,30 @@ func (c UnitClass) Portable() bool { return c == ClassAllocation || c == ClassCo
 // FollowsSpeed reports whether a value of this class moves with the machine's speed.
 func (c UnitClass) FollowsSpeed() bool { return c == ClassTime || c == ClassRate || c == ClassCPU }
 
-// A Scope is what a metric describes, and so where it stands.
+// A Scope is what a metric describes, which determines the record that holds it.
 type Scope int
 
 // The scopes.
 const (
-	PerOperation Scope = iota // an operation: the record of each has its own
-	WholeLoad                 // the load: the record of the operation that it asks for has it
-	WholeRollout              // a rollout, likewise
-	DeviceCount               // the devices: the run's [Counts] have it, and no record does
+	PerOperation Scope = iota // one operation: each operation's record has its own value
+	WholeLoad                 // the whole load: only the record of the operation that the load performs has it
+	WholeRollout              // a whole rollout: as WholeLoad
+	DeviceCount               // the devices: the run's [Counts] has it, and no record
 )
 
-// A Margin is the smallest change that counts between two sides that take turns. It is much less
-// than if one of them is a page from last week.
+// A Margin is the smallest change that counts between two sides that are measured in turns. It is
+// much smaller than Tolerance, which allows for a baseline from last week.
 type Margin struct {
 	Relative float64
 	Slack    float64 // in the unit itself
 	Absolute bool    // differences are of the values, not of their logarithms
 }
 
-// IsZero reports whether m is no margin: the metric isn't tested.
+// IsZero reports whether m is the zero Margin, with which a metric isn't tested.
 func (m Margin) IsZero() bool { return m == Margin{} }
 
 // percentile returns the share of operations that take no longer than the value of a metric: 0.999
-// for "p99.9-ns/op". It reports false for a metric that is no percentile.
+// for "p99.9-ns/op". It reports false for a metric that isn't a percentile.
 func percentile(unit string) (q float64, ok bool) {
 	rest, ok := strings.CutSuffix(unit, "-ns/op")
 	if !ok {
@@ -145,8 +146,8 @@ func percentile(unit string) (q float64, ok bool) {
 	return percent / 100, err == nil && percent > 0 && percent < 100
 }
 
-// WantedOperations returns how many operations a percentile needs to say something: 10/(1−q), so
-// that ten of them lie beyond it. It returns 0 for a metric that is no percentile.
+// WantedOperations returns how many operations a percentile q needs to be meaningful: 10/(1−q), so
+// that ten of them lie beyond it. It returns 0 for a metric that isn't a percentile.
 func WantedOperations(unit string) int64 {
 	q, ok := percentile(unit)
 	if !ok {
@@ -155,7 +156,7 @@ func WantedOperations(unit string) int64 {
 	return int64(math.Round(10 / (1 - q)))
 }
 
-// Operations returns how many operations a record's value of a metric rests on.
+// Operations returns the number of operations that a record's value of a metric is over.
 func (r Record) Operations(unit string) int64 {
 	if u, _ := LookupUnit(unit); u.OfFailed {
 		return r.Failed
@@ -163,9 +164,9 @@ func (r Record) Operations(unit string) int64 {
 	return r.Ops
 }
 
-// few returns why a percentile of so few operations can't be judged: "8 operations: a p99.9 wants
-// 10,000". It returns "" if they are enough, or if the metric is no percentile. If least isn't 0,
-// that many are enough.
+// few returns why a percentile of too few operations can't be judged: "8 operations: a p99.9 wants
+// 10,000". It returns "" if there are enough, or if the metric isn't a percentile. If least isn't
+// 0, it is the number that is enough.
 func few(unit string, operations, least int64) string {
 	wanted := WantedOperations(unit)
 	if wanted == 0 || operations >= wanted || least > 0 && operations >= least {

@@ -41,13 +41,14 @@ const (
 )
 
 // Tolerances. Between two runs of identical code, minutes apart on a shared virtual machine with
-// two cores, the mean moves by ±10%, and the tails, which rest on a few operations, by more. A
-// baseline is older than minutes. So a comparison with a baseline can find a quarter more time and
-// half more tail, and nothing finer; measuring both sides in turns can.
+// two cores, the mean moves by ±10%, and the tails, which depend on a few operations, by more. A
+// baseline is older than minutes. So a comparison with a baseline finds a mean that is a quarter
+// worse, or a tail that is half worse, and nothing smaller; measuring both sides in turns finds
+// less.
 //
-// What doesn't depend on the machine's speed has a narrow tolerance: the number of allocations
-// moves only by what pools happen to keep (2%), allocated bytes also by how buffers happened to
-// grow (5%), and exact units not at all, unless timing determines them as well (5%).
+// Metrics that don't depend on the machine's speed have small tolerances. The number of allocations
+// depends only on what pools keep (2%), allocated bytes also on how buffers grow (5%). Exact units
+// have none, unless timing determines them too (5%).
 const (
 	toleranceTime        = 0.25
 	toleranceTail        = 0.50
@@ -58,19 +59,19 @@ const (
 )
 
 // Slacks. A terminal's progress bar, the runtime's own bookkeeping and a histogram that grows
-// allocate some hundred objects in each repetition, which thousands of operations share. One object
-// more per operation is four times the slack.
+// allocate some hundred objects in each repetition, which are divided by thousands of operations.
+// One more object in each operation is four times the slack.
 const (
 	slackBytes       = 32
 	slackAllocations = 0.25
 )
 
-// allocationGranularity is the number of bytes that an allocation is rounded up to.
+// allocationGranularity is the size of the steps, in bytes, in which the runtime allocates.
 const allocationGranularity = 8
 
 // unitTable is in the order in which pages show the metrics.
 var unitTable = [...]Unit{
-	{ // between two sides it holds the scheduler's noise beside the machine's: half as much again as cpu-ns/op
+	{ // its margin is wider than that of cpu-ns/op, since it also varies with the scheduler
 		Name: UnitMean, Better: -1, Class: ClassTime, Quantity: Duration, Tolerance: toleranceTime,
 		Sequential: Margin{Relative: 0.04},
 		Doc:        "mean response time, from when the operation was planned to its end",
@@ -216,8 +217,8 @@ func Units() []Unit {
 	return slices.DeleteFunc(slices.Clone(unitTable[:]), func(u Unit) bool { return u.Scope == DeviceCount })
 }
 
-// unitIndex holds the place in unitTable of each name in it, and of the name that benchstat gives
-// each.
+// unitIndex returns the index in unitTable by name, and by the name that benchstat gives the
+// metric.
 var unitIndex = sync.OnceValue(func() map[string]int {
 	index := map[string]int{}
 	for i, u := range unitTable {
@@ -227,9 +228,8 @@ var unitIndex = sync.OnceValue(func() map[string]int {
 	return index
 })
 
-// LookupUnit returns the metric with a name in samples.txt ("ns/op"), or with the name that
-// benchstat gives it after it has turned it into base units ("sec/op"). It reports false for any
-// other name.
+// LookupUnit returns the metric with a name as in samples.txt ("ns/op"), or with benchstat's name
+// for it in base units ("sec/op"). It reports false for any other name.
 func LookupUnit(name string) (Unit, bool) {
 	i, ok := unitIndex()[name]
 	if !ok || unitTable[i].Scope == DeviceCount {
@@ -241,8 +241,7 @@ func LookupUnit(name string) (Unit, bool) {
 // DeviceCountUnit returns the unit with the name of a count of devices, such as [UnitLost].
 func DeviceCountUnit(name string) Unit { return unitTable[unitIndex()[name]] }
 
-// UnitOrder returns the place of a metric in the order of [Units]. A metric that it lacks comes
-// last.
+// UnitOrder returns the place of a metric in the order of [Units]. An unknown metric comes last.
 func UnitOrder(name string) int {
 	if u, ok := LookupUnit(name); ok && u.Name == name {
 		return unitIndex()[name]

@@ -10,9 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// ReadBenchmarkFile reads the Go benchmarks of a file: what go test or go test -json printed, or a
-// baseline page. [results.ParseBenchmarkFile] says which lines it takes. Its errors are
-// [*results.InputError].
+// ReadBenchmarkFile reads the Go benchmarks of a baseline page, or the output of go test or go test
+// -json as [results.ParseBenchmarkFile] does. Its errors are [*results.InputError].
 func ReadBenchmarkFile(path string) (*results.BenchmarkFile, error) {
 	data, err := results.ReadTextFile(path, results.MaxSamplesBytes)
 	if err != nil {
@@ -49,8 +48,8 @@ func parseBenchmarkFile(path string, data []byte) (*results.BenchmarkFile, error
 	return f, nil
 }
 
-// checkBenchmarks returns an error if the benchmarks would break the page, or not come back from it
-// as they are.
+// checkBenchmarks returns an error if the benchmarks would break the page, or would read back
+// differently.
 func checkBenchmarks(g results.GoBenchmarks) error {
 	samples, err := results.ParseGoBenchmarks(g.Lines)
 	switch {

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Schema is the version of the page that this package writes. It reads the earlier ones too:
-// version 1 had no sections, version 2 no Go benchmarks.
+// Schema is the version of the page that this package writes. It also reads earlier versions: 1 had
+// no sections, and 2 no Go benchmarks.
 const Schema = 3
 
-// The marks that hold a page together. They are HTML comments, which a reader of the page doesn't
-// see.
+// The marks that separate the parts of a page. They are HTML comments, which a browser doesn't
+// show.
 const (
 	markPage = "<!-- fleetmark:baseline schema=3. Written by `fleetmark baseline`; " +
 		"only the optimization history is for editing. -->"
@@ -34,7 +34,7 @@ const (
 
 var markEnd = regexp.MustCompile(`^<!-- fleetmark:end samples=([0-9]{1,9}) -->$`)
 
-// pageFacts is the page's block of JSON, as it is read.
+// pageFacts is the page's block of JSON, for reading.
 type pageFacts struct {
 	Schema int `json:"schema"`
 	Page
@@ -42,8 +42,8 @@ type pageFacts struct {
 	// Benchmarks describe the blocks of Go benchmarks, in their order.
 	Benchmarks []benchmarkFacts `json:"benchmarks"`
 
-	// GeneratedSHA256 is the digest of the page without its optimization history and with 64 zeros
-	// for this digest, with line feeds alone between its lines.
+	// GeneratedSHA256 is the digest of the page, computed without the optimization history, with 64
+	// zeros in place of this digest, and with line feeds at the end of lines.
 	GeneratedSHA256 string `json:"generated_sha256"`
 }
 
@@ -60,11 +60,10 @@ type benchmarkFacts struct {
 	Samples int    `json:"samples"` // result lines among them
 }
 
-// maxFactsLine bounds a line of the JSON, in bytes. The reader of the Go benchmark format, which
-// benchstat uses, ends at a line of 64 KiB.
+// maxFactsLine bounds a line of the JSON, in bytes. benchstat's reader stops at a line of 64 KiB.
 const maxFactsLine = 32 << 10
 
-// encodeFacts returns the page's block of JSON, with digestPlaceholder for the digest: a line for
+// encodeFacts returns the page's block of JSON, with a placeholder for the digest: one line for
 // each scenario, block of benchmarks and section, and one for the digest.
 func encodeFacts(p *Page) (string, error) {
 	var b strings.Builder
@@ -110,10 +109,12 @@ func encodeFacts(p *Page) (string, error) {
 	return b.String(), failed
 }
 
-// digestPlaceholder returns what stands for the page's digest while that is computed.
+// digestPlaceholder returns what stands in the page in place of the digest while the digest is
+// computed.
 func digestPlaceholder() string { return strings.Repeat("0", sha256.Size*2) }
 
-// contentDigest returns the digest of a page that holds the given digest, or the placeholder.
+// contentDigest returns the digest of a page. digest is the digest that the page holds, or the
+// placeholder.
 func contentDigest(page, digest string) string {
 	before, rest, _ := strings.Cut(page, markHistoryBegin+"\n")
 	_, after, _ := strings.Cut(rest, markHistoryEnd+"\n")

@@ -1,9 +1,9 @@
 // Package baseline keeps the page that later runs are compared with, BASELINE_METRICS.md.
 //
-// What goes in: a [Page], made by whoever measured it. It has the machine, the records of each
-// [Scenario], Go benchmarks as go test printed them, each further [Section] with its figures, and
-// the optimization history, which people write. What comes out: Markdown that a person reads,
-// benchstat reads and a program reads, and the Page again.
+// Its input is a [Page], made by whoever measured it: a machine, the records of each [Scenario], Go
+// benchmarks as go test printed them, each further [Section] with its figures, and the optimization
+// history, which people write. Its output is Markdown for people, for benchstat and for programs,
+// and from that Markdown the Page again.
 //
 //	Section ─┐
 //	Run ─────┴─> Page ── Write ──> BASELINE_METRICS.md ── Read ──> Page
@@ -44,17 +44,17 @@ var ErrEdited = errors.New("edited by hand")
 type Page struct {
 	Machine   results.Machine `json:"machine"`
 	Revision  string          `json:"revision"`   // of the source that was measured
-	GoVersion string          `json:"go_version"` // that built it
+	GoVersion string          `json:"go_version"` // of the toolchain that built it
 	Created   time.Time       `json:"created"`    // UTC, whole seconds
 	Scenarios []Scenario      `json:"scenarios"`
 
-	// Benchmarks are Go benchmarks, one entry for each command that measured them. May be nil.
+	// Benchmarks are Go benchmarks, one element for each command that measured them. It may be nil.
 	Benchmarks []results.GoBenchmarks `json:"-"`
 
-	Sections []Section `json:"sections"` // what else the page says, in its order
+	Sections []Section `json:"sections"` // further parts of the page, in order
 
-	// Sources are digests of the code that was measured, keyed by package, such as "delivery". With
-	// them a later tree is found to differ. May be nil.
+	// Sources are digests of the source code that was measured, keyed by package, such as
+	// "delivery". They show whether a later tree differs. It may be nil.
 	Sources map[string]string `json:"sources"`
 
 	// History is the optimization history, which people write: Markdown, kept as it is. None of its
@@ -72,14 +72,14 @@ type Scenario struct {
 	Unconfirmed    bool           `json:"clients_word_only"`
 
 	// Interference and ReferenceSpeed describe the machine while the scenario was measured. They
-	// are nil if that isn't known.
+	// are nil if unknown.
 	Interference   *results.Interference   `json:"interference,omitempty"`
 	ReferenceSpeed *results.ReferenceSpeed `json:"yardstick,omitempty"`
 
 	Records []results.Record `json:"-"`
 }
 
-// Scenario returns the scenario of the given name. It reports whether the page has it.
+// Scenario returns the scenario with the given name. It reports whether the page has one.
 func (p *Page) Scenario(name string) (*Scenario, bool) {
 	i := slices.IndexFunc(p.Scenarios, func(s Scenario) bool { return s.Name == name })
 	if i < 0 {
@@ -88,7 +88,7 @@ func (p *Page) Scenario(name string) (*Scenario, bool) {
 	return &p.Scenarios[i], true
 }
 
-// Section returns the section of the given name. It reports whether the page has it.
+// Section returns the section with the given name. It reports whether the page has one.
 func (p *Page) Section(name string) (*Section, bool) {
 	i := slices.IndexFunc(p.Sections, func(s Section) bool { return s.Name == name })
 	if i < 0 {
@@ -97,7 +97,7 @@ func (p *Page) Section(name string) (*Section, bool) {
 	return &p.Sections[i], true
 }
 
-// FromRun returns a page that holds one run alone, so that another run can be compared with it.
+// FromRun returns a page with a single run, so that another run can be compared with it.
 func FromRun(run results.Run, records []results.Record) *Page {
 	return &Page{Machine: run.Machine, Revision: run.Revision, Scenarios: []Scenario{{
 		Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
@@ -106,8 +106,8 @@ func FromRun(run results.Run, records []results.Record) *Page {
 	}}}
 }
 
-// CheckUsable returns an [*results.InputError] if later runs can't be compared with the run at
-// path, because it is invalid or did not finish.
+// CheckUsable returns an [*results.InputError] if the run at path can't be a baseline, because it
+// is invalid or did not finish.
 func CheckUsable(path string, run results.Run) error {
 	switch {
 	case !run.Valid:
@@ -118,7 +118,7 @@ func CheckUsable(path string, run results.Run) error {
 	return nil
 }
 
-// Unusable returns the error about a run that later runs can't be compared with.
+// Unusable returns the error about a run that can't be a baseline.
 func Unusable(path, problem string) error {
 	return &results.InputError{Path: path, Problem: problem,
 		Want: "a baseline wants a whole, valid run of the same machine"}

@@ -38,7 +38,7 @@ func Read(path string) (*Page, error) {
 // IsPage reports whether data begins as a page does.
 func IsPage(data []byte) bool { return bytes.HasPrefix(data, []byte(markPagePrefix)) }
 
-// Parse reads a page as [Read] does, from the content of the file at path.
+// Parse parses a page, which [Read] reads from the file at path.
 func Parse(data []byte, path string) (*Page, error) {
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
 	p := parser{path: path, lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
@@ -113,7 +113,8 @@ func (p *parser) endMark() (int, error) {
 	return total, nil
 }
 
-// find returns the index of the first line from the given one on that is a mark, or -1.
+// find returns the index of the first line that is the given mark, from index from on. It returns
+// -1 if there is none.
 func (p *parser) find(mark string, from int) int {
 	if i := slices.Index(p.lines[from:], mark); i >= 0 {
 		return from + i
@@ -122,7 +123,8 @@ func (p *parser) find(mark string, from int) int {
 }
 
 // block returns the lines of the first fenced block that opens with fence at index from or later,
-// and the number of the line that opens it. It reports whether there is one that is closed.
+// and the number of the line that opens it. It reports false if there is no such block, or if it
+// isn't closed.
 func (p *parser) block(fence string, from int) (inside []string, opens int, ok bool) {
 	begin := p.find(fence, from)
 	if begin < 0 {
@@ -254,8 +256,8 @@ func (p *parser) sections(facts []Section) ([]Section, error) {
 	return all, nil
 }
 
-// assignRecords gives each record to its scenario. It returns what the facts and the samples
-// contradict each other in, or "".
+// assignRecords gives each record to its scenario. It returns how the facts contradict the samples,
+// or "" if they don't.
 func (p *Page) assignRecords(records []results.Record) (problem string) {
 	for _, r := range records {
 		s, ok := p.Scenario(r.Scenario)

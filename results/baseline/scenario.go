@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// validate returns an error if the scenario has no records, or one that isn't its own.
+// validate returns an error if the scenario has no records, or a record of another scenario.
 func (s *Scenario) validate() error {
 	if err := results.CheckName("scenario", s.Name); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Scenario) validate() error {
 	return nil
 }
 
-// writeScenarios writes a paragraph for each scenario, and a table of all their metrics.
+// writeScenarios writes a paragraph for each scenario, and one table with the metrics of all.
 func (p *Page) writeScenarios(b *strings.Builder) error {
 	b.WriteString("## Scenarios\n\nWhat `fleetmark run` compares a run of the same scenario with. ")
 	b.WriteString("Medians, with the interval that holds each with 95%\nconfidence; a value without one is exact. ")
@@ -106,8 +106,8 @@ func scenarioTable(scenarios []Scenario) texttable.Table {
 	return table
 }
 
-// scenarioCell returns the median of a metric with its interval, and with the number of samples if
-// it isn't the scenario's number of repetitions. It returns "" if there are no samples.
+// scenarioCell returns the median of a metric with its interval. It adds the number of samples if
+// that isn't the number of repetitions. It returns "" if there are no samples.
 func scenarioCell(values []float64, unit string, repetitions int) string {
 	if len(values) == 0 {
 		return ""

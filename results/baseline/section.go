@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Section is a part of the page that is no scenario, such as where an operation's time goes or
+// A Section is a part of the page that isn't a scenario, such as where an operation's time goes or
 // how much code there is. A [SectionWriter] makes one. The fields that have a JSON name are among
 // the page's facts.
 type Section struct {
@@ -20,15 +20,15 @@ type Section struct {
 	Title string `json:"title"` // for people
 	Body  string `json:"-"`     // Markdown, without a line that benchstat would read
 
-	// Figures are what the section measured, under names that don't change; nil if it measured
-	// nothing. Targets are compared with them.
+	// Figures are what the section measured, under names that never change, so that they can be
+	// compared with targets. It is nil if the section measured nothing.
 	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
 // sectionName matches the name of a section, which is part of its mark.
 var sectionName = regexp.MustCompile(`^[a-z][a-z-]{0,40}$`)
 
-// validate returns an error if the section would break the page, or not come back from it as it is.
+// validate returns an error if the section would break the page, or would read back differently.
 func (s Section) validate() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("section %q: "+format, append([]any{s.Name}, args...)...)
@@ -75,7 +75,7 @@ func (p *Page) writeSections(b *strings.Builder) {
 	}
 }
 
-// A SectionWriter puts a section together. Whatever text it is given means only itself.
+// A SectionWriter makes a section. It escapes all text that it is given.
 type SectionWriter struct {
 	section Section
 	body    strings.Builder
@@ -93,8 +93,8 @@ func (w *SectionWriter) Text(format string, args ...any) {
 	w.body.WriteString(wrap(markdown.Escape(fmt.Sprintf(format, args...))) + "\n")
 }
 
-// Table adds a table. align has an l or r for each column. A cell between backticks is code, as are
-// several such texts with a comma between them.
+// Table adds a table. align has an l or r for each column. A cell between backticks is code; such a
+// cell may hold several identifiers, each between backticks, separated by commas.
 func (w *SectionWriter) Table(align string, header []string, rows [][]string) {
 	w.separate()
 	t := texttable.Table{Header: escapeCells(header), Align: align}
@@ -120,7 +120,7 @@ func escapeCells(cells []string) []string {
 	return escaped
 }
 
-// Command adds a paragraph that ends in a command of one line, such as "Measured with".
+// Command adds a paragraph: text, such as "Measured with", followed by a command of one line.
 func (w *SectionWriter) Command(text, command string) {
 	w.separate()
 	w.body.WriteString(withCommand(text, command) + "\n")
@@ -157,7 +157,7 @@ func (w *SectionWriter) Section() (Section, error) {
 	return s, s.validate()
 }
 
-// withCommand returns a paragraph that ends in a command.
+// withCommand returns a paragraph that consists of text and a command.
 func withCommand(text, command string) string {
 	text, command = wrap(markdown.Escape(text)), markdown.Code(command)+"."
 	last := text[strings.LastIndexByte(text, '\n')+1:]
@@ -170,9 +170,9 @@ func withCommand(text, command string) string {
 // lineWidth is the longest line of a paragraph, in bytes.
 const lineWidth = 118
 
-// wrap breaks a paragraph between words, but never before a word that would make benchstat or
-// Markdown take the line for something else than text. It can't move the first word, which validate
-// looks at.
+// wrap breaks a paragraph into lines. It never breaks before a word that would make benchstat or
+// Markdown take the line for anything but text. It can't change the first word, which validate
+// checks.
 func wrap(text string) string {
 	var lines []string
 	line := ""

@@ -11,11 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// Write writes a page. The same page gives the same bytes.
+// Write writes a page. Equal pages give the same bytes.
 //
-// It refuses a page without samples, a scenario with records of another, what a record, a section
-// or the Go benchmarks may not hold, and a history with a line that benchstat would take for a
-// result.
+// It returns an error if the page has no samples, if a record, a section or Go benchmarks aren't
+// valid, or if benchstat would take a line of the history for a result.
 func Write(w io.Writer, p Page) error {
 	text, err := render(&p)
 	if err == nil {
@@ -67,7 +66,7 @@ func render(p *Page) (string, error) {
 	return strings.Replace(text, digestField(digestPlaceholder()), digestField(digest), 1), nil
 }
 
-// validate returns an error if the page wouldn't come back from its text as it is.
+// validate returns an error if the page would read back differently.
 func (p *Page) validate() error {
 	if len(p.Scenarios) == 0 {
 		return errors.New("no samples: want at least one scenario that was measured")
@@ -98,7 +97,8 @@ func (p *Page) validate() error {
 	return nil
 }
 
-// machineText returns when, on which machine and from which source the page was measured.
+// machineText returns a paragraph that says when and on which machine the page was measured, and at
+// which revision.
 func (p *Page) machineText() string {
 	m := p.Machine
 	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; "+
@@ -109,8 +109,8 @@ func (p *Page) machineText() string {
 }
 
 // writeSamples writes the blocks that benchstat reads, and returns the number of samples of the
-// scenarios. The scenarios come first: a cpu line of the Go benchmarks holds for every line below
-// it, and the scenarios' lines have none.
+// scenarios. The scenarios come first, since a cpu line of the Go benchmarks applies to every line
+// below it, and the scenarios have no cpu line.
 func (p *Page) writeSamples(b *strings.Builder) (total int, err error) {
 	b.WriteString("## Samples\n\nEvery sample as it was measured, in the Go benchmark format.\n\n")
 	var text strings.Builder
@@ -130,13 +130,14 @@ func (p *Page) writeSamples(b *strings.Builder) (total int, err error) {
 	return total, nil
 }
 
-// writeFolded writes a fenced block that a browser shows on request. The title is HTML.
+// writeFolded writes a fenced block that a browser shows when the reader opens it. The title is
+// HTML.
 func writeFolded(b *strings.Builder, title, fence, body string) {
 	fmt.Fprintf(b, "<details>\n<summary>%s</summary>\n\n%s\n%s%s\n\n</details>\n\n", title, fence, body, fenceEnd)
 }
 
-// normalizeHistory returns a history whose lines each end in a line feed, or an error if it would
-// break the page.
+// normalizeHistory returns the history with lines that end in a line feed. It returns an error if
+// the history would break the page.
 func normalizeHistory(history string) (string, error) {
 	history = strings.Trim(strings.ReplaceAll(history, "\r\n", "\n"), "\n")
 	if history == "" {
@@ -150,8 +151,8 @@ func normalizeHistory(history string) (string, error) {
 	return history + "\n", nil
 }
 
-// checkHistoryLine returns what is wrong with a line of the optimization history, or "". A line of
-// configuration may stand there, since it follows every sample.
+// checkHistoryLine returns what is wrong with a line of the optimization history, or "". A
+// configuration line is allowed, since no sample follows it.
 func checkHistoryLine(line string) string {
 	switch {
 	case strings.Contains(line, "<!-- fleetmark:"):

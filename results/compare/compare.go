@@ -130,8 +130,8 @@ func (o Options) withDefaults() (Options, error) {
 // Inputs compares inputs with the first, the base. If an input holds no result, or a value that
 // isn't a finite number, the error is an [*results.InputError].
 //
-// A Comparison also holds what benchstat doesn't report: the lines that it would skip silently are
-// in Warnings, and changes have a direction.
+// Unlike benchstat, a Comparison says in Warnings which lines were skipped, and its changes have a
+// direction.
 func Inputs(inputs []Input, o Options) (*Comparison, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -217,7 +217,7 @@ type Input struct {
 	Path     string   // the file that was read
 	Warnings []string // what was left out of it, a sentence each
 
-	hasLabel      bool // the user gave the label
+	hasLabel      bool // whether the user gave the label
 	rejectsDamage bool // Fleetmark wrote the file: a damaged line is an error instead of a warning
 	data          []byte
 }
@@ -253,8 +253,8 @@ func Open(path string) (Input, error) {
 	return in, nil
 }
 
-// Read reads results from r, as benchstat reads a file. label names the column, and stands for the
-// path in errors.
+// Read reads results from r, as benchstat reads a file. label names the column, and takes the place
+// of the path in errors.
 func Read(r io.Reader, label string) (Input, error) {
 	data, err := results.ReadAll(r, label, results.MaxSamplesBytes)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// procsKey is the key of projections for the number at the end of a benchmark's name.
+// procsKey is the projection key of GOMAXPROCS, the number that ends a benchmark's name.
 const procsKey = "/gomaxprocs"
 
 // inputKeys holds the configurations and names of the benchmarks of an input, to explain why none
@@ -26,7 +26,7 @@ func newInputKeys(label string) *inputKeys {
 	return &inputKeys{label: label, values: map[string]map[string]bool{}, names: map[string]bool{}}
 }
 
-// maxValues bounds how many values of a key are kept.
+// maxValues bounds how many values of a key are recorded.
 const maxValues = 64
 
 func (k *inputKeys) add(result *benchfmt.Result) {
@@ -57,8 +57,8 @@ func (k *inputKeys) add(result *benchfmt.Result) {
 	}
 }
 
-// nothingInCommon returns a sentence that says why two inputs have no benchmark to compare: which
-// keys differ, and which flag compares them nevertheless.
+// nothingInCommon returns a sentence that says why two inputs have no benchmark in common: which
+// keys differ, and which flag makes them comparable.
 func nothingInCommon(base, other *inputKeys) string {
 	var differ, keys []string
 	all := map[string]bool{}
@@ -98,7 +98,7 @@ func intersect(a, b map[string]bool) bool {
 	return len(a) == 0 && len(b) == 0
 }
 
-// firstFew returns the first few values of a set, quoted, and how many there are besides.
+// firstFew returns the first few values of a set, quoted, and the number of the others.
 func firstFew(set map[string]bool) string {
 	const maxNamed = 3
 	list := slices.Sorted(maps.Keys(set))
@@ -119,10 +119,10 @@ func firstFew(set map[string]bool) string {
 // maxMissing bounds how many missing and new benchmarks are named.
 const maxMissing = 20
 
-// A rowUnits says which metrics of one benchmark the inputs have.
+// A rowUnits holds the metrics of a benchmark that each input has.
 type rowUnits struct {
-	name  string                     // with what tells it from others of the same name
-	units []string                   // of all inputs
+	name  string                     // with its package, which distinguishes benchmarks of the same name
+	units []string                   // that any input has
 	has   map[string]map[string]bool // by input and unit
 }
 
@@ -130,7 +130,7 @@ type rowUnits struct {
 func (c *Comparison) rowUnits() (rows []*rowUnits) {
 	byName := map[string]*rowUnits{}
 	for _, t := range c.Tables {
-		_, unit := benchunit.Tidy(1, t.Unit) // zeros are in a table of their own
+		_, unit := benchunit.Tidy(1, t.Unit) // values of zero, in ns/op, have a table of their own
 		for _, r := range t.Rows {
 			name := r.Name + configText(t.Config)
 			row := byName[name]
@@ -155,8 +155,8 @@ func (c *Comparison) rowUnits() (rows []*rowUnits) {
 	return rows
 }
 
-// missing returns a sentence for each benchmark, and each metric of a benchmark, that the base has
-// and another input lacks, or the other way round.
+// missing returns a sentence for each benchmark, and each metric of a benchmark, that only the base
+// or only another input has.
 func (c *Comparison) missing() (list []string) {
 	rows := c.rowUnits()
 	base := c.Inputs[0]

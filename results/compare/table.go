@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/benchtext"
 )
 
-// build adds the tables to c. units are the Unit lines of all inputs.
+// build adds the tables to c. units holds the Unit lines of all inputs.
 func (b *builder) build(c *Comparison, units benchfmt.UnitMetadataMap) {
 	tableKeys := sortedKeys(maps.Keys(b.tables))
 	for _, key := range tableKeys {
@@ -86,8 +86,9 @@ func (b *builder) makeTable(key benchproc.Key, units benchfmt.UnitMetadataMap) T
 	return t
 }
 
-// direction returns which way is better: +1 if more is, -1 if less is. It looks at the inputs' Unit
-// lines first, and then at the metrics that package results knows. It returns 0 if neither says.
+// direction returns +1 if more of a metric is better, and -1 if less is. Unit lines of the inputs
+// come first, then the metrics that package results knows. It returns 0 if neither gives a
+// direction.
 func direction(unit string, units benchfmt.UnitMetadataMap) int {
 	if better := units.GetBetter(unit); better != 0 {
 		return better
@@ -215,7 +216,7 @@ type cellKey struct{ row, col benchproc.Key }
 // A rawCell holds what was measured of one benchmark in one input.
 type rawCell struct {
 	values  []float64
-	residue map[benchproc.Key]bool // the keys in which its results differ besides
+	residue map[benchproc.Key]bool // its values of the keys that no projection names
 }
 
 func newBuilder(o Options) (*builder, error) {
@@ -224,8 +225,8 @@ func newBuilder(o Options) (*builder, error) {
 	if b.filter, err = benchproc.NewFilter(o.Filter); err != nil {
 		return nil, fmt.Errorf("compare: filter: %w", err)
 	}
-	// The order matters: a projection leaves out what an earlier one names, and Residue is what
-	// none of them names.
+	// The order matters: a projection leaves out the keys that an earlier one names, and Residue
+	// has the keys that none of them names.
 	var parser benchproc.ProjectionParser
 	if b.table, b.unit, err = parser.ParseWithUnit(o.Table, b.filter); err != nil {
 		return nil, fmt.Errorf("compare: table: %w", err)
@@ -243,8 +244,8 @@ func newBuilder(o Options) (*builder, error) {
 	return b, nil
 }
 
-// read adds the results of one input, whose lines are text and which reader reads. It returns a
-// warning for everything that it left out.
+// read adds the results of one input. text holds the input's lines, which reader reads. It returns
+// a warning for everything that it left out.
 func (b *builder) read(
 	reader *benchfmt.Reader, in Input, text *benchtext.Text, keys *inputKeys,
 ) (warnings []string, err error) {

@@ -104,7 +104,8 @@ func changedConfig(config, previous []ConfigValue) []ConfigValue {
 	return lines
 }
 
-// layout returns the table with scaled values, and its warnings, which the cells number from 1.
+// layout returns the table with scaled values, and its warnings as footnotes, which cells refer to
+// by numbers from 1.
 func (t *Table) layout(
 	escape func(string) string, emphasis func(Change, string) string,
 ) (table texttable.Table, warnings []string) {
@@ -188,13 +189,14 @@ func (t *Table) geomeanRow(class benchunit.Class, notes *footnotes) []string {
 	return row
 }
 
-// footnotes numbers the warnings of a table.
+// footnotes holds the warnings of a table, numbered from 1.
 type footnotes struct {
 	escape func(string) string
 	list   []string // escaped
 }
 
-// marks returns the numbers of warnings, such as " (1) (2)". It adds those that the table lacks.
+// marks returns the numbers of warnings, such as " (1) (2)". It adds warnings that the table
+// doesn't have yet.
 func (f *footnotes) marks(warnings []string) string {
 	var b strings.Builder
 	for _, w := range warnings {
@@ -207,7 +209,7 @@ func (f *footnotes) marks(warnings []string) string {
 	return b.String()
 }
 
-// scaler returns the scale of a row's values, one for all, so that they compare at a glance.
+// scaler returns one scale for all values of a row, so that they can be compared at a glance.
 func (r Row) scaler(class benchunit.Class) benchunit.Scaler {
 	var centers []float64
 	for _, cell := range r.Cells {
@@ -218,7 +220,7 @@ func (r Row) scaler(class benchunit.Class) benchunit.Scaler {
 	return benchunit.CommonScale(centers, class)
 }
 
-// writeNotes writes numbered notes, a line each, with a prefix before each.
+// writeNotes writes numbered notes, one on each line, with a prefix before each.
 func writeNotes(b *bytes.Buffer, prefix string, notes []string) {
 	for i, n := range notes {
 		fmt.Fprintf(b, "%s(%d) %s\n", prefix, i+1, n)

@@ -19,14 +19,14 @@ type Benchmarks struct {
 }
 
 // CompareBenchmarks judges the benchmarks in now by those in base. If keep isn't nil, it leaves out
-// those of base that keep reports false for. The two files were measured one after the other, so
-// times have the wide tolerances of a baseline, and they are judged only if both files name the
-// same system and GOMAXPROCS.
+// the samples of base for which keep returns false. The files were measured one after the other, so
+// times have the wide tolerances of a comparison with a baseline, and are judged only if both files
+// name the same system and GOMAXPROCS.
 //
-// If portable, only portable metrics are asked for, and what can't be judged is inconclusive.
-// Metrics that benchmarks report themselves are judged by the direction that Unit lines of either
-// file, or [results.BenchmarkFile.Declare], give them; one without a direction that changed is
-// inconclusive. If go test failed on either side, the comparison can't pass, since it may lack
+// If portable is set, only portable metrics are judged, and one that can't be judged is
+// inconclusive. Metrics that benchmarks report themselves have the direction that a Unit line of
+// either file, or [results.BenchmarkFile.Declare], gives; one without a direction is inconclusive
+// if it changed. If go test failed on either side, the comparison can't pass, since it may lack
 // benchmarks.
 func CompareBenchmarks(
 	base, now *results.BenchmarkFile, keep func(results.BenchmarkSample) bool, portable bool,
@@ -41,7 +41,7 @@ func CompareBenchmarks(
 	c := conditions{
 		SameMachine: same, SameWorkload: true, PortableOnly: portable, Strict: portable, WholeAllocations: true,
 	}
-	if same || portable { // between machines, only metrics of the testing package are judged unasked
+	if same || portable { // otherwise, judge only metrics of the testing package
 		c.OwnUnits, c.Better = true, map[string]int{}
 		maps.Copy(c.Better, base.Better())
 		maps.Copy(c.Better, now.Better())
@@ -61,8 +61,8 @@ func CompareBenchmarks(
 // itself.
 const ownTolerance = 0.05
 
-// judgeOwn judges the metrics that aren't known, each by its direction if c gives one. rows are
-// those of pairs.
+// judgeOwn judges the metrics that package results doesn't know. c.Better gives their direction, if
+// it has one. rows and pairs have the same order.
 func (c *conditions) judgeOwn(rows []Row, pairs []*rowSamples) {
 	var own []int
 	for i := range rows {
@@ -88,7 +88,8 @@ func (c *conditions) judgeOwn(rows []Row, pairs []*rowSamples) {
 }
 
 // isTime reports whether a metric that a benchmark reports itself is a time or a rate, which can't
-// be compared between machines: a part of its name is a unit of time, as in p99-ns/op or tokens/s.
+// be compared between machines. A part of its name is then a unit of time, as in p99-ns/op or
+// tokens/s.
 func isTime(unit string) bool {
 	parts := strings.FieldsFunc(unit, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	return slices.ContainsFunc(parts, func(part string) bool {
@@ -100,8 +101,9 @@ func isTime(unit string) bool {
 	})
 }
 
-// decideOwn judges a metric that a benchmark reports itself. If strict, it passes only if it can't
-// be worse by twice the tolerance; without a direction, only if it can't have changed by that much.
+// decideOwn judges a metric that a benchmark reports itself. If strict is set, it passes only if it
+// can't be worse by twice the tolerance; without a direction, only if it can't have changed by that
+// much.
 func (r *Row) decideOwn(old, now []float64, strict bool, alpha float64) {
 	better := r.Unit.Better
 	allowed := ownTolerance * math.Abs(r.Base.Median)
@@ -137,8 +139,8 @@ func (r *Row) decideOwn(old, now []float64, strict bool, alpha float64) {
 }
 
 // mayBeWorseOwn returns why a metric that a benchmark reports itself can't pass, or the zero Reason
-// if it can. One without a direction must have become neither smaller nor larger by twice what is
-// allowed.
+// if it can. A metric without a direction passes only if it can have become neither smaller nor
+// larger by twice what is allowed.
 func (r *Row) mayBeWorseOwn(old, now []float64, allowed float64) Reason {
 	directions := []int{r.Unit.Better}
 	if r.Unit.Better == 0 {

@@ -11,24 +11,24 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
-// conditions is what a run and its baseline have in common, which decides which rows may be judged.
+// conditions holds what decides which rows may be judged, and how.
 type conditions struct {
-	SameMachine  bool // times, rates, processor time and memory may be judged
-	SameWorkload bool // anything may be judged
+	SameMachine  bool // so times, rates, processor time and memory may be judged
+	SameWorkload bool // otherwise nothing is judged
 
-	Drift       float64               // how many times as long the reference took as with the baseline; 0 if unknown
-	Others      *results.Interference // what else used the machine, if too much; nil otherwise
-	Invalid     []Reason              // why the run is invalid; then nothing is judged
+	Drift       float64               // time of the reference benchmark now, divided by that of the baseline; 0 if unknown
+	Others      *results.Interference // what others used of the machine; nil if it wasn't too much
+	Invalid     []Reason              // why the run is invalid; if there are any, nothing is judged
 	Repetitions int                   // completed by the run; 0 if unknown
 
-	PortableOnly bool           // only portable metrics were asked for
-	Strict       bool           // each metric of the baseline was asked for, so one without a verdict is inconclusive
-	Better       map[string]int // the direction of metrics that aren't known
-	OwnUnits     bool           // metrics without a direction are judged too: one that changed is inconclusive
+	PortableOnly bool           // only portable metrics are judged
+	Strict       bool           // each metric of the baseline without a verdict is inconclusive
+	Better       map[string]int // direction of metrics that package results doesn't know
+	OwnUnits     bool           // metrics without a direction are judged too, and inconclusive if they changed
 	Outcome      *outcome       // what became of the run's devices; nil if that isn't judged
 
-	// WholeAllocations says that allocs/op are whole numbers, as the testing package prints them.
-	// If the samples of each side are all the same, a difference of one isn't noise.
+	// WholeAllocations says that allocs/op are rounded to whole numbers, as the testing package
+	// does. If the samples of each side are all the same, a difference of one isn't noise.
 	WholeAllocations bool
 }
 
@@ -96,7 +96,8 @@ func compare(base *baseline.Scenario, now []results.Record, c conditions) *Judge
 	return j
 }
 
-// damaged returns a reason for each record that holds no number, or has no name.
+// damaged returns a reason for each record that isn't valid, such as one with NaN or without a
+// name.
 func damaged(side Side, records []results.Record) (reasons []Reason) {
 	for _, r := range records {
 		if err := r.Validate(); err != nil {
@@ -110,12 +111,13 @@ func damaged(side Side, records []results.Record) (reasons []Reason) {
 type rowSamples struct {
 	key        RowKey
 	old, now   []float64
-	operations int64  // of the repetition of now that had fewest
+	operations int64  // of the repetition of now that had the fewest
 	bound      *bound // how much worse it may be; nil unless a pass depends on it
 }
 
-// pairSamples lists scenarios and operations as they first appear, the run's before those that only
-// the baseline has, and metrics in the order of [results.Units].
+// pairSamples returns the samples of each row. Scenarios and operations are in the order in which
+// they first appear, those of the run before those that only the baseline has; metrics are in the
+// order of [results.Units].
 func pairSamples(old, now []results.Record) []*rowSamples {
 	type operation struct{ scenario, op string }
 	found := make(map[RowKey]*rowSamples)
@@ -157,7 +159,7 @@ func pairSamples(old, now []results.Record) []*rowSamples {
 	return pairs
 }
 
-// row returns the row of both samples, tested if it may be judged.
+// row returns the row of both samples. It tests the row if it may be judged.
 func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 	unit, known := results.LookupUnit(p.key.Unit)
 	impossible := p.impossibleValue(unit)
@@ -211,13 +213,13 @@ func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 func compareP(old, now []float64) *float64 {
 	thresholds := benchmath.Thresholds{CompareAlpha: alpha}
 	test := benchmath.AssumeNothing.Compare(benchmath.NewSample(old, &thresholds), benchmath.NewSample(now, &thresholds))
-	p := min(1, test.P) // twice a tail of a discrete distribution can be more
+	p := min(1, test.P) // twice the tail of a discrete distribution can exceed 1
 	return &p
 }
 
-// impossibleValue finds a sample below zero, or a zero of a metric that is never zero. The meter
-// didn't run then, and the value would pass for the best there is. It returns the zero Reason if
-// there is none.
+// impossibleValue looks for a sample that can't be a measurement: one below zero, or a zero of a
+// metric that is never zero. The metric wasn't measured then, and the value must not pass for the
+// best possible one. It returns the zero Reason if there is none.
 func (p *rowSamples) impossibleValue(unit results.Unit) Reason {
 	impossible := func(v float64) bool { return v < 0 || v == 0 && !unit.MayBeZero }
 	if i := slices.IndexFunc(p.now, impossible); i >= 0 {
@@ -229,7 +231,7 @@ func (p *rowSamples) impossibleValue(unit results.Unit) Reason {
 	return Reason{}
 }
 
-// correct sets AdjustedP of each row that was tested and has samples enough for a p below alpha.
+// correct sets AdjustedP of each row that was tested, if its samples suffice for a p below alpha.
 func correct(rows []Row) {
 	var tested []*Row
 	var p []float64
@@ -243,13 +245,13 @@ func correct(rows []Row) {
 	}
 }
 
-// maxMachineDrift is how much the machine's speed may have changed before its times aren't compared
-// with older ones. It is well within the tolerances of times, and beyond the noise of the reference
-// benchmark, a few percent.
+// maxMachineDrift is the largest change of the machine's speed at which its times are compared with
+// older ones. It is well within the tolerances of times, and beyond the noise of the reference
+// benchmark, which is a few percent.
 const maxMachineDrift = 0.15
 
-// machineDrift returns how many times as long the reference benchmark takes as it did. It returns 0
-// if either side has none.
+// machineDrift returns the time of the reference benchmark now, divided by its time before. It
+// returns 0 if either side has none.
 func machineDrift(before, now *results.ReferenceSpeed) float64 {
 	if before == nil || now == nil || !(before.RoundTripNS > 0) || !(now.RoundTripNS > 0) {
 		return 0
@@ -257,7 +259,7 @@ func machineDrift(before, now *results.ReferenceSpeed) float64 {
 	return now.RoundTripNS / before.RoundTripNS
 }
 
-// drifted reports whether the machine isn't what it was.
+// drifted reports whether the machine's speed changed by more than maxMachineDrift.
 func drifted(drift float64) bool {
 	return drift > 1+maxMachineDrift || drift > 0 && drift < 1/(1+maxMachineDrift)
 }
@@ -267,7 +269,7 @@ func drifted(drift float64) bool {
 // shrink by 1−0.75/1.1 = 0.32.
 func effectiveTolerance(u results.Unit, drift float64) float64 {
 	if u.Exact {
-		return u.InexactTolerance // only what differs is tested
+		return u.InexactTolerance // an exact metric is tested only if its samples differ
 	}
 	if !u.Class.FollowsSpeed() || !(drift > 0) {
 		return u.Tolerance

@@ -10,7 +10,7 @@ import (
 // A GateResult is the judgement of several runs.
 type GateResult struct {
 	Verdict   results.Verdict // the worst of the scenarios'; never empty
-	Reasons   []Reason        // a WorstScenario is explained by its judgement's reasons
+	Reasons   []Reason        // the judgement of a WorstScenario has further reasons
 	Scenarios []ScenarioResult
 }
 
@@ -22,9 +22,9 @@ type ScenarioResult struct {
 	Judgement *Judgement // without a run, it has no rows
 }
 
-// Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted are the
-// scenarios that must have been run; if there are none, all of the baseline's must. A scenario
-// without a run is inconclusive.
+// Gate combines the judgements of runs, which were made with [RequireEveryMetric]. wanted names the
+// scenarios that must have been run; if it is empty, all of the baseline's must. A scenario without
+// a run is inconclusive.
 func Gate(base *baseline.Page, wanted []string, runs []ScenarioResult) *GateResult {
 	if len(wanted) == 0 {
 		for _, s := range base.Scenarios {

@@ -7,14 +7,15 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// alpha is the family-wise error rate of the rows of a run that are tested.
+// alpha is the family-wise error rate of the tests of all rows of a run.
 const alpha = 0.05
 
 // Judge compares a run with the baseline's scenario of the same name. If base is nil, or lacks the
-// scenario, the run is compared with nothing, and p says what that means.
+// scenario, the run is compared with nothing, and p decides the verdict.
 //
-// A run that did not end has no verdict, since it might have had another one at its end. It is
-// invalid all the same if it says so, unless it was interrupted before its first repetition.
+// A run that did not end has no verdict, since it might have got another one by its end. But if it
+// says that it is invalid, its verdict is invalid, unless it was interrupted before its first
+// repetition.
 func Judge(base *baseline.Page, run results.Run, records []results.Record, p Policy) *Judgement {
 	c := conditions{
 		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
@@ -48,7 +49,7 @@ func Judge(base *baseline.Page, run results.Run, records []results.Record, p Pol
 	return j
 }
 
-// conclude sets the verdict over all, from the comparison, the thresholds and the policy.
+// conclude sets the overall verdict from the comparison, the thresholds and the policy.
 func (j *Judgement) conclude(thresholds []results.ThresholdOutcome, p Policy) {
 	j.Verdict, j.Thresholds = j.Compared, thresholds
 	failed, undecided := len(results.FailedThresholds(thresholds)), len(results.UndecidedThresholds(thresholds))
@@ -79,7 +80,8 @@ func (j *Judgement) dropUnended(run results.Run, records []results.Record) {
 	}
 }
 
-// requireVerdict makes a run inconclusive that has no verdict, or might have had another one.
+// requireVerdict makes the comparison inconclusive if it has no verdict, or might have had another
+// one at the run's end. known reports whether the baseline has the scenario.
 func (j *Judgement) requireVerdict(run results.Run, records []results.Record, known, sameWorkload bool) {
 	undecided := func(r Reason) { j.Compared, j.Reasons = results.Inconclusive, []Reason{r} }
 	switch code := unended(run.Status); {
@@ -97,7 +99,7 @@ func (j *Judgement) requireVerdict(run results.Run, records []results.Record, kn
 	}
 }
 
-// unended returns why a run has no end. It returns "" for a finished run.
+// unended returns why a run did not end. It returns "" for a finished run.
 func unended(status results.Status) Code {
 	switch status {
 	case results.StatusInterrupted:
@@ -110,8 +112,8 @@ func unended(status results.Status) Code {
 	return ""
 }
 
-// invalid returns why a run is invalid: its own reasons, and, if every metric is asked for, those
-// that a run has although it calls itself valid.
+// invalid returns the reasons why a run is invalid. If every metric must have a verdict, it also
+// checks a run that calls itself valid.
 func invalid(run results.Run, p Policy) (reasons []Reason) {
 	if !run.Valid {
 		for _, sentence := range run.Invalid {

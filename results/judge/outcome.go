@@ -7,22 +7,22 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// An outcome is what became of a run's devices.
+// An outcome is the outcome of a run's devices.
 type outcome struct {
 	results.Counts
-	Unconfirmed bool // only the client says so
+	Unconfirmed bool // only the client reports it, and no ledger confirms it
 }
 
 // opDevices takes the place of an operation in the rows of device counts.
 const opDevices = "devices"
 
-// deviceRows compares what became of the devices with the baseline, exactly. It judges how many
-// were updated, and how many failed, only if each device had one operation on both sides, and as
-// many failed in each of the baseline's repetitions: under a load that goes on for a time, the
-// machine's speed decides how many there are.
+// deviceRows compares the outcome of the devices with the baseline's, exactly. The numbers of
+// updated and failed devices are judged only if each device had one operation on both sides, and
+// the same number failed in each of the baseline's repetitions. Under a load that ends by time,
+// they would depend on the machine's speed.
 func (c conditions) deviceRows(base *baseline.Scenario, now []results.Record) []Row {
 	if c.Outcome == nil || !c.SameWorkload {
-		return nil // the rows of metrics say so
+		return nil // the rows of metrics say why nothing is judged
 	}
 	old, run := base.Counts, c.Outcome.Counts
 	once := oneOperationPerDevice(old, base.Records) && oneOperationPerDevice(run, now) && !failuresVary(base.Records)
@@ -60,8 +60,8 @@ func constantSummary(count, n int) *results.Summary {
 	return &results.Summary{N: max(1, n), Median: v, Low: &v, High: &v}
 }
 
-// oneOperationPerDevice reports whether each repetition had as many operations as devices, and not
-// all failed.
+// oneOperationPerDevice reports whether each repetition had one operation for each device, and at
+// least one succeeded.
 func oneOperationPerDevice(counts results.Counts, records []results.Record) bool {
 	loads := ofLoads(records)
 	return len(loads) > 0 && !slices.ContainsFunc(loads, func(r results.Record) bool {

@@ -15,8 +15,8 @@ type Reason struct {
 	Change *float64
 	N, Of  int
 	Name   string
-	Text   string // not ours: a sentence of run.json, or what a process said when it failed
-	Base   string // as Text, for the base
+	Text   string // text from elsewhere: a sentence of run.json, or the message of a process that failed
+	Base   string // the same of the base, if both sides have one
 	Cause  Code
 	Row    *Row
 	Others *results.Interference

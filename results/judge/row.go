@@ -7,7 +7,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
-// decideExact judges a metric without noise.
+// decideExact judges a row by its medians, without a test.
 func (r *Row) decideExact() {
 	worse, someWorse := r.Unit.CompareExact(r.Base, r.Now)
 	switch {
@@ -26,7 +26,8 @@ func (r *Row) decideExact() {
 	}
 }
 
-// decide judges a row that was tested. If b isn't nil, a pass depends on it.
+// decide judges a row that was tested. If b isn't nil, the row passes only if it can't be too much
+// worse.
 func (r *Row) decide(b *bound, c conditions) {
 	if r.P == nil {
 		return
@@ -59,24 +60,25 @@ func (r *Row) decide(b *bound, c conditions) {
 	}
 }
 
-// downgrade makes a verdict inconclusive that the run's conditions don't support.
+// downgrade makes the row inconclusive if the conditions of the run don't support its verdict.
 func (r *Row) downgrade(c conditions) {
 	if _, known := results.LookupUnit(r.Unit.Name); !known || r.Now == nil {
 		return
 	}
-	// The machine's other work may have caused it.
+	// What else ran on the machine may have caused the change.
 	changed := r.Verdict == results.Regressed || r.Verdict == results.Improved
 	if changed && c.Others != nil && !r.Unit.Class.Portable() {
 		r.Verdict, r.Reason = results.Inconclusive, Reason{Code: Interfered, Others: c.Others}
 	}
-	// A repetition in which every device failed has no record, and so no failures in one.
+	// A repetition in which every device failed has no record, and so its failures aren't in the
+	// row.
 	good := r.Verdict == results.Pass || r.Verdict == results.Improved
 	if good && r.Unit.Exact && r.Now.N < c.Repetitions {
 		r.Verdict, r.Reason = results.Inconclusive, Reason{Code: MeasuredInSome, N: r.Now.N, Of: c.Repetitions}
 	}
 }
 
-// requireVerdict makes a metric inconclusive that was asked for and has no verdict.
+// requireVerdict makes the row inconclusive if its metric must have a verdict and has none.
 func (r *Row) requireVerdict(c conditions) {
 	switch {
 	case r.Verdict != "" || r.Base == nil:
@@ -96,14 +98,14 @@ type bound struct {
 // missRate is the chance that a change of twice the tolerance is missed.
 const missRate = 0.02
 
-// newBound bounds how much worse now may be.
+// newBound returns a bound of how much worse now may be.
 func newBound(old, now []float64, unit results.Unit) *bound {
 	if unit.Better > 0 { // less is worse
 		old, now = now, old
 	}
 	var b bound
 	b.shift, b.worst = stats.ShiftBound(old, now, missRate)
-	if unit.Exact { // if a count seldom differs, its shift and the bound of that are 0, whatever its mean is
+	if unit.Exact { // the shift of a count that seldom differs is 0, and so is its bound, whatever the mean
 		b.worst = max(b.worst, stats.MeanShiftBound(old, now, missRate))
 	}
 	return &b
@@ -119,15 +121,15 @@ func (b *bound) mayBeWorse(r *Row, allowed float64) Reason {
 	return Reason{Code: MayBeWorse, Value: b.worst, Bound: limit, N: b.repetitions(min(r.Base.N, r.Now.N), limit)}
 }
 
-// maxRepetitions bounds how many repetitions are asked for.
+// maxRepetitions is the largest number of repetitions that a reason asks for.
 const maxRepetitions = 10_000
 
-// repetitions returns about how many repetitions of either side it would take to tell, if there are
-// n: the distance between the shift and its bound shrinks as the square root of their number. It
-// returns 0 if nothing says so.
+// repetitions returns about how many repetitions of either side it would take to decide, if n
+// didn't suffice. The distance between the shift and its bound shrinks with the square root of
+// their number. It returns 0 if no number can be given.
 func (b *bound) repetitions(n int, limit float64) int {
 	room := limit - b.shift
-	if b.shift >= limit { // enough of them would find it worse
+	if b.shift >= limit { // more repetitions would show that it is worse
 		room = b.shift
 	}
 	spread := b.worst - b.shift

@@ -6,9 +6,10 @@ import (
 )
 
 // Sequential judges two sides that took turns. If nothing could be judged, the verdict is
-// inconclusive. If invalid says why the pairs can't be believed, the verdict is invalid, and r must
-// be what [sequential.Result.Invalidate] returned or the result of further layouts. What a caller
-// of the test decided itself must have been given a Reason.
+// inconclusive. If invalid says why the pairs can't be believed, the verdict is invalid; r must
+// then be what [sequential.Result.Invalidate] returned, or the result of further layouts. The
+// explanation of a metric that the caller decided, as with [sequential.Test.Decide], must be a
+// Reason.
 func Sequential(r sequential.Result, invalid []Reason) *Judgement {
 	j := &Judgement{Alpha: r.Alpha, HasBaseline: true}
 	for _, m := range r.Metrics {
@@ -31,7 +32,7 @@ func Sequential(r sequential.Result, invalid []Reason) *Judgement {
 	return j
 }
 
-// verdictOf returns the verdict on a metric that was decided. It returns "" if it is open.
+// verdictOf returns the verdict for a decision, or "" for an open one.
 func verdictOf(d sequential.Decision) results.Verdict {
 	switch d {
 	case sequential.Unchanged:
@@ -90,10 +91,10 @@ func reasonOf(m sequential.Metric) Reason {
 	return Reason{}
 }
 
-// Unfinished returns the judgement of two sides after one failed, for the given reason, and can't
-// measure any more. What was decided before stays, except for metrics for which keep returns false.
-// A failure of now is a regression, since the base did the same work; a failure of the base is
-// inconclusive.
+// Unfinished returns the judgement of two sides of which one failed, for the given reason, and
+// can't be measured any more. Earlier decisions stay, except for metrics for which keep returns
+// false. A failure of now is a regression, since the base did the same work; a failure of the base
+// is inconclusive.
 func Unfinished(r sequential.Result, failed Reason, keep func(sequential.Key) bool) *Judgement {
 	j := Sequential(r, nil)
 	for i := range j.Rows {
@@ -110,14 +111,14 @@ func Unfinished(r sequential.Result, failed Reason, keep func(sequential.Key) bo
 	return j
 }
 
-// Identical returns the judgement of two sides that are the same, byte for byte.
+// Identical returns the judgement of two sides whose drivers are the same, byte for byte.
 func Identical() *Judgement {
 	j := rowless(results.Pass, Reason{Code: IdenticalDrivers})
 	j.HasBaseline = true
 	return j
 }
 
-// NotPossible returns the judgement of what could not be judged. text says why.
+// NotPossible returns the judgement if nothing could be judged. text says why.
 func NotPossible(text string) *Judgement {
 	return rowless(results.Invalid, Reason{Code: NotJudged, Text: text})
 }

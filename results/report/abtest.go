@@ -18,17 +18,17 @@ type ABTest struct {
 	Base, Now           string   // revisions
 	BaseState, NowState string   // revisions for people, with the number of files that differ from them
 	Harness             string   // which harness measured the base
-	Changed             []string // files that differ from the revision Now
-	Differences         []string // in modules and toolchain
-	Shared              string   // a package that both sides have as it is now, or ""
+	Changed             []string // files in the working tree that differ from the revision Now
+	Differences         []string // between the sides, in modules and toolchain
+	Shared              string   // a package of which both sides use the current version, or ""
 	Warnings            []string // about declarations of the benchmarks
 	Scenarios           []string
 	Machine             *results.Machine // nil if unknown
 
-	Pairs      int // of blocks of a scenario
+	Pairs      int // measured pairs of blocks of a scenario
 	Dropped    int // pairs that couldn't be believed
-	Benchmarks int // that both sides have
-	Rounds     int // each measured all undecided benchmarks
+	Benchmarks int // benchmarks that both sides have
+	Rounds     int // rounds, each of all benchmarks that were undecided
 	Elapsed    time.Duration
 	Samples    string // the directory with the benchmarks' samples, or ""
 
@@ -40,7 +40,7 @@ type ABTest struct {
 	Stacks string // the file with that driver's goroutines, or ""
 
 	Summary     []string // how it was measured, a sentence each
-	Unexplained error    // why no cause could be looked for, or nil
+	Unexplained error    // why the cause couldn't be searched for, or nil
 }
 
 // FromABTest returns the document of two builds that were measured in turns.
@@ -89,8 +89,8 @@ func (a ABTest) benchmarksSummary() []string {
 	return append(lines, a.Warnings...)
 }
 
-// layouts returns a clause about further layouts of the code, for the end of a sentence. It returns
-// "" if none were wanted.
+// layouts returns a clause about further layouts of the code, to end a sentence. It returns "" if
+// none were wanted.
 func (a ABTest) layouts() string {
 	switch {
 	case a.Layouts > 0:

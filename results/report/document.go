@@ -14,15 +14,15 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// A Document is everything that a report says. [New], [FromGate] and [FromABTest] build it, with
-// all derived figures and sentences. Forms only choose what to show of it, and never change it.
+// A Document is the content of a report. [New], [FromGate] and [FromABTest] build it, with all
+// derived figures and sentences. Forms only choose what to show of it, and never change it.
 type Document struct {
 	Mode     Mode
 	ExitCode int // of the command that shows the document
 
 	Verdict results.Verdict // over all results
 	Reason  string          // of Verdict, a sentence without a full stop
-	Reasons []judge.Reason  // of a gate: what Reason says in words, the most important first
+	Reasons []judge.Reason  // of a gate: the reasons that Reason puts into words, the most important first
 
 	Results []*Result // one for each run, or one for a comparison in turns
 
@@ -64,7 +64,7 @@ type Input struct {
 	Causes []Cause  // of a regression
 	Notes  []string // a sentence each
 
-	Command  string    // measures it again; by default the command of Now's run
+	Command  string    // repeats the measurement; by default the command of Now's run
 	Measured time.Time // by default when Now's run started
 }
 
@@ -76,7 +76,7 @@ type Result struct {
 	Headline   Headline
 	Verdict    results.Verdict // empty if nothing was judged; only the results of a gate include thresholds
 	Reason     string          // of Verdict, a sentence without a full stop
-	Reasons    []judge.Reason  // what Reason says in words, the most important first
+	Reasons    []judge.Reason  // the reasons that Reason puts into words, the most important first
 	Comparison string          // which sides were compared, as a sentence; empty if only one has a name
 
 	HasBase     bool // there is a second side
@@ -225,8 +225,8 @@ func (r *Result) WhyNoRows() string {
 }
 
 // Combined returns one result for a page about all scenarios. If the document has one result, it
-// returns that. Otherwise it combines rows and samples of all results, with the worst verdict. It
-// leaves out what concerns one run, such as its devices, thresholds, scenario and command, but
+// returns that. Otherwise it combines the rows and samples of all results, under the worst verdict.
+// It leaves out what belongs to one run, such as its devices, thresholds, scenario and command, and
 // turns the reasons why runs are invalid into notes.
 func (d *Document) Combined(title string) *Result {
 	if len(d.Results) == 1 {
@@ -338,13 +338,13 @@ func newHeadline(r *Result) Headline {
 	return h
 }
 
-// noVerdict is shown in place of a missing verdict.
+// noVerdict is shown if there is no verdict.
 const noVerdict = "no verdict"
 
 // A look is how forms show a verdict.
 type look struct {
 	symbol string         // tells verdicts apart without color
-	badge  string         // a symbol that servers show in color
+	badge  string         // a symbol that is shown in color
 	level  string         // of an annotation
 	role   texttable.Role // on a terminal
 }

@@ -60,7 +60,7 @@ func TestHTMLIsWholeAndHarmless(t *testing.T) {
 					case "src", "srcset", "xlink:href", "action", "data":
 						t.Errorf("%s=%q", a.Key, a.Val)
 					case "style":
-						require.Regexp(t, `^[a-z0-9:;.,()\- ]*$`, a.Val, "colours by role alone")
+						require.Regexp(t, `^[a-z0-9:;.,()\- ]*$`, a.Val, "colors by role alone")
 					case "id":
 						require.False(t, ids[a.Val], "id %q twice", a.Val)
 						ids[a.Val] = true
@@ -130,7 +130,7 @@ func TestHTMLSays(t *testing.T) {
 		"a gate": {gateInput(), []string{
 			`<p class="word">regressed</p><p class="reason">push p99-ns/op went from 1.32ms to 1.43ms (&#43;8.0%), and 1 other metric.</p>`,
 			"this branch (revision 0badcafe, 12 repetitions) is held against main (revision 5d3d764, 12 repetitions).",
-			"What stands out", "Ratio of neighbouring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op",
+			"What stands out", "Ratio of neighboring measurements", "×1.080 (1.064 to 1.098)", "Samples of push p99-ns/op",
 			"push ops/s by repetition",
 			"main: 12 samples, median 1.32ms", "fleetmark gate --base main", "an idle machine was waited for",
 			"Only some percentiles are known",
@@ -170,7 +170,7 @@ func TestHTMLIsBounded(t *testing.T) {
 	}
 }
 
-// TestSVGFollowsTheScheme: a plot has no colour of its own, and every role that it names is
+// TestSVGFollowsTheScheme: a plot has no color of its own, and every role that it names is
 // set by the style sheet in both schemes.
 func TestSVGFollowsTheScheme(t *testing.T) {
 	page := htmlPageOf(t, gateInput())

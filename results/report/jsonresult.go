@@ -16,7 +16,7 @@ type resultJSON struct {
 	Scenario   string                     `json:"scenario"`
 	Verdict    string                     `json:"verdict"` // empty: nothing was judged
 	Reason     string                     `json:"reason"`
-	Reasons    []reasonJSON               `json:"reasons,omitempty"` // what Reason says in words
+	Reasons    []reasonJSON               `json:"reasons,omitempty"` // the reasons that Reason puts into words
 	Headline   string                     `json:"headline"`          // the verdict, or that a threshold failed
 	Measured   *time.Time                 `json:"measured,omitempty"`
 	Command    string                     `json:"command,omitempty"`
@@ -161,7 +161,7 @@ type rowJSON struct {
 	Better    string          `json:"better,omitempty"` // "lower" or "higher"; empty where unknown
 	Verdict   results.Verdict `json:"verdict"`          // empty: the row isn't judged
 	Note      string          `json:"note,omitempty"`
-	Reasons   []reasonJSON    `json:"reasons,omitempty"` // what Note says in words, or why there is no verdict
+	Reasons   []reasonJSON    `json:"reasons,omitempty"` // the reasons that Note puts into words
 	Base      *summaryJSON    `json:"base,omitempty"`
 	Baseline  *summaryJSON    `json:"baseline,omitempty"` // what base is called in a judgement
 	Now       *summaryJSON    `json:"now,omitempty"`

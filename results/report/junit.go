@@ -25,8 +25,8 @@ const (
 // threshold is a failure, an invalid run is an error, and a row that is inconclusive or wasn't
 // judged is skipped.
 //
-// The format has no owner. The output is valid for the schemas of both Ant and Jenkins: attributes
-// and the order of elements are Ant's, the stricter of the two.
+// No standard defines the format. The output is valid for the schemas of both Ant and Jenkins:
+// attributes and the order of elements are Ant's, the stricter of the two.
 func JUnit(w io.Writer, d *Document) error {
 	shown, _ := bounded.Head(worstFirst(d.Results), MaxResults)
 	root := junitSuites{}
@@ -56,7 +56,7 @@ type junitSuite struct {
 	ID         int             `xml:"id,attr"`
 	Package    string          `xml:"package,attr"`
 	Timestamp  string          `xml:"timestamp,attr,omitempty"`
-	Hostname   string          `xml:"hostname,attr"` // required by the schema, though a report names no host
+	Hostname   string          `xml:"hostname,attr"` // required by the schema, but a report names no host
 	Tests      int             `xml:"tests,attr"`
 	Failures   int             `xml:"failures,attr"`
 	Errors     int             `xml:"errors,attr"`
@@ -171,7 +171,7 @@ func verdictCase(r *Result) junitCase {
 	return c
 }
 
-// judge makes the case a failure, an error or skipped, as the verdict demands.
+// judge makes the case a failure, an error or skipped, as the verdict says.
 func (c *junitCase) judge(v results.Verdict, message *junitMessage, skipped string) {
 	switch v {
 	case results.Invalid:

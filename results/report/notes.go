@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// Note returns what a reader must know about a row's verdict, or why the row has none. It returns
-// "" if that is plain.
+// Note explains a row's verdict, or says why the row has none. It returns "" if the figures explain
+// the verdict.
 func Note(r judge.Row) string {
 	switch {
 	case r.Verdict != "":
@@ -43,7 +43,7 @@ func unjudged(code judge.Code) string {
 	return cmp.Or(words[code], string(code))
 }
 
-// unjudgedClause returns why rows have no verdict, for the end of "22 times aren't judged: …".
+// unjudgedClause returns why rows have no verdict, to end "22 times aren't judged: …".
 func unjudgedClause(code judge.Code) string {
 	words := map[judge.Code]string{
 		"":                  "not decided when the gate could end",
@@ -61,7 +61,7 @@ const (
 	noDirection = "nothing says which way is better"
 )
 
-// judgedNote returns the explanation of a row's verdict, with advice if the verdict calls for it.
+// judgedNote returns the explanation of a row's verdict, with advice if the user can act on it.
 func judgedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case "":
@@ -101,8 +101,8 @@ func judgedNote(r judge.Row) string {
 	return pairedNote(r)
 }
 
-// pairedNote returns the explanation of the verdict of a row that two sides measured in turns, or of
-// any row if it needs no figures.
+// pairedNote returns the explanation of the verdict of a row whose sides were measured in turns,
+// and of any other row whose reason needs no figures.
 func pairedNote(r judge.Row) string {
 	switch reason := r.Reason; reason.Code {
 	case judge.Undecided:
@@ -181,8 +181,8 @@ func howToDeclare(unit string) string {
 		"or declare it under units in fleetmark.yaml", unit)
 }
 
-// moreTime returns advice about a metric that wasn't decided: allow more time with a flag, unless
-// the largest number of pairs was measured.
+// moreTime returns advice about a metric that wasn't decided: to allow more time with the given
+// flag, unless the largest number of pairs was measured.
 func moreTime(r judge.Reason, flag string) string {
 	if r.Of > 0 && r.N >= r.Of {
 		return "measure on a quieter machine, for more would not be judged"

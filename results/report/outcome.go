@@ -28,7 +28,7 @@ func (r *Result) OutcomeLead() string {
 }
 
 // OutcomeTable returns the outcome of the devices: a row for each of the first limit repetitions,
-// and one for the worst of all. omitted is the number of repetitions that have no row.
+// and one with the worst of all. omitted is the number of repetitions without a row.
 func (r *Result) OutcomeTable(limit int) (t *Table, omitted int) {
 	t = &Table{Label: "Outcome of the devices", Columns: []Column{{Name: "repetition", Kind: Name}}}
 	for _, name := range []string{"devices", "updated", "failed", "lost", "applied twice"} {
@@ -201,7 +201,7 @@ func thresholdCell(o results.ThresholdOutcome) Cell {
 	return Cell{Text: word, More: text[len(word):], Verdict: verdict}
 }
 
-// PartialLead says what the figures of a partial repetition are worth.
+// PartialLead explains the figures of a partial repetition.
 const PartialLead = "An interruption broke it off. Its figures are of a part of the work: " +
 	"no verdict, threshold or baseline uses them."
 
@@ -255,7 +255,7 @@ func deviceCounts(run *rundir.Loaded) string {
 	return fmt.Sprintf("%v: %s%s", run.Counts, worst, who)
 }
 
-// Failures returns a line which says how many operations of the run failed, and which file has
+// Failures returns a line that says how many operations of the run failed, and which file has
 // examples. It returns "" if none failed.
 func (r *Result) Failures() string {
 	run, file := &r.Run.Run, filepath.Join(r.Run.Path, rundir.FailuresFile)
@@ -286,7 +286,7 @@ func mostFailures(list []results.Operations) (failed, all int64) {
 	return failed, all
 }
 
-// UnknownRevision is the revision of a tree without version control.
+// UnknownRevision is the revision of a source tree without version control.
 const UnknownRevision = "unknown"
 
 // A Fact is a named fact about where, when or at which revision something was measured.

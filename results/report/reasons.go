@@ -38,8 +38,8 @@ func ComparedSentence(j *judge.Judgement) string {
 	return strings.Join(sentences, "; ")
 }
 
-// clause returns a reason in words. If nothing was judged for this reason, and the verdict v is
-// inconclusive, the words include advice.
+// clause returns a reason in words. If the verdict v is inconclusive because of a reason that the
+// user can remove, the words include advice.
 func clause(r judge.Reason, v results.Verdict) string {
 	words := map[judge.Code][2]string{ // with advice
 		judge.NoBaseline: {"no baseline to hold the run against"},

@@ -13,7 +13,7 @@ import (
 
 // A Row is one metric of one operation, as every form shows it.
 type Row struct {
-	judge.Row // with names that are shortened
+	judge.Row // with shortened names
 
 	Note string // explains the verdict in a footnote, or says why there is none: Reason in words
 
@@ -61,7 +61,7 @@ func byOperation(records []results.Record) operationRecords {
 	return all
 }
 
-// samples returns the values of a row.
+// samples returns the values of a row's metric.
 func (o operationRecords) samples(row judge.Row) (values []float64) {
 	for _, r := range o[operation{row.Scenario, row.Op}] {
 		if v, ok := r.Value(row.Unit.Name); ok {
@@ -79,7 +79,7 @@ func (r *Row) Unjudged() string {
 	return shortened(unjudged(r.Reason.Code))
 }
 
-// Same reports whether o is the same metric of the same operation.
+// Same reports whether o has the same metric and operation.
 func (r Row) Same(o Row) bool {
 	return r.Scenario == o.Scenario && r.Op == o.Op && r.Unit.Name == o.Unit.Name
 }
@@ -118,7 +118,8 @@ func (r *Row) formatNow(interval bool) string {
 	return formatSummary(r.Now, r.Unit, interval) + fewMark(r.Few)
 }
 
-// fewMark returns the mark of a percentile of too few operations. It returns "" if operations is 0.
+// fewMark returns the mark after a percentile of too few operations, such as " (of 8)". It returns
+// "" if operations is 0.
 func fewMark(operations int64) string {
 	if operations == 0 {
 		return ""

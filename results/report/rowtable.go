@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// A Layout says which columns a table of rows has, and what its cells hold besides figures.
+// A Layout says which columns a table of rows has, and how its cells are written.
 type Layout struct {
 	Order   RowOrder
 	Base    string // the head of the base's column
@@ -21,7 +21,7 @@ type Layout struct {
 	Spans   bool   // the rows belong to several scenarios
 	NoBase  bool   // the rows weren't compared, so only one side is shown
 	Repeat  bool   // name the operation in every row
-	Numbers bool   // put reasons of rows without a verdict into footnotes
+	Numbers bool   // number the reasons why rows have no verdict, as footnotes
 
 	// For narrow terminals.
 	NoIntervals bool // show medians without intervals
@@ -120,7 +120,7 @@ func (l Layout) deltaInterval(r *Row) string {
 	return fmt.Sprintf(" (%+.1f to %+.1f)", 100*(r.Ratio.Low-1), 100*(r.Ratio.High-1))
 }
 
-// verdict returns the cell with the verdict of a row, or with the reason why it has none.
+// verdict returns the cell with a row's verdict, or with the reason why it has none.
 func (l Layout) verdict(r *Row, t *Table) Cell {
 	c := Cell{Text: string(r.Verdict), Verdict: r.Verdict}
 	switch {
@@ -187,14 +187,13 @@ func (r *Result) RowsLead() string {
 			level += "% to " + strconv.FormatFloat(highest, 'g', 4, 64)
 		}
 	}
-	return text + " The ratio is that of neighbouring measurements, now to baseline, with its interval at " + level +
+	return text + " The ratio is that of neighboring measurements, now to baseline, with its interval at " + level +
 		"%; delta and p of such a row are those of the pairs."
 }
 
-// foldRows returns the rows that a terminal shows, and a line about the rows that it leaves out.
-// First come the key metrics of each operation, then all other rows that were judged. If all rows
-// were judged, or none could be for lack of a baseline, foldRows returns all rows as they are, and
-// no line.
+// foldRows returns the rows that a terminal shows, and a line about the others. First come the key
+// metrics of each operation, then all other rows that were judged. If all rows were judged, or
+// there is no baseline, foldRows returns all rows unchanged, and no line.
 func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 	var unjudged, key, rest []Row
 	for _, r := range all {
@@ -214,9 +213,9 @@ func foldRows(all []Row, hasBaseline bool) (rows []Row, folded string) {
 	return append(sortKeyMetrics(key), rest...), foldedLine(unjudged)
 }
 
-// sortKeyMetrics returns rows sorted by operation, and within an operation as
-// [results.Unit.KeyFigure] says. The operation that has a rate, which is the whole delivery, comes
-// first in its scenario.
+// sortKeyMetrics returns rows sorted by operation, and within an operation by
+// [results.Unit.KeyFigure]. The operation that has a rate, which is the whole delivery, comes first
+// in its scenario.
 func sortKeyMetrics(rows []Row) []Row {
 	operationOf := func(r Row) operation { return operation{r.Scenario, r.Op} }
 	var order []operation
@@ -246,7 +245,7 @@ func sortKeyMetrics(rows []Row) []Row {
 
 // foldedLine returns a line that says how many rows weren't judged and why, the most frequent
 // reason first: "22 times and rates aren't judged: the baseline is from another machine; `--all`
-// shows them". It mentions metrics that are never judged only if there are no other ones.
+// shows them". It mentions metrics that are never judged only if there are no others.
 func foldedLine(unjudged []Row) string {
 	var reasons []judge.Code
 	byReason := map[judge.Code][]Row{}

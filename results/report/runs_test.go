@@ -45,7 +45,7 @@ func TestRunsTableFitsTheTerminal(t *testing.T) {
 	}
 	wide := text(texttable.Style{})
 	require.Contains(t, wide, "abababababab+ ", "a commit is told by its beginning")
-	require.NotContains(t, wide, "\x1b", "no colour, and no sequence that a file brings along")
+	require.NotContains(t, wide, "\x1b", "neither color nor a control sequence from a file")
 	require.Equal(t, 1, strings.Count(text(texttable.Style{Color: true}), "\x1b[31m"))
 	header := func(width int) string {
 		head, _, _ := strings.Cut(text(texttable.Style{Width: width}), "\n")

@@ -60,7 +60,7 @@ func (s Side) Repetitions() int {
 	return repetitions
 }
 
-// combine adds the records and evidence of the same side in another scenario o. It clears the
+// combine adds the records and evidence of o, the same side in another scenario. It clears the
 // label, the revision and the machine if they differ.
 func (s *Side) combine(o Side, first bool) {
 	if first {
@@ -105,7 +105,7 @@ type Failure struct {
 	Error      string `json:"error"`
 }
 
-// Bounds on what is read, so that an oversized file makes the report shorter, and doesn't exhaust
+// Bounds on what is read, so that an oversized file shortens the report instead of exhausting
 // memory.
 const (
 	maxLatencyBytes = 64 << 20

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Table is a table that every form renders in its own way. Its texts may hold any characters,
-// which the forms escape.
+// A Table is a table that every form renders in its own way. Its texts may hold any characters; the
+// forms escape them.
 type Table struct {
 	Label   string
 	Columns []Column
@@ -59,7 +59,7 @@ func (t *Table) KindOf(c Cell, i int) Kind {
 	return t.Columns[i].Kind
 }
 
-// footnote returns the number of a footnote. It adds the footnote if the table lacks it.
+// footnote returns the number of a footnote. It adds the footnote if the table doesn't have it yet.
 func (t *Table) footnote(note string) int {
 	if i := slices.Index(t.Notes, note); i >= 0 {
 		return i + 1

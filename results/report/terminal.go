@@ -49,8 +49,8 @@ type terminal struct {
 	err error
 }
 
-// printf prints text whose arguments may come from anywhere, such as a directory's name: a string
-// is printed on one line, and nothing in it acts on the terminal.
+// printf prints text. Its arguments may come from anywhere, such as a directory's name: a string is
+// printed on one line, without characters that control the terminal.
 func (p *terminal) printf(format string, args ...any) {
 	for i, arg := range args {
 		switch arg := arg.(type) {
@@ -105,7 +105,7 @@ func (p *terminal) run(r *Result) {
 	if failures := r.Failures(); failures != "" {
 		p.printf("%s\n", failures)
 	}
-	if len(r.Now.Records) == 0 { // there is no table below which the reasons would be
+	if len(r.Now.Records) == 0 { // without a table, nothing else shows the reasons
 		for _, reason := range run.Invalid {
 			p.printf("invalid: %s\n", reason)
 		}
@@ -118,7 +118,8 @@ func (p *terminal) run(r *Result) {
 	p.out = *bytes.NewBuffer(text)
 }
 
-// ofRepetitions returns which repetition something is about. It returns "" if there is only one.
+// ofRepetitions returns which repetition something belongs to: " of repetition 2, the worst of 5".
+// It returns "" if there is only one.
 func ofRepetitions(repetition, of int) string {
 	if of < 2 {
 		return ""

@@ -56,7 +56,7 @@ type Directory struct {
 	samples *results.SampleWriter
 	encoded bytes.Buffer             // what samples wrote, until it is appended to a file
 	files   map[string]*appendedFile // closed by Close
-	spare   *os.File                 // space for the last run.json on a full disk, or nil
+	spare   *os.File                 // reserves space for the last run.json, in case the disk is full; or nil
 	failed  error                    // why nothing more can be appended, or nil
 	closed  bool
 }
@@ -64,7 +64,7 @@ type Directory struct {
 // An appendedFile is a file that grows.
 type appendedFile struct {
 	*os.File
-	size int64 // in bytes, without what was appended in part
+	size int64 // in bytes, without an incomplete append
 }
 
 // A Chunk is appended to one of a run directory's files. It consists of whole lines.

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// An Entry describes a run in a folder, as its run.json does. The run's samples aren't read, since
-// a folder may hold thousands of runs.
+// An Entry describes a run in a folder, from its run.json. The run's samples aren't read, since a
+// folder may hold thousands of runs.
 type Entry struct {
 	Path        string          `json:"run"` // the directory
 	Scenario    string          `json:"scenario"`

@@ -27,8 +27,8 @@ type Loaded struct {
 	// Warnings says what was missing, or damaged and left out, a sentence each.
 	Warnings []string
 
-	// Damage holds the warnings about files that aren't as the run left them. A kill explains them
-	// in an unfinished run; in a finished one they mean that somebody changed its files.
+	// Damage holds those warnings that say that a file isn't as the run left it. A kill explains
+	// them in an unfinished run; in a finished one, somebody changed the files.
 	Damage []string
 
 	samples []byte // the complete lines of samples.txt
@@ -53,8 +53,8 @@ func (l *Loaded) CheckIntact() error {
 const maxRunBytes = 16 << 20
 
 // Load reads a run directory, finished or not. It drops what run.json doesn't count as part of the
-// run, such as a line that a kill cut in half, and says so in Warnings, where it also names what is
-// missing. Any other damage is an [*results.InputError] that names the line.
+// run, such as a line that a kill cut in half. Warnings says what was dropped, and what is missing.
+// Any other damage is an [*results.InputError] that names the line.
 func Load(path string) (*Loaded, error) {
 	bad := func(problem string, err error) (*Loaded, error) {
 		return nil, &results.InputError{Path: path, Problem: problem, Want: "name a run directory", Err: err}
@@ -125,7 +125,7 @@ func (l *Loaded) addDamage(sentences ...string) {
 }
 
 // lengthMismatches returns a sentence for each file that is longer or shorter than run.json says.
-// What is beyond belongs to a repetition that the run didn't count, and therefore didn't judge.
+// What exceeds the length belongs to a repetition that the run neither counted nor judged.
 func lengthMismatches(dir string, lengths map[string]int64) (warnings []string) {
 	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
 	for _, name := range slices.Sorted(maps.Keys(lengths)) {

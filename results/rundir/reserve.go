@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// spareBytes is the space that is reserved for the last run.json of a run. It suffices for some
+// spareBytes is how much space is reserved for the last run.json of a run. It suffices for some
 // hundred repetitions.
 const spareBytes = 64 << 10
 
@@ -19,7 +19,7 @@ func newSpareSpace(dir string) (*os.File, error) {
 		return nil, err
 	}
 	unnamed := os.Remove(f.Name()) == nil
-	// Written rather than truncated to its length, since a hole takes up no space.
+	// Write zeros instead of truncating the file to this length, since a hole reserves no space.
 	_, err = f.Write(make([]byte, spareBytes))
 	if err == nil && unnamed {
 		return f, f.Sync() // some file systems notice only now that they are full

@@ -6,15 +6,16 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// Where the linker puts functions changes their times by some percent, whatever they do (T.
-// Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!", ASPLOS
-// 2009). A difference between two programs is therefore a difference between two versions of the
-// code only if it persists in other layouts of that code (C. Curtsinger and E. D. Berger,
+// The order in which the linker places functions changes their times by some percent, whatever they
+// do (T. Mytkowicz and others, "Producing wrong data without doing anything obviously wrong!",
+// ASPLOS 2009). A difference between two programs is therefore a difference between two versions of
+// the code only if it persists in other layouts of that code (C. Curtsinger and E. D. Berger,
 // "Stabilizer", ASPLOS 2013).
 
-// Unsettled returns the metrics that another layout of the code may settle: times that got worse in
-// the measured layout, or that it left undecided, and all metrics that are still open besides. It
-// returns nil if no time could change the outcome, for example because allocations got worse too.
+// Unsettled returns the metrics that should be measured in further layouts of the code: times that
+// got worse in the first layout or that it left undecided, and, if there are such times, all other
+// metrics that are still open. It returns nil if no time could change the outcome, for example
+// because allocations got worse too.
 func (r Result) Unsettled() []Key {
 	var keys []Key
 	unclearTime := false // some time is worse or undecided
@@ -39,8 +40,9 @@ func (r Result) Unsettled() []Key {
 }
 
 // LayoutWeight returns the [Options.Weight] for the test of further layouts. The unsettled metrics
-// that got worse share nine tenths of the weight: they are the reason for the test, and the others
-// are many. It returns nil, for equal weights, if all or none of them got worse.
+// that got worse share nine tenths of the weight, since they are the reason for the test, and the
+// many others would leave them little. It returns nil, which means equal weights, if all or none of
+// them got worse.
 func (r Result) LayoutWeight() func(Key) float64 {
 	worse, others := map[Key]bool{}, 0
 	for _, key := range r.Unsettled() {
@@ -82,8 +84,8 @@ func (r Result) AcrossLayouts(further Result, layouts int) Result {
 	return settled
 }
 
-// acrossLayouts returns the metric further with a cause that compares it with first, the same
-// metric in the first layout.
+// acrossLayouts returns the metric further, with a cause that says how it differs from first, the
+// same metric in the first layout.
 func acrossLayouts(first, further Metric, layouts int) Metric {
 	open := further.Cause == Undecided
 	if further.Ratio == nil && !open {

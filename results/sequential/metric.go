@@ -13,9 +13,9 @@ type metric struct {
 	unit         Unit
 	base, now    []float64 // a value for each block
 	differences  []float64 // one for each pair: of logarithms, or of values if the margin is absolute
-	estimate     float64   // of the shift, at the last analysis
+	estimate     float64   // estimate of the shift, at the last analysis
 	incomplete   bool      // some blocks lack the metric
-	passedAt     int       // how many pairs there were when it was last unchanged; 0 if never
+	passedAt     int       // the number of pairs at the last analysis that decided Unchanged; 0 if none did
 
 	resting bool    // its operation is decided
 	final   Outcome // of a resting metric
@@ -52,7 +52,7 @@ func (m *metric) add(base, now [][]results.Record) {
 		m.incomplete = true
 		return
 	}
-	// Even of an exact metric, for it may turn out to vary.
+	// Kept for an exact metric too, since its later values may differ.
 	m.differences = append(m.differences, m.mean(nowValues)-m.mean(baseValues))
 }
 
@@ -68,7 +68,7 @@ func (m *metric) mean(values []float64) float64 {
 	return stats.Mean(logarithms)
 }
 
-// figures returns the metric's figures, and the upper bound of how much worse it is, on the scale
+// figures returns the metric's figures, and the upper bound of how much worse now is, on the scale
 // of differences.
 func (m *metric) figures(found stats.Location, level float64) (f Metric, worst float64) {
 	f = Metric{
@@ -90,7 +90,7 @@ func (m *metric) figures(found stats.Location, level float64) (f Metric, worst f
 			worst = found.High
 		case m.unit.Better > 0:
 			worst = -found.Low
-		default: // either way may be the worse one
+		default: // a change in either direction may be worse
 			worst = max(found.High, -found.Low)
 		}
 	}
@@ -116,9 +116,9 @@ func (m *metric) figures(found stats.Location, level float64) (f Metric, worst f
 	return f, worst
 }
 
-// meanUpperBound returns the upper bound of how much worse the mean difference is. It is for counts
-// that seldom differ, whose shift and interval are 0 whatever the mean. The normal distribution
-// suits the number of pairs.
+// meanUpperBound returns an upper bound of how much worse the mean of now is. It is for counts that
+// seldom differ, whose shift and interval are 0 whatever the mean. It assumes a normal
+// distribution, which suits the number of pairs.
 func (m *metric) meanUpperBound(level float64) float64 {
 	mean := stats.Mean(m.differences) * float64(-m.unit.Better)
 	return mean + math.Sqrt2*math.Erfinv(level)*stats.StandardError(m.differences)
@@ -151,7 +151,7 @@ func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
 	if margin.Absolute {
 		allowed = margin.Slack + margin.Relative*math.Abs(f.Base.Median)
 	}
-	if m.unit.Exact { // a rare event has a median and a shift of 0, so the means are compared
+	if m.unit.Exact { // compare the means too, since the median and the shift of a rare event are 0
 		worse = stats.Mean(m.differences) * worsening
 		allowed = margin.Slack + margin.Relative*math.Abs(stats.Mean(m.base))
 	}
@@ -165,13 +165,13 @@ func (m *metric) decide(f *Metric, alpha, worst float64) Outcome {
 	case worst < 2*allowed, worst <= 0:
 		m.passedAt = len(m.differences)
 		return Outcome{Decision: Unchanged, Cause: cause}
-	case m.passedAt > 0: // that analysis spent its share of Misses on this
+	case m.passedAt > 0: // that analysis spent its share of Misses on the decision
 		return Outcome{Decision: Unchanged, Cause: Passed, PassedAfter: m.passedAt}
 	}
 	return Outcome{Cause: cause}
 }
 
-// compare decides an exact metric.
+// compare decides an exact metric by its medians.
 func (m *metric) compare(f *Metric) Outcome {
 	worse, someWorse := m.unit.CompareExact(f.Base, f.Now)
 	o := Outcome{Decision: Unchanged}

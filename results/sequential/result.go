@@ -54,7 +54,7 @@ type Ratio struct {
 	Level    float64 `json:"level"` // such as 0.99
 }
 
-// An Outcome is a decision and its explanation.
+// An Outcome is a decision with its explanation.
 type Outcome struct {
 	Decision    Decision
 	Cause       Cause
@@ -74,7 +74,7 @@ const (
 	Unchanged                 // it can't be worse by twice its tolerance
 	Better                    // by more than its tolerance
 	Worse                     // by more than its tolerance
-	Unclear                   // no further pair decides it
+	Unclear                   // no further pair can decide it
 )
 
 // A Cause says why a decision is what it is.
@@ -94,7 +94,7 @@ const (
 	Undirected             // it changed, and nothing says which way is better
 	Passed                 // an earlier analysis, after PassedAfter pairs, showed that it is no worse
 	Invalidated            // the figures can't be believed
-	Reported               // the caller decided it: see Given
+	Reported               // the caller decided it, and Given explains it
 
 	DecidedAcrossLayouts // Layouts layouts decided it
 	LayoutAlone          // Layouts layouts decided it: only the layout of the code made the first one worse
@@ -102,8 +102,8 @@ const (
 	NotInLayouts         // it wasn't measured in other layouts
 )
 
-// Invalidate returns r without its decisions, for pairs that can't all be believed. Metrics that
-// were never measured aren't in it.
+// Invalidate returns r without its decisions, for pairs that can't all be believed. It leaves out
+// metrics that were never measured.
 func (r Result) Invalidate() Result {
 	invalid := Result{Alpha: r.Alpha}
 	for _, m := range r.Metrics {

@@ -2,8 +2,8 @@
 // being measured, and stops as soon as it can tell.
 //
 // The two sides take turns: a pair is two blocks of each, of a fraction of a second, in the order
-// base, now, now, base or the other way round, drawn at random. Whatever the machine does meets
-// both sides, and a steady drift over the four blocks cancels out of their ratio. A [Test] takes
+// base, now, now, base or now, base, base, now, drawn at random. So the machine's noise affects both
+// sides alike, and a steady drift over the four blocks cancels out of their ratio. A [Test] takes
 // pairs ([Test.Add]), and after a growing number of them ([Test.AnalysisDue]) it analyzes all of
 // them ([Test.Analyze]). The [Result] has a [Metric] for each metric of each operation, with the
 // two samples, the ratio of the sides with its interval, the p-value, and a [Decision].
@@ -47,7 +47,7 @@ type Test struct {
 	pairs    int
 	metrics  []*metric
 	byKey    map[Key]*metric // the same; nil for a metric that isn't tested
-	reported []Metric        // decided by the caller
+	reported []Metric        // metrics that the caller decided
 }
 
 // Options say what is tested.
@@ -60,9 +60,9 @@ type Options struct {
 	// Only names the metrics that are tested, of those that Units has. If it is nil, all are.
 	Only []Key
 
-	// Rest lets an operation rest once each of its metrics is decided: later pairs may leave it
+	// Rest lets an operation rest once all of its metrics are decided: later pairs may leave it
 	// out, and its decisions stay. A metric that got worse then doesn't end the test, since other
-	// operations are still open.
+	// operations may still be open.
 	Rest bool
 
 	// Means says that each pair averages many blocks of each side, such as all blocks of one layout
@@ -87,8 +87,8 @@ type Unit struct {
 	// Margin is the smallest change that counts if the metric is tested.
 	Margin results.Margin
 
-	// Undirected says what is wrong with the declaration of which way is better, for a metric whose
-	// Better is 0 for that reason. This package doesn't look at it.
+	// Undirected says why a declaration of the direction isn't valid, if Better is 0 for that
+	// reason. This package doesn't look at it.
 	Undirected string
 }
 
@@ -253,7 +253,8 @@ func (t *Test) Analyze(last bool) (r Result, decided bool) {
 	return r, decided
 }
 
-// rest lets operations rest whose metrics are all decided. metrics are the results of t.metrics.
+// rest marks operations whose metrics are all decided as resting. metrics are the results of
+// t.metrics.
 func (t *Test) rest(metrics []Metric) {
 	open := map[Key]bool{}
 	for _, m := range metrics {
@@ -284,8 +285,8 @@ func (t *Test) sort() {
 	})
 }
 
-// A schedule says after how many pairs the test is analyzed. More analyses than these would each
-// have a smaller share of FalseAlarms and Misses, and little new to see.
+// A schedule says after how many pairs the test is analyzed. More analyses would each have a
+// smaller share of FalseAlarms and Misses, and few new pairs.
 type schedule struct {
 	first    int     // pairs at the first analysis: the fewest that can show anything for a dozen metrics
 	growth   float64 // of the number of pairs from one analysis to the next

@@ -19,10 +19,10 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// A Text is what go test printed, as lines of the Go benchmark format. It counts damaged lines.
+// A Text holds the output of go test as lines of the Go benchmark format. It counts damaged lines.
 type Text struct {
 	Data     []byte
-	Failures []string // a sentence for each line which says that go test failed
+	Failures []string // a sentence for each line that says that go test failed
 
 	path         string
 	from         []int          // the line of the file for each line of Data; nil if they are the same

@@ -90,8 +90,8 @@ func rankSumDistribution(ranks []int) []float64 {
 	return chances
 }
 
-// hodgesLehmann returns the median of the averages of two differences, and the interval between
-// them that leaves out the given number at either end. bounded is false if outside is 0.
+// hodgesLehmann returns the median of the averages of two differences, and an interval around it,
+// which leaves out the given number of averages at either end. bounded is false if outside is 0.
 func hodgesLehmann(differences []float64, outside int) (estimate, low, high float64, bounded bool) {
 	n := len(differences)
 	averages := make([]float64, 0, n*(n+1)/2)

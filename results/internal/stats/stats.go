@@ -1,6 +1,6 @@
-// Package stats implements the statistics that results needs and no library provides: exact rank
-// tests with their estimates and bounds, Student's interval of a mean, and Holm's correction for
-// many tests.
+// Package stats implements the statistics that package results and its subpackages need and no
+// library provides: exact rank tests with their estimates and bounds, Student's interval of a mean,
+// and Holm's correction for many tests.
 //
 // Every function takes values and returns numbers. The package knows no metrics, no directions and
 // no verdicts, and it imports nothing of Fleetmark.
@@ -50,7 +50,7 @@ func StandardError(values []float64) float64 {
 type Location struct {
 	Estimate  float64
 	Low, High float64 // the interval around Estimate; 0 unless Bounded
-	Bounded   bool    // there are enough differences for an interval
+	Bounded   bool    // whether there are enough differences for an interval
 	P         float64 // the p-value of the hypothesis that the location is 0
 }
 

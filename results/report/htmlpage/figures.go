@@ -51,7 +51,7 @@ func (s plotSide) summary(r report.Row) *results.Summary {
 	return r.Now
 }
 
-// draw draws a plot, which words describe.
+// draw draws a plot. words describe it to readers who can't see it.
 func (b *builder) draw(p *plot.Plot, id, title string, words []string, height int) template.HTML {
 	image, err := svgplot.Render(p, id, title, strings.Join(words, "; ")+".", float64(height))
 	b.err = cmp.Or(b.err, err)

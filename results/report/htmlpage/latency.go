@@ -22,7 +22,7 @@ type curve struct {
 	role          svgplot.Role
 	label         string
 	points        []point // x is 1/(1-share), so that 10 is 90%, 100 is 99%, and so on
-	fromHistogram bool    // made from every operation instead of a few percentiles
+	fromHistogram bool    // drawn from every operation instead of a few percentiles
 }
 
 type point struct{ x, y float64 }

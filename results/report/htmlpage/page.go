@@ -31,8 +31,8 @@ var pageTemplate string
 //go:embed page.css
 var pageStyle string
 
-// Write writes a page about all results of a document, of at most [MaxSize] bytes. title names the
-// page if there are several results.
+// Write writes a page about all results of a document, of at most [MaxSize] bytes. title is the
+// page's title if there are several results.
 func Write(w io.Writer, d *report.Document, title string) error {
 	steps := []bounded.Limits{
 		{Rows: 400, Text: 240, Block: 60_000, Figures: 32, Points: 200, List: 100},
@@ -103,7 +103,7 @@ type keyFigure struct{ Name, Value string }
 type section struct {
 	ID, Title string
 	Lead      []string
-	Key       bool // the figures show both sides, and need a key to their marks
+	Key       bool // whether to show a key to the marks of both sides
 	Figures   []figure
 	More      []figure // more figures, folded
 	Table     *table

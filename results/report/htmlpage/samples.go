@@ -83,8 +83,7 @@ func (b *builder) sampleFigure(r report.Row, n int, span svgplot.Span) figure {
 			drawInterval(c, at, side.summary(r), y-0.3, side.role)
 			for j, v := range bounded.SampleEvenly(side.samples(r), b.limits.Points) {
 				if svgplot.IsFinite(v) {
-					// Vertical positions differ by number, so that equal samples don't hide each
-					// other.
+					// Vary the vertical positions, so that equal samples don't hide each other.
 					c.DrawGlyph(svgplot.Mark(side.role, 2.8), at(v, y+0.1+0.22*float64(j*5%8)/8))
 				}
 			}
@@ -233,9 +232,9 @@ func (b *builder) ratios() section {
 			drawRatio(c, at, r, float64(len(rows)-1-i))
 		}
 	}))
-	image := b.draw(p, "ratios", "Ratio of neighbouring measurements, with intervals", words, 50+17*len(rows))
+	image := b.draw(p, "ratios", "Ratio of neighboring measurements, with intervals", words, 50+17*len(rows))
 	title := plaintext.Clip(b.Now.Label, 40) + " / " + plaintext.Clip(b.Base.Label, 40)
-	lead := "Both sides were measured in turns, and neighbours compared. " +
+	lead := "Both sides were measured in turns, and neighbors compared. " +
 		"An interval that holds 1 may be no change; a square is a row that regressed."
 	return section{
 		ID: "ratios", Title: "Ratios", Lead: []string{lead}, Omitted: omittedText(omitted, "row"),
