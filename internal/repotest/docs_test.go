@@ -128,7 +128,7 @@ for try in 1 2 3; do
 		for f in $fine; do [ $code -ne $f ] || exit 0; done
 		exit $code
 	fi
-	[ $code -ne $%[3]s ] || exit $code
+	for want in $%[3]s; do [ $code -ne $want ] || exit $code; done
 	case $code in 3 | 4) ;; *) exit $code ;; esac
 done
 exit $code
