@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// Options say what is measured.
+// Options say what is measured and for how long.
 type Options struct {
 	Builds       Builds
 	Specs        []scenarios.Spec // a block is a repetition of one of them
@@ -24,19 +24,19 @@ type Options struct {
 
 	// Budget bounds the time that is spent measuring. If it is 0, it is DefaultBudget.
 	Budget time.Duration
-	// SpendBudget says that the whole budget is spent, however soon the verdict is known: the
-	// intervals get narrower.
+	// SpendBudget makes Run spend the whole budget even if the verdict is known sooner, which makes
+	// the intervals narrower.
 	SpendBudget bool
-	// LayoutBudget bounds the time that further layouts of the code take, building included. They
-	// are measured for times that one layout can't settle; see [sequential.Result.Unsettled]. If it
-	// is 0, none are, and nor are any if Builds.Relink is nil.
+	// LayoutBudget bounds the time that further layouts of the code take, including the time to
+	// build them. They are measured for times that one layout can't settle; see
+	// [sequential.Result.Unsettled]. If LayoutBudget is 0 or Builds.Relink is nil, there are none.
 	LayoutBudget time.Duration
 	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
-	// Injection makes the working tree's side worse, and SlowerBy has it spend more processor time
-	// in each push, as a share of what a push of the base takes. A self-test shows that the gate
-	// finds them.
+	// Injection makes the working tree's side worse. SlowerBy makes it spend more processor time in
+	// each push, as a share of what a push of the base takes. A self-test uses them to show that
+	// the gate finds a regression.
 	Injection Injection
 	SlowerBy  float64
 
@@ -45,38 +45,38 @@ type Options struct {
 	Limit time.Duration
 
 	Stderr   io.Writer      // where the fleet's process writes its errors
-	Progress func(Progress) // is called after each pair; may be nil
+	Progress func(Progress) // called after each pair; may be nil
 }
 
-// DefaultBudget leaves time to build in two minutes.
+// DefaultBudget is such that building and measuring together take about two minutes.
 const DefaultBudget = 100 * time.Second
 
 // DefaultLayoutBudget is about what [sequential.MaxLayouts] layouts take.
 const DefaultLayoutBudget = 4 * time.Minute
 
-// Progress says how far a comparison has come.
+// Progress says how far a comparison is.
 type Progress struct {
 	Pairs, Dropped  int
-	Layouts         int // of the code that were measured after the first; if any, the times are of these
+	Layouts         int // layouts measured besides the first; if not 0, Elapsed and Budget are those of layouts
 	Elapsed, Budget time.Duration
 }
 
-// An Outcome is what a comparison measured, and the judgment of it.
+// An Outcome is what a comparison measured, with its judgment.
 type Outcome struct {
 	Judgement      *judge.Judgement
 	Base, Now      []results.Record // one for each block and operation
 	Pairs          int
 	Dropped        int // pairs with a block that can't be believed
 	Elapsed        time.Duration
-	Layouts        int           // that were measured besides the first
+	Layouts        int           // layouts measured besides the first
 	LayoutsElapsed time.Duration // building included
-	Relinking      error         // why no further ones could be built, or nil
-	Injected       Injection     // by Injection and SlowerBy
+	Relinking      error         // why another layout could not be built, or nil
+	Injected       Injection     // what Injection and SlowerBy injected
 	Failed         *SideError    // what ended the comparison before it was decided, or nil
 }
 
-// Run measures until the verdict is known or the budget is spent. If ctx ends first, it returns the
-// context's error, and there is no verdict.
+// Run measures until the verdict is known or the budget is spent. If ctx ends first, Run returns
+// the context's error, and there is no verdict.
 func Run(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if o.Builds.Same {
 		return &Outcome{Judgement: judge.Identical()}, nil
@@ -102,15 +102,15 @@ func Run(ctx context.Context, o Options) (_ *Outcome, err error) {
 	return c.outcome, nil
 }
 
-// A comparison is one under way.
+// A comparison is a call of Run.
 type comparison struct {
 	Options
 	work    []assignment // for the drivers
-	drivers              // of the layout that is measured
+	drivers              // those of the layout that is being measured
 	test    *sequential.Test
 	found   sequential.Result // of the last analysis
 	random  *rand.Rand
-	longest time.Duration // that a block of the base took
+	longest time.Duration // the longest time that a block of the base took
 	outcome *Outcome
 }
 
@@ -134,12 +134,12 @@ func (c *comparison) run(ctx context.Context) error {
 // mayRelink reports whether further layouts of the code may be measured.
 func (c *comparison) mayRelink() bool { return c.LayoutBudget > 0 && c.Builds.Relink != nil }
 
-// fail judges a comparison of which one side can't measure any more. If that is the working tree's,
-// it is as bad as a regression, since the base did the same work. If it is the base's, nothing can
-// be told.
+// fail judges a comparison in which one side can't measure any more. If it is the working tree's
+// side, that is as bad as a regression, since the base did the same work. If it is the base's, the
+// comparison is inconclusive.
 func (c *comparison) fail(failed *SideError) {
 	found, _ := c.test.Analyze(true)
-	var unsettled []sequential.Key // times that other layouts were to settle
+	var unsettled []sequential.Key // times that further layouts should have settled
 	if c.mayRelink() {
 		unsettled = found.Unsettled()
 	}
@@ -149,7 +149,7 @@ func (c *comparison) fail(failed *SideError) {
 	c.outcome.Judgement = judge.Unfinished(found, reason, settled)
 }
 
-// withDrivers starts the drivers of both sides, calls measure, which uses them, and ends them.
+// withDrivers starts the drivers of both sides, calls measure, which uses them, and closes them.
 func (c *comparison) withDrivers(ctx context.Context, base, now string, measure func() error) (err error) {
 	c.drivers, err = startDrivers(ctx, base, now, hello{Protocol: protocol, Work: c.work}, c.Limit)
 	if err != nil {
@@ -171,14 +171,15 @@ func (c *comparison) indices(wanted func(scenarios.Spec) bool) (list []int) {
 
 func all(scenarios.Spec) bool { return true }
 
-// warmUpBlocks is how many blocks of each scenario are measured and not counted, since caches are
-// cold. costBlocks is how many more say what a push costs, if a share of that is injected.
+// warmUpBlocks is how many blocks of each scenario are measured first and discarded, because caches
+// are cold. costBlocks is how many more are measured to find what a push costs, if a share of that
+// is injected.
 const (
 	warmUpBlocks = 3
 	costBlocks   = 15
 )
 
-// warmUp warms both sides up for some scenarios.
+// warmUp measures and discards blocks of some scenarios on both sides.
 func (c *comparison) warmUp(ctx context.Context, specs []int) error {
 	for range warmUpBlocks {
 		for _, i := range specs {
@@ -207,7 +208,7 @@ func (c *comparison) inject(ctx context.Context) error {
 	return err
 }
 
-// pushCost returns the processor time of a push in nanoseconds: the median over some blocks of the
+// pushCost returns the processor time of a push in nanoseconds, as the median of some blocks of the
 // base.
 func (c *comparison) pushCost(ctx context.Context) (float64, error) {
 	var costs []float64
@@ -235,15 +236,15 @@ func (c *comparison) pushCost(ctx context.Context) (float64, error) {
 	return costs[len(costs)/2], nil
 }
 
-// A comparison is invalid if more than maxDroppedShare of its pairs are dropped, and more than
-// minDropped.
+// A comparison is invalid if more than minDropped of its pairs are dropped, and more than
+// maxDroppedShare of them.
 const (
 	maxDroppedShare = 0.25
 	minDropped      = 5
 )
 
-// measure measures pairs in one layout, and judges them. It drops a pair with a block that can't be
-// believed, both sides of it.
+// measure measures pairs in one layout and judges them. It drops a pair, both sides of it, if one
+// of its blocks can't be trusted.
 func (c *comparison) measure(ctx context.Context) error {
 	began, o, specs := time.Now(), c.outcome, c.indices(all)
 	add := func() (invalid []judge.Reason, err error) {
@@ -274,7 +275,7 @@ func (c *comparison) measure(ctx context.Context) error {
 }
 
 // decide calls add, which measures a pair and adds it to the test, until the test has decided, the
-// budget is spent or add returns why nothing can be judged.
+// budget is spent, or add returns a reason why nothing can be judged.
 func (c *comparison) decide(
 	test *sequential.Test, budget time.Duration, add func() (invalid []judge.Reason, err error),
 ) (found sequential.Result, invalid []judge.Reason, err error) {
@@ -304,11 +305,11 @@ func (c *comparison) decide(
 	}
 }
 
-// maxBlockRatio is how many times as long as the longest block of the base a block may take.
+// maxBlockRatio limits how long a block may take, as a multiple of the longest block of the base.
 const maxBlockRatio = 10
 
-// blockLimit returns how long a driver may take for a block. longest is what the longest block of
-// the base took. If it is 0, there was none, and the first may take as long as the whole
+// blockLimit returns how long a driver may take for a block. longest is the time of the base's
+// longest block, or 0 if there was none yet; the first block may take as long as the whole
 // comparison.
 func blockLimit(longest, budget time.Duration) time.Duration {
 	if longest == 0 {
@@ -330,22 +331,23 @@ func (c *comparison) block(ctx context.Context, d *driver, scenario int) (respon
 	return r, err
 }
 
-// A blockPair is what was measured by turns: two blocks of either side, of each of some scenarios.
+// A blockPair is what one round of turns measured: two blocks of each side for each of some
+// scenarios.
 type blockPair struct {
 	base, now    [][]results.Record
-	unbelievable string         // what is wrong with a block; empty if all can be believed
-	invalid      []judge.Reason // why the comparison is: what a ledger says against its client
+	unbelievable string         // what is wrong with a block; empty if all can be trusted
+	invalid      []judge.Reason // why the comparison is invalid: ledgers that contradict their clients
 }
 
-// pairsDropped returns the reason for which a comparison is invalid of whose pairs so many were
-// dropped, the last of them being p.
+// pairsDropped returns the reason for which a comparison is invalid after dropping so many of its
+// pairs. p is the pair dropped last.
 func pairsDropped(dropped, of int, p blockPair) []judge.Reason {
 	return []judge.Reason{{Code: judge.PairsDropped, N: dropped, Of: of, Text: p.unbelievable}}
 }
 
-// pair measures four blocks of each of some scenarios, the outer ones of one side and the inner
-// ones of the other: what disturbs a machine lasts tens of milliseconds, so the two sides are as
-// close together as can be.
+// pair measures four blocks of each of some scenarios: the first and the last on one side, the
+// middle two on the other. Disturbances of a machine last tens of milliseconds, so measuring the
+// two sides close together exposes both to the same ones.
 func (c *comparison) pair(ctx context.Context, specs []int) (blockPair, error) {
 	p := blockPair{base: make([][]results.Record, 2), now: make([][]results.Record, 2)}
 	for _, i := range specs {

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// options are of sides that are the same: this test's program.
+// options returns options whose two sides are the same program, that of this test.
 func options(t *testing.T, names ...string) Options {
 	t.Helper()
 	o := Options{Builds: Builds{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"},
@@ -31,7 +31,7 @@ func options(t *testing.T, names ...string) Options {
 	return o
 }
 
-// row finds a row of a judgment.
+// row returns a row of a judgment.
 func row(t *testing.T, j *judge.Judgement, scenario, op, unit string) judge.Row {
 	t.Helper()
 	for _, r := range j.Rows {
@@ -43,7 +43,8 @@ func row(t *testing.T, j *judge.Judgement, scenario, op, unit string) judge.Row 
 	return judge.Row{}
 }
 
-// TestOnePair: what the seed determines is judged by a single pair, and times are not.
+// TestOnePair checks that what the seed determines is judged by a single pair, and that times
+// aren't.
 func TestOnePair(t *testing.T) {
 	o := options(t, "gate-push", "gate-verify", "gate-deliver")
 	out, err := Run(t.Context(), o)
@@ -59,7 +60,7 @@ func TestOnePair(t *testing.T) {
 	require.Equal(t, 2*out.Pairs, out.Base[len(out.Base)-1].Repetition)
 }
 
-// TestARequestMoreIsFoundAtOnce, in each scenario that pushes.
+// TestARequestMoreIsFoundAtOnce checks that in each scenario that pushes.
 func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	o := options(t, "gate-push", "gate-deliver")
 	o.Injection = Injection{Requests: 1}
@@ -71,7 +72,8 @@ func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	require.Equal(t, results.Regressed, row(t, out.Judgement, "gate-deliver", "deliver", "requests/device").Verdict)
 }
 
-// TestAnAllocationMoreIsFound: it has no noise, so that the first look has it.
+// TestAnAllocationMoreIsFound checks that one pair is enough to find it, since allocations have no
+// noise.
 func TestAnAllocationMoreIsFound(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Injection, o.Budget = Injection{Allocations: 1}, time.Minute
@@ -86,7 +88,7 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 	}
 }
 
-// TestSlower injects a part of what a push takes.
+// TestSlower injects a share of a push's processor time.
 func TestSlower(t *testing.T) {
 	o := options(t, "gate-push")
 	o.SlowerBy = 0.5
@@ -109,7 +111,7 @@ func TestRunIsBrokenOff(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestOthersAreRefused: programs that are no driver, or one of another time.
+// TestOthersAreRefused checks programs that aren't drivers, and drivers with another protocol.
 func TestOthersAreRefused(t *testing.T) {
 	script := func(text string) string {
 		path := filepath.Join(t.TempDir(), "driver")
@@ -144,7 +146,7 @@ func TestServeRefuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                "standard input holds no order",
 		"hello":           "standard input holds no order",
-		`{"protocol": 9}`: "", // that is for the other side to say
+		`{"protocol": 9}`: "", // the gate reports that, by the driver's answer
 		string(unknown):   `unknown field "new_field"`,
 	} {
 		var out strings.Builder
@@ -158,8 +160,8 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// TestADriverThatFails: one that hangs is ended and one that panics is named, with its goroutines.
-// If it is the working tree's, that is as bad as a regression.
+// TestADriverThatFails checks that a driver which hangs is ended, and that one which panics is
+// named, with its goroutines. If it is the working tree's driver, that is as bad as a regression.
 func TestADriverThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		side, how string
@@ -197,9 +199,8 @@ func TestADriverThatFails(t *testing.T) {
 	}
 }
 
-// TestBlockLimit: a block may take half a minute, or ten times as long as the longest of the base
-// where that is more. As long as nobody knows how long one takes, it may last as long as the
-// comparison.
+// TestBlockLimit checks that a block may take half a minute, or ten times as long as the base's
+// longest block if that is more, and that the first block may take as long as the comparison.
 func TestBlockLimit(t *testing.T) {
 	for _, c := range []struct{ longest, budget, want time.Duration }{
 		{40 * time.Millisecond, 100 * time.Second, 30 * time.Second},
@@ -231,7 +232,7 @@ func TestWilson(t *testing.T) {
 	require.Equal(t, []float64{0, 1}, []float64{low, high})
 }
 
-// TestSelfTest: every case is run as often as it says, in turns.
+// TestSelfTest checks that each case is run as often as it says, and that cases take turns.
 func TestSelfTest(t *testing.T) {
 	var order []string
 	o := options(t, "gate-push")

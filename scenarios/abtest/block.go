@@ -18,16 +18,16 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// blocks measures a scenario in blocks: repetitions of a session.
+// blocks measures a scenario in blocks, each a repetition of a session.
 type blocks struct {
 	*runner.Session
 	load scenarios.LoadSpec
 }
 
-// open prepares the scenario.
+// open opens a session for the scenario.
 func (a assignment) open(ctx context.Context) (*blocks, error) {
 	var spec scenarios.Spec
-	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // without a field it would be another scenario
+	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // ignoring an unknown field would change the scenario
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&spec); err != nil {
 		return nil, fmt.Errorf("it doesn't know the scenario's fields: %w", err)
@@ -61,8 +61,9 @@ func sentences(findings []health.Finding) (list []string) {
 	return list
 }
 
-// profile takes a profile. A load with a duration goes on for the time that p says, and is profiled
-// from when its connections are ready: what is profiled is what is counted.
+// profile takes a profile. If the load has a duration, it runs for the time that p says, and is
+// profiled from when its connections are open, so that the profile covers exactly the operations
+// that are counted.
 func (b *blocks) profile(ctx context.Context, p profileRequest) error {
 	cfg := capture.Config{Kinds: []profiles.Kind{p.Kind}, Labels: b.Labels()}
 	if b.load.TotalDuration() == 0 {
@@ -74,8 +75,8 @@ func (b *blocks) profile(ctx context.Context, p profileRequest) error {
 	return err
 }
 
-// profileRepeatedly takes one profile of as many repetitions as begin in the time that p says. It
-// holds the little that the process does between them as well.
+// profileRepeatedly takes one profile of as many repetitions as begin in the time that p says. The
+// profile also contains the little that the process does between repetitions.
 func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg capture.Config) (err error) {
 	running, err := capture.Start(ctx, p.Dir, p.Number, cfg)
 	if err != nil {
@@ -96,8 +97,8 @@ func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg ca
 	return running.LabelOperations(operations, cpu)
 }
 
-// repeat runs a repetition that is profiled. It returns an error for one without any operation, and
-// for one with findings: whatever that is a profile of, it isn't the operation that is asked about.
+// repeat runs a repetition that is profiled. It returns an error if the repetition has no
+// operations or has findings, since a profile of it would be of something else than the operation.
 func (b *blocks) repeat(
 	ctx context.Context, load scenarios.LoadSpec, phase runner.Phase, into *runner.ProfileTarget,
 ) (runner.Measurement, error) {

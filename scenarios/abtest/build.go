@@ -19,45 +19,45 @@ import (
 // How the base's driver was built: which harness drives the base's delivery package.
 const (
 	CurrentHarness = "today's harness"
-	OwnHarness     = "its own harness" // today's does not compile with that delivery package
+	OwnHarness     = "its own harness" // used if today's harness doesn't compile with that delivery package
 )
 
 // Builds are the drivers of both sides.
 type Builds struct {
 	Base, Now string // programs
-	Harness   string // of the base: CurrentHarness or OwnHarness
-	Shared    string // a package that both have in today's state, though delivery imports it; mostly none
+	Harness   string // of the base's driver: CurrentHarness or OwnHarness
+	Shared    string // a package of which both sides have today's state, though delivery imports it; usually empty
 
 	BaseTree, NowTree *checkout.Tree
 	Differences       []checkout.Difference // between the modules and toolchains of the two
-	Same              bool                  // the programs hold the same bytes
+	Same              bool                  // the two programs are identical
 
-	// Relink builds both drivers again, with the same code in another layout: their functions in an
-	// order that seed, which is above 0, draws. Each call overwrites what the one before built. If
-	// Relink is nil, they can't be built again.
+	// Relink builds both drivers again from the same code in another layout: the linker orders
+	// functions by the random seed, which is above 0. Each call overwrites what the last one built.
+	// Relink is nil if the drivers can't be built again.
 	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
 }
 
-// Directories of the source tree that a driver is made of.
+// Directories of the source tree that a driver is built from.
 const (
-	driverDir = "cmd/fleetmark" // the command that has [Serve]
+	driverDir = "cmd/fleetmark" // the command that calls [Serve]
 	testedDir = "delivery"      // the package that is compared, with those below it
 
-	// sharedDir is a package that the tested one and the harness both import. If the harness doesn't
-	// compile with the base's, both sides have today's.
+	// sharedDir is a package that both the tested package and the harness import. If the harness
+	// doesn't compile with the base's version, both sides have today's.
 	sharedDir = "internal/wire"
 )
 
-// buildDrivers makes both drivers, in the directory work, from the source tree that holds the
-// current directory. Now is the tree as it stands, uncommitted changes and all.
+// buildDrivers builds both drivers in the directory work, from the source tree that contains the
+// current directory. Now is the working tree, with its uncommitted changes.
 //
-// The base's driver has the tested package of the revision ref, those below it, and every package of
-// the module that they import, embedded files among them, and is built with the modules, vendor
-// directory, workspace and toolchain of that revision. The rest, the harness, is today's, so that
-// both sides measure alike. Only if today's harness does not compile that way is all of the base's
-// driver of the revision.
+// The base's driver contains the tested package of the revision ref, the packages below it, and
+// every package of the module that they import, with embedded files. It is built with the modules,
+// vendor directory, workspace and toolchain of that revision. The rest, the harness, is today's, so
+// that both sides measure in the same way. Only if today's harness doesn't compile that way is the
+// whole driver built from the revision.
 //
-// An error that the user can mend is a [*checkout.Error].
+// The error is a [*checkout.Error] if the user can fix the cause.
 func buildDrivers(ctx context.Context, ref, work string) (*Builds, error) {
 	base, now, err := checkout.Pair(ctx, ".", ref, work)
 	if err != nil {
@@ -99,15 +99,14 @@ type recipe struct {
 	flags []string
 }
 
-// compile builds the driver. Both sides are built alike, without paths.
+// compile builds the driver. Both sides are built with the same flags, and without paths.
 func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, r.flags, flags)
 	_, err := r.tree.Go(ctx, append(args, "./"+driverDir)...)
 	return r.tree.BuildError(err, "the driver doesn't compile", "the compiler says why")
 }
 
-// notLinked words an error for a driver that does compile, and only can't be linked in another
-// layout.
+// notLinked describes the error of a driver that compiles, but can't be linked in another layout.
 func notLinked(t *checkout.Tree, err error) error {
 	problem := "the driver can't be linked with its functions in another order"
 	return t.BuildError(err, problem, "the go command says why")
@@ -121,10 +120,10 @@ type baseBuild struct {
 	sameBuild bool     // both sides have the same modules and toolchain
 	baseMods  *checkout.Inputs
 	nowMods   *checkout.Inputs
-	recipe    recipe // that worked
+	recipe    recipe // the one that worked
 }
 
-// build tries today's harness first: where it compiles, nothing but the delivery package differs.
+// build tries today's harness first: if that compiles, only the delivery package differs.
 func (b *baseBuild) build(ctx context.Context) error {
 	if err := b.compareInputs(ctx); err != nil {
 		return err
@@ -136,7 +135,7 @@ func (b *baseBuild) build(ctx context.Context) error {
 			return nil
 		}
 		if _, ok := errors.AsType[*checkout.Error](err); !ok {
-			return err // the context's, say
+			return err // for example the context's
 		}
 	}
 	b.recipe = recipe{tree: b.BaseTree}
@@ -150,7 +149,7 @@ func (b *baseBuild) build(ctx context.Context) error {
 	return err
 }
 
-// compareInputs finds what either side's driver is built from, and in what the two differ.
+// compareInputs finds out what each side's driver is built from, and how the two differ.
 func (b *baseBuild) compareInputs(ctx context.Context) error {
 	packages, err := b.BaseTree.Deps(ctx, "./"+testedDir+"/...")
 	if err != nil {
@@ -205,7 +204,7 @@ func isModuleFile(path string) bool {
 // An attempt is a way to put the base's delivery package and today's harness together.
 type attempt struct {
 	modules modules
-	dirs    []string // that are the base's
+	dirs    []string // directories that are the base's
 	shared  string   // a directory that is today's, though the base's delivery package imports it
 }
 
@@ -213,8 +212,8 @@ type attempt struct {
 type modules int
 
 const (
-	ofToday modules = iota // they are the same on both sides
-	merged                 // those of delivery are the base's, the rest today's
+	ofToday modules = iota // today's, if they are the same on both sides
+	merged                 // the base's for the delivery package, today's for the rest
 	ofBase
 )
 
@@ -261,7 +260,7 @@ func (a attempt) build(ctx context.Context, b *baseBuild) error {
 		return err
 	}
 	own := *at
-	if b.baseMods.Toolchain != b.nowMods.Toolchain { // else a local build of Go would be looked for elsewhere
+	if b.baseMods.Toolchain != b.nowMods.Toolchain { // otherwise the go command would try to download a local build of Go
 		own.Env = append(slices.Clone(at.Env), "GOTOOLCHAIN="+b.baseMods.Toolchain)
 	}
 	if err := b.checkModules(ctx, &own, file); err != nil {
@@ -289,8 +288,8 @@ func (b *baseBuild) harnessDirs(ctx context.Context, tested []string) ([]string,
 	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(tested, dir) }), nil
 }
 
-// writeOverlay writes a file for go build -overlay, by which directories below root have the files
-// of those below other, and no others.
+// writeOverlay writes a file for go build -overlay that replaces the files of directories below
+// root by those of the same directories below other.
 func writeOverlay(path, root, other string, dirs []string) error {
 	replace := map[string]string{}
 	for _, dir := range dirs {
@@ -303,7 +302,7 @@ func writeOverlay(path, root, other string, dirs []string) error {
 		} {
 			err := filepath.WalkDir(filepath.Join(side.root, dir), func(file string, e fs.DirEntry, err error) error {
 				if errors.Is(err, fs.ErrNotExist) {
-					return nil // a directory that one of the two lacks
+					return nil // the directory exists on one side only
 				}
 				if err != nil || e.IsDir() || strings.HasSuffix(file, "_test.go") {
 					return err

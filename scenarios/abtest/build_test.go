@@ -16,14 +16,15 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// A source is a source tree laid out as this one, and small: its driver prints what it was built
+// A source is a small source tree with the layout of this one. Its driver prints what it was built
 // from.
 type source struct {
 	t   *testing.T
 	dir string
 }
 
-// files are those of the first commit. Each value that a driver prints says which state it is of.
+// files returns the files of the first commit. Each value that a driver prints names the state that
+// it is from.
 func files() map[string]string {
 	return map[string]string{
 		"go.mod":                   "module example.com/tiny\n\ngo 1.24\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n",
@@ -42,13 +43,14 @@ func files() map[string]string {
 	}
 }
 
-// newSource commits files, and makes the directory docs the current one.
+// newSource commits files in a new directory, and makes its subdirectory docs the current
+// directory.
 func newSource(t *testing.T, more map[string]string) *source {
 	t.Helper()
 	return newSourceIn(t, t.TempDir(), more)
 }
 
-// newSourceIn is newSource in a given directory, which it makes.
+// newSourceIn does the same as newSource in a given directory, which it makes.
 func newSourceIn(t *testing.T, dir string, more map[string]string) *source {
 	t.Helper()
 	s := &source{t: t, dir: dir}
@@ -70,7 +72,7 @@ func (s *source) write(name, text string) {
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// rewrite replaces text in a file that has it.
+// rewrite replaces text in a file. The file must contain it.
 func (s *source) rewrite(name, old, text string) {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(name)))
@@ -98,7 +100,7 @@ func (s *source) commit() {
 	s.git("-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "-qm", "change")
 }
 
-// renew makes everything new but delivery's dependency, and commits nothing.
+// renew replaces every value except that of delivery's dependency, and commits nothing.
 func (s *source) renew() {
 	s.t.Helper()
 	s.remove("delivery/old.go")
@@ -108,7 +110,7 @@ func (s *source) renew() {
 	s.rewrite("cmd/fleetmark/harness.go", "old-harness", "new-harness")
 }
 
-// build builds both sides, of which the base is HEAD, and returns what each says that it was built
+// build builds both sides, with HEAD as the base, and returns what each driver says it was built
 // from.
 func (s *source) build() (builds *Builds, base, now string) {
 	s.t.Helper()
@@ -122,7 +124,8 @@ func (s *source) build() (builds *Builds, base, now string) {
 	return builds, said(builds.Base), said(builds.Now)
 }
 
-// TestBuild: the base has its own delivery in today's harness, with all that delivery is made of.
+// TestBuild checks that the base's driver has its own delivery package, with all that it imports,
+// in today's harness.
 func TestBuild(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
@@ -137,7 +140,8 @@ func TestBuild(t *testing.T) {
 		"internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
 }
 
-// TestBuild_packagesBelow: packages below delivery, and what they alone import, are the base's too.
+// TestBuild_packagesBelow checks that packages below delivery, and what only they import, are the
+// base's too.
 func TestBuild_packagesBelow(t *testing.T) {
 	s := newSource(t, map[string]string{
 		"delivery/rollout/rollout.go": "package rollout\n\nimport \"example.com/tiny/internal/lines\"\n\nconst Name = \"old-rollout \" + lines.Name\n",
@@ -154,9 +158,9 @@ func TestBuild_packagesBelow(t *testing.T) {
 	require.Equal(t, CurrentHarness, builds.Harness)
 }
 
-// TestBuild_harnessThatDoesNotFit: if today's harness wants what the base's delivery lacks, the
-// base has its own harness; if it wants only names that delivery shares with devices, it keeps
-// today's.
+// TestBuild_harnessThatDoesNotFit checks that the base has its own harness if today's uses what the
+// base's delivery package lacks, and today's harness if it only uses names that delivery shares
+// with devices.
 func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
@@ -174,8 +178,8 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	require.Equal(t, sharedDir, builds.Shared)
 }
 
-// TestBuild_modules: each side's delivery is built with its own modules, and the difference is
-// named.
+// TestBuild_modules checks that each side's delivery package is built with its own modules, and
+// that the difference is reported.
 func TestBuild_modules(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
@@ -187,7 +191,7 @@ func TestBuild_modules(t *testing.T) {
 	require.Equal(t, []string{"module: example.com/dep v1.0.0 => ./dep, now example.com/dep v1.0.0 => ./fork"},
 		checkout.Texts(builds.Differences))
 
-	// A change within what both sides are built with.
+	// Both sides are built with the changed directory.
 	s.commit()
 	s.rewrite("fork/dep.go", "fork", "changed-fork")
 	builds, base, now = s.build()
@@ -209,7 +213,8 @@ func TestBuild_modules(t *testing.T) {
 	require.Equal(t, "harness-of-other new-delivery new-banner new-wire newest-fork", now)
 }
 
-// TestBuild_vendorAndWorkspace: either is the side's own.
+// TestBuild_vendorAndWorkspace checks that each side is built with its own vendor directory and its
+// own workspace.
 func TestBuild_vendorAndWorkspace(t *testing.T) {
 	t.Run("vendor", func(t *testing.T) {
 		s := newSource(t, map[string]string{
@@ -255,11 +260,12 @@ func TestBuild_vendorAndWorkspace(t *testing.T) {
 	})
 }
 
-// TestBuild_relink: other layouts hold the same code, of which nothing is compiled again.
+// TestBuild_relink checks that other layouts contain the same code, and that nothing is compiled
+// again for them.
 func TestBuild_relink(t *testing.T) {
 	s := newSource(t, nil)
 	s.renew()
-	s.rewrite("internal/wire/wire.go", "new-wire", t.TempDir()) // which no build cache can know
+	s.rewrite("internal/wire/wire.go", "new-wire", t.TempDir()) // a value that can't be in any build cache
 	tools := filepath.Join(t.TempDir(), "tools")
 	trace := filepath.Join(t.TempDir(), "trace")
 	text := "#!/bin/sh\ncase \"$2\" in -V*) ;; *) echo \"${1##*/}\" >>'" + tools + "' ;; esac\nexec \"$@\"\n"
@@ -291,7 +297,7 @@ func TestBuild_relink(t *testing.T) {
 	require.Equal(t, strings.Repeat("link\n", 6), string(ran), "the tools that ran for three layouts of two sides")
 }
 
-// TestBuild_same: drivers that are the same are measured for no time at all.
+// TestBuild_same checks that identical drivers aren't measured.
 func TestBuild_same(t *testing.T) {
 	s := newSource(t, nil)
 	s.write("docs/page.md", "changed\n")
@@ -305,7 +311,8 @@ func TestBuild_same(t *testing.T) {
 	require.Zero(t, out.Pairs)
 }
 
-// TestBuild_whatDoesNotCompile is said with its side and commit, and in the compiler's own lines.
+// TestBuild_whatDoesNotCompile checks that the error names the side and the commit, and quotes the
+// compiler.
 func TestBuild_whatDoesNotCompile(t *testing.T) {
 	s := newSource(t, nil)
 	fails := func(ref string, wants ...string) {

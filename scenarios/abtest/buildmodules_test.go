@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// modulesHere makes a module proxy in a directory, and has the go command use it and nothing else.
-// Each module is given as path@version, and has one file.
+// modulesHere makes a module proxy in a directory, and makes the go command use it alone. Each
+// module is given as path@version, with the content of its only file.
 func modulesHere(t *testing.T, modules map[string]string) {
 	t.Helper()
 	proxy := t.TempDir()
@@ -43,11 +43,11 @@ func modulesHere(t *testing.T, modules map[string]string) {
 	t.Setenv("GOPROXY", "file://"+filepath.ToSlash(proxy))
 	t.Setenv("GONOSUMDB", "*")
 	t.Setenv("GOMODCACHE", t.TempDir())
-	t.Setenv("GOFLAGS", "-mod=mod -modcacherw") // or the test can't remove its own cache
+	t.Setenv("GOFLAGS", "-mod=mod -modcacherw") // otherwise the test can't remove its module cache
 }
 
-// TestBuild_moduleVersions: another version in go.mod, without a replace directive, is another
-// module, and a go.sum that doesn't fit it is the side's own mistake.
+// TestBuild_moduleVersions checks that another version in go.mod, without a replace directive, is
+// another module, and that an error about a wrong go.sum names the side.
 func TestBuild_moduleVersions(t *testing.T) {
 	modulesHere(t, map[string]string{
 		"example.com/dep@v1.0.0": "package dep\n\nconst Name = \"dep-1.0\"\n",
@@ -68,7 +68,7 @@ func TestBuild_moduleVersions(t *testing.T) {
 		checkout.Texts(builds.Differences))
 	require.Subset(t, builds.NowTree.Changed, []string{"go.mod", "go.sum"})
 
-	// The sums of what the base had are what they were, or it isn't built.
+	// A side isn't built if the sums in its go.sum are wrong.
 	text, err := os.ReadFile(filepath.Join(s.dir, "go.sum"))
 	require.NoError(t, err)
 	s.write("go.sum", regexp.MustCompile(`h1:.*=`).ReplaceAllString(string(text), "h1:"+strings.Repeat("A", 43)+"="))
@@ -88,8 +88,8 @@ func (s *source) run(name string, args ...string) {
 	require.NoError(s.t, err, "%s %v: %s", name, args, out)
 }
 
-// TestBuild_goLine: each side's delivery is compiled as the go line of its own go.mod says. Before
-// go 1.22 the functions that a loop makes share one variable.
+// TestBuild_goLine checks that each side's delivery package is compiled by the go line of its own
+// go.mod. Before go 1.22, the closures of a loop share one variable.
 func TestBuild_goLine(t *testing.T) {
 	s := newSource(t, map[string]string{
 		"go.mod": "module example.com/tiny\n\ngo 1.21\n",
@@ -111,7 +111,8 @@ func Names() string {
 	require.Equal(t, []string{"go line of example.com/tiny: 1.21, now 1.24"}, checkout.Texts(builds.Differences))
 }
 
-// TestBuild_toolchain: one that isn't here is named in one line, with the side that asks for it.
+// TestBuild_toolchain checks that a missing toolchain is reported in one line, with the side that
+// requires it.
 func TestBuild_toolchain(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOTOOLCHAIN", "auto")
@@ -130,7 +131,7 @@ func TestBuild_toolchain(t *testing.T) {
 	s.rewrite("go.mod", missing, "\n\ngo 1.24\n")
 	fails("base")
 
-	// It does what it advises.
+	// The advice in the error works.
 	s.renew()
 	t.Setenv("GOTOOLCHAIN", "local")
 	builds, base, now := s.build()
@@ -138,14 +139,14 @@ func TestBuild_toolchain(t *testing.T) {
 	require.Equal(t, "new-harness new-delivery new-banner new-wire old-dep", now)
 	require.Empty(t, builds.Differences, "both were compiled by the toolchain that is here")
 
-	// A go line that none here fits.
+	// A go line that no installed toolchain can compile.
 	s.rewrite("go.mod", "go 1.24", "go 1.999")
 	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
 	require.Regexp(t, `^now \(.*\): its Go toolchain can't be used \(go\.mod requires go >= 1\.999 .*\): install it, or set GOTOOLCHAIN [^\n]*$`, err.Error())
 }
 
-// TestBuild_besideTheRepository: a directory beside the repository is the same for both sides,
-// wherever the base's files are; which is said.
+// TestBuild_besideTheRepository checks that a directory beside the repository is the same for both
+// sides, wherever the base's files are, and that this is reported.
 func TestBuild_besideTheRepository(t *testing.T) {
 	for name, c := range map[string]struct {
 		place   string // of the repository, below a directory
@@ -183,11 +184,11 @@ func TestBuild_besideTheRepository(t *testing.T) {
 			}
 			require.Len(t, builds.Differences, 1)
 			require.Contains(t, builds.Differences[0].Text, c.differs)
-			require.Empty(t, checkout.Functions(builds.Differences), "what both sides share is no cause")
+			require.Empty(t, checkout.Functions(builds.Differences), "what both sides share can't be a cause")
 		})
 	}
 
-	// Both have their own of what is in the repository, and the base what it had beside it.
+	// Each side has its own files of the repository. The base's go.mod names a directory beside it that is gone.
 	s := newSourceIn(t, filepath.Join(t.TempDir(), "repository"), map[string]string{"go.mod": moduleWith("../gone")})
 	s.rewrite("go.mod", "../gone", "./dep")
 	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())

@@ -17,26 +17,27 @@ const DefaultScenario = "gate"
 
 // CompareOptions say how the working tree is compared with a revision.
 type CompareOptions struct {
-	Options              // of the measurement; CompareWith sets the builds
+	Options              // options of the measurement; CompareWith sets Builds
 	Ref     string       // the revision, as git names it
-	Out     string       // a directory, below which profiles and the stacks of a driver that failed are kept
+	Out     string       // the directory for profiles and for the stacks of a driver that failed
 	Explain bool         // look for the cause of a regression
-	Log     func(string) // is called with a line about each step that begins
+	Log     func(string) // called with a line about each step as it begins
 }
 
-// A Comparison is what came of two sides, and why.
+// A Comparison is the outcome of comparing two sides, with its causes.
 type Comparison struct {
 	*Outcome
 	Builds      *Builds
 	Scenarios   []string
 	Causes      []Cause // of a regression
-	Unexplained error   // why there are none, or not all of them, where they were looked for
+	Unexplained error   // why some or all causes could not be found, or nil
 	Stacks      string  // the file with the goroutines of a driver that failed, or ""
 }
 
-// CompareWith builds a driver of a revision and one of the working tree, measures the two by turns,
-// judges them, and looks for the cause of a regression. If ctx ends before the verdict is known,
-// its error is returned; if it ends while a cause is looked for, the verdict stands.
+// CompareWith builds a driver of a revision and one of the working tree, measures them by turns,
+// judges the two sides, and looks for the cause of a regression. If ctx ends before the verdict is
+// known, it returns the context's error; if ctx ends while it looks for a cause, the verdict
+// stands.
 func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
 	work, err := scratch.New("", "fleetmark-gate")
 	if err != nil {
@@ -66,8 +67,8 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 	return c, nil
 }
 
-// keepStacks writes the goroutines of a driver that failed into a new directory below dir, and
-// names the file in the reason.
+// keepStacks writes the goroutines of a driver that failed to a file in a new directory below dir,
+// and names the file in the reason.
 func (c *Comparison) keepStacks(dir string) error {
 	if c.Failed.Stacks == "" {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// TestCompareWith_noSuchRevision: what can't be built is an error that says what to do, and the
-// temporary directory is empty again.
+// TestCompareWith_noSuchRevision checks that a revision that can't be built is an error that says
+// what to do, and that the temporary directory is empty afterwards.
 func TestCompareWith_noSuchRevision(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
@@ -32,8 +32,9 @@ func TestCompareWith_noSuchRevision(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestComparison_keepStacks: the goroutines of a driver that failed are in a file below the
-// directory for output, which the reason names. A driver that printed nothing leaves no file.
+// TestComparison_keepStacks checks that the goroutines of a driver that failed are in a file below
+// the output directory, which the reason names, and that a driver which printed nothing leaves no
+// file.
 func TestComparison_keepStacks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
 	failed := func(stacks string) *Comparison {

@@ -17,27 +17,27 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// driverGrace is how long a driver may take to end once its input has.
+// driverGrace is how long a driver may take to exit after its input has ended.
 const driverGrace = 10 * time.Second
 
-// minBlockLimit is how long a driver may take for one block, which should last some 40 ms, so that
-// a client that never returns doesn't hold up the gate for longer. Blocks of a user's own scenario
-// may last longer; see blockLimit. profileLimit is how long a driver may take for one profile.
+// minBlockLimit is how long a driver may take for one block, which should last some 40 ms. It keeps
+// a client that never returns from holding up the gate. Blocks of a user's own scenario may last
+// longer; see blockLimit. profileLimit is how long a driver may take for one profile.
 const (
 	minBlockLimit = 30 * time.Second
 	profileLimit  = 5 * time.Minute
 )
 
-// stackBytes is how much of what a driver prints on standard error is kept: the stacks of a
+// stackBytes is how much of a driver's standard error is kept, in bytes: enough for the stacks of a
 // thousand goroutines.
 const stackBytes = 512 << 10
 
-// A SideError says that the driver of one side, which had begun to measure, ended by itself or had
-// to be ended.
+// A SideError says that the driver of one side failed after it had begun to measure: it ended, or
+// had to be ended.
 type SideError struct {
 	Side   string // checkout.Base or checkout.Now
 	Text   string // what it did, such as "panic: …"
-	Stacks string // of its goroutines, or whatever else it printed; may be empty
+	Stacks string // the stacks of its goroutines, or whatever else it printed; may be empty
 }
 
 // Error names the side and says what it did, in a line.
@@ -61,12 +61,12 @@ func startDriver(ctx context.Context, side, program string, first hello, limit t
 	r, err := d.call(ctx, first)
 	switch {
 	case err == nil && r.Protocol != protocol:
-		err = fmt.Errorf("the driver of %s speaks protocol %d, not %d, for it is of another time than this fleetmark: "+
-			"name a revision that today's harness compiles with, or run the gate of that time",
+		err = fmt.Errorf("the driver of %s speaks protocol %d, not %d, since it was built from another version of fleetmark: "+
+			"name a revision that today's harness compiles with, or run the gate of that version",
 			side, r.Protocol, protocol)
 	case err != nil && ctx.Err() == nil:
-		// A driver that can't begin says nothing about the code that it would have driven. So the error
-		// isn't wrapped, since a caller would take it for a SideError.
+		// A driver that can't begin says nothing about the code that it would have measured. The
+		// error isn't wrapped, so that callers don't treat it as a SideError.
 		err = fmt.Errorf("the driver of %s can't begin: %v", side, err)
 	}
 	if err != nil {
@@ -90,7 +90,7 @@ func (d *driver) call(ctx context.Context, line any) (response, error) {
 			switch {
 			case !ok:
 				return r, &SideError{Side: d.side, Text: "ended: " + d.lastWords(), Stacks: d.stderr.String()}
-			case json.Unmarshal(line, &r) != nil: // not a response: the driver is broken, and waited for
+			case json.Unmarshal(line, &r) != nil: // not a response: the driver is broken, so wait for its end
 			case r.Error != "":
 				return r, fmt.Errorf("the driver of %s: %s", d.side, r.Error)
 			default:
@@ -106,8 +106,8 @@ func (d *driver) call(ctx context.Context, line any) (response, error) {
 	}
 }
 
-// close ends the process and waits for it. A driver that had to be killed is no error: it has
-// measured.
+// close ends the process and waits for it. It returns no error for a driver that had to be killed,
+// since what it measured is complete.
 func (d *driver) close() error {
 	if err := d.child.Close(); !errors.Is(err, childproc.ErrKilled) {
 		return err
@@ -131,7 +131,7 @@ func (d *driver) lastWords() string {
 	return "without a word"
 }
 
-// fleets are fleets in processes of their own, one for each of some scenarios.
+// fleets are fleets in processes of their own, one for each of several scenarios.
 type fleets struct {
 	running []*target.Process
 	work    []assignment // for drivers

@@ -25,14 +25,14 @@ type profileOptions struct {
 	Builds       Builds // without Now, the base alone is profiled
 	Spec         scenarios.Spec
 	FleetCommand []string // the program and its arguments that lead to target.Serve
-	Dir          string   // for the profiles, which go into base and now in it
+	Dir          string   // the directory for the profiles, in its subdirectories base and now
 
-	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. Profiles of allocations count each
-	// one, in processes that do so from their beginning.
+	// Kind is profiles.CPU, profiles.Block or profiles.Allocs. A profile of allocations counts
+	// every allocation, in a process that does so from its start.
 	Kind profiles.Kind
 
-	// Pairs is how often each side takes its turn, and Each how long a turn is. If Each is 0, it is
-	// turnTime. If Pairs is 0, it is explain.PairCount of the kind.
+	// Pairs is how often each side takes its turn, and Each is how long a turn lasts. If Each is 0,
+	// it is turnTime. If Pairs is 0, it is explain.PairCount of the kind.
 	Pairs int
 	Each  time.Duration
 
@@ -43,11 +43,11 @@ type profileOptions struct {
 	Progress func(done, of int) // is called after each pair; may be nil
 }
 
-// turnTime is how long a turn is. In a short one the machine is the same as in the other turn of
-// the pair; but to end a profile costs a tenth of a second.
+// turnTime is how long a turn lasts. The shorter it is, the more alike is the machine in both turns
+// of a pair; but ending a profile costs a tenth of a second.
 const turnTime = 500 * time.Millisecond
 
-// explainSides profiles both sides in turns, and returns of which functions the cost differs. how
+// explainSides profiles both sides in turns, and returns the functions whose costs differ. how
 // selects the functions that may be the cause, and the stacks that count.
 func explainSides(ctx context.Context, o profileOptions, how explain.Options) (*explain.Paired, error) {
 	if err := takeProfiles(ctx, o); err != nil {
@@ -94,9 +94,9 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 	return explain.TakePairs(sides.all(), pairs, rand.New(rand.NewPCG(o.Seed, 1)), take, o.Progress)
 }
 
-// OwnFunctions returns prefixes of function names. A function with one of them may cause a
-// regression: it is in the running program's module, or in that of the delivery package if that is
-// another.
+// OwnFunctions returns prefixes of the names of functions that may be the cause of a regression:
+// those of the running program's module, and those of the delivery package's module if that is
+// another one.
 func OwnFunctions() []string {
 	own := []string{path.Dir(deliveryPackage()) + "/", "main."}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" && info.Main.Path+"/" != own[0] {
@@ -105,8 +105,8 @@ func OwnFunctions() []string {
 	return own
 }
 
-// deliveryPackage returns the import path of the delivery package, which is another in a renamed
-// copy of the module.
+// deliveryPackage returns the import path of the delivery package, which differs in a renamed copy
+// of the module.
 func deliveryPackage() string { return reflect.TypeFor[delivery.Client]().PkgPath() }
 
 // deliveryFunctions returns the prefixes of the names of the client's functions: those of the

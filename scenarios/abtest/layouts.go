@@ -12,12 +12,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// pairsOfLayout is how many pairs are measured in a layout. More would say more about that layout,
-// and nothing about how much it differs from others, which the judgment rests on.
+// pairsOfLayout is how many pairs are measured in a layout. More pairs would say more about that
+// layout, but nothing about how much layouts differ, which the judgment rests on.
 const pairsOfLayout = 4
 
-// layouts settles what one layout of the code left open: both sides are linked again and again,
-// with their functions in another order, and judged by how they differ across the layouts.
+// layouts settles what one layout of the code left open. It links both sides again and again with
+// their functions in another order, and judges how they differ across the layouts.
 func (c *comparison) layouts(ctx context.Context) error {
 	unsettled := c.found.Unsettled()
 	if len(unsettled) == 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// costing returns a driver that says that a push takes so many nanoseconds, and, if fails is given,
-// then fails in that way: see failAfter.
+// costing returns a driver that reports the given cost of a push in nanoseconds. If fails is given,
+// the driver then fails in that way; see failAfter.
 func costing(t *testing.T, nanoseconds float64, fails ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "driver")
@@ -28,9 +28,9 @@ func costing(t *testing.T, nanoseconds float64, fails ...string) string {
 	return path
 }
 
-// TestLayouts: what one layout of the code says of times is held against further ones. Each case
-// has the cost of a push of the base and of now, in the first layout and then in those that follow,
-// in turn.
+// TestLayouts checks verdicts about times that one layout left open or called regressed. Each case
+// has the cost of a push on the base and now, in the first layout and then in those that follow, in
+// turn.
 func TestLayouts(t *testing.T) {
 	type costs struct{ base, now float64 }
 	luck := []costs{{100_000, 101_000}, {102_000, 100_500}, {99_000, 100_000}, {101_000, 99_500}}
@@ -79,7 +79,7 @@ func TestLayouts(t *testing.T) {
 			require.Equal(t, row.verdict, j.Verdict, "%s\n%+v", report.Sentence(j), j.Rows)
 			require.Equal(t, row.layouts, out.Layouts)
 			require.Len(t, seeds, row.layouts)
-			require.NotContains(t, seeds, uint64(0), "which is the linker's own order")
+			require.NotContains(t, seeds, uint64(0), "0 is the linker's own order")
 			require.Regexp(t, row.note, report.Note(rowOf(t, j, "cpu-ns/op")))
 			require.Equal(t, results.Pass, rowOf(t, j, "requests/device").Verdict)
 		})
@@ -91,8 +91,8 @@ func rowOf(t *testing.T, j *judge.Judgement, unit string) judge.Row {
 	return row(t, j, "gate-push", "push", unit)
 }
 
-// TestLayouts_noTime: what little could be measured of other layouts tells nothing, and the note
-// says what would.
+// TestLayouts_noTime checks that too few layouts decide nothing, and that the note says how many
+// would.
 func TestLayouts_noTime(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget = time.Minute, time.Nanosecond
@@ -108,8 +108,9 @@ func TestLayouts_noTime(t *testing.T) {
 	require.Regexp(t, `^\+6\.0% in this layout; not decided over 1 layout: allow more time \(--layout-budget\), or measure on a quieter machine$`, report.Note(row))
 }
 
-// TestLayouts_aDriverThatFails in another layout than the first: the working tree's is as bad as a
-// regression, and if it is the base's, nothing is told of the times that layouts were to settle.
+// TestLayouts_aDriverThatFails checks a driver that fails in a later layout. If it is the working
+// tree's, that is as bad as a regression; if it is the base's, the times that layouts should have
+// settled stay open.
 func TestLayouts_aDriverThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		side, how string
@@ -149,7 +150,7 @@ func TestLayouts_aDriverThatFails(t *testing.T) {
 	}
 }
 
-// TestLayoutsThatCannotBeBuilt leave the verdict of the one that there is.
+// TestLayoutsThatCannotBeBuilt checks that the verdict of the first layout stands then.
 func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget = time.Minute, time.Hour
@@ -164,7 +165,8 @@ func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 	require.Zero(t, out.Layouts)
 }
 
-// TestAnAllocationNeedsNoLayout, for no layout takes it away.
+// TestAnAllocationNeedsNoLayout checks that no further layout is measured, since none could take
+// the allocation away.
 func TestAnAllocationNeedsNoLayout(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Injection.Requests, o.LayoutBudget = 1, time.Hour

@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// TestMain makes this test's program the fleet's process and the driver's as well.
+// TestMain lets this test's program act as the fleet's process and as a driver.
 func TestMain(m *testing.M) {
 	var err error
 	in := io.Reader(os.Stdin)
@@ -41,10 +41,11 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// failAfter makes a driver fail after it has measured a few blocks, in the way that its value says.
+// failAfter names the environment variable that makes a driver fail after it has measured a few
+// blocks. Its value says how.
 const failAfter = "ABTEST_TEST_FAIL"
 
-// failingDriver passes requests on until the client that is driven fails.
+// failingDriver passes requests on until the time has come to fail.
 type failingDriver struct {
 	in    io.Reader
 	how   string
@@ -70,8 +71,8 @@ func (f *failingDriver) fail() {
 	}
 }
 
-// pretendedCost makes a driver measure nothing and say that a push takes so many nanoseconds, give
-// or take a thousandth.
+// pretendedCost names the environment variable that makes a driver measure nothing, and report that
+// a push takes so many nanoseconds, varied by a thousandth.
 const pretendedCost = "ABTEST_TEST_COST"
 
 func pretend(in io.Reader, out io.Writer, cost string) error {
@@ -84,7 +85,7 @@ func pretend(in io.Reader, out io.Writer, cost string) error {
 	for {
 		var line struct{ Measure bool }
 		if decoder.Decode(&line) != nil {
-			return nil // the gate has what it wants
+			return nil // the gate has closed the pipe, since it is done
 		}
 		a := response{Protocol: protocol}
 		if line.Measure {

@@ -16,9 +16,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// mergeModules writes a go.mod, for go build -modfile, in which the modules that the base's
-// delivery package uses are those of the base, and the rest are today's. It returns the file's
-// name. A tree with a vendor directory or a workspace has no such go.mod.
+// mergeModules writes a go.mod for go build -modfile in which the modules that the base's delivery
+// package uses are the base's, and the rest are today's. It returns the name of the file. It
+// returns an error if a tree has a vendor directory or a workspace, which can't be merged.
 func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 	for _, t := range []*checkout.Tree{b.BaseTree, b.NowTree} {
 		if _, err := os.Stat(filepath.Join(t.Root, "vendor")); err == nil {
@@ -44,12 +44,12 @@ func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 	ofBase := func(r modfile.Replace) bool { _, ok := b.baseMods.Modules[r.Old.Path]; return ok }
 	var replaced []modfile.Replace
 	for _, r := range now.Replace {
-		replaced = append(replaced, *r) // dropping it empties it
+		replaced = append(replaced, *r) // a copy, since dropping the directive clears it
 	}
 	for _, r := range replaced {
 		errs = append(errs, now.DropReplace(r.Old.Path, r.Old.Version))
 		now.Cleanup()
-		if !ofBase(r) { // a directory must be found from the temporary one
+		if !ofBase(r) { // relative directories don't work from the temporary file
 			path := b.NowTree.Absolute(r.New.Path)
 			errs = append(errs, now.AddReplace(r.Old.Path, r.Old.Version, path, r.New.Version))
 		}

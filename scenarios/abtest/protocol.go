@@ -8,12 +8,12 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// protocol is the version of what the gate and its drivers speak. A driver with another one is
-// refused.
+// protocol is the version of the protocol between the gate and its drivers. The gate refuses a
+// driver with another version.
 const protocol = 3
 
-// A hello is the first line on a driver's standard input. It isn't among the driver's arguments
-// because it holds a token, and anybody on the machine can read those.
+// A hello is the first line on a driver's standard input. It isn't passed in the driver's arguments
+// because it holds a token, and everybody on the machine can read arguments.
 type hello struct {
 	Protocol int          `json:"protocol"`
 	Work     []assignment `json:"work"`
@@ -29,7 +29,7 @@ type assignment struct {
 	Token   string          `json:"token"`
 	CA      string          `json:"ca,omitempty"`
 
-	Machine string `json:"machine,omitempty"` // goes into profiles
+	Machine string `json:"machine,omitempty"` // the machine, for the comments of profiles
 }
 
 // A request is any later line. The driver does what its fields say, in their order.
@@ -52,8 +52,8 @@ type profileRequest struct {
 type response struct {
 	Protocol int              `json:"protocol"`
 	Records  []results.Record `json:"records,omitempty"`
-	Invalid  []string         `json:"invalid,omitempty"` // why the records can't be believed
+	Invalid  []string         `json:"invalid,omitempty"` // why the records can't be trusted
 
-	Contradicted bool   `json:"contradicted,omitempty"` // the client was, by the fleet's ledger
+	Contradicted bool   `json:"contradicted,omitempty"` // the fleet's ledger contradicts the client
 	Error        string `json:"error,omitempty"`        // why nothing was measured
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// TestProtocol_encoding: the lines of protocol 3, as drivers of old revisions read and write them.
+// TestProtocol_encoding checks the lines of protocol 3, as drivers of old revisions read and write
+// them.
 func TestProtocol_encoding(t *testing.T) {
 	for name, c := range map[string]struct {
 		value any
@@ -72,7 +73,8 @@ func TestProtocol_encoding(t *testing.T) {
 	}
 }
 
-// TestProtocol_driver: what a driver answers to a gate's lines, whichever version the two are of.
+// TestProtocol_driver checks what a driver answers to a gate's lines, whichever versions the two
+// have.
 func TestProtocol_driver(t *testing.T) {
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)
@@ -86,7 +88,7 @@ func TestProtocol_driver(t *testing.T) {
 		done   = `^\{"protocol":3\}$`
 		values = `\[\{"Unit":"ns/op","Value":[0-9.e+]+\}(,\{"Unit":"[^"]+","Value":[0-9.e+]+\})+\]`
 		block  = `^\{"protocol":3,"records":\[\{"Scenario":"gate-push","Op":"push","Repetition":%d,"Ops":[0-9]+,"Values":` +
-			values + `\}\](,"invalid":\["[^"]+"\])?\}$` // a busy machine makes it so
+			values + `\}\](,"invalid":\["[^"]+"\])?\}$` // on a busy machine, the records may be invalid
 	)
 	var lines strings.Builder
 	var want []string
@@ -113,8 +115,8 @@ func TestProtocol_driver(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "allocs.7.pb.gz"))
 }
 
-// TestServe_profilesRepeatedly: a load without a duration is repeated for as long as a profile is to
-// be, and the profile says of how many operations it is.
+// TestServe_profilesRepeatedly checks that a load without a duration is repeated for the length of
+// a profile, and that the profile says how many operations it covers.
 func TestServe_profilesRepeatedly(t *testing.T) {
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)

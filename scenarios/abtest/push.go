@@ -23,8 +23,8 @@ import (
 // pushScenario is the scenario whose operations are pushes alone.
 const pushScenario = "gate-push"
 
-// Overhead says how a CPU profile changes a metric of the program that it is taken of. A ratio of 1
-// is no change.
+// Overhead says how taking a CPU profile changes a metric of the profiled program. A ratio of 1
+// means no change.
 type Overhead struct {
 	Unit string `json:"unit"`
 	*sequential.Ratio
@@ -36,14 +36,14 @@ func (o Overhead) Percent() (estimate, low, high float64) {
 }
 
 // An OverheadError says that the overhead of profiling couldn't be measured. Its verdict is
-// results.Invalid if the measurement can't be trusted, for the reasons of Judgement, and
-// results.Inconclusive if it took too little time; then Judgement is nil.
+// results.Invalid if the measurement can't be trusted, for the reasons in Judgement. It is
+// results.Inconclusive if the measurement was too short; Judgement is nil then.
 type OverheadError struct {
 	Verdict   results.Verdict
 	Judgement *judge.Judgement
 }
 
-// Error doesn't say why; see Judgement.
+// Error doesn't give the reasons; see Judgement.
 func (e *OverheadError) Error() string { return "nothing could be told of what profiling costs" }
 
 // MeasureOverhead measures pushes with and without a CPU profile in turns, until the budget of o is
@@ -82,7 +82,7 @@ func MeasureOverhead(ctx context.Context, o Options) ([]Overhead, error) {
 const BaselineProfiles = "profiles/baseline"
 
 // How many profiles of a push there are, and how long each is: enough to compare others with, and
-// together smaller than a picture.
+// small enough to keep in the repository.
 const (
 	pushProfiles    = 8
 	pushProfileTime = 2 * time.Second
@@ -90,21 +90,21 @@ const (
 
 // PushProfileOptions says where profiles of a push come from and go to.
 type PushProfileOptions struct {
-	FleetCommand []string // the program, which is driven too, and its arguments that lead to target.Serve
+	FleetCommand []string // the program, which is also the driver, and its arguments that lead to target.Serve
 	Dir          string
 	Stderr       io.Writer
 	Progress     func(kind profiles.Kind, done, of int) // may be nil
 }
 
-// TakePushProfiles writes profiles of a push to a directory, of processor time and of every
-// allocation, without anything of this machine in them. Files there with the same names are
+// TakePushProfiles writes profiles of a push, of processor time and of every allocation, to a
+// directory. The profiles contain nothing that identifies this machine. Files of the same names are
 // replaced once all profiles are taken.
 func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 	spec, err := scenarios.Find(pushScenario)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil { // before a quarter of a minute is spent
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil { // fails now, rather than after a quarter of a minute
 		return err
 	}
 	work, err := scratch.New("", "fleetmark-profiles")

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A Cause says which functions made a metric regress, and where the files are that show it.
+// A Cause names the functions that made a metric regress, and the files that show it.
 type Cause struct {
 	Scenario string
 	Kind     profiles.Kind
@@ -29,8 +29,8 @@ type Cause struct {
 }
 
 // ExplainRegression profiles both sides of a comparison that regressed, in turns, and returns which
-// functions made the difference. It writes the profiles, the explanations and flame graphs into a
-// new directory below out. It calls log with lines about how far it is.
+// functions made the difference. It writes the profiles, the explanations and flame graphs to a new
+// directory below out. It calls log with lines about its progress.
 //
 // If a cause can't be found, ExplainRegression returns an error beside the causes that it found.
 // The verdict stands either way.
@@ -46,7 +46,7 @@ func ExplainRegression(
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("%s of %s: %w", need.kind, need.spec.Name, failed))
 		}
-		if c.Explanation != nil { // it is known even if its files can't be written
+		if c.Explanation != nil { // the cause is known even if its files can't be written
 			causes = append(causes, c)
 		}
 	}
@@ -57,14 +57,14 @@ func ExplainRegression(
 type profileNeed struct {
 	spec   scenarios.Spec
 	kind   profiles.Kind
-	sample string // the number to explain; empty is the kind's own choice
+	sample string // the sample value to explain; empty means the default of the kind
 
 	extraNS float64 // for waits: how much longer an operation takes, if known
 }
 
-// planProfiles returns which profiles may explain the regressed rows of j, at most one of each
-// kind: of the scenario of the first such row, since others would show the same. Metrics that count
-// requests are explained by processor time.
+// planProfiles returns the profiles that may explain the regressed rows of j. There is at most one
+// of each kind, for the scenario of the first such row, since others would show the same. Metrics
+// that count requests are explained by processor time.
 func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 	var plan []profileNeed
 	need := func(scenario string, n profileNeed) {
@@ -85,7 +85,7 @@ func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 		case u.Class == results.ClassAllocation:
 			need(row.Scenario, profileNeed{kind: profiles.Allocs})
 		case u.Class == results.ClassMemory:
-			// No profile of a push shows what stays allocated.
+			// A profile of pushes doesn't show memory that stays allocated.
 		case u.Class == results.ClassRate && slices.ContainsFunc(j.Rows, func(r judge.Row) bool {
 			sameOp := r.Scenario == row.Scenario && r.Op == row.Op
 			return sameOp && r.Unit.Name == results.UnitMean && r.Verdict == results.Regressed
@@ -93,7 +93,7 @@ func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 			// The regressed time says the same, and more.
 		case u.Class == results.ClassTime:
 			waits, works := classifySlowdown(j, row)
-			if waits { // first: it is the larger part
+			if waits { // first, since it is the larger part
 				n := profileNeed{kind: profiles.Block}
 				if row.Unit.Name == results.UnitMean && row.Base != nil && row.Ratio != nil {
 					n.extraNS = row.Base.Median * (row.Ratio.Estimate - 1)
@@ -110,8 +110,8 @@ func planProfiles(j *judge.Judgement, specs []scenarios.Spec) []profileNeed {
 	return plan
 }
 
-// classifySlowdown reports whether a time that regressed may be spent waiting, for a lock or for
-// another goroutine, and whether it may be spent working. If processor time did not regress, no
+// classifySlowdown reports whether a time that regressed may be due to waiting, for a lock or
+// another goroutine, and whether it may be due to work. If processor time didn't regress, no
 // function works more. If the time grew by over a tenth more than processor time, something waits.
 func classifySlowdown(j *judge.Judgement, row judge.Row) (waits, works bool) {
 	const waitRatio = 1.1
@@ -128,7 +128,7 @@ func classifySlowdown(j *judge.Judgement, row judge.Row) (waits, works bool) {
 	return row.Ratio.Estimate > waitRatio*cpu.Ratio.Estimate, true
 }
 
-// logInterval is how often a function that takes profiles logs how many it has taken.
+// logInterval is the time between two logs of how many profiles were taken.
 const logInterval = 5 * time.Second
 
 // LogPairs returns a function that logs how many pairs of profiles are done, every few seconds and
@@ -143,14 +143,14 @@ func LogPairs(log func(string)) func(done, of int) {
 	}
 }
 
-// explain takes the profiles, and explains them.
+// explain takes the profiles and explains their difference.
 func (n profileNeed) explain(ctx context.Context, o Options, dir string, log func(string)) (Cause, error) {
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
 	c := Cause{Scenario: n.spec.Name, Kind: n.kind, Dir: dir}
 	// A dependency that changed may be the cause, too.
 	own := append(OwnFunctions(), checkout.Functions(o.Builds.Differences)...)
 	var within []string
-	if n.kind == profiles.Block { // else it is mostly the harness, which waits for the next operation
+	if n.kind == profiles.Block { // most other waits are the harness's, for the next operation
 		within = deliveryFunctions()
 	}
 	e, err := explainSides(ctx, profileOptions{
@@ -165,7 +165,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		return c, err
 	}
 	c.Explanation = e.Explanation
-	if waits := e.Total.Delta; waits < n.extraNS/2 { // else the numbers say it
+	if waits := e.Total.Delta; waits < n.extraNS/2 { // otherwise the numbers show it
 		e.Notes = append(e.Notes, fmt.Sprintf(
 			"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, "+
 				"its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
@@ -179,7 +179,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	}
 	flame.SampleIndex = n.sample
 	c.Flame, c.FlameErr, err = e.WriteFiles(ctx, dir, func(w io.Writer) error {
-		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, flame) // its notes are in the page
+		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, flame) // the page shows its notes
 		return err
 	})
 	return c, err

@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// What regressed decides which profiles are taken.
+// TestPlanProfiles checks which profiles are taken for which regressed metrics.
 func TestPlanProfiles(t *testing.T) {
 	row := func(scenario, unit string, verdict results.Verdict, ratio float64) judge.Row {
 		u, _ := results.LookupUnit(unit)
@@ -63,9 +63,9 @@ func TestPlanProfiles(t *testing.T) {
 }
 
 // TestDeliveryFunctions checks that waits in the packages below the delivery package count as its
-// own, and those in others don't.
+// own, and that waits elsewhere don't.
 func TestDeliveryFunctions(t *testing.T) {
-	module := path.Dir(deliveryPackage()) + "/" // another in a renamed copy
+	module := path.Dir(deliveryPackage()) + "/" // differs in a renamed copy of the module
 	for function, want := range map[string]bool{
 		module + "delivery.(*Client).Push":                        true,
 		module + "delivery/internal/exchange.(*Trace).Mark":       true,

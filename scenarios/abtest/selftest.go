@@ -10,10 +10,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Case of a self-test compares a program with itself, of which one side may be made worse.
+// A Case of a self-test compares a program with itself. One side may be made worse.
 type Case struct {
 	Name      string
-	SlowerBy  float64   // by which share of a push's processor time one side is slower
+	SlowerBy  float64   // how much slower one side is, as a share of a push's processor time
 	Injection Injection // what else makes that side worse
 	Runs      int
 }
@@ -21,9 +21,9 @@ type Case struct {
 // Worse reports whether one side is made worse.
 func (c Case) Worse() bool { return c.SlowerBy > 0 || c.Injection != (Injection{}) }
 
-// SelfTestCases returns the cases that show whether a gate can be relied on: that it passes what is
-// unchanged, and that it finds slowdowns, allocations and requests. runs is how often each case
-// with noise is run.
+// SelfTestCases returns the cases that show whether a gate can be relied on: it must pass what is
+// unchanged, and find slowdowns, allocations and requests. runs is how often each case with noise
+// is run.
 func SelfTestCases(runs int) []Case {
 	few := max(1, runs/4) // a case without noise needs no statistics
 	return []Case{
@@ -36,13 +36,13 @@ func SelfTestCases(runs int) []Case {
 	}
 }
 
-// A CaseResult is what the runs of a case came to.
+// A CaseResult is the outcome of the runs of a case.
 type CaseResult struct {
 	Case
 	Verdicts map[results.Verdict]int
 	Seconds  []float64 // how long each run took
 	Pairs    []int
-	Deltas   []float64 // the relative change of a push's processor time, of each run that judged it
+	Deltas   []float64 // the relative change of a push's processor time, for each run that judged it
 }
 
 // Rate returns the share of runs that were called regressed, and its 95% interval (E. B. Wilson,
@@ -55,7 +55,7 @@ func (t CaseResult) Rate() (rate, low, high float64) {
 	return wilson(t.Verdicts[results.Regressed], n)
 }
 
-// wilson returns the share k of n and its 95% score interval.
+// wilson returns the share k/n and its 95% score interval.
 func wilson(k, n int) (rate, low, high float64) {
 	if n == 0 {
 		return 0, 0, 1
@@ -66,12 +66,13 @@ func wilson(k, n int) (rate, low, high float64) {
 	return p, max(0, middle-half), min(1, middle+half)
 }
 
-// FalseAlarmRate is the stated chance that a run without any change is called regressed.
+// FalseAlarmRate is the probability, as documented, that a run without any change is called
+// regressed.
 const FalseAlarmRate = 0.01
 
-// Problems returns why a gate with these results can't be relied on here, a clause each: it called
-// more unchanged runs regressed than FalseAlarmRate allows, or it missed something that has no
-// noise.
+// Problems returns the reasons why a gate with these results can't be relied on here, a clause
+// each: it called more unchanged runs regressed than FalseAlarmRate allows, or it missed a
+// regression that has no noise.
 func Problems(list []CaseResult) []string {
 	var problems []string
 	for _, t := range list {
@@ -88,9 +89,9 @@ func Problems(list []CaseResult) []string {
 	return problems
 }
 
-// SelfTest runs cases in turns, so that each meets the machine's quiet and busy times. The sides of
-// o are the same program. It calls done after each run. If ctx ends, it returns the results so far
-// with the context's error.
+// SelfTest runs cases in turns, so that each case meets quiet and busy times of the machine. Both
+// sides of o are the same program. It calls done after each run. If ctx ends, it returns the
+// results so far with the context's error.
 func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Outcome)) ([]CaseResult, error) {
 	tried := make([]CaseResult, len(cases))
 	for i, c := range cases {
@@ -103,7 +104,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 	for round, more := 0, true; more; round++ {
 		more = false
 		for i, c := range cases {
-			// A case with half the runs has one every other round.
+			// For example, a case with half as many runs as rounds has one in every other round.
 			if n := len(tried[i].Pairs); n >= c.Runs || !due(round, c.Runs, rounds) {
 				more = more || n < c.Runs
 				continue
@@ -132,7 +133,7 @@ func SelfTest(ctx context.Context, o Options, cases []Case, done func(Case, *Out
 	return tried, nil
 }
 
-// due reports whether a case that runs so often in so many rounds runs in this one.
+// due reports whether a case with so many runs in so many rounds is run in this round.
 func due(round, runs, rounds int) bool {
 	return round*runs/rounds != (round+1)*runs/rounds || round >= rounds
 }

@@ -11,8 +11,8 @@ import (
 	"runtime/pprof"
 )
 
-// Serve is a driver: it reads a hello and requests from in, and answers each on out, until in or
-// ctx ends.
+// Serve is a driver: it reads a hello and requests from in, and answers each on out. It returns
+// when in or ctx ends.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var first hello
@@ -25,7 +25,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	if first.EveryAllocation {
 		defer func(before int) { runtime.MemProfileRate = before }(runtime.MemProfileRate)
-		// What the process allocated until now was sampled. Profiles are differences, without that.
+		// Earlier allocations were only sampled. Profiles are differences, so they don't contain them.
 		runtime.MemProfileRate = 1
 	}
 	var s server
@@ -39,7 +39,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	return errors.Join(s.serve(ctx, decoder, encoder), s.close())
 }
 
-// A server measures the scenarios of a hello, as requests say.
+// A server measures the scenarios of a hello, as requests ask for.
 type server struct {
 	scenarios []*blocks
 	injection calibrated
@@ -69,7 +69,7 @@ func (s *server) serve(ctx context.Context, decoder *json.Decoder, encoder *json
 	}
 }
 
-// do does what a request asks for.
+// do carries out a request.
 func (s *server) do(ctx context.Context, r request) (response, error) {
 	if r.Injection != nil {
 		s.injection = r.Injection.calibrate()
@@ -96,7 +96,7 @@ func (s *server) do(ctx context.Context, r request) (response, error) {
 	return response{}, b.profile(ctx, *r.Profile)
 }
 
-// close ends all scenarios.
+// close closes all scenarios.
 func (s *server) close() (err error) {
 	for _, b := range s.scenarios {
 		err = errors.Join(err, b.Close())

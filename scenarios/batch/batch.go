@@ -1,10 +1,10 @@
 // Package batch runs scenarios one after another, and judges and reports each once.
 //
-// What goes in are scenarios, which [Resolve] finds by their names or files, and a baseline with
-// the policy by which runs are judged. What comes out of [Run] is a [Result] for each: the run, its
-// judgment, and the document of which it wrote report.md and report.html into the run directory. A
-// scenario that is interrupted, or that can't be run to its end, ends the batch; what was measured
-// is kept.
+// Its input is scenarios, which [Resolve] finds by their names or files, and a baseline with the
+// policy by which runs are judged. [Run] returns a [Result] for each scenario: the run, its
+// judgment, and the document from which it wrote report.md and report.html into the run directory.
+// A scenario that is interrupted, or that can't be run to its end, ends the batch; what was
+// measured is kept.
 //
 // It knows neither flags nor exit codes, and prints nothing.
 package batch
@@ -31,7 +31,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// Options is what the scenarios of a batch have in common.
+// Options is what all scenarios of a batch have in common.
 type Options struct {
 	Baseline *baseline.Page // that runs are compared with, or nil
 	Policy   judge.Policy
@@ -46,7 +46,7 @@ type Options struct {
 	Done func(*Result) // is called with each result, before the next scenario begins; may be nil
 }
 
-// A View shows a scenario under way. It is closed when the scenario has ended.
+// A View shows a scenario while it runs. It is closed when the scenario has ended.
 type View interface {
 	runner.Observer
 	Close()
@@ -57,10 +57,10 @@ type Result struct {
 	*runner.Result
 	Judgement *judge.Judgement
 	Document  *report.Document
-	Err       error // what went wrong; nil for a run that came to its end or was only interrupted
+	Err       error // why the run failed; nil if it finished or was only interrupted
 }
 
-// Interrupted reports whether the run was broken off.
+// Interrupted reports whether the run was interrupted.
 func (r *Result) Interrupted() bool { return r.Run.Status == results.StatusInterrupted }
 
 // Run runs the scenarios of list, which must be valid, one after another. Where o and the options
@@ -118,7 +118,7 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 	return r, nil
 }
 
-// writeReports writes report.md and report.html. If one can't be written, the other may.
+// writeReports writes report.md and report.html. It tries to write each even if the other fails.
 func (r *Result) writeReports() error {
 	write := func(name string, render func(io.Writer) error) error {
 		var page bytes.Buffer
@@ -133,8 +133,9 @@ func (r *Result) writeReports() error {
 	)
 }
 
-// Resolve returns the scenarios that names and files stand for, and the name of the suite if they
-// stand for one, which must then be the only name. Each is parsed once.
+// Resolve returns the scenarios that names and files stand for, each parsed once. If the only name
+// stands for a suite, it returns the suite's name and its scenarios; a suite among other names is
+// an error.
 func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 	for _, name := range names {
 		of, members, err := scenarios.ExpandSuite(name)
@@ -149,9 +150,9 @@ func Resolve(names []string) (specs []scenarios.Spec, suite string, err error) {
 	return specs, suite, nil
 }
 
-// ResolveDistinct returns the scenarios that names, files and suites stand for, changed as the
-// texts KEY=VALUE in sets say. Two of one name are an error: the samples of one would pass for the
-// other's.
+// ResolveDistinct returns the scenarios that names, files and suites stand for, with the changes in
+// sets, each KEY=VALUE. Two scenarios with the same name are an error, because their samples
+// couldn't be told apart.
 func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 	var specs []scenarios.Spec
 	for _, name := range names {
@@ -175,8 +176,8 @@ func ResolveDistinct(names, sets []string) ([]scenarios.Spec, error) {
 	return specs, nil
 }
 
-// Names returns the names of the scenarios that names, files and suites stand for. A name that the
-// catalog lacks stands for itself: its file may be gone.
+// Names returns the names of the scenarios that names, files and suites stand for. It returns a
+// name that isn't in the catalog unchanged, since the scenario's file may be gone.
 func Names(names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {
@@ -210,7 +211,7 @@ func (r *Result) SuiteRow() report.SuiteRow {
 	}
 }
 
-// note returns why the run failed, or else what it measured, as far as a line has room for it.
+// note returns why the run failed, or else the most important figures that fit on a line.
 func (r *Result) note() string {
 	run := r.Run
 	switch summary := results.ThresholdSummary(run.Thresholds); {

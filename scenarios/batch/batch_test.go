@@ -20,7 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// asFleet makes this test's program the fleet's process.
+// asFleet names the environment variable that makes this test's program act as the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
@@ -43,7 +43,8 @@ func options(t *testing.T) Options {
 	}
 }
 
-// small returns a scenario of a name that takes some milliseconds, changed as KEY=VALUE texts say.
+// small returns a scenario with the given name that takes some milliseconds, with the changes in
+// sets, each KEY=VALUE.
 func small(t *testing.T, name string, sets ...string) runner.Options {
 	t.Helper()
 	s := scenarios.Default()
@@ -55,7 +56,7 @@ func small(t *testing.T, name string, sets ...string) runner.Options {
 	return runner.Options{Spec: s, Command: "fleetmark run " + name}
 }
 
-// names returns the scenarios of results.
+// names returns the names of the results' scenarios.
 func names(list []*Result) (all []string) {
 	for _, r := range list {
 		all = append(all, r.Run.Scenario)
@@ -76,8 +77,8 @@ func (v countingView) Progress(runner.Repetition, runner.Progress)   {}
 func (v countingView) End(runner.Repetition, runner.Progress)        {}
 func (v countingView) Close()                                        { *v.closed++ }
 
-// TestRun: each scenario is judged by itself, with its thresholds, and its directory says the same
-// as its result.
+// TestRun checks that each scenario is judged by itself, with its thresholds, and that its
+// directory agrees with its result.
 func TestRun(t *testing.T) {
 	o := options(t)
 	var seen []string
@@ -120,7 +121,7 @@ func TestRun(t *testing.T) {
 	require.Contains(t, done[2].SuiteRow().Notes, "no operation succeeded")
 }
 
-// TestRun_policy: what the policy requires decides the verdict in run.json, too.
+// TestRun_policy checks that the verdict in run.json, too, depends on what the policy requires.
 func TestRun_policy(t *testing.T) {
 	o := options(t)
 	o.Policy.Unjudged = judge.RequireVerdict
@@ -132,7 +133,8 @@ func TestRun_policy(t *testing.T) {
 	require.Equal(t, results.Inconclusive, run.Verdict)
 }
 
-// TestRun_baseline: a run that is compared with itself passes, and its document has both sides.
+// TestRun_baseline checks that a run which is compared with itself passes, and that its document
+// has both sides.
 func TestRun_baseline(t *testing.T) {
 	o := options(t)
 	first, err := Run(t.Context(), o, []runner.Options{small(t, "plain")})
@@ -145,8 +147,8 @@ func TestRun_baseline(t *testing.T) {
 	require.True(t, done[0].Document.Results[0].HasBase)
 }
 
-// TestRun_interrupted: a batch ends with the scenario that is interrupted, and keeps what that
-// measured.
+// TestRun_interrupted checks that a batch ends with the scenario that is interrupted, and keeps
+// what that scenario measured.
 func TestRun_interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -178,8 +180,8 @@ func TestRun_interrupted(t *testing.T) {
 	require.Empty(t, done)
 }
 
-// TestRun_cantBegin: a scenario that can't begin ends the batch. It leaves no directory, and those
-// before it keep theirs.
+// TestRun_cantBegin checks that a scenario which can't begin ends the batch and leaves no
+// directory, and that those before it keep theirs.
 func TestRun_cantBegin(t *testing.T) {
 	o := options(t)
 	closed := 0
@@ -189,15 +191,15 @@ func TestRun_cantBegin(t *testing.T) {
 	done, err := Run(t.Context(), o, []runner.Options{small(t, "plain"), gone, small(t, "never")})
 	require.ErrorContains(t, err, "does not answer")
 	require.Equal(t, []string{"plain"}, names(done))
-	require.NoError(t, done[0].Err, "the error isn't that of the scenario before")
+	require.NoError(t, done[0].Err, "the error isn't one of the scenario before")
 	require.Equal(t, 2, closed)
 	dirs, err := os.ReadDir(o.Out)
 	require.NoError(t, err)
 	require.Len(t, dirs, 1)
 }
 
-// TestRun_unwrittenReport: a report that can't be written is an error of its run, which is judged
-// all the same.
+// TestRun_unwrittenReport checks that a report that can't be written is an error of its run, and
+// that the run is judged all the same.
 func TestRun_unwrittenReport(t *testing.T) {
 	o := options(t)
 	o.View = func() View {
@@ -262,7 +264,7 @@ func TestResolveDistinct(t *testing.T) {
 	require.EqualError(t, err, "scenario soak: is named twice")
 	_, err = ResolveDistinct([]string{"soak"}, []string{"fleet.devices=0", "load.workers=-1"})
 	require.ErrorContains(t, err, "fleet.devices: 0: want")
-	require.ErrorContains(t, err, "load.workers: -1: want", "every mistake is told")
+	require.ErrorContains(t, err, "load.workers: -1: want", "every mistake is reported")
 }
 
 func TestNames(t *testing.T) {

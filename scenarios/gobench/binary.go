@@ -16,7 +16,7 @@ type binary struct {
 	tree  *checkout.Tree
 	pkg   checkout.Package
 	path  string
-	trim  bool          // build without paths, so that the same source gives the same bytes in any directory
+	trim  bool          // build without paths, so that the same source gives the same binary in any directory
 	limit time.Duration // how long one benchmark may take in one process
 }
 
@@ -42,8 +42,8 @@ type finished struct {
 	stderr   string // with the stacks of its goroutines if it panicked or timed out
 	err      error  // nil, or an *exec.ExitError
 	timedOut bool
-	limit    time.Duration // the binary's
-	cpu      time.Duration // user and system
+	limit    time.Duration // the binary's limit
+	cpu      time.Duration // user and system time
 	wall     time.Duration
 }
 
@@ -94,13 +94,13 @@ func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <
 				timer.Reset(limit)
 			}
 		case <-timer.C:
-			// At first it is asked for its stacks, and the next time it is killed.
+			// First ask the process for its stacks; if it still runs at the next timeout, kill it.
 			end := childproc.QuitGroup
 			if timedOut {
 				end = childproc.KillGroup
 			}
 			timedOut = true
-			_ = end(cmd) // it may have just ended
+			_ = end(cmd) // the process may have just ended
 			timer.Reset(dumpDelay)
 		case <-ctx.Done():
 			_ = childproc.KillGroup(cmd)
@@ -110,8 +110,8 @@ func watch(ctx context.Context, cmd *exec.Cmd, limit time.Duration, next, done <
 	}
 }
 
-// A pulse is a writer that signals on a channel when a benchmark begins or ends, which the testing
-// package marks in its output.
+// A pulse is a writer that signals on a channel when a benchmark begins or ends. The testing
+// package marks both in its output.
 type pulse struct {
 	to   *childproc.Tail
 	next chan<- struct{}

@@ -51,17 +51,17 @@ func (b Benchmark) pattern() string {
 	return strings.Join(parts, "/")
 }
 
-// A block is what one process measured of one benchmark.
+// A block is what one process measured of a benchmark.
 type block struct {
 	record   results.Record
 	line     string        // of the benchmark format, as it was printed
 	units    []string      // Unit lines that were printed before it
 	config   []string      // goos, goarch, pkg and cpu
-	cpu      time.Duration // of the whole process, user and system
-	overhead time.Duration // of the process, beyond the measurement
+	cpu      time.Duration // user and system time of the whole process
+	overhead time.Duration // time of the process beyond the measurement
 }
 
-// elapsed returns how long the iterations of a block took, by its own figures.
+// elapsed returns how long the iterations of a block took, by the figures that it reports.
 func (b *block) elapsed() time.Duration {
 	ns, _ := b.record.Value(results.UnitMean)
 	return time.Duration(min(ns*float64(b.record.Ops), math.MaxInt64/2))
@@ -77,8 +77,8 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// runBlock measures iterations of a benchmark in a process of its own. flags are further ones. The
-// error is a [*problem], the context's, or says why the process could not be started.
+// runBlock measures iterations of a benchmark in a process of its own. flags are added to the
+// command. The error is a [*problem], the context's, or says why the process could not be started.
 func (b *binary) runBlock(ctx context.Context, bench Benchmark, iterations int, flags ...string) (*block, error) {
 	f, err := b.run(ctx, append([]string{
 		"-test.bench=" + bench.pattern(), fmt.Sprintf("-test.benchtime=%dx", iterations), "-test.benchmem",
@@ -98,7 +98,7 @@ func (f *finished) result(bench Benchmark) (*block, error) {
 	return f.measured(bench)
 }
 
-// measured reads the result that a process printed, however the process ended.
+// measured returns the result that a process printed, whether or not the process failed.
 func (f *finished) measured(bench Benchmark) (*block, error) {
 	out := &block{}
 	for line := range strings.Lines(f.stdout) {
@@ -130,7 +130,7 @@ const marker = "\x16"
 
 var configLine = regexp.MustCompile(`^(goos|goarch|pkg|cpu): `)
 
-// resultOf returns an expression that matches the beginning of a benchmark's result.
+// resultOf returns a regular expression that matches the beginning of a benchmark's result.
 func resultOf(bench Benchmark) *regexp.Regexp {
 	return regexp.MustCompile(regexp.QuoteMeta(bench.Result()) + ` *\t *[0-9]+\t`)
 }
@@ -165,7 +165,7 @@ func (b *block) parse(bench Benchmark) error {
 // check returns a [*problem] if the result holds no measurement.
 func (b *block) check() error {
 	time, timed := b.record.Value(results.UnitMean)
-	own := 0 // metrics besides what -benchmem adds
+	own := 0 // number of metrics besides those that -benchmem adds
 	for _, v := range b.record.Values {
 		if v.Unit != results.UnitBytes && v.Unit != results.UnitAllocations && v.Unit != results.UnitMean {
 			own++
@@ -181,7 +181,7 @@ func (b *block) check() error {
 	return nil
 }
 
-// problem returns what kept a process from measuring the benchmark that it ran last, or nil.
+// problem returns why a process could not measure the benchmark that it ran last, or nil.
 func (f *finished) problem(bench Benchmark) *problem {
 	if f.timedOut {
 		return &problem{broken: true, text: fmt.Sprintf("has not ended after %v", f.limit), stacks: f.stderr}
@@ -198,8 +198,8 @@ func (f *finished) problem(bench Benchmark) *problem {
 	return nil
 }
 
-// report looks for "--- FAIL: NAME", or "--- SKIP: NAME", and returns the last line that the
-// benchmark logged before it. The testing package prints what is logged at once.
+// report looks for "--- FAIL: NAME" or "--- SKIP: NAME", and returns the last line that the
+// benchmark logged before it. The testing package prints log lines at once.
 func (f *finished) report(word string, bench Benchmark) (text string, found bool) {
 	const noReason = "it doesn't say why"
 	text = noReason
@@ -220,7 +220,7 @@ func (f *finished) report(word string, bench Benchmark) (text string, found bool
 // logLine matches the first line of what a benchmark logged.
 var logLine = regexp.MustCompile(`^ {4}\S+:[0-9]+: `)
 
-// panicText returns a line that says how a process failed.
+// panicText returns a line that says how the process failed.
 func (f *finished) panicText() string {
 	if line := f.panicLine(); line != "" {
 		return "ended with a " + line

@@ -22,42 +22,43 @@ import (
 
 // Options says what Compare measures.
 type Options struct {
-	Dir      string   // a directory of the source tree, relative to which Packages are named; empty means "."
+	Dir      string   // the directory of the source tree that Packages are relative to; empty means "."
 	Base     string   // the git revision that the working tree is compared with
 	Bench    string   // the benchmarks: a regular expression as for go test -bench
 	Packages []string // patterns as for go test; none means "."
 	Procs    []int    // the values of GOMAXPROCS, as for go test -cpu; none means the current one
 
-	// Better holds the direction of metrics that benchmarks report themselves, if no Unit line
-	// does: +1 if more is better, -1 if less is.
+	// Better holds the direction of metrics that benchmarks report themselves, for those that no
+	// Unit line declares: +1 if more is better, -1 if less is.
 	Better map[string]int
 
 	// Budget limits how long Compare measures, without building. 0 means 25 seconds for each
 	// benchmark, but at least 100 seconds and at most half an hour in all.
 	Budget time.Duration
 
-	// Block is how long one benchmark is measured at a time, at least. 0 means 50 ms.
+	// Block is the least time for which one benchmark is measured at a time. 0 means 50 ms.
 	Block time.Duration
 
-	// LayoutBudget limits how long Compare measures further layouts of both sides' code, building
-	// included. It does so if a time would be called regressed, or is left open. 0 means never.
+	// LayoutBudget limits how long Compare measures further layouts of both sides' code, including
+	// the time to build them. It does so if a time would be called regressed or is left open. 0
+	// means never.
 	LayoutBudget time.Duration
 
 	// Limit is how long one benchmark may take in one process. 0 means DefaultLimit.
 	Limit time.Duration
 
-	Seed    uint64 // of the order in which the sides take turns
-	Scratch string // a directory for the base's files and the test binaries
-	Out     string // the directory to make for the samples, which are written as they are measured
+	Seed    uint64 // seeds the order in which the sides take turns
+	Scratch string // the directory for the base's files and the test binaries
+	Out     string // a new directory for the samples, which are written as they are measured
 
-	Log      func(text string) // called with what is done next; may be nil
+	Log      func(text string) // called with a description of each step; may be nil
 	Progress func(Progress)    // called after each round; may be nil
 }
 
 // The defaults of [Options]. A block is so long that starting its process costs less than
-// measuring, and so short that the four blocks of a round see the same machine. If starting takes
-// longer, for example because the package reads test data first, a block is as long as that, up to
-// maxBlock.
+// measuring, and so short that the machine hardly changes during the four blocks of a round. If
+// starting takes longer, for example because the package first reads test data, a block lasts as
+// long as the start, up to maxBlock.
 const (
 	DefaultLimit = time.Minute
 	defaultBlock = 50 * time.Millisecond
@@ -73,27 +74,27 @@ func defaultBudget(benchmarks int) time.Duration {
 	return min(maxBudget, max(minBudget, time.Duration(benchmarks)*budgetPerBenchmark))
 }
 
-// Progress is how far a comparison has come.
+// Progress says how far a comparison is.
 type Progress struct {
-	Open, Benchmarks int // still to be decided, and in all
-	Rounds           int // in each of which an open benchmark was measured four times
-	Layouts          int // measured besides the first; if not 0, Elapsed and Budget are those of layouts
+	Open, Benchmarks int // benchmarks still to be decided, and all benchmarks
+	Rounds           int // each measures an open benchmark four times
+	Layouts          int // layouts measured besides the first; if not 0, Elapsed and Budget are those of layouts
 	Elapsed, Budget  time.Duration
 }
 
 // An Outcome is the result of a comparison.
 type Outcome struct {
 	Judgement         *judge.Judgement
-	Base, Now         []results.Record // one a block
+	Base, Now         []results.Record // one for each block
 	BaseTree, NowTree *checkout.Tree
 	Differences       []string // between the sides' modules and toolchains, a line each
 	Warnings          []string // about damaged Unit lines, a sentence each
-	Benchmarks        int      // of either side
+	Benchmarks        int      // of both sides together
 	Rounds            int
 	Elapsed           time.Duration
 	Samples           string // the directory with the samples; empty if nothing was measured
 
-	Layouts        int           // of both sides' code, measured besides the first
+	Layouts        int           // layouts measured besides the first
 	LayoutsElapsed time.Duration // building included
 	Relinking      error         // why another layout could not be built, or nil
 
@@ -101,9 +102,9 @@ type Outcome struct {
 }
 
 // Compare measures the benchmarks of a revision and of the working tree in turns, until each is
-// decided or the budget is spent. The error is a [*checkout.Error] if a user can mend what is
-// wrong; its Option names the field of o, if it is about one. If ctx is done, the error is the
-// context's, and [Options].Out holds what was measured.
+// decided or the budget is spent. The error is a [*checkout.Error] if a user can fix the cause; its
+// Option names the field of o that the error is about, if any. If ctx is done, Compare returns the
+// context's error, and [Options].Out holds what was measured.
 func Compare(ctx context.Context, o Options) (_ *Outcome, err error) {
 	if len(o.Packages) == 0 {
 		o.Packages = []string{"."}
@@ -154,12 +155,12 @@ type comparison struct {
 type target struct {
 	Benchmark
 	base, now      *binary
-	firstIteration map[*binary]time.Duration // how long it took
-	iterations     int                       // of a block
-	failed         bool                      // a block failed: the benchmark is no longer measured
+	firstIteration map[*binary]time.Duration // how long the first iteration took
+	iterations     int                       // in a block
+	failed         bool                      // a block failed, so the benchmark is no longer measured
 
-	// idleCPU is the processor time of a process that hardly measures. cpu is the processor time of
-	// all blocks of a side without their idleCPU.
+	// idleCPU is the processor time of a process that hardly measures anything. cpu is the
+	// processor time of all blocks of a side, without their idleCPU.
 	idleCPU, cpu map[*binary]time.Duration
 	measured     int64 // iterations of all blocks of a side
 }
@@ -197,7 +198,7 @@ func (c *comparison) measure(ctx context.Context) (err error) {
 }
 
 // decide calls round until the test has decided everything or the budget is spent. round measures
-// what is open, and returns how many benchmarks still are.
+// the open benchmarks, and returns how many are still open.
 func (c *comparison) decide(
 	test *sequential.Test, budget time.Duration, round func() (open int, err error),
 ) (found sequential.Result, elapsed time.Duration, err error) {
@@ -230,7 +231,7 @@ func (c *comparison) open() []*target {
 	})
 }
 
-// giveUp decides a target that can't be measured. It returns err if that isn't a [*problem].
+// giveUp decides a target that can't be measured. It returns err unless that is a [*problem].
 func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -240,7 +241,7 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	side, decision := judge.SideBase, sequential.Unclear
 	if b == t.now {
 		side = judge.SideNow
-		if p.panics { // as if it had done so in the first iteration; see classify
+		if p.panics { // treat it as a panic in the first iteration; see classify
 			decision = sequential.Worse
 		}
 	}
@@ -249,8 +250,8 @@ func (c *comparison) giveUp(t *target, b *binary, err error) error {
 	return err
 }
 
-// describe returns what a problem is. If there are stacks of goroutines, it writes them to a file
-// and names the file.
+// describe returns a description of a problem. If there are stacks of goroutines, it writes them to
+// a file and names the file.
 func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, error) {
 	if p.stacks == "" {
 		return p.text, nil
@@ -266,7 +267,7 @@ func (c *comparison) describe(p *problem, b *binary, bench Benchmark) (string, e
 	return p.text + " (stacks in " + file + ")", nil
 }
 
-// round measures each open target four times, by turns, and hands the pairs to the test.
+// round measures each open target four times, by turns, and adds the pairs to the test.
 func (c *comparison) round(ctx context.Context) error {
 	base, now := make([][]results.Record, 2), make([][]results.Record, 2)
 	for _, t := range c.open() {

@@ -44,8 +44,8 @@ func BenchmarkWork(b *testing.B) {
 
 func workOf(n string) string { return test(strings.ReplaceAll(benchWork, "COUNT", n)) }
 
-// TestCompare_oneMoreAllocation is decided in a single round, and the function that allocates is
-// named.
+// TestCompare_oneMoreAllocation checks that it is found in a single round, and that the function
+// that allocates is named.
 func TestCompare_oneMoreAllocation(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("2")})
 	r.write(map[string]string{"m.go": strings.ReplaceAll(allocating, "range n ", "range n + 1 ")})
@@ -72,7 +72,7 @@ func TestCompare_oneMoreAllocation(t *testing.T) {
 	require.InDelta(t, 1, found[at].Causes[0].Delta, 0.05)
 }
 
-// TestCompare_samples checks that benchstat can read what was measured, also after an interruption.
+// TestCompare_samples checks that benchstat can read the samples, also after an interruption.
 func TestCompare_samples(t *testing.T) {
 	r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": workOf("1")})
 	r.write(map[string]string{"m_test.go": workOf("2")})
@@ -232,7 +232,7 @@ func TestCompare_identicalBinaries(t *testing.T) {
 	r.write(map[string]string{"testdata/x": "2"})
 	out, err = Compare(t.Context(), r.options())
 	require.NoError(t, err)
-	require.Equal(t, 1, out.Rounds, "its benchmarks may read the file")
+	require.Equal(t, 1, out.Rounds, "the benchmarks may read the file")
 }
 
 func TestCompare_subBenchmarks(t *testing.T) {
@@ -290,7 +290,7 @@ func BenchmarkOwn(b *testing.B) {
 		b.ReportMetric(v, unit)
 	}
 	b.ReportMetric(0, "zero/op")
-	b.ReportMetric(0, "ns/op") // it says that the time means nothing
+	b.ReportMetric(0, "ns/op") // 0 means that the time isn't a result
 }
 `)
 	}
@@ -298,7 +298,7 @@ func BenchmarkOwn(b *testing.B) {
 	r.write(map[string]string{"m_test.go": bench("80.0")})
 	o := r.options()
 	o.Better = map[string]int{"configured/op": -1}
-	o.Budget = time.Hour // until all is decided
+	o.Budget = time.Hour // so that everything is decided
 	out, err := Compare(t.Context(), o)
 	require.NoError(t, err)
 	for unit, want := range map[string]results.Verdict{
@@ -347,7 +347,7 @@ func TestCompare_unmeasurable(t *testing.T) {
 		return test(s.String())
 	}
 	good, bad := file(func(string) bool { return false }), file(func(string) bool { return true })
-	quiet := file(func(name string) bool { return name != "Chatty" }) // one that hangs takes its time
+	quiet := file(func(name string) bool { return name != "Chatty" }) // a benchmark that hangs makes the test slow
 	texts := map[string]string{
 		"Fails": "failed: m_test.go:", "Panics": "ended with a panic: oh no", "Skips": "was skipped: m_test.go:",
 		"Hangs":  "has not ended after 5s",
@@ -359,7 +359,7 @@ func TestCompare_unmeasurable(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		base, now string
-		verdict   map[string]results.Verdict // of the benchmarks that are broken; Inconclusive where it isn't named
+		verdict   map[string]results.Verdict // of the broken benchmarks; Inconclusive if not listed
 		where     string
 	}{
 		{"now", good, bad, map[string]results.Verdict{"Fails": results.Regressed, "Panics": results.Regressed,
@@ -370,7 +370,7 @@ func TestCompare_unmeasurable(t *testing.T) {
 		r := newRepository(t, map[string]string{"m.go": allocating, "m_test.go": c.base})
 		r.write(map[string]string{"m_test.go": c.now})
 		o := r.options()
-		o.Limit = 5 * time.Second // ample for what ends, on a busy machine too
+		o.Limit = 5 * time.Second // enough for what ends by itself, even on a busy machine
 		out, err := Compare(t.Context(), o)
 		require.NoError(t, err)
 		require.NotEqual(t, results.Pass, out.Judgement.Verdict)
@@ -397,8 +397,8 @@ func TestCompare_unmeasurable(t *testing.T) {
 	}
 }
 
-// TestCompare_oneSideOnly checks that a removed benchmark never passes, and a new one is only
-// named.
+// TestCompare_oneSideOnly checks that a removed benchmark never passes, and that a new one is only
+// listed.
 func TestCompare_oneSideOnly(t *testing.T) {
 	bench := func(names ...string) string {
 		s := "import \"testing\"\n\n"
@@ -505,12 +505,12 @@ func TestCompare_refuses(t *testing.T) {
 
 	gone, cancel := context.WithCancel(t.Context())
 	o = r.options()
-	o.Log = func(string) { cancel() } // while it builds
+	o.Log = func(string) { cancel() } // while Compare builds
 	_, err = Compare(gone, o)
 	require.True(t, errors.Is(err, context.Canceled), "%v", err)
 }
 
-// TestExplain_lock has a lock that is held longer, so that only the profile of waits differs.
+// TestExplain_lock holds a lock for longer, so that only the profile of waits differs.
 func TestExplain_lock(t *testing.T) {
 	testenv.Slow(t)
 	skipIfRaced(t)
@@ -538,7 +538,7 @@ func BenchmarkLock(b *testing.B) {
 	r := newRepository(t, map[string]string{"m_test.go": body("100 * time.Microsecond")})
 	r.write(map[string]string{"m_test.go": body("2 * time.Millisecond")})
 	o := r.options()
-	o.Budget = 30 * time.Second // of which some five are needed
+	o.Budget = 30 * time.Second // some five seconds are needed
 	out, err := Compare(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, find(t, out, "Lock-2", "ns/op").Verdict)

@@ -22,8 +22,8 @@ type firstRun struct {
 }
 
 // discover runs every benchmark that pattern matches for one iteration, to find sub-benchmarks and
-// benchmarks that can't be measured. If one ends the process, discover tries again without it, so
-// that it hides no other.
+// benchmarks that can't be measured. If a benchmark ends the process, discover tries again without
+// it, so that the others are found.
 func (b *binary) discover(ctx context.Context, pattern string, procs []int) (firstRuns, error) {
 	all := firstRuns{}
 	cpus := make([]string, len(procs))
@@ -63,10 +63,10 @@ func (b *binary) discover(ctx context.Context, pattern string, procs []int) (fir
 	}
 }
 
-// addTo adds the benchmarks that a process ran to all. If the process ended too early, addTo
-// returns the name of the benchmark that ended it.
+// addTo adds the benchmarks that a process ran to all. If a benchmark ended the process, addTo
+// returns its name.
 func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) {
-	var names []string // in the order in which they ran; parents too
+	var names []string // in the order in which they ran, with parents
 	for line := range strings.Lines(f.stdout) {
 		if name, ok := strings.CutPrefix(line, marker+"=== RUN "); ok {
 			if name = strings.TrimSpace(name); !slices.Contains(names, name) {
@@ -74,8 +74,8 @@ func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) 
 			}
 		}
 	}
-	// While a panic ends the process, the testing package may go on: it prints an empty result and
-	// FAIL, and begins the next benchmark. The process then says nothing about that one.
+	// While a panic ends the process, the testing package may continue: it prints an empty result
+	// and FAIL, and begins the next benchmark. The output then says nothing about that next one.
 	if f.timedOut || f.panicLine() != "" || f.err != nil && !strings.Contains(f.stdout, marker+"FAIL") {
 		if i := f.panicked(names); i >= 0 {
 			names = names[:i+1]
@@ -85,7 +85,7 @@ func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) 
 		}
 	}
 	for _, name := range names {
-		// A parent has no result. It fails with its children, or by itself.
+		// A parent has no result of its own. It may fail because a child failed, or by itself.
 		children := slices.DeleteFunc(slices.Clone(names), func(other string) bool {
 			return !strings.HasPrefix(other, name+"/")
 		})
@@ -112,8 +112,8 @@ func (f *finished) addTo(all firstRuns, pkg string, procs []int) (ended string) 
 	return ended
 }
 
-// panicked returns the index of the last name whose function is in the trace of the goroutine that
-// panicked, or -1 if there is none.
+// panicked returns the index of the last name whose function is in the stack trace of the goroutine
+// that panicked, or -1 if there is none.
 func (f *finished) panicked(names []string) int {
 	line := f.panicLine()
 	if line == "" {
@@ -124,7 +124,7 @@ func (f *finished) panicked(names []string) int {
 	trace, _, _ = strings.Cut(trace, "\n\n")
 	for i, name := range slices.Backward(names) {
 		top, _, _ := strings.Cut(name, "/")
-		// A call, a function within it, an instance of it, or a goroutine that it started.
+		// A call, a closure in it, a generic instance of it, or a goroutine that it started.
 		if regexp.MustCompile(`\.` + regexp.QuoteMeta(top) + `(\(|\.|\[| in goroutine )`).MatchString(trace) {
 			return i
 		}
@@ -132,7 +132,7 @@ func (f *finished) panicked(names []string) int {
 	return -1
 }
 
-// whyNoResult returns why a benchmark has no result, though its process ran to the end.
+// whyNoResult returns why a benchmark has no result although its process ran to the end.
 func (f *finished) whyNoResult(bench Benchmark) *problem {
 	if text, ok := f.report("FAIL", bench); ok {
 		return &problem{broken: true, text: "failed: " + text}
@@ -143,11 +143,12 @@ func (f *finished) whyNoResult(bench Benchmark) *problem {
 	return &problem{text: "printed no result"}
 }
 
-// firstIteration returns how long a benchmark's one iteration took, or 0 if it doesn't say.
+// firstIteration returns how long a benchmark's single iteration took, or 0 if the output doesn't
+// say.
 func (f *finished) firstIteration(bench Benchmark) time.Duration {
 	b, err := f.measured(bench)
 	if err != nil {
-		return 0 // a block says what is wrong
+		return 0 // measuring a block reports what is wrong
 	}
 	return b.elapsed()
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAddTo_panicOfAnEarlierBenchmark has the testing package begin the next benchmark while a
-// panic ends the process. That one isn't to blame, and the process says nothing about it.
+// TestAddTo_panicOfAnEarlierBenchmark checks output in which the testing package begins the next
+// benchmark while a panic ends the process. That benchmark isn't to blame, and must be run again.
 func TestAddTo_panicOfAnEarlierBenchmark(t *testing.T) {
 	const run, tail = marker + "=== RUN   ", "\ntesting.(*B).runN(0x31be457e6308, 0x1)\n\t/go/src/testing/benchmark.go:219 +0x190\n"
 	for _, c := range []struct{ name, trace, want string }{
@@ -30,7 +30,7 @@ func TestAddTo_panicOfAnEarlierBenchmark(t *testing.T) {
 			require.Equal(t, firstRun{took: 5}, all[Benchmark{"px", "BenchmarkA", 2}])
 			require.NotNil(t, all[Benchmark{"px", c.want, 2}].problem)
 			if c.want == "BenchmarkB" {
-				require.NotContains(t, all, Benchmark{"px", "BenchmarkBC", 2}, "it runs in the next process")
+				require.NotContains(t, all, Benchmark{"px", "BenchmarkBC", 2}, "it must be run in the next process")
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// A Cause says why a benchmark regressed: what differs between the profiles of the two sides.
+// A Cause says why a benchmark regressed, by what differs between the profiles of the two sides.
 type Cause struct {
 	Benchmark
 	Kind        profiles.Kind
@@ -30,9 +30,9 @@ type Cause struct {
 }
 
 const (
-	maxAllocIterations = 20_000 // of a profile of every allocation
+	maxAllocIterations = 20_000 // iterations in a profile of every allocation
 
-	// profileBlocks is how many blocks long a profile is. By default that is half a second, in
+	// profileBlocks is the length of a profile in blocks. By default that is half a second, in
 	// which a profile at 100 Hz takes 50 samples.
 	profileBlocks = 10
 )
@@ -42,7 +42,7 @@ type profileNeed struct {
 	target *target
 	kind   profiles.Kind
 	sample string
-	change float64 // of the metric, relative
+	change float64 // relative change of the metric
 }
 
 // Explain profiles both sides of the benchmarks that regressed most, in turns, and returns which
@@ -52,7 +52,7 @@ type profileNeed struct {
 func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, of int)) ([]*Cause, error) {
 	var all []*Cause
 	var errs []error
-	var noWaits error // if the profile of waits is empty
+	var noWaits error // why the profile of waits is empty, or nil
 	cpuExplains := false
 	for queue := o.planProfiles(); len(queue) > 0; queue = queue[1:] {
 		p := queue[0]
@@ -67,7 +67,7 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 				p.kind, p.sample = profiles.CPU, ""
 				queue = append(queue, p)
 			}
-		case isEmpty(err) && len(all) > 0: // its waits are explained, and it hardly used the processor
+		case isEmpty(err) && len(all) > 0: // the waits are explained, and the benchmark hardly used the processor
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
@@ -90,7 +90,7 @@ func (e *Cause) write(ctx context.Context) (err error) {
 	}
 	o.SampleIndex = e.SampleIndex
 	e.Flame, e.FlameErr, err = e.WriteFiles(ctx, e.Dir, func(w io.Writer) error {
-		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, o) // its notes are in the page
+		_, err := view.Flame(ctx, w, e.BaseFiles, e.NowFiles, o) // the page shows its notes
 		return err
 	})
 	return err
@@ -102,8 +102,8 @@ func isEmpty(err error) bool {
 	return ok && file.Problem == profiles.NoSamples
 }
 
-// planProfiles returns which profiles may explain the regressed rows: one of each kind, of the
-// benchmark that changed most.
+// planProfiles returns the profiles that may explain the regressed rows: at most one of each kind,
+// for the benchmark that changed most.
 func (o *Outcome) planProfiles() []profileNeed {
 	var list []profileNeed
 	for _, row := range o.Judgement.Rows {
@@ -129,7 +129,7 @@ func (o *Outcome) planProfiles() []profileNeed {
 	return list
 }
 
-// profileNeeds returns which profiles may explain a regressed row of the target.
+// profileNeeds returns the profiles that may explain a regressed row of the target.
 func (t *target) profileNeeds(row judge.Row) []profileNeed {
 	p := profileNeed{target: t}
 	if row.Delta != nil {
@@ -160,7 +160,7 @@ func (t *target) profileNeeds(row judge.Row) []profileNeed {
 }
 
 // Limits of the share of processor time in the extra time of an iteration. Below mostlyWaits only
-// the waits are explained, above mostlyWorks only the processor time, and in between both.
+// the waits are explained, above mostlyWorks only the processor time, and between the two both.
 const (
 	mostlyWaits = 0.2
 	mostlyWorks = 0.8
@@ -191,7 +191,7 @@ func (c *comparison) explain(
 		return nil, err
 	}
 	own, within := ownFunctions(p.target.now), []string(nil)
-	if p.kind == profiles.Block { // the testing package waits as well
+	if p.kind == profiles.Block { // leave out the waits of the testing package
 		within = own
 	}
 	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
@@ -224,15 +224,15 @@ func (c *comparison) profile(
 		profiles.OperationsLabel: strconv.FormatInt(got.record.Ops, 10), profiles.MachineLabel: machine,
 	}
 	var without []string
-	if p.kind == profiles.Block { // the testing package waits for a benchmark as long as it lasts
+	if p.kind == profiles.Block { // leave out the testing package, which waits for the benchmark to end
 		without = []string{"testing.(*B).Run", "testing.(*B).RunParallel", "testing.(*B).doBench"}
 	}
 	_, err = profiles.Import(taken, dir, p.kind, n, labels, without...)
 	return err
 }
 
-// ownFunctions returns prefixes of function names. A function with one of them may be a cause: it
-// is in the benchmark's module, or in its package if there is no module.
+// ownFunctions returns prefixes of the names of functions that may be a cause: those of the
+// benchmark's module, or of its package if there is no module.
 func ownFunctions(b *binary) []string {
 	path := b.pkg.ImportPath
 	if b.pkg.Module != nil {

@@ -12,12 +12,12 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// roundsPerLayout is how often a benchmark is measured in a layout. More would say more about that
-// layout, and nothing about how much it differs from others, which the judgment rests on.
+// roundsPerLayout is how often a benchmark is measured in a layout. More rounds would say more
+// about that layout, but nothing about how much layouts differ, which the judgment rests on.
 const roundsPerLayout = 2
 
 // layouts settles what one layout of the code left open. It links the test binaries of both sides
-// again and again, with their functions in another order, and judges how they differ across the
+// again and again with their functions in another order, and judges how they differ across the
 // layouts.
 func (c *comparison) layouts(ctx context.Context) error {
 	out := c.outcome
@@ -25,7 +25,7 @@ func (c *comparison) layouts(ctx context.Context) error {
 	if len(unsettled) == 0 || c.LayoutBudget <= 0 {
 		return nil
 	}
-	again := *c // with a test of its own, of what is unsettled
+	again := *c // a comparison with a test of its own, of what is unsettled
 	again.test = sequential.New(sequential.Options{
 		Units: c.unit, Only: unsettled, Rest: true, Means: true, Weight: c.result.LayoutWeight(),
 	})
@@ -55,7 +55,7 @@ func (c *comparison) layouts(ctx context.Context) error {
 	return nil
 }
 
-// A layouts measures one layout after the other.
+// A layouts is a comparison that measures one layout after another.
 type layouts struct{ *comparison }
 
 // measure builds a layout and measures the open targets in it.
@@ -88,8 +88,8 @@ func (l *layouts) measure(ctx context.Context, seed uint64) error {
 	return l.test.Add(base[:], now[:])
 }
 
-// relink builds the test binaries of targets again, with their functions in an order that seed
-// draws, the same on either side. It returns the new binary of each old one.
+// relink builds the test binaries of targets again, with their functions in an order that the
+// random seed determines, the same on both sides. It maps each old binary to its new one.
 func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*binary, error) {
 	linked := map[*binary]*binary{}
 	for _, t := range targets {
@@ -111,7 +111,7 @@ func relink(ctx context.Context, targets []*target, seed uint64) (map[*binary]*b
 	return linked, nil
 }
 
-// abandon leaves open a target that can't be measured in a layout. It returns err if that isn't a
+// abandon leaves a target open if it can't be measured in a layout. It returns err unless that is a
 // [*problem].
 func (l *layouts) abandon(t *target, b *binary, err error) error {
 	p, ok := errors.AsType[*problem](err)

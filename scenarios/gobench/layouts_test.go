@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// placed is a benchmark that reports EXTRA nanoseconds more where its functions lie in the order of
-// the source, as the linker puts them unless it is told another order.
+// placed is a benchmark that reports EXTRA more nanoseconds if its functions lie in the order of
+// the source, as the linker places them by default.
 const placed = `import (
 	"reflect"
 	"testing"
@@ -61,8 +61,9 @@ func BenchmarkPlaced(b *testing.B) {
 }
 `
 
-// TestLayouts checks that a time which is longer only in the linker's own order of the functions is
-// no regression, and one that is longer in any order is. Another order needs no compiler.
+// TestLayouts checks that a time is no regression if it is longer only in the linker's default
+// order of functions, and that it is one if it is longer in any order. Linking in another order
+// needs no compiler.
 func TestLayouts(t *testing.T) {
 	testenv.Slow(t)
 	skipIfRaced(t)
@@ -105,7 +106,7 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// script makes an executable file of a name, and returns its path.
+// script makes an executable shell script with a given name, and returns its path.
 func script(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -134,8 +135,8 @@ func TestLayouts_notLinked(t *testing.T) {
 	require.Equal(t, results.Regressed, find(t, out, "Placed-2", results.UnitMean).Verdict)
 }
 
-// TestLayouts_fails has a benchmark fail in another layout than the first. Its time stays open, and
-// the note says where it failed.
+// TestLayouts_fails checks a benchmark that fails in a later layout: its time stays open, and the
+// note says where it failed.
 func TestLayouts_fails(t *testing.T) {
 	skipIfRaced(t)
 	const failing = `func() bool { if !inOrder() { b.Fatal("out of order") }; return COST }()`

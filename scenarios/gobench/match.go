@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Matches reports whether go test -bench=pattern runs the benchmark of a name such as
-// "BenchmarkPush/size=1KiB". As in the testing package, bars outside of brackets separate
-// alternatives, and slashes separate expressions, each for the part of the name at its place.
+// Matches reports whether go test -bench=pattern runs the benchmark with a name such as
+// "BenchmarkPush/size=1KiB". As in the testing package, "|" outside of brackets separates
+// alternatives, and slashes separate expressions for the parts of the name between slashes.
 func Matches(pattern, name string) (bool, error) {
 	parts := strings.Split(name, "/")
 	matched := false
@@ -26,7 +26,7 @@ func Matches(pattern, name string) (bool, error) {
 	return matched, nil
 }
 
-// splitOutside splits a regular expression at a character that is not in brackets and not escaped.
+// splitOutside splits a regular expression at a character, unless that is in brackets or escaped.
 func splitOutside(expr string, at byte) []string {
 	var parts []string
 	class, group, begin := 0, 0, 0

@@ -18,7 +18,7 @@ func TestMatches(t *testing.T) {
 		{"Push|Verify", "BenchmarkVerify", true},
 		{"Push/size", "BenchmarkPush/size=1", true},
 		{"Push/size", "BenchmarkPush/other", false},
-		{"Push/size", "BenchmarkPush", true}, // it may have such a child
+		{"Push/size", "BenchmarkPush", true}, // the benchmark may have such a sub-benchmark
 		{"Push/a|Verify/b", "BenchmarkVerify/b", true},
 		{"Push/a|Verify/b", "BenchmarkVerify/a", false},
 		{"Push/(a|b)", "BenchmarkPush/b", true},

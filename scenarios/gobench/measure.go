@@ -17,11 +17,11 @@ import (
 
 // A TestCommand is a `go test -bench` command.
 type TestCommand struct {
-	Dir       string        // where it runs; empty means the current directory
+	Dir       string        // the directory where it runs; empty means the current one
 	Packages  []string      // as go test takes them
 	Run, Skip string        // the regular expressions of -bench and -skip; an empty Skip skips nothing
 	Count     int           // samples per benchmark; 0 means 10
-	BenchTime string        // of -benchtime; empty leaves it to go test, whose default is a second
+	BenchTime string        // the value of -benchtime; empty means go test's default, a second
 	Limit     time.Duration // how long the command may take, building included; 0 means DefaultTestLimit
 
 	Progress func(SampleProgress) // called from one goroutine at a time; may be nil
@@ -38,11 +38,11 @@ const maxTestOutput = 64 << 20
 // SampleProgress says how far a measurement is.
 type SampleProgress struct {
 	Package   string
-	Benchmark string // that is measured now, such as BenchmarkPush-2
+	Benchmark string // being measured now, such as BenchmarkPush-2
 	Done, Of  int    // samples of all benchmarks
 }
 
-// A TestError says why benchmarks can't be measured. What was measured of them is discarded.
+// A TestError says why benchmarks can't be measured. Samples measured before are discarded.
 type TestError struct {
 	Package   string // import path, or as the command names it; empty if it isn't a single package's fault
 	Benchmark string // with the prefix Benchmark; empty if it isn't a single benchmark's fault
@@ -93,7 +93,7 @@ func (c TestCommand) selection(args ...string) []string {
 	return args
 }
 
-// String returns the command as a shell reads it.
+// String returns the command line as one would type it in a shell.
 func (c TestCommand) String() string { return shell.Join(append([]string{"go"}, c.args()...)...) }
 
 var (
@@ -102,7 +102,7 @@ var (
 	errTestFailed = errors.New("what is wrong with a benchmark is known")
 )
 
-// A testReader takes the output of a go test command.
+// A testReader reads the output of a go test command.
 type testReader interface {
 	// Write reads output. It returns an error if the command should end.
 	Write(output []byte) (int, error)
@@ -110,7 +110,7 @@ type testReader interface {
 	// atLimit tells the reader that the time is up, so that a dump of goroutines follows.
 	atLimit()
 
-	// end tells the reader that the output has ended.
+	// end tells the reader that there is no more output.
 	end()
 
 	// running returns the benchmark that was running at the end.
@@ -119,7 +119,7 @@ type testReader interface {
 
 // run runs the go command. It copies the command's standard output to reader, and returns the end
 // of its standard error. failed reports whether the command failed by itself; err says why run
-// ended it, or could not start it.
+// ended the command or could not start it.
 func (c TestCommand) run(
 	ctx context.Context, reader testReader, args []string,
 ) (stderr string, failed bool, err error) {
@@ -136,14 +136,14 @@ func (c TestCommand) run(
 	cmd.Cancel = func() error {
 		if errors.Is(context.Cause(limited), errTestLimit) {
 			reader.atLimit()
-			return childproc.QuitGroup(cmd) // the stacks say which benchmark it is
+			return childproc.QuitGroup(cmd) // the stacks show which benchmark was running
 		}
 		return childproc.InterruptGroup(cmd)
 	}
 	err = cmd.Run()
 	reader.end()
 	if cmd.Process != nil {
-		_ = childproc.KillGroup(cmd) // mostly, all of it has ended
+		_ = childproc.KillGroup(cmd) // usually the whole group has ended already
 	}
 	switch cause := context.Cause(limited); {
 	case ctx.Err() != nil:
@@ -166,15 +166,16 @@ func (c TestCommand) run(
 	return tail.String(), err != nil, nil
 }
 
-// A boundedOutput passes output on. It ends the command if there is too much of it, or if the
-// reader returns an error.
+// A boundedOutput copies output to a testReader. It ends the command if there is too much output,
+// or if the reader returns an error.
 type boundedOutput struct {
 	reader testReader
 	end    context.CancelCauseFunc
 	taken  int
 }
 
-// Write never fails, because a command whose output nobody reads would block instead of ending.
+// Write never returns an error, because a command whose output isn't read would block instead of
+// ending.
 func (o *boundedOutput) Write(output []byte) (int, error) {
 	if o.taken += len(output); o.taken > maxTestOutput {
 		o.end(errTestOutput)
@@ -186,7 +187,7 @@ func (o *boundedOutput) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// tooLong returns the error about a benchmark that was running when the time was up.
+// tooLong returns the error about the benchmark that was running when the time was up.
 func (c TestCommand) tooLong(pkg, benchmark string) error {
 	what := "was still running"
 	if benchmark == "" {

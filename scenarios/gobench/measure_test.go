@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// benchModule writes a module of its own, whose package p has a file of benchmarks with this body,
-// and returns its directory.
+// benchModule writes a module whose package p has a file of benchmarks with this body, and returns
+// its directory.
 func benchModule(t *testing.T, body string, more map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,11 +35,12 @@ func benchModule(t *testing.T, body string, more map[string]string) string {
 	return dir
 }
 
-// goEnvironment keeps this repository's settings of the go command from a module of a test.
+// goEnvironment makes sure that a test's module doesn't see this repository's settings of the go
+// command.
 func goEnvironment(t *testing.T) {
 	t.Setenv("GOFLAGS", "-mod=mod")
 	t.Setenv("GOWORK", "off")
-	t.Setenv("GOMAXPROCS", "2") // so that names end in it
+	t.Setenv("GOMAXPROCS", "2") // names of benchmarks end in it
 }
 
 const twoBenchmarks = `
@@ -129,7 +130,7 @@ func TestMeasure(t *testing.T) {
 	require.Equal(t, 15, last.Done)
 	require.Equal(t, 15, last.Of)
 	require.Equal(t, "example.com/m/q", last.Package)
-	require.Len(t, seen, 16, "before each sample, and at the end")
+	require.Len(t, seen, 16, "one call before each sample, and one at the end")
 	require.Equal(t, SampleProgress{Package: "example.com/m/p", Benchmark: "BenchmarkPush-2", Done: 0, Of: 15}, seen[0])
 }
 
@@ -147,9 +148,9 @@ func TestTry_unmeasurable(t *testing.T) {
 	bench := func(body string) string { return "func BenchmarkX(b *testing.B) {\n" + body + "\n}\n" }
 	cases := map[string]struct {
 		body     string
-		packages []string // ./p, if none are named
-		run      string   // the benchmark, if it isn't named
-		want     []string // parts of the message, the first being where it begins
+		packages []string // empty: ./p
+		run      string   // empty: the benchmark X
+		want     []string // parts of the message, which begins with the first
 	}{
 		"a regexp that matches nothing": {bench(loop), nil, "NoSuch",
 			[]string{`./p: no benchmark matches "NoSuch": want a regular expression`}},
@@ -213,7 +214,7 @@ func TestTry_unmeasurable(t *testing.T) {
 		"an endless line": {bench("\tif b.N > 1 {\n\t\tfmt.Print(string(make([]byte, 100<<10)))\n\t}"), nil, "",
 			[]string{"example.com/m/p: BenchmarkX", " prints a line of more than 60 KiB: "}},
 	}
-	// What compiles and is selected by its name alone shares a module, so that it is compiled once.
+	// Cases that compile and only differ by the benchmark's name share a module, so that it is compiled once.
 	names := map[string]string{}
 	var bodies []string
 	for name, c := range cases {
@@ -235,7 +236,7 @@ func TestTry_unmeasurable(t *testing.T) {
 				command.Packages = c.packages
 			}
 			if name == "no loop" {
-				command.BenchTime = "" // only go test's own search for a number of iterations goes so far
+				command.BenchTime = "" // only go test's own search for b.N reaches so many iterations
 			}
 			got, err := measureAll(t.Context(), command)
 			var told *TestError
@@ -254,8 +255,9 @@ func TestTry_unmeasurable(t *testing.T) {
 	}
 }
 
-// TestMeasure_endless checks that the time limit names the benchmark that it ended: in the first
-// run by the event that began it, in the measurement by its function in the dump of goroutines.
+// TestMeasure_endless checks that the error about the time limit names the benchmark that was
+// running. Try knows it from the event that began it, Measure from its function in the dump of
+// goroutines.
 func TestMeasure_endless(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, `
@@ -272,7 +274,7 @@ func BenchmarkEndless(b *testing.B) {
 }
 `, nil)
 	c := TestCommand{Dir: dir, Packages: []string{"./p"}, Run: ".", Count: 2, BenchTime: "10x"}
-	trial, err := c.Try(t.Context()) // builds it, so that the limit is all for the benchmarks
+	trial, err := c.Try(t.Context()) // builds the package, so that the limit below is for the benchmarks alone
 	require.NoError(t, err)
 	trial.command.Limit = 3 * time.Second
 	_, err = trial.Measure(t.Context())
@@ -284,7 +286,8 @@ func BenchmarkEndless(b *testing.B) {
 	require.ErrorContains(t, err, "example.com/m/p: BenchmarkEndless was still running after 3s")
 }
 
-// TestMeasure_interrupted checks that the context ends the command with all that it started.
+// TestMeasure_interrupted checks that the end of the context ends the command and everything that
+// it started.
 func TestMeasure_interrupted(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, "func BenchmarkLong(b *testing.B) {\n\tif b.N > 1 {\n\t\ttime.Sleep(time.Hour)\n\t}\n}\n", nil)
@@ -303,7 +306,7 @@ func TestTry_withoutGo(t *testing.T) {
 	require.EqualError(t, err, "go test: the go command is not installed, or not in PATH: install Go")
 }
 
-// TestMeasure_tooMuchOutput has a benchmark that never stops printing.
+// TestMeasure_tooMuchOutput checks a benchmark that never stops printing.
 func TestMeasure_tooMuchOutput(t *testing.T) {
 	goEnvironment(t)
 	dir := benchModule(t, "func BenchmarkFlood(b *testing.B) {\n\tfor {\n\t\tfmt.Println(\"hello\")\n\t}\n}\n", nil)

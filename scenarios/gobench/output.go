@@ -14,25 +14,25 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// maxLine limits the length of a line of output, in bytes. benchfmt can't read longer ones.
+// maxLine limits the length of a line of output, in bytes. Package benchfmt can't read longer ones.
 const maxLine = 60 << 10
 
 // A lineReader reads what go test prints while it measures, line by line. It ends the command at
 // the first failure that keeps a benchmark from having its result.
 type lineReader struct {
-	want     map[benchmarkName]int // samples that each must have
+	want     map[benchmarkName]int // how many samples each must have
 	order    []benchmarkName
 	of       int
 	progress func(SampleProgress)
 
 	mu      sync.Mutex // atLimit is called from another goroutine
 	limited bool       // the time is up
-	stack   string     // the benchmark whose function is in the dump that follows
+	stack   string     // the benchmark whose function is in the dump of goroutines
 
 	partial        []byte // the last line so far
 	pkg            string
 	current        string // the benchmark whose name was printed last
-	started        bool   // its sample is under way
+	started        bool   // a sample of current is being measured
 	got            map[benchmarkName]int
 	done           int
 	lines          []string // of the Go benchmark format, as they were printed
@@ -96,7 +96,7 @@ func (r *lineReader) atLimit() {
 }
 
 // startedName returns the name of a benchmark that go test has begun to measure. go test prints the
-// name and a tab then, and the rest of the line at the end.
+// name and a tab first, and the rest of the line when the benchmark has ended.
 func startedName(partial []byte) (string, bool) {
 	if name, _, ok := bytes.Cut(partial, []byte("\t")); ok && bytes.HasPrefix(name, []byte("Benchmark")) {
 		return string(bytes.TrimSpace(name)), true
@@ -104,7 +104,7 @@ func startedName(partial []byte) (string, bool) {
 	return "", false
 }
 
-// start notes that a sample of a benchmark is under way.
+// start records that a sample of a benchmark has begun.
 func (r *lineReader) start(name string) {
 	r.current, r.started = name, true
 	if r.progress != nil {
@@ -113,8 +113,8 @@ func (r *lineReader) start(name string) {
 }
 
 var (
-	// nameless matches the rest of a result whose name is on a line before, because the benchmark
-	// printed in between.
+	// nameless matches the rest of a result whose name is on an earlier line, because the benchmark
+	// printed something in between.
 	nameless = regexp.MustCompile(`^.*?(Benchmark\S*)?\s*\t? *[0-9]+\t +[0-9.e+-]+ \S+`)
 
 	// endedAfterName matches what the go command prints if a test binary ends after a name.
@@ -147,7 +147,7 @@ func (r *lineReader) readLine(line string) {
 	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
 		text, _ := panicText(line)
 		r.fail(r.current, "panics (%s)", text)
-		if r.failure != nil && !r.started { // its name isn't printed yet: it is the first incomplete one
+		if r.failure != nil && !r.started { // its name wasn't printed yet, so it is the first incomplete benchmark
 			r.failure.Package, r.failure.Benchmark = r.incomplete()
 		}
 	case nameless.MatchString(line):
@@ -155,7 +155,7 @@ func (r *lineReader) readLine(line string) {
 	case isReadable(line):
 		if pkg, ok := strings.CutPrefix(line, "pkg: "); ok {
 			r.pkg = strings.TrimSpace(pkg)
-			line = "pkg: " + r.pkg // with a space at the end, it would be another package for benchstat
+			line = "pkg: " + r.pkg // benchstat would take a name with a trailing space for another package
 		}
 		r.lines = append(r.lines, line)
 	default:
@@ -165,8 +165,8 @@ func (r *lineReader) readLine(line string) {
 	}
 }
 
-// isReadable reports whether benchstat can read a line. The output of a program may look like such
-// a line without being one, for example if it is the word Unit alone.
+// isReadable reports whether benchstat can read a line. Output of a program may look like a line of
+// the format without being one, such as the word Unit alone.
 func isReadable(line string) bool {
 	if !results.IsBenchmarkLine(line) {
 		return false
@@ -219,7 +219,7 @@ func (r *lineReader) readResult(line string) {
 	}
 }
 
-// readDamaged reads a line that begins with the name of a benchmark and is no result.
+// readDamaged reads a line that begins with the name of a benchmark, but isn't a result.
 func (r *lineReader) readDamaged(line string, err error) {
 	fields := strings.Fields(line)
 	how := endedAfterName.FindStringSubmatch(line)
@@ -239,8 +239,8 @@ func (r *lineReader) readDamaged(line string, err error) {
 	}
 }
 
-// minTime is less than any processor takes for an iteration, in ns. A benchmark that is faster
-// doesn't loop, so go test divided its time by iterations that never happened.
+// minTime is less than any processor needs for an iteration, in nanoseconds. A faster benchmark
+// doesn't loop, so that go test divided its time by iterations that never happened.
 const minTime = 0.1
 
 // noTime returns why a sample has no usable time, or "". A benchmark may report metrics of its own
@@ -266,7 +266,7 @@ func (r *lineReader) fail(benchmark, format string, args ...any) {
 	r.failWanting(wantRunnable, benchmark, format, args...)
 }
 
-// failWanting is fail with what to do about it.
+// failWanting is like fail. want says what to do about it.
 func (r *lineReader) failWanting(want, benchmark, format string, args ...any) {
 	if r.failure == nil && !r.limited {
 		problem := fmt.Sprintf(format, args...)
@@ -274,7 +274,7 @@ func (r *lineReader) failWanting(want, benchmark, format string, args ...any) {
 	}
 }
 
-// failPrinting records that a benchmark prints in the middle of its line.
+// failPrinting records that a benchmark printed something in the middle of its line.
 func (r *lineReader) failPrinting(benchmark string) {
 	r.failWanting(wantSilence, benchmark, "prints while it is measured, so that its result can't be read")
 }
@@ -290,7 +290,7 @@ func (r *lineReader) incomplete() (pkg, benchmark string) {
 }
 
 // running returns the benchmark that was being measured when the time was up. The dump of
-// goroutines shows its function, whose name lacks sub-benchmarks and GOMAXPROCS.
+// goroutines shows its function, whose name lacks the parts for sub-benchmarks and GOMAXPROCS.
 func (r *lineReader) running() (pkg, benchmark string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -313,7 +313,7 @@ func (r *lineReader) complete(stderr string, failed bool) error {
 			}
 		}
 	}
-	for _, key := range []string{"goos: ", "goarch: "} { // which earlier output on their line would hide
+	for _, key := range []string{"goos: ", "goarch: "} { // output before them on the same line would hide them
 		if !slices.ContainsFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, key) }) {
 			problem := "prints before its first benchmark, so that go test's line " + key + "can't be read"
 			return &TestError{Package: r.pkg, Problem: problem, Want: wantSilence}

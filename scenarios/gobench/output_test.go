@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// feed gives a reader text in pieces of n bytes, as a pipe may.
+// feed writes text to a reader in pieces of n bytes, as a pipe may deliver it.
 func feed(r testReader, text string, n int) (err error) {
 	for len(text) > 0 && err == nil {
 		piece := text[:min(n, len(text))]
@@ -51,8 +51,8 @@ func TestLineReader_v(t *testing.T) {
 	require.Len(t, r.lines, 7)
 }
 
-// TestEventReader_panicAfterResult has the panic of a benchmark come after a result that go test
-// printed in the meantime.
+// TestEventReader_panicAfterResult checks output in which the panic of a benchmark comes after a
+// result that go test printed in the meantime.
 func TestEventReader_panicAfterResult(t *testing.T) {
 	r := &eventReader{}
 	require.NoError(t, feed(r, `{"Action":"run","Package":"example.com/m","Test":"BenchmarkX"}
@@ -84,8 +84,8 @@ func TestNoTime(t *testing.T) {
 	}
 }
 
-// FuzzLineReader: whatever a test binary prints, each benchmark has exactly its samples or there is
-// an error that names what is wrong.
+// FuzzLineReader checks that, whatever a test binary prints, either each benchmark has exactly its
+// samples or an error says what is wrong.
 func FuzzLineReader(f *testing.F) {
 	f.Add(measuredOutput, 10)
 	f.Add("goos: x\ngoarch: y\npkg: example.com/m\nBenchmarkPush-2 \thello\n 10\t 5 ns/op\n", 3)
@@ -116,7 +116,8 @@ func FuzzLineReader(f *testing.F) {
 	})
 }
 
-// FuzzEventReader: no output of go test -json makes a trial of what wasn't run.
+// FuzzEventReader checks that no output of go test -json makes a trial include a benchmark that
+// wasn't run.
 func FuzzEventReader(f *testing.F) {
 	f.Add(`{"Action":"start","Package":"example.com/m"}
 {"Action":"output","Package":"example.com/m","Test":"BenchmarkX","Output":"BenchmarkX-2 \t"}

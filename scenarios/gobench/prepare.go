@@ -58,7 +58,7 @@ func (p packagePair) path() string {
 // packages returns the packages that have tests on either side, in the working tree's order.
 func (c *comparison) packages(ctx context.Context) ([]packagePair, error) {
 	var pairs []packagePair
-	var missing *checkout.Package // that the working tree lacks
+	var missing *checkout.Package // a package that the working tree lacks
 	for _, t := range []*checkout.Tree{c.now, c.base} {
 		list, err := t.Packages(ctx, c.Packages...)
 		if err != nil {
@@ -95,7 +95,7 @@ func (c *comparison) packages(ctx context.Context) ([]packagePair, error) {
 	return pairs, nil
 }
 
-// compareInputs finds out in which modules and toolchain the sides differ.
+// compareInputs finds out how the sides' modules and toolchains differ.
 func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) error {
 	inputs := map[*checkout.Tree]*checkout.Inputs{}
 	for _, t := range []*checkout.Tree{c.base, c.now} {
@@ -121,7 +121,7 @@ func (c *comparison) compareInputs(ctx context.Context, packages []packagePair) 
 	return nil
 }
 
-// side returns the package of the side of t.
+// side returns the package on the side of t.
 func (p packagePair) side(t *checkout.Tree) *checkout.Package {
 	if t.Side == checkout.Base {
 		return p.base
@@ -135,14 +135,15 @@ type builtPackage struct {
 	runs firstRuns
 }
 
-// preparePackage builds a package, and makes targets of its benchmarks or decides them.
+// preparePackage builds a package. It makes a target of each of its benchmarks, or decides the
+// benchmark at once.
 func (c *comparison) preparePackage(ctx context.Context, p packagePair, i int) error {
 	base, now, err := c.buildBoth(ctx, p, i, true)
 	if err != nil {
 		return err
 	}
 	if failures(base)+failures(now) > 0 {
-		// Without its paths a benchmark that looks for files beside its source doesn't find them.
+		// Built without paths, a benchmark that looks for files beside its source doesn't find them.
 		otherBase, otherNow, err := c.buildBoth(ctx, p, i, false)
 		if err != nil {
 			return err
@@ -191,8 +192,8 @@ func failures(b *builtPackage) int {
 	return n
 }
 
-// buildBoth builds both sides' test binaries of the i-th package, and runs each benchmark once. The
-// result is nil on a side that lacks the package.
+// buildBoth builds both sides' test binaries of the i-th package, and runs each benchmark once. A
+// result is nil if its side lacks the package.
 func (c *comparison) buildBoth(
 	ctx context.Context, p packagePair, i int, trim bool,
 ) (base, now *builtPackage, err error) {
@@ -207,7 +208,7 @@ func (c *comparison) buildBoth(
 		if pkg == nil {
 			return nil, nil
 		}
-		// The paths have the same length, because a path is among the arguments of the process.
+		// The paths have the same length, so that the arguments of both processes do.
 		path := filepath.Join(c.Scratch, [2]string{"old", "new"}[side], name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
@@ -250,14 +251,14 @@ func buildConcurrently(
 	return binaries, nil
 }
 
-// identical reports whether two binaries hold the same bytes, and the files beside their source,
-// which the benchmarks may read, are the same.
+// identical reports whether two binaries are identical, and so are the files beside their source,
+// which the benchmarks may read.
 func (c *comparison) identical(base, now *binary) (bool, error) {
 	dir, err := filepath.Rel(c.now.Root, now.pkg.Dir)
 	if err != nil {
 		return false, err
 	}
-	if !filepath.IsLocal(dir) { // it is a dependency
+	if !filepath.IsLocal(dir) { // the package is a dependency
 		return false, nil
 	}
 	prefix := filepath.ToSlash(dir) + "/"
@@ -270,9 +271,10 @@ func (c *comparison) identical(base, now *binary) (bool, error) {
 	return checkout.SameContent(base.path, now.path)
 }
 
-// classify makes a target of a benchmark that both sides can measure, and decides any other.
+// classify makes a target of a benchmark that both sides can measure. It decides any other
+// benchmark.
 func (c *comparison) classify(b Benchmark, base, now *builtPackage, same bool) error {
-	var texts [2]string // what kept either side from running it
+	var texts [2]string // why each side can't run the benchmark
 	for i, side := range []*builtPackage{base, now} {
 		if side.state(b) == bad {
 			var err error

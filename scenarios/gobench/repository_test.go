@@ -25,7 +25,7 @@ func newRepository(t *testing.T, files map[string]string) *repository {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
 	}
-	// Settings of whoever runs the test must not decide what it finds.
+	// The test must not depend on the settings of the user who runs it.
 	for _, name := range []string{"GOFLAGS", "GOWORK"} {
 		t.Setenv(name, "")
 	}
@@ -65,7 +65,7 @@ func (r *repository) git(args ...string) {
 	require.NoError(r.t, err, "git %s: %s", strings.Join(args, " "), out)
 }
 
-// options compare the working tree with the last commit, by one round.
+// options returns options that compare the working tree with the last commit in one round.
 func (r *repository) options() Options {
 	return Options{Dir: r.dir, Base: "HEAD", Bench: ".", Procs: []int{2}, Budget: time.Nanosecond,
 		Block: 2 * time.Millisecond, Limit: 10 * time.Second,
@@ -84,11 +84,11 @@ func find(t *testing.T, out *Outcome, op, unit string) judge.Row {
 	return judge.Row{}
 }
 
-// test is a test file of the package m.
+// test returns a test file of package m.
 func test(body string) string { return "package m\n\n" + body }
 
-// skipIfRaced skips a test that spends its time in other programs, which the race detector doesn't
-// see.
+// skipIfRaced skips a test under the race detector if it spends its time in other programs, which
+// the detector doesn't see.
 func skipIfRaced(t *testing.T) {
 	t.Helper()
 	if raced {

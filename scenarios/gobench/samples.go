@@ -11,11 +11,11 @@ import (
 )
 
 // sampleFiles writes base.txt and now.txt, which hold the results as the testing package printed
-// them and can be read by benchstat. A line is written at once, so a killed comparison leaves what
-// it had.
+// them, for benchstat. Each line is written at once, so that a killed comparison leaves the lines
+// measured before.
 type sampleFiles struct {
 	files  map[string]*os.File // by side
-	header map[string]string   // above the last line, by side
+	header map[string]string   // the header above the last line, by side
 }
 
 // createSamples makes the directory and the files in it.

@@ -20,23 +20,23 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// strangersVariable is how often TestCompare_otherModules runs each case, which takes some hours
-// for 10. It wants a machine without other load, and the modules in the module cache or within
-// reach.
+// strangersVariable names the environment variable that says how often TestCompare_otherModules
+// runs each case. 10 takes some hours, on a machine without other load. The modules must be in the
+// module cache, or a proxy must be reachable.
 const strangersVariable = "FLEETMARK_STRANGERS"
 
-// A stranger is a module that nobody here wrote, with a hot function that can be made worse.
+// A stranger is an independently written module with a hot function that can be made worse.
 type stranger struct {
 	module  string
-	dir     string // of the package, in the module
-	name    string // of the package
-	bench   string // three benchmarks that the function is most of
-	file    string // that the function is in
+	dir     string // the package's directory in the module
+	name    string // the package's name
+	bench   string // matches three benchmarks that spend most of their time in the function
+	file    string // the file that the function is in
 	from    string // how its declaration begins
 	to      string // the same under another name
-	wrapper string // a function of the first name that calls the other; EXTRA stands for what it does besides
-	again   string // a call of the other function
-	own     string // how the names of all functions begin that may be named
+	wrapper string // a function with the original name that calls the renamed one; EXTRA stands for extra work
+	again   string // a call of the renamed function
+	own     string // a prefix of the names of the functions that may be the cause
 }
 
 func strangers() []stranger {
@@ -102,9 +102,9 @@ func (s stranger) copyModule(t *testing.T) *repository {
 }
 
 // TestCompare_otherModules counts how often the comparison is right about benchmarks of other
-// modules, if nothing changed, if a hot function takes a tenth longer, and if it allocates once
-// more. Beside that it shows benchstat's verdict on the same pair, by ten samples of one side and
-// then ten of the other.
+// modules if nothing changed, if a hot function takes a tenth longer, and if it allocates once
+// more. Beside that it shows benchstat's verdict on the same pair, from ten samples of one side
+// followed by ten of the other.
 func TestCompare_otherModules(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv(strangersVariable))
 	if err != nil {
@@ -151,7 +151,7 @@ func TestCompare_otherModules(t *testing.T) {
 						}
 					}
 					text, ok := "", true
-					if c.name != "+1 allocation" && i < (runs+1)/2 { // it takes longer than the gate
+					if c.name != "+1 allocation" && i < (runs+1)/2 { // benchstat's run takes longer than the comparison
 						compared++
 						text, ok = s.benchstat(t, repo, c.want)
 						if ok {
@@ -173,7 +173,7 @@ func TestCompare_otherModules(t *testing.T) {
 	}
 }
 
-// named returns the function that an explanation names first.
+// named returns the function that the explanation names first.
 func (s stranger) named(t *testing.T, out *Outcome, name string) string {
 	found, err := out.Explain(t.Context(), t.TempDir(), nil)
 	if err != nil {
@@ -187,9 +187,9 @@ func (s stranger) named(t *testing.T, out *Outcome, name string) string {
 	return "none"
 }
 
-// benchstat measures ten samples of the base and then ten of the working tree, as is usual, and
-// returns what benchstat says of the times and whether it is right: that nothing changed, or that
-// everything is slower.
+// benchstat measures ten samples of the base and then ten of the working tree, as is usual. It
+// returns benchstat's verdict on the times, and whether the verdict is right: that nothing changed,
+// or that everything is slower.
 func (s stranger) benchstat(t *testing.T, repo *repository, want results.Verdict) (text string, right bool) {
 	var inputs []compare.Input
 	for _, side := range []string{"base", "now"} {

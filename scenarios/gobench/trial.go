@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A Trial is a command whose benchmarks were each run once.
+// A Trial is a command after each of its benchmarks was run once.
 type Trial struct {
 	command TestCommand
 	names   []benchmarkName
@@ -23,7 +23,7 @@ type benchmarkName struct {
 }
 
 // Try builds the packages and runs each benchmark once, for a single iteration. The error is a
-// [*TestError] if something can't be measured, and the context's if ctx is done.
+// [*TestError] if something can't be measured, or the context's error if ctx is done.
 func (c TestCommand) Try(ctx context.Context) (*Trial, error) {
 	args := append(c.selection("test", "-json"), "-benchmem", "-benchtime", "1x")
 	reader := &eventReader{explicit: slices.DeleteFunc(slices.Clone(c.Packages), isPattern)}
@@ -40,8 +40,8 @@ func (c TestCommand) Try(ctx context.Context) (*Trial, error) {
 // Samples returns how many samples the measurement will take.
 func (t *Trial) Samples() int { return len(t.names) * t.command.count() }
 
-// Has reports whether the trial ran a benchmark in any of the packages. The name lacks "Benchmark",
-// and may lack GOMAXPROCS.
+// Has reports whether the trial ran a benchmark in any of the packages. The name is without
+// "Benchmark", and may be without GOMAXPROCS.
 func (t *Trial) Has(name string) bool {
 	return slices.ContainsFunc(t.names, func(n benchmarkName) bool {
 		own := strings.TrimPrefix(n.name, "Benchmark")
@@ -63,7 +63,7 @@ const maxTrialLines = 40
 
 // An eventReader reads the output of go test -json.
 type eventReader struct {
-	explicit []string // packages that the command names one by one
+	explicit []string // packages that the command names without a pattern
 	partial  []byte   // the last line so far
 	packages []*trialPackage
 	build    []string // the output of the compiler
@@ -80,7 +80,7 @@ type trialPackage struct {
 type trialBenchmark struct {
 	name            string // without GOMAXPROCS
 	output          []string
-	ran             bool // there is a result
+	ran             bool // the benchmark has a result
 	skipped, failed bool
 }
 
@@ -191,7 +191,7 @@ func (r *eventReader) running() (pkg, benchmark string) {
 	return pkg, benchmark
 }
 
-// problem returns what keeps the benchmarks from being measured, or nil.
+// problem returns why the benchmarks can't be measured, or nil.
 func (r *eventReader) problem(c TestCommand, stderr string, failed bool) error {
 	for _, p := range r.packages {
 		if err := p.problem(c, r.build); err != nil {
@@ -217,7 +217,7 @@ func (r *eventReader) problem(c TestCommand, stderr string, failed bool) error {
 	return nil
 }
 
-// quoteRegexp returns the regular expressions of the command for a message.
+// quoteRegexp returns the command's regular expressions for a message.
 func (c TestCommand) quoteRegexp() string {
 	text := `"` + c.Run + `"`
 	if c.Skip != "" {
@@ -226,8 +226,7 @@ func (c TestCommand) quoteRegexp() string {
 	return text
 }
 
-// isPackage reports whether an argument of go test that is no pattern names the package with an
-// import path.
+// isPackage reports whether argument, which is no pattern, names the package with an import path.
 func isPackage(path, argument string) bool {
 	argument = strings.Trim(strings.TrimPrefix(argument, "./"), "/")
 	return path == argument || argument != "." && strings.HasSuffix(path, "/"+argument)
@@ -235,8 +234,8 @@ func isPackage(path, argument string) bool {
 
 const wantRunnable = "make it run, or leave it out with -skip"
 
-// problem returns what keeps the benchmarks of a package from being measured, or nil. build is the
-// output of the compiler.
+// problem returns why the benchmarks of a package can't be measured, or nil. build is the output of
+// the compiler.
 func (p *trialPackage) problem(c TestCommand, build []string) error {
 	output := strings.Join(p.output, "\n")
 	switch {
@@ -245,7 +244,7 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 			Package: p.path, Problem: "doesn't compile", Want: "make it build", Output: strings.Join(build, "\n"),
 		}
 		if words := strings.Fields(e.Output); len(words) > 1 && words[0] == "#" {
-			e.Package = words[1] // which the compiler names; go test fails the other packages, too
+			e.Package = words[1] // the compiler names the package; go test reports the others as failed, too
 		}
 		return e
 	case strings.Contains(output, "[setup failed]"):
@@ -269,15 +268,15 @@ func (p *trialPackage) problem(c TestCommand, build []string) error {
 		case b.ran, p.has(b.name + "/"), b.failed:
 			continue
 		case strings.Contains(c.Run, "/"):
-			continue // it only runs sub-benchmarks, and none of those matches
+			continue // it only runs sub-benchmarks, none of which matches
 		default:
 			e.Problem = "gives no result" + b.firstOutput()
 		}
 		return e
 	}
 	if p.failed {
-		// While a benchmark panics, go test may print an empty result, and then attributes the
-		// panic to no benchmark.
+		// While a benchmark panics, go test may print an empty result, and then doesn't attribute
+		// the panic to a benchmark.
 		if text, ok := panicIn(p.output); ok && len(p.benchmarks) > 0 {
 			last := p.benchmarks[len(p.benchmarks)-1].name
 			e := &TestError{Package: p.path, Benchmark: last, Problem: "panics (" + text + ")", Want: wantRunnable}
@@ -309,7 +308,7 @@ func (p *trialPackage) anyFailed(prefix string) bool {
 func (b *trialBenchmark) firstOutput() string {
 	for _, line := range b.output {
 		text := strings.TrimSpace(line)
-		isOwn := func(prefix string) bool { return strings.HasPrefix(text, prefix) } // go test's own
+		isOwn := func(prefix string) bool { return strings.HasPrefix(text, prefix) } // whether go test printed the text
 		if text != "" && !slices.ContainsFunc([]string{"=== ", "--- ", "Benchmark"}, isOwn) {
 			return " (" + firstLine(text) + ")"
 		}

@@ -11,11 +11,11 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// ownTolerance is the smallest change that counts for a metric that a benchmark reports itself,
-// relative to the base. Nothing is known about its noise, so it is as wide as that of a time.
+// ownTolerance is the smallest relative change that counts for a metric that a benchmark reports
+// itself. Nothing is known about the metric's noise, so it is the same as for a time.
 const ownTolerance = 0.05
 
-// unit returns how a metric is tested. MB/s isn't: it is ns/op in other words.
+// unit returns how a metric is tested. It reports false for MB/s, which follows from ns/op.
 func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	known, _ := results.LookupUnit(name)
 	u := sequential.Unit{Unit: known}
@@ -24,8 +24,8 @@ func (c *comparison) unit(name string) (sequential.Unit, bool) {
 	case name == results.UnitThroughput:
 		return u, false
 	case name == results.UnitAllocations:
-		// The testing package rounds it down to a whole number. If that is always the same, one
-		// more allocation is a change.
+		// The testing package rounds this metric down to a whole number. If that is always the
+		// same, one more allocation is a change.
 		u.Exact, u.Steady, u.Margin = true, true, known.Sequential
 		return u, true
 	case known.Name == name && !known.Exact && !known.Sequential.IsZero():
@@ -48,7 +48,7 @@ func (c *comparison) unit(name string) (sequential.Unit, bool) {
 // unitLines holds the Unit lines that benchmarks printed.
 type unitLines struct{ text strings.Builder }
 
-// add adds the lines that aren't there yet.
+// add adds the lines that it doesn't have yet.
 func (u *unitLines) add(lines []string) {
 	for _, line := range lines {
 		if !strings.Contains(u.text.String(), line+"\n") {
@@ -61,7 +61,7 @@ func (u *unitLines) add(lines []string) {
 // metric is exact.
 func (u *unitLines) metadata(name string) (better int, exact bool) {
 	reader := benchfmt.NewReader(strings.NewReader(u.text.String()), "")
-	for reader.Scan() { // problems returns what is damaged
+	for reader.Scan() { // problems reports damaged lines
 	}
 	_, tidied := benchunit.Tidy(1, name)
 	units := reader.Units()
@@ -69,7 +69,7 @@ func (u *unitLines) metadata(name string) (better int, exact bool) {
 	return units.GetBetter(tidied), assumption != nil && assumption.Value == "exact"
 }
 
-// A unitProblem is what is wrong with a Unit line.
+// A unitProblem says what is wrong with a Unit line.
 type unitProblem struct{ unit, text string }
 
 // problems returns what is wrong with the lines. A line with a problem declares nothing.
