@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// benchText is what go test prints of six samples a benchmark.
+// benchText returns the output of go test with six samples of each benchmark.
 func benchText(cpu string, procs int, of map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "goos: linux\ngoarch: amd64\npkg: example.com/m\ncpu: %s\n", cpu)

@@ -23,7 +23,7 @@ func TestParseGoBenchmarks(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 7., v)
 
-	// With GOMAXPROCS=1 a name has no number at its end.
+	// With GOMAXPROCS=1, a name doesn't end in a number.
 	got, err = ParseGoBenchmarks([]string{"BenchmarkParse 1 2 ns/op"})
 	require.NoError(t, err)
 	require.Equal(t, []BenchmarkSample{{"", "Parse", 1, 1, []Value{{"ns/op", 2}}}}, got)

@@ -13,8 +13,8 @@ import (
 var testMachine = Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU @ 3.00GHz", Cores: 2, GOMAXPROCS: 2,
 	MemoryBytes: 24 << 30, Kernel: "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"}
 
-// rolloutRecords makes repetitions of push and verify with some noise, all times
-// being multiplied by slower.
+// rolloutRecords returns repetitions of push and verify with some noise. Their times are multiplied
+// by slower.
 func rolloutRecords(seed uint64, repetitions int, slower float64) []Record {
 	random := rand.New(rand.NewPCG(seed, 1))
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
@@ -31,7 +31,7 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []Record {
 	return records
 }
 
-// sample makes one record a value, of push in rollout.
+// sample returns a record for each value, of push in rollout.
 func sample(unit string, values ...float64) []Record {
 	var records []Record
 	for i, v := range values {
@@ -41,8 +41,8 @@ func sample(unit string, values ...float64) []Record {
 	return records
 }
 
-// goBenchmarkLines are go test's lines of two packages. The cpu line ends in spaces, as it does on
-// some machines.
+// goBenchmarkLines returns the output of go test of two packages. The cpu line ends in spaces, as
+// it does on some machines.
 func goBenchmarkLines() []string {
 	return strings.Split(`goos: linux
 goarch: amd64
@@ -76,7 +76,7 @@ func samplesText(t testing.TB, records ...Record) string {
 	return text.String()
 }
 
-// requireInput checks that err is an InputError at a line whose message holds text.
+// requireInput checks that err is an [*InputError] about a line, with text in its message.
 func requireInput(t testing.TB, err error, line int, text string) {
 	t.Helper()
 	var input *InputError

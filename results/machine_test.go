@@ -28,7 +28,8 @@ func TestThisMachine(t *testing.T) {
 	require.True(t, m.SameAs(again))
 }
 
-// TestMachineNamesNoHost: a page with the fingerprint may be public.
+// TestMachineNamesNoHost checks that a Machine doesn't name its host, since a baseline page may be
+// public.
 func TestMachineNamesNoHost(t *testing.T) {
 	m, err := ThisMachine(context.Background())
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestMachineNamesNoHost(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	base := identity("machine", "boot", "cpu", 2)
-	// sha256sum of "machine", "boot", "cpu" and "2" between zero bytes, as sha256sum has it.
+	// The beginning of what sha256sum prints of "machine", "boot", "cpu" and "2", between zero bytes.
 	require.Equal(t, "7c637aedb79a", base)
 	for _, other := range []string{identity("other", "boot", "cpu", 2), identity("machine", "other", "cpu", 2),
 		identity("machine", "boot", "other", 2), identity("machine", "boot", "cpu", 4)} {
@@ -67,10 +68,10 @@ func TestSameAs(t *testing.T) {
 		require.False(t, other.SameAs(testMachine), name)
 	}
 	require.True(t, testMachine.SameAs(testMachine))
-	require.False(t, Machine{}.SameAs(Machine{}), "a machine without an identity is the same as none")
+	require.False(t, Machine{}.SameAs(Machine{}), "a machine without an identity is the same as no other")
 	newer := testMachine
 	newer.GoVersion, newer.Kernel = "go1.27.0", "6.2"
-	require.True(t, testMachine.SameAs(newer), "what changed is the software")
+	require.True(t, testMachine.SameAs(newer), "only the software changed")
 }
 
 func TestMachineString(t *testing.T) {

@@ -37,8 +37,8 @@ func TestWaves(t *testing.T) {
 		stopped.Waves[0].String())
 }
 
-// TestCountsHaveTheirPlural, and their commas.
-func TestCountsHaveTheirPlural(t *testing.T) {
+// TestCounts_String checks the plural of nouns, and the commas of large numbers.
+func TestCounts_String(t *testing.T) {
 	require.Equal(t, "1 device, 1 updated, 0 failed, 0 lost, 0 applied twice", Counts{Devices: 1, Updated: 1}.String())
 	require.Equal(t, "2 devices, 1 updated, 1 failed, 0 lost, 0 applied twice",
 		Counts{Devices: 2, Updated: 1, Failed: 1}.String())
@@ -48,8 +48,9 @@ func TestCountsHaveTheirPlural(t *testing.T) {
 	}
 }
 
-// TestNumbersThatWereMisread: shares are percents, and small rates have a unit in which they aren't tiny.
-func TestNumbersThatWereMisread(t *testing.T) {
+// TestFormatValue_sharesAndSlowRates checks that shares are shown in percent, and slow rates in a
+// unit in which they aren't tiny.
+func TestFormatValue_sharesAndSlowRates(t *testing.T) {
 	for _, row := range []struct {
 		value float64
 		unit  string

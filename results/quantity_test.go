@@ -39,7 +39,7 @@ func TestQuantity_ParseLimit(t *testing.T) {
 	}
 }
 
-// Each metric takes limits in the terms that users know it by.
+// TestUnits_limits checks that each metric accepts limits in the units that users know it by.
 func TestUnits_limits(t *testing.T) {
 	texts := []string{"20ms", "64KiB", "90/m", "1%"}
 	want := map[string]string{

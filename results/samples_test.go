@@ -35,7 +35,7 @@ func TestSampleWriterText(t *testing.T) {
 			Values: []Value{{"ns/op", 13200.5}, {"failed/device", 0}}},
 		Record{Scenario: "rollout", Op: "verify", Repetition: 1, Ops: 5000, Values: []Value{{"ns/op", 9000}}},
 	))
-	require.NoError(t, w.Write()) // nothing, and no line of it
+	require.NoError(t, w.Write()) // without records, nothing is written
 	require.NoError(t, w.Write(Record{Scenario: "rollout", Op: "push", Repetition: 2, Ops: 5000,
 		Values: []Value{{"ns/op", 1.32e4}, {"ops/s", 41000}, {"extra", 1}}}))
 	require.Equal(t, `Unit ns/op better=lower
@@ -52,7 +52,7 @@ BenchmarkScenario/rollout/op=push-2 5000 13200 ns/op 41000 ops/s 1 extra
 `, text.String())
 }
 
-// TestUnitLinesAreUnderstood asks the format's own reader what our Unit lines mean.
+// TestUnitLinesAreUnderstood reads Unit lines with the format's own reader.
 func TestUnitLinesAreUnderstood(t *testing.T) {
 	record := Record{Scenario: "rollout", Op: "push", Ops: 1}
 	for _, u := range Units() {
@@ -159,7 +159,8 @@ func TestParseSamplesRefuses(t *testing.T) {
 	}
 }
 
-// A line says which share failed. Operations of repetitions say how many did, and only they say what wasn't sent.
+// TestSetOutcomes checks that the counts of a run's operations replace the estimates. A line of
+// samples only says which share failed, and nothing about what wasn't sent.
 func TestSetOutcomes(t *testing.T) {
 	const line = "BenchmarkScenario/rollout/op=%s-2 %d 1000 ns/op%s\n"
 	text := fmt.Sprintf(line, "push", 30, "") + fmt.Sprintf(line, "deliver", 20, " 0.333333 failed/device") +
@@ -177,7 +178,7 @@ func TestSetOutcomes(t *testing.T) {
 	}
 	records := parsed()
 	require.Equal(t, [][2]int64{{0, 0}, {10, 0}, {10, 0}, {0, 0}}, counts(records),
-		"estimated from the share, which can't tell how many if all failed")
+		"estimated from the share, which isn't possible if all failed")
 	SetOutcomes(records, nil)
 	require.Equal(t, counts(parsed()), counts(records))
 	SetOutcomes(records, []Operations{
@@ -190,7 +191,7 @@ func TestSetOutcomes(t *testing.T) {
 
 	records = parsed()
 	SetOutcomes(records, []Operations{{Succeeded: 21, Failed: 99}})
-	require.Equal(t, counts(parsed()), counts(records), "operations of another run say nothing")
+	require.Equal(t, counts(parsed()), counts(records), "operations of another run are ignored")
 }
 
 func TestParseSamplesNumbersRepetitions(t *testing.T) {
@@ -214,7 +215,8 @@ func TestMedians(t *testing.T) {
 	require.False(t, ok)
 }
 
-// FuzzParseSamples: what ParseSamples takes, SampleWriter writes and ParseSamples parses again as the same.
+// FuzzParseSamples checks that records that ParseSamples accepts are the same after SampleWriter
+// and another ParseSamples.
 func FuzzParseSamples(f *testing.F) {
 	f.Add([]byte(samplesText(f, rolloutRecords(1, 2, 1)...)))
 	f.Add([]byte("BenchmarkScenario/a-1/op=b-c-10 007 -0 ns/op 1e400 x\r\n"))
@@ -236,8 +238,8 @@ func FuzzParseSamples(f *testing.F) {
 	})
 }
 
-// TestSamplesAreOneTable: two machines' samples must meet in one table, so no
-// configuration line may differ between them.
+// TestSamplesAreOneTable checks that configuration lines don't differ between machines, since
+// benchstat must put their samples into one table.
 func TestSamplesAreOneTable(t *testing.T) {
 	reader := benchfmt.NewReader(strings.NewReader(samplesText(t, sample("ns/op", 1)...)), "")
 	for reader.Scan() {

@@ -35,8 +35,8 @@ func TestThresholdSummary(t *testing.T) {
 	require.Empty(t, ThresholdSummary(list[:1]))
 }
 
-// TestWhatWasNotMeasuredIsNull in JSON, and nothing else is.
-func TestWhatWasNotMeasuredIsNull(t *testing.T) {
+// TestThresholdOutcome_MarshalJSON checks that a value is null only if it wasn't measured.
+func TestThresholdOutcome_MarshalJSON(t *testing.T) {
 	for want, o := range map[string]ThresholdOutcome{
 		`{"threshold":"a","op":"push","unit":"ns/op","value":null,"samples":0,"measured":false,"held":false}`: {Threshold: "a", Op: "push", Unit: "ns/op"},
 		`{"threshold":"a","op":"push","unit":"ns/op","value":0,"samples":1,"measured":true,"held":true}`:      {Threshold: "a", Op: "push", Unit: "ns/op", Samples: 1, Measured: true, Held: true},

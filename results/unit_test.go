@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUnits holds the table against its contract, written out by hand.
+// TestUnits compares the table with lists written by hand.
 func TestUnits(t *testing.T) {
 	var names, exact, higher, portable, whole, rollout, neverZero, shown []string
 	key := map[int]string{}
@@ -68,7 +68,8 @@ func TestUnits(t *testing.T) {
 	require.Equal(t, "unknown", UnitClass(0).String())
 }
 
-// Device counts are units, but no record holds one: a benchmark may report a metric with such a name.
+// TestDeviceCountUnit checks that device counts have units, but LookupUnit doesn't find them, since
+// a benchmark may report a metric with such a name.
 func TestDeviceCountUnit(t *testing.T) {
 	for name, better := range map[string]int{"updated": +1, "failed": -1, "lost": -1, "applied_twice": -1} {
 		u := DeviceCountUnit(name)
@@ -101,7 +102,8 @@ func TestLookupUnit(t *testing.T) {
 	}
 }
 
-// TestSequentialMargins holds the tolerances between two sides that take turns against their contract.
+// TestSequentialMargins compares the margins between two sides that take turns with values written
+// by hand.
 func TestSequentialMargins(t *testing.T) {
 	tested := map[string]Margin{}
 	for _, u := range Units() {

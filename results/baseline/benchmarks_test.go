@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// What is wrong with a line of go test is reported with its line of the page. What contradicts the
-// facts is no page either.
+// TestParse_damagedBenchmarks checks that an error about a damaged line of go test names the line
+// of the page, and that a block that contradicts the facts is refused.
 func TestParse_damagedBenchmarks(t *testing.T) {
 	b := testPage()
 	b.Benchmarks = testGoBenchmarks(t)
@@ -75,7 +75,8 @@ func TestWrite_refusesBenchmarks(t *testing.T) {
 	}
 }
 
-// benchstat ends at a line of more than 64 KiB, so the facts of a large section take several.
+// TestWrite_longFacts checks that the facts of a large section are on several lines, since
+// benchstat's reader stops at a line of more than 64 KiB.
 func TestWrite_longFacts(t *testing.T) {
 	b := testPage()
 	b.Sections = []Section{{Name: "large", Title: "Large", Figures: map[string]float64{}}}
@@ -90,8 +91,8 @@ func TestWrite_longFacts(t *testing.T) {
 	require.Equal(t, b.Sections, got.Sections)
 }
 
-// The real benchstat reads a page, beside a new file of scenario samples and beside a new file of
-// Go benchmarks, each of the machine that the page was measured on.
+// TestWrite_benchstatReadsThePage runs benchstat on a page, beside a new file of scenario samples
+// and beside new files of Go benchmarks, of the page's machine and of another one.
 func TestWrite_benchstatReadsThePage(t *testing.T) {
 	b := testPage()
 	var lines []string
@@ -115,18 +116,18 @@ func TestWrite_benchstatReadsThePage(t *testing.T) {
 	write("go.txt", slower+"\nPASS\nok  \tgithub.com/fleetmark/fleetmark/delivery\t1.2s\n")
 	write("elsewhere.txt", strings.Replace(slower, "Example CPU", "Other CPU", 1)+"\n")
 
-	// 31,1xx against 15,5xx, all of six above all of six: p = 2/C(12,6) = 0.002.
+	// Each of six values is larger than each of the other six, so p = 2/C(12,6) = 0.002.
 	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% +31\.1\dµ ± 0% +\+100\.\d+% \(p=0\.002 n=6\)$`),
 		benchstat(t, dir, "page.md", "go.txt"))
 	both := benchstat(t, dir, "page.md", "scenarios.txt")
 	require.Regexp(t, regexp.MustCompile(`(?m)^Scenario/rollout/op=push-2 +13\.\d+µ ± +\d+% +13\.\d+µ ± +\d+% .*\(p=0\.\d+ n=10\)$`), both)
 	require.Regexp(t, regexp.MustCompile(`(?m)^Push-2 +15\.5\dµ ± 0% *$`), both,
-		"in a table of its own, for it has a cpu line")
-	// Times of another processor stay apart: no p anywhere.
+		"in a table of its own, since it has a cpu line")
+	// Times of another processor aren't compared, so there is no p.
 	require.NotContains(t, benchstat(t, dir, "page.md", "elsewhere.txt"), "(p=")
 }
 
-// It reads what go test printed, a page, and no file that is neither.
+// TestReadBenchmarkFile reads the output of go test and a page, and refuses other files.
 func TestReadBenchmarkFile(t *testing.T) {
 	b := testPage()
 	without := pageText(t, b)
@@ -154,8 +155,8 @@ func TestReadBenchmarkFile(t *testing.T) {
 	require.ErrorContains(t, err, "can't be opened")
 }
 
-// Lines that are taken hold as many samples as lines of results, and come back from a page as they
-// were.
+// FuzzBenchmarks checks that lines that are accepted hold as many samples as result lines, and read
+// back from a page unchanged.
 func FuzzBenchmarks(f *testing.F) {
 	f.Add(strings.Join(goBenchmarkLines(), "\n"))
 	f.Add("BenchmarkX 1 1 ns/op\nUnit ns/op better=lower assume=exact")

@@ -24,8 +24,8 @@ var testMachine = results.Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU 
 
 var testStart = time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC)
 
-// rolloutRecords makes repetitions of push and verify with some noise, all times
-// being multiplied by slower.
+// rolloutRecords returns repetitions of push and verify with some noise. Their times are multiplied
+// by slower.
 func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Record {
 	random := rand.New(rand.NewPCG(seed, 1))
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
@@ -44,7 +44,7 @@ func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Reco
 	return records
 }
 
-// sample makes one record a value, of push in rollout.
+// sample returns a record for each value, of push in rollout.
 func sample(unit string, values ...float64) []results.Record {
 	var records []results.Record
 	for i, v := range values {
@@ -63,7 +63,7 @@ func testPage() Page {
 	}
 }
 
-// testSections have what a section can have.
+// testSections returns sections that together have everything that a section can have.
 func testSections() []Section {
 	return []Section{
 		{Name: "time", Title: "Where the time goes", Body: "Of 3 operations.\n\n| op | ns |\n|:---|---:|\n| a\\|b | 1 |",
@@ -73,8 +73,8 @@ func testSections() []Section {
 	}
 }
 
-// goBenchmarkLines are go test's lines of two packages. The cpu line ends in spaces, as it does on
-// some machines.
+// goBenchmarkLines returns the output of go test of two packages. The cpu line ends in spaces, as
+// it does on some machines.
 func goBenchmarkLines() []string {
 	return strings.Split(`goos: linux
 goarch: amd64
@@ -122,7 +122,7 @@ func samplesText(t testing.TB, records ...results.Record) string {
 	return text.String()
 }
 
-// requireInput checks that err is an results.InputError at a line whose message holds text.
+// requireInput checks that err is a [*results.InputError] about a line, with text in its message.
 func requireInput(t testing.TB, err error, line int, text string) {
 	t.Helper()
 	var input *results.InputError
@@ -133,13 +133,13 @@ func requireInput(t testing.TB, err error, line int, text string) {
 	require.NotContains(t, err.Error(), "\n")
 }
 
-// benchstatPath builds the benchstat that go.mod names.
+// benchstatPath builds the benchstat that go.mod names, and returns its path.
 var benchstatPath = sync.OnceValues(func() (string, error) {
 	path, err := exec.Command("go", "tool", "-n", "benchstat").Output()
 	return strings.TrimSpace(string(path)), err
 })
 
-// benchstat returns what benchstat prints of files in dir.
+// benchstat returns what benchstat prints about files in dir.
 func benchstat(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	path, err := benchstatPath()
@@ -191,7 +191,7 @@ func hostilePage() Page {
 }
 
 // readAsBenchstat returns the result lines that the format's reader finds, and the configuration
-// that they have.
+// lines that apply to them.
 func readAsBenchstat(t *testing.T, text string) (results []string, config map[string]bool) {
 	t.Helper()
 	config = make(map[string]bool)
@@ -199,7 +199,7 @@ func readAsBenchstat(t *testing.T, text string) (results []string, config map[st
 	for reader.Scan() {
 		switch rec := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
-			t.Fatalf("benchstat would stumble: %v", rec)
+			t.Fatalf("benchstat would report an error: %v", rec)
 		case *benchfmt.Result:
 			var line bytes.Buffer
 			line.WriteString(rec.Name.String())

@@ -21,11 +21,11 @@ func TestRead_carriageReturns(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	got, err = readText(t, strings.TrimRight(text, "\n"))
-	require.NoError(t, err, "nor need the last line end")
+	require.NoError(t, err, "without the last line break")
 	require.Equal(t, want, got)
 }
 
-// Pages that earlier versions wrote are read.
+// TestRead_earlierSchemas reads pages that earlier versions wrote.
 func TestRead_earlierSchemas(t *testing.T) {
 	want := testPage()
 	want.History = strings.Trim(want.History, "\n")
@@ -43,7 +43,8 @@ func TestRead_earlierSchemas(t *testing.T) {
 	require.NoError(t, err, "the page of this repository")
 }
 
-// No part of a page passes for a page.
+// TestParse_cutAtEveryLine checks that no page is accepted that lacks its end, or a line in the
+// middle.
 func TestParse_cutAtEveryLine(t *testing.T) {
 	whole := testPage()
 	whole.Sections, whole.Benchmarks = testSections(), testGoBenchmarks(t)
@@ -60,13 +61,13 @@ func TestParse_cutAtEveryLine(t *testing.T) {
 			require.Contains(t, err.Error(), "cut short", "%d lines", n)
 		}
 	}
-	// Cut out of the middle, with the end mark kept.
+	// Without a line in the middle, but with the end mark.
 	for n := 1; n < len(lines)-1; n++ {
 		text := strings.Join(lines[:n], "") + strings.Join(lines[n+1:], "")
 		b, err := Parse([]byte(text), "page")
 		if err == nil {
 			require.NotEqual(t, testPage().History, b.History+"\n",
-				"line %d, which isn't of the history, may not go unnoticed: %q", n+1, lines[n])
+				"line %d isn't part of the history, so its loss must be noticed: %q", n+1, lines[n])
 			continue
 		}
 		var input *results.InputError
@@ -74,7 +75,8 @@ func TestParse_cutAtEveryLine(t *testing.T) {
 	}
 }
 
-// A character that is added to any line is noticed, unless the line is of the optimization history.
+// TestParse_editedAnywhere checks that a character that is added to any line is noticed, except in
+// the optimization history.
 func TestParse_editedAnywhere(t *testing.T) {
 	whole := testPage()
 	whole.Sections, whole.Benchmarks = testSections(), testGoBenchmarks(t)
@@ -96,7 +98,7 @@ func TestParse_editedAnywhere(t *testing.T) {
 		}
 		inHistory = inHistory || line == markHistoryBegin
 	}
-	require.Greater(t, edited, 40, "most edits are recognized for what they are")
+	require.Greater(t, edited, 40, "most edits are reported as edits by hand")
 }
 
 func TestRead_refuses(t *testing.T) {
@@ -164,8 +166,8 @@ func TestRead_refuses(t *testing.T) {
 	requireInput(t, err, 0, "is larger than 16 MiB")
 }
 
-// signAgain gives an edited page the digest that it needs, so that fuzzing reaches what the digest
-// hides.
+// signAgain replaces the digest of an edited page by the right one, so that fuzzing reaches the
+// checks behind the digest.
 func signAgain(data []byte) []byte {
 	text := strings.TrimRight(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n") + "\n"
 	facts, _, err := (&parser{lines: strings.Split(text, "\n")}).facts()
@@ -175,7 +177,7 @@ func signAgain(data []byte) []byte {
 	return []byte(strings.ReplaceAll(text, facts.GeneratedSHA256, contentDigest(text, facts.GeneratedSHA256)))
 }
 
-// What Parse takes, Write writes, and Parse reads again as the same.
+// FuzzParse checks that a page that Parse accepts is the same after Write and another Parse.
 func FuzzParse(f *testing.F) {
 	text := pageText(f, testPage())
 	_, err := Parse(signAgain([]byte(strings.Replace(text, `"cores":2`, `"cores":4`, 1))), "signed again")

@@ -29,7 +29,7 @@ func TestSectionWriter(t *testing.T) {
 ` + "```sh\n  fleetmark run\n  fleetmark baseline\n```\n\nAll of \\*it\\* with ``fleetmark run '`'``.\n\nMeasured with\n`go test " + strings.Repeat("x", 100) + "`."}, s)
 }
 
-// No line of a paragraph begins as anything but text, wherever it is broken.
+// TestWrap checks that no line of a paragraph begins with a word that makes it anything but text.
 func TestWrap(t *testing.T) {
 	for _, word := range []string{"Benchmark", "Unit", "key:", "-", "#", "1.", "10", "+", "=", ">"} {
 		for pad := range 130 {
@@ -70,7 +70,8 @@ func TestWrite_refusesSections(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A page whose parts don't agree with each other is no page, whatever its digest is.
+// TestParse_sectionsThatDoNotFitTheFacts checks that a page is refused if its parts contradict each
+// other, even if the digest is right.
 func TestParse_sectionsThatDoNotFitTheFacts(t *testing.T) {
 	b := testPage()
 	b.Sections = testSections()

@@ -38,7 +38,8 @@ func TestWrite_inAnotherTimeZone(t *testing.T) {
 	require.Equal(t, pageText(t, testPage()), pageText(t, there))
 }
 
-// benchstat finds the samples on a page, and nothing else.
+// TestWrite_holdsTheSamplesAndNothingElse checks that benchstat finds the samples on a page and no
+// other results.
 func TestWrite_holdsTheSamplesAndNothingElse(t *testing.T) {
 	measured := testPage()
 	measured.Benchmarks = testGoBenchmarks(t)
@@ -97,14 +98,14 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// The numbers of the table are worked out by hand.
+// TestWrite_table compares the table with figures that were computed by hand.
 func TestWrite_table(t *testing.T) {
 	b := testPage()
 	b.Scenarios[0].Records = append(sample("ns/op", 1000, 1010, 1020, 1030, 1040, 1050, 1060),
 		sample("retries/device", 1, 3)...)
 	text := pageText(t, b)
-	// The median is the fourth of seven; the interval reaches from the first to
-	// the last (with seven, 1-2/2^7 = 98.4% of confidence), 30 of 1030 being 3%.
+	// The median is the fourth of seven values. The interval reaches from the first to the last,
+	// which has a confidence of 1-2/2^7 = 98.4%; 30 is 3% of 1030.
 	require.Contains(t, text, "| metric         |      rollout push |\n")
 	require.Contains(t, text, "| ns/op          | 1.03µs ± 3% (n=7) |\n")
 	require.Contains(t, text, "| retries/device |  2 (1 to 3) (n=2) |\n")
@@ -112,7 +113,8 @@ func TestWrite_table(t *testing.T) {
 	require.Contains(t, text, "Measured with\n  `fleetmark run rollout --seed 1`.\n")
 }
 
-// Outside the block of samples no line is one of the Go benchmark format.
+// TestWrite_linesAreNoBenchmarks checks that no line outside the blocks of samples is in the Go
+// benchmark format.
 func TestWrite_linesAreNoBenchmarks(t *testing.T) {
 	for _, b := range []Page{testPage(), hostilePage()} {
 		b.History = ""

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// events writes outputs as `go test -json` does, each given as package, test and output.
+// events returns outputs, each given as package, test and output, as `go test -json` prints them.
 func events(t *testing.T, outputs ...[3]string) string {
 	t.Helper()
 	var b strings.Builder
@@ -22,7 +22,7 @@ func events(t *testing.T, outputs ...[3]string) string {
 	return b.String()
 }
 
-// compared opens texts as the inputs old and new.
+// compared compares texts as the inputs old, new and so on.
 func compared(t *testing.T, texts ...string) *Comparison {
 	t.Helper()
 	c, err := Inputs(openAll(t, texts...), Options{})
@@ -43,8 +43,8 @@ func cells(c *Comparison) map[string]string {
 	return found
 }
 
-// TestTestEvents: what go test -json printed is what go test prints, though two packages run at
-// once and lines are split.
+// TestTestEvents checks that the output of go test -json is read like that of go test, even if two
+// packages run at the same time and lines are split.
 func TestTestEvents(t *testing.T) {
 	text := "go: downloading example.com/x v1.0.0\n" + events(t,
 		[3]string{"a", "", "goos: linux\n"}, [3]string{"b", "", "goos: linux\npkg: b\n"}, [3]string{"a", "", "pkg: a\n"},
@@ -59,7 +59,7 @@ func TestTestEvents(t *testing.T) {
 	require.Empty(t, c.Warnings)
 	require.Equal(t, want, cells(compared(t, "\ufeff"+strings.ReplaceAll(text, "\n", "\r\n"))))
 
-	// A stream that was cut: in the middle of a line of the file, and of a line of output.
+	// A stream may end in the middle of an event, and a line of output in the middle.
 	whole := strings.TrimSuffix(text, `{"Action":"pass","Package":"a","Elapsed":1}`+"\n")
 	cut := whole[:strings.Index(whole, `  7 B/op`)]
 	c = compared(t, cut)
@@ -70,7 +70,7 @@ func TestTestEvents(t *testing.T) {
 	require.Contains(t, said, "old: X-2 has 1 of 2 samples")
 }
 
-// TestDamagedLines are quoted with their number, and counted.
+// TestDamagedLines checks that damaged lines are quoted with their line number, and counted.
 func TestDamagedLines(t *testing.T) {
 	good := strings.Repeat("BenchmarkB-8 100 5 ns/op 3 B/op\n", 5)
 	for name, row := range map[string]struct {
@@ -113,8 +113,9 @@ func TestDamagedLines(t *testing.T) {
 	require.ErrorContains(t, err, `old: holds no benchmark results that can be read: old:1: damaged line of A-2 (parsing iteration count: invalid syntax) is left out: "BenchmarkA-2 x 5 ns/op"; old:2: damaged line of B-2`)
 }
 
-// TestCompareNamesWhatVanished, what is new, and why nothing meets.
-func TestCompareNamesWhatVanished(t *testing.T) {
+// TestCompareNamesMissingBenchmarks checks that warnings name benchmarks that are missing or new,
+// and say why nothing was compared.
+func TestCompareNamesMissingBenchmarks(t *testing.T) {
 	pkg := func(name string, lines ...string) string {
 		return "pkg: " + name + "\n" + strings.Join(lines, "\n") + "\n"
 	}
@@ -140,7 +141,7 @@ func TestCompareNamesWhatVanished(t *testing.T) {
 	require.Contains(t, said(pkg("one", a), a),
 		nothing+`pkg is "one" in old and absent in new; --ignore pkg lets them meet`)
 	require.Contains(t, said(a, b), nothing+`old has "A", and new "B"`)
-	// What it advises works.
+	// With the advised flag, the inputs are compared.
 	for _, row := range []struct{ old, now, ignore string }{
 		{"cpu: one\n" + a, "cpu: two\n" + a, "cpu"}, {"goos: linux\n" + a, a, "goos"},
 		{a, strings.ReplaceAll(a, "-8", "-16"), "/gomaxprocs"},

@@ -24,7 +24,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// benchstatPath builds the benchstat that go.mod names, the oracle of this file.
+// benchstatPath builds the benchstat that go.mod names, the oracle of this file, and returns its
+// path.
 var benchstatPath = sync.OnceValues(func() (string, error) {
 	cmd := exec.Command("go", "tool", "-n", "benchstat")
 	cmd.Dir = moduleDir
@@ -43,7 +44,7 @@ func benchstat(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// lines writes a benchmark line a value.
+// lines returns a benchmark line for each value.
 func lines(name, unit string, values ...float64) string {
 	var b strings.Builder
 	for _, v := range values {
@@ -153,16 +154,16 @@ func compareCases(t *testing.T) []compareCase {
 	return cases
 }
 
-// TestCompareEqualsBenchstat holds every number against benchstat's own output,
-// made here by running it, in full precision and as people read it.
+// TestCompareEqualsBenchstat compares every number with the output of benchstat, both in full
+// precision and as text.
 func TestCompareEqualsBenchstat(t *testing.T) {
 	for _, c := range compareCases(t) {
 		t.Run(c.name, func(t *testing.T) { requireEqualsBenchstat(t, c) })
 	}
 }
 
-// TestCompareEqualsBenchstatOnRandomFiles lets chance look for what the cases
-// above lack: sizes, ties, missing rows and units.
+// TestCompareEqualsBenchstatOnRandomFiles does the same with random sizes, ties, and missing rows
+// and units.
 func TestCompareEqualsBenchstatOnRandomFiles(t *testing.T) {
 	for seed := range uint64(12) {
 		random := rand.New(rand.NewPCG(seed, 7))
@@ -191,7 +192,7 @@ func requireEqualsBenchstat(t *testing.T, c compareCase) {
 	for name, text := range c.files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
-	t.Chdir(dir) // so that both name the columns alike
+	t.Chdir(dir) // so that both programs name the columns the same
 	var inputs []Input
 	for _, arg := range c.args {
 		in, err := Open(arg)
@@ -216,7 +217,8 @@ func requireEqualsBenchstat(t *testing.T, c compareCase) {
 	require.Equal(t, wantNotes, gotNotes)
 }
 
-// moduleDir is where go tool finds go.mod, wherever a test has gone since.
+// moduleDir is the directory of go.mod, where go tool must run even after a test has changed its
+// directory.
 var moduleDir = func() string {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -225,8 +227,8 @@ var moduleDir = func() string {
 	return dir
 }()
 
-// parseBenchstatCSV keeps the rows of benchstat's CSV below the configuration
-// lines: a table's two header rows, its benchmarks and its geomean.
+// parseBenchstatCSV returns the rows of benchstat's CSV below the configuration lines: the two
+// header rows, the benchmarks and the geomean of each table.
 func parseBenchstatCSV(t *testing.T, text string) [][]string {
 	reader := csv.NewReader(strings.NewReader(text))
 	reader.FieldsPerRecord = -1
@@ -239,7 +241,7 @@ func parseBenchstatCSV(t *testing.T, text string) [][]string {
 	return rows
 }
 
-// comparisonRows lays a comparison out as benchstat's CSV.
+// comparisonRows returns a comparison in the rows of benchstat's CSV.
 func comparisonRows(c *Comparison) [][]string {
 	var rows [][]string
 	var previous []ConfigValue
@@ -302,8 +304,8 @@ var (
 	footnoteLine = regexp.MustCompile(`^(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\([0-9]+\)) `)
 )
 
-// textRows takes the words of a printed comparison apart: those of its rows, and
-// its footnotes. Rules, headers, footnote marks and our own words fall away.
+// textRows returns the words of each row of a printed comparison, and its footnotes. It drops
+// rules, headers, footnote marks and the words that benchstat doesn't print.
 func textRows(text string) (rows [][]string, notes []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if mark := footnoteLine.FindString(line); mark != "" {
@@ -340,7 +342,7 @@ func openAll(t *testing.T, texts ...string) []Input {
 	return inputs
 }
 
-// TestCompareDirection checks what benchstat doesn't say.
+// TestCompareDirection checks whether a change is for the better, which benchstat doesn't say.
 func TestCompareDirection(t *testing.T) {
 	low, high := spread(10, .1, 8), spread(20, .1, 8)
 	for _, c := range []struct {
@@ -442,7 +444,7 @@ func TestComparisonJSON(t *testing.T) {
 	require.NoError(t, got.WriteJSON(&text))
 	var back Comparison
 	require.NoError(t, json.Unmarshal(text.Bytes(), &back))
-	require.Equal(t, *got, back, "unbounded intervals survive")
+	require.Equal(t, *got, back, "including unbounded intervals")
 }
 
 func TestComparisonCSV(t *testing.T) {
@@ -451,7 +453,7 @@ func TestComparisonCSV(t *testing.T) {
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, got.WriteCSV(&text))
-	var kept []string // but for the geometric means, whose last digit is the processor's
+	var kept []string // without geometric means, whose last digit depends on the processor
 	for line := range strings.Lines(text.String()) {
 		if !strings.Contains(line, ",geomean,") {
 			kept = append(kept, line)
@@ -477,7 +479,8 @@ func TestComparisonMarkdown(t *testing.T) {
 		"| A\\|\\`x\\`       | 2.000 ± 0% | 3.000 ± 0% | **+50.00%** | (n=1) worse |\n", text.String())
 }
 
-// TestComparisonMarkdownHoldsNoBenchmarks: a comparison in a page is no result for benchstat.
+// TestComparisonMarkdownHoldsNoBenchmarks checks that benchstat finds no results in the Markdown of
+// a comparison.
 func TestComparisonMarkdownHoldsNoBenchmarks(t *testing.T) {
 	comparison, err := Inputs(openAll(t, lines("A", "ns/op", 1), lines("A", "ns/op", 2)), Options{})
 	require.NoError(t, err)

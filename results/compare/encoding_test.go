@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// encodings writes text as programs on Windows do.
+// encodings returns text in encodings that programs on Windows write.
 func encodings(text string) map[string]string {
 	var little strings.Builder
 	little.WriteString("\xff\xfe")
@@ -23,8 +23,8 @@ func encodings(text string) map[string]string {
 	return map[string]string{"UTF-8 with a mark": "\ufeff" + text, "UTF-16 as PowerShell writes it": little.String()}
 }
 
-// TestInputEncodings: the first line counts, whatever stands before it, for every file that is
-// read.
+// TestInputEncodings checks that the first line of a file is read after a byte order mark, and in
+// UTF-16, in every kind of input.
 func TestInputEncodings(t *testing.T) {
 	samples := "BenchmarkA-2 10 5 ns/op\nBenchmarkA-2 10 6 ns/op\n"
 	for name, text := range encodings(samples) {

@@ -21,8 +21,8 @@ var testMachine = results.Machine{OS: "linux", Arch: "amd64", CPU: "Example CPU 
 
 var testStart = time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC)
 
-// rolloutRecords makes repetitions of push and verify with some noise, all times
-// being multiplied by slower.
+// rolloutRecords returns repetitions of push and verify with some noise. Their times are multiplied
+// by slower.
 func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Record {
 	random := rand.New(rand.NewPCG(seed, 1))
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }
@@ -72,7 +72,7 @@ func writeTemp(t testing.TB, name, text string) string {
 	return path
 }
 
-// requireInput checks that err is an results.InputError at a line whose message holds text.
+// requireInput checks that err is a [*results.InputError] about a line, with text in its message.
 func requireInput(t testing.TB, err error, line int, text string) {
 	t.Helper()
 	var input *results.InputError
@@ -83,7 +83,7 @@ func requireInput(t testing.TB, err error, line int, text string) {
 	require.NotContains(t, err.Error(), "\n")
 }
 
-// newDirectory returns the directory of a run that came to its end, and the run.
+// newDirectory returns the directory of a finished run, and the run.
 func newDirectory(t *testing.T) (*rundir.Directory, results.Run) {
 	t.Helper()
 	d, err := rundir.Create(t.TempDir(), "rollout", testStart, "1a2b3c")

@@ -14,9 +14,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// TestOpenOfARun: a run's directory and the samples in it are the same input,
-// cut or whole, and benchstat agrees with what they hold.
-func TestOpenOfARun(t *testing.T) {
+// TestOpen_run checks that a run's directory and the samples file in it are the same input, even if
+// the last line was cut, and that benchstat finds the same values in the file.
+func TestOpen_run(t *testing.T) {
 	d, run := newDirectory(t)
 	run.Valid, run.Invalid = false, []string{"the fleet was saturated"}
 	require.NoError(t, d.AppendRepetition(rolloutRecords(1, 10, 1)))
@@ -45,7 +45,7 @@ func TestOpenOfARun(t *testing.T) {
 		require.Equal(t, tables[0], other)
 	}
 
-	// Damage before the end is an error, though benchstat would go on.
+	// Unlike benchstat, Open returns an error if a line before the last is damaged.
 	require.NoError(t, os.WriteFile(filepath.Join(d.Path(), rundir.SamplesFile),
 		[]byte(half+"\n"+string(whole[:100])+string(whole[200:])), 0o644))
 	_, err = Open(d.Path())
@@ -54,9 +54,9 @@ func TestOpenOfARun(t *testing.T) {
 	require.Positive(t, input.Line)
 }
 
-// TestSamplesElsewhereAreReadAsTheyAre: samples.txt without a run.json beside it
-// is any file.
-func TestSamplesElsewhereAreReadAsTheyAre(t *testing.T) {
+// TestOpen_samplesWithoutRun checks that a file samples.txt without a run.json beside it is read as
+// any other file.
+func TestOpen_samplesWithoutRun(t *testing.T) {
 	in, err := Open(writeTemp(t, rundir.SamplesFile, "BenchmarkA 1 1 ns/op"))
 	require.NoError(t, err)
 	c, err := Inputs([]Input{in}, Options{})
@@ -71,8 +71,8 @@ func TestReadRefuses(t *testing.T) {
 	require.ErrorIs(t, err, gone)
 }
 
-// TestOpenOfARunWithoutSamples refuses it.
-func TestOpenOfARunWithoutSamples(t *testing.T) {
+// TestOpen_runWithoutSamples checks that a run without samples is refused.
+func TestOpen_runWithoutSamples(t *testing.T) {
 	d, _ := newDirectory(t)
 	_, err := Open(d.Path())
 	requireInput(t, err, 0, "the run holds no samples")

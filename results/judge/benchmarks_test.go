@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// benchText is what go test prints of six samples a benchmark.
+// benchText returns the output of go test with six samples of each benchmark.
 func benchText(cpu string, procs int, of map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "goos: linux\ngoarch: amd64\npkg: example.com/m\ncpu: %s\n", cpu)
@@ -48,17 +48,17 @@ func TestCompareBenchmarks(t *testing.T) {
 			map[string]results.Verdict{"allocs/op": results.Pass, "ns/op": ""}},
 		"an allocation in 90 more": {strings.ReplaceAll(base, "90 allocs", "91 allocs"), true, results.Regressed,
 			map[string]results.Verdict{"allocs/op": results.Regressed}},
-		"an allocation less":   {strings.ReplaceAll(base, "90 allocs", "89 allocs"), true, results.Improved, nil},
-		"once in six one more": {strings.Replace(base, "90 allocs", "91 allocs", 1), true, results.Pass, nil},
-		"twice the bytes":      {strings.ReplaceAll(base, "64 B", "128 B"), true, results.Regressed, nil},
+		"an allocation less":               {strings.ReplaceAll(base, "90 allocs", "89 allocs"), true, results.Improved, nil},
+		"an allocation more in one of six": {strings.Replace(base, "90 allocs", "91 allocs", 1), true, results.Pass, nil},
+		"twice the bytes":                  {strings.ReplaceAll(base, "64 B", "128 B"), true, results.Regressed, nil},
 		"another machine": {strings.ReplaceAll(benchText("B", 8,
 			map[string]string{"X/size=1": "1 ns/op 64 B/op 90 allocs/op 5 probes/op"}), "x", "x"), true, results.Pass,
 			map[string]results.Verdict{"ns/op": ""}},
 		"gone": {benchText("A", 2, map[string]string{"Y": "100 ns/op 0 B/op 0 allocs/op"}), true,
 			results.Regressed, map[string]results.Verdict{"allocs/op": results.Regressed}},
-		"slower, and times asked": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), false, results.Regressed,
+		"slower, and not portable only": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), false, results.Regressed,
 			map[string]results.Verdict{"ns/op": results.Regressed, "probes/op": ""}},
-		"slower, and no times asked": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), true, results.Pass, nil},
+		"slower, and portable only": {strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), true, results.Pass, nil},
 		"slower elsewhere": {strings.ReplaceAll(strings.ReplaceAll(base, "100 ns/op", "200 ns/op"), "cpu: A",
 			"cpu: B"), false, results.Pass, map[string]results.Verdict{"ns/op": ""}},
 	} {
@@ -78,13 +78,13 @@ func TestCompareBenchmarks(t *testing.T) {
 	kept := judge.CompareBenchmarks(benchFile(t, base),
 		benchFile(t, benchText("A", 2, map[string]string{"Y": "1 ns/op"})),
 		func(s results.BenchmarkSample) bool { return s.Name == "Y" }, true)
-	require.Empty(t, kept.Judgement.Compared, "nothing of the base was kept, so nothing is judged")
+	require.Empty(t, kept.Judgement.Compared, "no sample of the base was kept, so nothing is judged")
 	require.Equal(t, results.Inconclusive, kept.Judgement.Verdict, "and that is no pass")
 }
 
-// TestCompareBenchmarks_ownMetrics: the gate against a page judges what benchmarks report themselves by
-// the direction that a results.Unit line or fleetmark.yaml gives it. Without one a change is inconclusive and its
-// note says how to declare the metric.
+// TestCompareBenchmarks_ownMetrics checks that metrics that benchmarks report themselves are judged
+// by the direction that a Unit line or fleetmark.yaml gives. Without one, a change is inconclusive,
+// and the note says how to declare the metric.
 func TestCompareBenchmarks_ownMetrics(t *testing.T) {
 	page := benchText("A", 2, map[string]string{"X": "100 ns/op 64 B/op 90 allocs/op 100 probes/op"})
 	now := func(value string) string { return strings.ReplaceAll(page, "100 probes", value+" probes") }
@@ -137,7 +137,7 @@ func TestCompareBenchmarks_ownMetrics(t *testing.T) {
 		})
 	}
 
-	// A time by its name isn't asked for, as ns/op isn't.
+	// A metric whose name says that it is a time isn't portable, as ns/op isn't.
 	timed := strings.ReplaceAll(page, "probes/op", "p99-ns/op-of-mine")
 	j := judge.CompareBenchmarks(benchFile(t, timed), benchFile(t, strings.ReplaceAll(timed, "100 p99", "900 p99")), nil,
 		true).Judgement
@@ -145,9 +145,9 @@ func TestCompareBenchmarks_ownMetrics(t *testing.T) {
 	require.Contains(t, report.Sentence(j), "2 metrics not judged")
 }
 
-// TestFailuresAreNoPass: a side whose go test failed is inconclusive, and so is a metric that changed
-// and has no direction.
-func TestFailuresAreNoPass(t *testing.T) {
+// TestCompareBenchmarks_failures checks that the comparison is inconclusive if go test failed on
+// either side, or if a metric without a direction changed.
+func TestCompareBenchmarks_failures(t *testing.T) {
 	text := func(probes string, more string) string {
 		lines := "goos: linux\ngoarch: amd64\ncpu: A\npkg: p\n" + more
 		for i := range 6 {

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// TestNewBound by hand: of 6 and 6 values the bound at 2% leaves 5 of the 36 differences outside, for
-// P(U <= 4) is 13 of 924, and P(U <= 5) 19 of 924.
+// TestNewBound compares with a computation by hand: for 6 and 6 values, the bound at 2% leaves out
+// 5 of the 36 differences, since P(U <= 4) is 13/924, and P(U <= 5) is 19/924.
 func TestNewBound(t *testing.T) {
 	unit, _ := results.LookupUnit("ns/op")
 	old := []float64{100, 200, 300, 400, 500, 600}
@@ -23,20 +23,21 @@ func TestNewBound(t *testing.T) {
 	require.Equal(t, 310.0, worst, "510; 410, 410; 310, 310, 310 are the largest: the fifth from above")
 	rate, _ := results.LookupUnit("ops/s")
 	shift, worst = judge.NewBound(now, old, rate)
-	require.Equal(t, 10.0, shift, "of a rate less is worse")
+	require.Equal(t, 10.0, shift, "a lower rate is worse")
 	require.Equal(t, 310.0, worst)
 	_, worst = judge.NewBound(old[:2], now[:2], unit)
 	require.True(t, math.IsInf(worst, 1))
 
-	// A count that seldom differs: one of six is 6 more, a mean of 1.
+	// A count that seldom differs: one of six values is larger by 6, so the mean is larger by 1.
 	count, _ := results.LookupUnit("requests/device")
 	shift, worst = judge.NewBound([]float64{2, 2, 2, 2, 2, 3}, []float64{2, 2, 2, 2, 2, 8}, count)
 	require.Zero(t, shift)
 	require.Greater(t, worst, 5.0/6)
 }
 
-// TestCompare_strict: if every metric was asked for, one passes only if it can't be worse by twice its
-// tolerance, which is 25% for a time. Without that it passes, as a run that nobody asked a verdict of does.
+// TestCompare_strict checks that if every metric must have a verdict, one passes only if it can't
+// be worse by twice its tolerance, which is 25% for a time. Otherwise it passes unless it is shown
+// to be worse.
 func TestCompare_strict(t *testing.T) {
 	samples := func(values ...float64) (records []results.Record) {
 		for i, v := range values {

@@ -6,7 +6,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// Conditions is for tests.
+// Conditions is conditions, for tests.
 type Conditions = conditions
 
 // Compare is compare, for tests.

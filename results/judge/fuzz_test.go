@@ -12,8 +12,9 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// FuzzJudge: whatever two runs measured, a verdict is one of those there are and has words, no run is better or worse
-// than itself, and no metric is worse both ways round.
+// FuzzJudge judges two sets of samples by each other. Whatever they hold, each verdict is a known
+// one and its reason has words, a run is neither better nor worse than itself, and no metric is
+// worse both ways round.
 func FuzzJudge(f *testing.F) {
 	const push = "BenchmarkScenario/rollout/op=push-2 100 "
 	f.Add([]byte(push+"100 ns/op 1 allocs/op\n"+push+"101 ns/op 1 allocs/op\n"), []byte(push+"200 ns/op 2 allocs/op\n"), 2)

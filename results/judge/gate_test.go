@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// gateCase is a baseline of rollout and a run that does the same work on the same
-// machine, and passes.
+// gateCase returns a baseline of rollout, and a run of the same work on the same machine that
+// passes.
 func gateCase() (baseline.Page, *rundir.Loaded) {
 	base, run := testBaseline(), testRun()
 	base.Scenarios[0].Counts = results.Counts{Devices: 5000, Updated: 5000}
@@ -34,7 +34,7 @@ func holdGate(base *baseline.Page, wanted []string, runs []*rundir.Loaded, p jud
 	return judge.Gate(base, wanted, judged)
 }
 
-// TestGate is a change to what passes a case.
+// TestGate changes a case that passes, and checks the verdict and its reason.
 func TestGate(t *testing.T) {
 	edit := func(unit string, value func(float64) float64) func(*baseline.Page, *rundir.Loaded) {
 		return func(_ *baseline.Page, r *rundir.Loaded) {
@@ -47,7 +47,7 @@ func TestGate(t *testing.T) {
 			}
 		}
 	}
-	own := func(old, now float64) func(*baseline.Page, *rundir.Loaded) { // a metric that this program doesn't know
+	own := func(old, now float64) func(*baseline.Page, *rundir.Loaded) { // a metric that package results doesn't know
 		return func(b *baseline.Page, r *rundir.Loaded) {
 			for i := range b.Scenarios[0].Records {
 				b.Scenarios[0].Records[i].Values = append(b.Scenarios[0].Records[i].Values,
@@ -113,10 +113,10 @@ func TestGate(t *testing.T) {
 		{"an operation that vanished", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Records = slices.DeleteFunc(r.Records, func(r results.Record) bool { return r.Op == "verify" })
 		}, portable, results.Regressed, "verify"},
-		{"a metric that nobody knows", func(b *baseline.Page, _ *rundir.Loaded) {
+		{"an unknown metric that vanished", func(b *baseline.Page, _ *rundir.Loaded) {
 			b.Scenarios[0].Records[0].Values = append(b.Scenarios[0].Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 		}, portable, results.Regressed, "widgets is missing now"},
-		{"a metric that nobody knows on both sides", func(b *baseline.Page, r *rundir.Loaded) {
+		{"an unknown metric on both sides", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].Records[0].Values = append(b.Scenarios[0].Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 			r.Records[0].Values = append(r.Records[0].Values, results.Value{Unit: "widgets", Value: 1})
 		}, portable, results.Inconclusive, `doesn't know the metric, and nothing says which way is better: declare it in fleetmark.yaml, as in units: {"widgets": {better: lower}}`},
@@ -145,7 +145,7 @@ func TestGate(t *testing.T) {
 		{"a workload without a name", func(b *baseline.Page, r *rundir.Loaded) {
 			r.WorkloadDigest, b.Scenarios[0].WorkloadDigest = "", ""
 		}, portable, results.Inconclusive, "another workload"},
-		{"a machine that moved", func(b *baseline.Page, r *rundir.Loaded) {
+		{"a machine that became slower", func(b *baseline.Page, r *rundir.Loaded) {
 			b.Scenarios[0].ReferenceSpeed, r.Harness.ReferenceSpeed = &results.ReferenceSpeed{RoundTripNS: 10}, &results.ReferenceSpeed{RoundTripNS: 20}
 		}, judge.Policy{}, results.Inconclusive, "2.00 times as slow as it was: measure both sides"},
 		{"interrupted", func(_ *baseline.Page, r *rundir.Loaded) { r.Status = results.StatusInterrupted }, portable,
@@ -176,7 +176,7 @@ func TestGate(t *testing.T) {
 			results.Regressed, "devices updated went from 5000 to 4999"},
 		{"one device failed", func(_ *baseline.Page, r *rundir.Loaded) { r.Counts.Failed = 1 }, portable, results.Regressed,
 			"devices failed went from 0 to 1"},
-		{"fewer failed than did", func(b *baseline.Page, _ *rundir.Loaded) {
+		{"fewer failures than in the baseline", func(b *baseline.Page, _ *rundir.Loaded) {
 			b.Scenarios[0].Counts = results.Counts{Devices: 5000, Updated: 4990, Failed: 10}
 		}, portable, results.Improved, ""},
 		{"many turns a device, so that speed decides how many are updated", func(b *baseline.Page, r *rundir.Loaded) {
@@ -187,7 +187,7 @@ func TestGate(t *testing.T) {
 			b.Scenarios[0].Counts, r.Counts = results.Counts{Devices: 7000, Updated: 7000}, results.Counts{Devices: 7000,
 				Updated: 6999, Failed: 1}
 		}, portable, results.Regressed, "devices failed went from 0 to 1"},
-		{"nobody but the client says so", func(_ *baseline.Page, r *rundir.Loaded) { r.Unconfirmed = true }, portable,
+		{"unconfirmed by a ledger", func(_ *baseline.Page, r *rundir.Loaded) { r.Unconfirmed = true }, portable,
 			results.Inconclusive, "client's word only"},
 		{"a threshold that failed", func(_ *baseline.Page, r *rundir.Loaded) {
 			r.Thresholds = []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1,
@@ -228,7 +228,7 @@ func TestGate_several(t *testing.T) {
 	other.Name = "throughput"
 	base.Scenarios = append(base.Scenarios, other)
 	g = holdGate(&base, nil, []*rundir.Loaded{run}, judge.Policy{})
-	require.Equal(t, results.Inconclusive, g.Verdict, "a scenario that vanished is no pass")
+	require.Equal(t, results.Inconclusive, g.Verdict, "a scenario without a run isn't a pass")
 	require.Equal(t, "throughput: the baseline has it, and no run of it was given", report.GateSentence(g))
 	require.Equal(t, results.Pass, holdGate(&base, []string{"rollout"}, []*rundir.Loaded{run}, judge.Policy{}).Verdict)
 

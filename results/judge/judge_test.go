@@ -25,9 +25,9 @@ func compare(old, now []results.Record, c judge.Conditions) *judge.Judgement {
 	return judge.Compare(&baseline.Scenario{Name: "rollout", Records: old}, now, c)
 }
 
-// TestCompare_row is a row a case. The p-values are worked out by hand: two samples
-// of n values that don't overlap have p = 2/C(2n, n), which is 2/70 = 0.0286 for
-// 4 and 2/252 = 0.0079 for 5.
+// TestCompare_row judges one row in each case. The p-values were computed by hand: two samples of n
+// values that don't overlap have p = 2/C(2n, n), which is 2/70 = 0.0286 for 4 and 2/252 = 0.0079
+// for 5.
 func TestCompare_row(t *testing.T) {
 	const p4, p5 = 2.0 / 70, 2.0 / 252
 	for _, c := range []struct {
@@ -37,7 +37,7 @@ func TestCompare_row(t *testing.T) {
 		c        judge.Conditions
 		want     results.Verdict
 		note     string
-		p        float64 // 0 for none
+		p        float64 // 0 if the row isn't tested, -1 if any will do
 	}{
 		{"slower beyond the tolerance", "ns/op", spread(100, 1, 5), spread(130, 1, 5), same, results.Regressed, "", p5},
 		{"slower within the tolerance", "ns/op", spread(100, 1, 5), spread(120, 1, 5), same, results.Pass, "", p5},
@@ -47,7 +47,7 @@ func TestCompare_row(t *testing.T) {
 		{"a tail beyond it", "p99.9-ns/op", spread(100, 1, 5), spread(160, 1, 5), same, results.Regressed, "", p5},
 		{"a rate that fell", "ops/s", spread(100, 1, 5), spread(60, 1, 5), same, results.Regressed, "", p5},
 		{"a rate that rose", "MB/s", spread(100, 1, 5), spread(160, 1, 5), same, results.Improved, "", p5},
-		{"four samples just do", "ns/op", spread(100, 1, 4), spread(130, 1, 4), same, results.Regressed, "", p4},
+		{"four samples suffice", "ns/op", spread(100, 1, 4), spread(130, 1, 4), same, results.Regressed, "", p4},
 		{"three samples don't", "ns/op", spread(100, 1, 3), spread(130, 1, 3), same, results.Inconclusive,
 			"3 and 3 samples are too few", 0.1},
 		{"one sample", "ns/op", []float64{1}, []float64{9}, same, results.Inconclusive, "1 and 1 samples are too few", 1},
@@ -94,7 +94,7 @@ func TestCompare_row(t *testing.T) {
 		{"a rate no lower than the machine explains", "ops/s", spread(100, 0, 5), spread(69, .1, 5), tired, results.Pass,
 			"", -1},
 		{"a rate lower than it explains", "ops/s", spread(100, 0, 5), spread(67, .1, 5), tired, results.Regressed, "", -1},
-		{"memory has nothing to do with pace", "peak-rss-B", spread(1000, 1, 10), spread(1250, 1, 10), tired,
+		{"memory doesn't depend on the machine's speed", "peak-rss-B", spread(1000, 1, 10), spread(1250, 1, 10), tired,
 			results.Regressed, "", -1},
 		{"memory on a slower machine", "peak-rss-B", spread(1000, 1, 10), spread(1300, 1, 10), slow, results.Regressed, "",
 			-1},
@@ -183,7 +183,7 @@ func TestCompare_delta(t *testing.T) {
 }
 
 func TestCorrect(t *testing.T) {
-	// Five tests, by hand: 0.001*5, 0.01*4, 0.02*3 = 0.06, then 0.02*2 = 0.04 is
+	// Five tests, computed by hand: 0.001*5, 0.01*4, 0.02*3 = 0.06, then 0.02*2 = 0.04 is
 	// raised to 0.06, and 0.9*1.
 	p := []float64{0.02, 0.001, 0.9, 0.01, 0.02}
 	want := []float64{0.06, 0.005, 0.9, 0.04, 0.06}
@@ -201,8 +201,8 @@ func TestCorrect(t *testing.T) {
 	require.Nil(t, rows[6].AdjustedP, "too few samples to count")
 }
 
-// TestCompare_manyRows: with five samples, p = 0.0079 is enough for one row and
-// too much among eleven (0.087), so a slowdown is then inconclusive, never a pass.
+// TestCompare_manyRows: with five samples, p = 0.0079 suffices for one row but not among eleven,
+// where it is corrected to 0.087. A slowdown is then inconclusive, and never a pass.
 func TestCompare_manyRows(t *testing.T) {
 	many := func(factor float64) []results.Record {
 		var records []results.Record
@@ -225,14 +225,14 @@ func TestCompare_manyRows(t *testing.T) {
 	rows := float64(len(many(1)[0].Values))
 	require.Greater(t, rows, 10.0)
 	require.Len(t, j.Rows, int(rows))
-	require.InDelta(t, rows*2/252, *j.Rows[0].AdjustedP, 1e-12) // the rank test's least p of 5 against 5 is 2/252
+	require.InDelta(t, rows*2/252, *j.Rows[0].AdjustedP, 1e-12) // the smallest p of 5 against 5 values is 2/252
 	require.Equal(t, results.Inconclusive, j.Rows[0].Verdict)
 	require.Contains(t, report.Note(j.Rows[0]), fmt.Sprintf("corrected p=%.3f", rows*2/252))
 	require.Equal(t, results.Inconclusive, j.Verdict)
-	require.Equal(t, results.Pass, compare(many(2), many(1), same).Verdict, "faster isn't cause for alarm")
+	require.Equal(t, results.Pass, compare(many(2), many(1), same).Verdict, "an improvement that may be chance passes")
 }
 
-// TestCompare_overall is the table of how rows add up.
+// TestCompare_overall checks how the verdicts of rows combine.
 func TestCompare_overall(t *testing.T) {
 	pass, worse, better := sample("requests/device", 1), sample("retries/device", 3), sample("failed/device", 1)
 	old := append(append(append([]results.Record{}, pass...), sample("retries/device", 3)...),
@@ -305,8 +305,8 @@ func TestCompare_overall(t *testing.T) {
 	}
 }
 
-// TestCompare_noise judges runs of the same distribution, and of one that is 1.6
-// times as slow, with a spread of 5% among repetitions.
+// TestCompare_noise judges runs of the same distribution, and of one that is 1.6 times as slow. The
+// values of repetitions vary by 5%.
 func TestCompare_noise(t *testing.T) {
 	for seed := range uint64(100) {
 		old := rolloutRecords(2*seed, 10, 1)
@@ -315,7 +315,7 @@ func TestCompare_noise(t *testing.T) {
 	}
 }
 
-// TestCompare_missingOperation: an operation that vanished whole.
+// TestCompare_missingOperation checks that every metric of an operation that vanished is missing.
 func TestCompare_missingOperation(t *testing.T) {
 	now := rolloutRecords(1, 10, 1)
 	var pushes []results.Record
@@ -336,7 +336,7 @@ func TestCompare_missingOperation(t *testing.T) {
 	}
 }
 
-// TestJudgeDoesNotChangeItsInput: records are the caller's.
+// TestJudgeDoesNotChangeItsInput checks that the caller's records and reasons stay as they are.
 func TestJudgeDoesNotChangeItsInput(t *testing.T) {
 	old, now := rolloutRecords(1, 10, 1), rolloutRecords(2, 10, 1)
 	invalid := []judge.Reason{{Code: judge.Invalid, Text: "b"}, {Code: judge.Invalid, Text: "a"}}
@@ -367,7 +367,7 @@ func TestJudge(t *testing.T) {
 	other.WorkloadDigest = "sha256:bb"
 	require.Empty(t, judge.Judge(&base, other, now, judge.Policy{}).Verdict)
 	other.WorkloadDigest, base.Scenarios[0].WorkloadDigest = "", ""
-	require.Empty(t, judge.Judge(&base, other, now, judge.Policy{}).Verdict, "an unknown workload is the same as none")
+	require.Empty(t, judge.Judge(&base, other, now, judge.Policy{}).Verdict, "an unknown workload is the same as no other")
 
 	other = run
 	other.Scenario = "soak"
@@ -385,8 +385,8 @@ func TestJudge(t *testing.T) {
 	require.Equal(t, results.Invalid, judge.Judge(&base, bad, now, judge.Policy{}).Verdict)
 }
 
-// TestJudge_unendedRun: no verdict, whatever it measured; but what was seen to
-// be wrong stays wrong.
+// TestJudge_unendedRun checks that a run that did not end has no verdict, whatever it measured, but
+// an invalid one stays invalid.
 func TestJudge_unendedRun(t *testing.T) {
 	base, run := testBaseline(), testRun()
 	run.Repetitions = 10
@@ -400,7 +400,7 @@ func TestJudge_unendedRun(t *testing.T) {
 		require.Empty(t, j.Verdict, status)
 		require.Equal(t, reason, report.Sentence(j))
 		require.NotEmpty(t, j.Rows, "what was measured is shown beside the baseline")
-		require.Empty(t, judge.Judge(&base, run, nil, judge.Policy{}).Rows, "nor is anything missing")
+		require.Empty(t, judge.Judge(&base, run, nil, judge.Policy{}).Rows, "a run without samples doesn't miss every metric")
 
 		bad := run
 		bad.Valid, bad.Invalid = false, []string{"the ledger contradicts the client"}
@@ -409,12 +409,12 @@ func TestJudge_unendedRun(t *testing.T) {
 	early := run
 	early.Status, early.Repetitions, early.Valid, early.Invalid = results.StatusInterrupted, 0, false, []string{"the ledger contradicts the client"}
 	j := judge.Judge(&base, early, nil, judge.Policy{})
-	require.Empty(t, j.Verdict, "no repetition was measured that could be invalid")
+	require.Empty(t, j.Verdict, "no repetition ended, so nothing can be invalid")
 	require.Equal(t, "the run was interrupted", report.Sentence(j))
 }
 
-// TestCompare_pIsAProbability: of two samples that lie in the middle of one another the
-// exact test's two-sided value comes out above 1.
+// TestCompare_pIsAProbability: if one sample lies within the other, the exact two-sided p-value
+// would exceed 1.
 func TestCompare_pIsAProbability(t *testing.T) {
 	j := compare(sample("ns/op", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), sample("ns/op", 3, 6, 8), same)
 	require.NotNil(t, j.Rows[0].P)

@@ -18,11 +18,11 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// A chances is how often a gate came to each verdict, as shares of all tries.
+// chances holds how often a gate came to each verdict, as shares of all tries.
 type chances map[results.Verdict]float64
 
-// unchanged simulates a gate on unchanged code: both sides have n repetitions of one metric from the same
-// lognormal distribution, whose logarithm has the standard deviation noise.
+// unchanged simulates a gate on unchanged code. Both sides have n repetitions of one metric, drawn
+// from the same lognormal distribution, whose logarithm has the standard deviation noise.
 func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, tries int) chances {
 	side := func() (records []results.Record) {
 		for i := range n {
@@ -41,7 +41,7 @@ func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, t
 		if try >= 20 {
 			continue
 		}
-		// run, of which nobody asked for each metric, says the same, and passes what the gate can't tell.
+		// Without RequireEveryMetric the verdict is the same, but what the gate can't tell passes.
 		loose := judge.Compare(&baseline.Scenario{Records: old}, now,
 			judge.Conditions{SameMachine: true, SameWorkload: true}).Verdict
 		if strict == results.Inconclusive {
@@ -52,11 +52,13 @@ func unchanged(t *testing.T, random *rand.Rand, unit string, noise float64, n, t
 	return found
 }
 
-// documentedTries is how many comparisons the figures of docs/guides/measure-on-a-noisy-machine.md are of.
+// documentedTries is the number of comparisons behind the figures of
+// docs/guides/measure-on-a-noisy-machine.md.
 const documentedTries = 2000
 
-// documented returns the rows of the table of docs/guides/measure-on-a-noisy-machine.md on unchanged code, by noise in percent and
-// repetitions: pass, inconclusive and regressed in percent, of times and then of allocations.
+// documented returns the table about unchanged code in docs/guides/measure-on-a-noisy-machine.md:
+// by noise in percent and repetitions, how often the verdict is pass, inconclusive and regressed,
+// in percent, first for times and then for allocations.
 func documented(t *testing.T) map[[2]int][]float64 {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/guides/measure-on-a-noisy-machine.md")
@@ -81,8 +83,8 @@ func documented(t *testing.T) map[[2]int][]float64 {
 	return rows
 }
 
-// TestStrictOnNoise holds the figures of docs/guides/measure-on-a-noisy-machine.md on what the strict gate makes of unchanged code, up to
-// what chance allows between their tries and the test's.
+// TestStrictOnNoise checks what docs/guides/measure-on-a-noisy-machine.md says about a strict gate
+// on unchanged code. It allows for chance in the page's tries and in its own.
 func TestStrictOnNoise(t *testing.T) {
 	testenv.Slow(t)
 	tries := map[int]int{5: 400, 10: 400, 20: 400, 40: 200}

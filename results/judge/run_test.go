@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// What run.json says of the machine reaches the verdict.
+// TestJudge_busyMachine checks that the interference in run.json affects the verdict.
 func TestJudge_busyMachine(t *testing.T) {
 	machine := results.Machine{OS: "linux", Arch: "amd64", GOMAXPROCS: 2, Identity: "0123456789ab"}
 	base := &baseline.Page{Machine: machine, Scenarios: []baseline.Scenario{{
@@ -31,14 +31,14 @@ func TestJudge_slowerMachine(t *testing.T) {
 	slower := rolloutRecords(2, 10, 1.6)
 	for _, c := range []struct {
 		name        string
-		before, now float64 // ns a round trip; negative: not known
+		before, now float64 // nanoseconds of a round trip; negative if unknown
 		want        results.Verdict
 		reason      string
 	}{
-		{"neither known", -1, -1, results.Regressed, ""},
-		{"not known then", -1, 15_000, results.Regressed, ""},
-		{"not known now", 15_000, -1, results.Regressed, ""},
-		{"no measure", 0, 15_000, results.Regressed, ""},
+		{"unknown on both sides", -1, -1, results.Regressed, ""},
+		{"unknown in the baseline", -1, 15_000, results.Regressed, ""},
+		{"unknown in the run", 15_000, -1, results.Regressed, ""},
+		{"zero in the baseline", 0, 15_000, results.Regressed, ""},
 		{"the same", 15_000, 15_000, results.Regressed, ""},
 		{"noise", 15_000, 15_500, results.Regressed, ""},
 		{"noise the other way", 15_500, 15_000, results.Regressed, ""},
@@ -62,13 +62,14 @@ func TestJudge_slowerMachine(t *testing.T) {
 	}
 }
 
-// withoutRepetitions returns records without those of the first n repetitions, as they are if no operation of them
-// came to an end.
+// withoutRepetitions returns records without those of the first n repetitions, as if no operation
+// of these had succeeded.
 func withoutRepetitions(records []results.Record, n int) []results.Record {
 	return slices.DeleteFunc(records, func(r results.Record) bool { return r.Repetition <= n })
 }
 
-// If every device of a repetition fails there is no line for it, and so no failed/device either.
+// TestJudge_repetitionsThatMeasuredNothing: a repetition in which every device failed has no line
+// of samples, and so no failed/device.
 func TestJudge_repetitionsThatMeasuredNothing(t *testing.T) {
 	base, run := testBaseline(), testRun()
 	run.Status, run.Repetitions = results.StatusFinished, 10
@@ -85,7 +86,8 @@ func TestJudge_repetitionsThatMeasuredNothing(t *testing.T) {
 	require.Equal(t, results.Regressed, judge.Judge(&base, run, worse, judge.Policy{}).Verdict, "what is worse is worse")
 }
 
-// What is shown has no verdict, however much it changed.
+// TestCompare_shownOnly checks that a metric that is shown only has no verdict, however much it
+// changed.
 func TestCompare_shownOnly(t *testing.T) {
 	var old, now []results.Record
 	for i := range 8 {
@@ -103,7 +105,8 @@ func TestCompare_shownOnly(t *testing.T) {
 	require.Equal(t, "1 metric judged, none beyond its tolerance", report.Sentence(j))
 }
 
-// The policy decides what the lack of a verdict means, and thresholds what a verdict is.
+// TestJudge_policy checks that the policy decides what the lack of a verdict means, and that
+// thresholds affect the verdict.
 func TestJudge_policy(t *testing.T) {
 	run := testRun()
 	run.Status = results.StatusFinished

@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// turns runs a comparison of requests a device until it is decided.
+// turns runs a sequential test of constant values until it is decided.
 func turns(t *testing.T, base, now map[string]float64) sequential.Result {
 	t.Helper()
 	block := func(values map[string]float64) [][]results.Record {
@@ -56,7 +56,7 @@ func TestSequential(t *testing.T) {
 			require.Contains(t, report.Sentence(j)+" ", c.reason)
 		})
 	}
-	r := turns(t, values1(2), values1(3))
+	r := turns(t, requestsPerDevice(2), requestsPerDevice(3))
 	j := judge.Sequential(r.Invalidate(),
 		[]judge.Reason{{Code: judge.LedgerContradicts, Side: judge.SideBase, Text: "it contradicts"},
 			{Code: judge.LedgerContradicts, Side: judge.SideNow, Text: "and again"}})
@@ -66,6 +66,6 @@ func TestSequential(t *testing.T) {
 	require.Empty(t, j.Rows[0].Verdict)
 }
 
-func values1(requests float64) map[string]float64 {
+func requestsPerDevice(requests float64) map[string]float64 {
 	return map[string]float64{"requests/device": requests}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
-// explained is a subject with a cause in one kind of profile, and none in another.
+// explained returns an input with causes in a CPU profile, and none in an allocation profile.
 func explained() *report.Input {
 	low, high := 0.7, 1.2
 	s := gateInput()
@@ -79,14 +79,15 @@ func TestReportsSayWhy(t *testing.T) {
 	require.Len(t, documentOf(s, gateInput()).Combined("both").Causes, 2)
 	many := explained()
 	many.Causes = slices.Repeat(many.Causes, 3)
-	require.Equal(t, 6, strings.Count(htmlPageOf(t, many), "<h2>Why: "), "none is left out in silence")
+	require.Equal(t, 6, strings.Count(htmlPageOf(t, many), "<h2>Why: "), "every cause has its heading")
 }
 
-// htmlless undoes what a page escapes.
+// htmlless undoes the escapes of a page.
 func htmlless(text string) string { return html.UnescapeString(text) }
 
-// TestReportsQuoteNamesThatSteerATerminal: a profile says what its functions are called.
-func TestReportsQuoteNamesThatSteerATerminal(t *testing.T) {
+// TestReportsQuoteNames checks that names of functions, which come from a profile, can't control a
+// terminal.
+func TestReportsQuoteNames(t *testing.T) {
 	s := explained()
 	k := &s.Causes[0].Explanation.Causes[0]
 	k.Function, k.Lines[0].Name = "own.evil\x1b[2J", "turned\u202e.go:7"

@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
-// rendered is Markdown as a server of GitHub's kind shows it, raw HTML and links included.
+// rendered parses Markdown as GitHub does, with raw HTML and links, and returns the HTML.
 func rendered(t testing.TB, text string) *nethtml.Node {
 	t.Helper()
 	var b bytes.Buffer
@@ -29,8 +29,8 @@ func rendered(t testing.TB, text string) *nethtml.Node {
 	return root
 }
 
-// requireTame: nothing but what the renderers write themselves became markup, and no
-// markup was left as text.
+// requireTame checks that only the renderer's own text became markup, and that none of its markup
+// was left as text.
 func requireTame(t testing.TB, root *nethtml.Node, wantText string) {
 	t.Helper()
 	allowed := map[string]bool{}
@@ -45,7 +45,7 @@ func requireTame(t testing.TB, root *nethtml.Node, wantText string) {
 			t.Errorf("a comment: %s", n.Data)
 		case nethtml.TextNode:
 			if inside(n, "code") || inside(n, "td") || strings.Contains(n.Data, "Benchmark") {
-				continue // words of the input, which may look like anything
+				continue // may hold words of the input, which may look like markup
 			}
 			for _, stray := range []string{"</", "**", "|:-", ":--", "```"} {
 				require.NotContains(t, n.Data, stray)
@@ -101,8 +101,8 @@ func TestCommentSaysTheVerdictFirst(t *testing.T) {
 	}
 }
 
-// TestCommentOfManyTellsTheWorstFirst: a gate over several scenarios has one comment.
-func TestCommentOfManyTellsTheWorstFirst(t *testing.T) {
+// TestCommentOfManyShowsTheWorstFirst checks the one comment about several scenarios.
+func TestCommentOfManyShowsTheWorstFirst(t *testing.T) {
 	text := comment1(t, runInput(testRun(), judgement(testRun())), gateInput())
 	require.True(t, strings.HasPrefix(text, "❌ **throughput: regressed**"), text)
 	require.Contains(t, text, "\n---\n\n✅ **rollout: pass**")
@@ -162,7 +162,7 @@ func TestMarkdownIsTame(t *testing.T) {
 	}
 }
 
-// FuzzComment has a name, a reason and a note be anything.
+// FuzzComment writes comments with arbitrary names, reasons and notes.
 func FuzzComment(f *testing.F) {
 	f.Add("rollout", "went from 1 to 2", "a note", 3)
 	f.Add(evil, evil, evil, 30)

@@ -10,11 +10,12 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// evil has what could break out of any of the forms.
+// evil holds text that could become markup in one of the forms.
 const evil = "a|b `c` ``` ~~~\nBenchmarkEvil 1 1 ns/op\r\n::error::x%0A </details></summary><script>alert(1)</script>" +
 	"<img src=x onerror=alert(1)>]]>&amp;\"'><!-- @everyone #1 https://example.com/x www.example.com [l](http://e.com) *b* _i_ $m$ \x00\x1b[31m\xff\u202e 𝒳"
 
-// hostileInput has every string be evil and long, and every list be long.
+// hostileInput returns an input in which every string is evil and long, and every list has the
+// given number of elements.
 func hostileInput(rows, length int) *report.Input {
 	word := func(i int) string { return fmt.Sprint(i, strings.Repeat(evil, 1+length/len(evil))) }
 	s := wholeInput()
@@ -56,7 +57,7 @@ func hostileInput(rows, length int) *report.Input {
 	return s
 }
 
-// subjects are the kinds that every renderer must cope with.
+// inputs returns inputs of all kinds, each of which every form must render.
 func inputs() map[string]*report.Input {
 	run := testRun()
 	unfinished := testRun()

@@ -30,7 +30,7 @@ func htmlOf(t testing.TB, d *report.Document) string {
 	return b.String()
 }
 
-// TestHTMLIsWholeAndHarmless walks each kind of page as a browser has parsed it.
+// TestHTMLIsWholeAndHarmless walks each kind of page as a browser parses it.
 func TestHTMLIsWholeAndHarmless(t *testing.T) {
 	allowed := map[string]bool{}
 	for _, name := range strings.Fields(`html head meta title style body main header p h1 h2 div span ul ol li dl dt dd nav a section figure figcaption details summary
@@ -83,7 +83,7 @@ func TestHTMLIsWholeAndHarmless(t *testing.T) {
 	}
 }
 
-// withoutText is the page's markup: what users named anything doesn't matter to it.
+// withoutText returns the markup of a page, without texts, which may hold names from users.
 func withoutText(page string) string {
 	return strings.Join(regexp.MustCompile(`<[^>]*>`).FindAllString(page, -1), "")
 }
@@ -97,7 +97,8 @@ func attribute(n *html.Node, key string) string {
 	return ""
 }
 
-// requireBalanced: every element is closed by its own end, which a browser would forgive.
+// requireBalanced checks that every element has its own end tag. A browser would accept missing
+// ones.
 func requireBalanced(t testing.TB, page string) {
 	t.Helper()
 	void := map[string]bool{"meta": true}
@@ -170,8 +171,8 @@ func TestHTMLIsBounded(t *testing.T) {
 	}
 }
 
-// TestSVGFollowsTheScheme: a plot has no color of its own, and every role that it names is
-// set by the style sheet in both schemes.
+// TestSVGFollowsTheScheme checks that plots have no colors of their own, and that the style sheet
+// defines every color that they name in both schemes.
 func TestSVGFollowsTheScheme(t *testing.T) {
 	page := htmlPageOf(t, gateInput())
 	style, err := os.ReadFile("htmlpage/page.css")
@@ -215,7 +216,7 @@ func TestEveryKindRendersInEveryForm(t *testing.T) {
 	}
 }
 
-// FuzzHTML has the words of a page be anything.
+// FuzzHTML writes pages with arbitrary names, reasons and values.
 func FuzzHTML(f *testing.F) {
 	f.Add("rollout", "went from 1 to 2", 1.5)
 	f.Add(evil, evil, 1e300)
@@ -228,7 +229,7 @@ func FuzzHTML(f *testing.F) {
 	})
 }
 
-// TestHTMLDrawsAnyNumber: no value makes a plot that never ends, or one without sense.
+// TestHTMLDrawsAnyNumber checks that every value gives a plot of finite size and coordinates.
 func TestHTMLDrawsAnyNumber(t *testing.T) {
 	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308,
 		math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {

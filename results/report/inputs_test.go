@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/sequential"
 )
 
-// judged judges records by those of a baseline, of the same machine or another one.
+// judged judges records by those of a baseline, from the same machine or another one.
 func judged(scenario string, base, now []results.Record, sameMachine bool) *judge.Judgement {
 	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: scenario, WorkloadDigest: "work", Records: base},
@@ -31,7 +31,8 @@ func conclude(j *judge.Judgement, v results.Verdict, reason string) {
 	j.Verdict, j.Compared, j.Reasons = v, v, []judge.Reason{{Code: judge.GoTestFailed, Text: reason}}
 }
 
-// gateInput is what a gate has in hand: two sides measured in turns, and no run directory.
+// gateInput returns the input of a gate of two sides that were measured in turns, without a run
+// directory.
 func gateInput() *report.Input {
 	machine := testRun().Machine
 	s := &report.Input{Scenario: "throughput", Command: "fleetmark gate --base main",
@@ -75,7 +76,7 @@ func sideRecords(scenario string, times float64) (records []results.Record) {
 	return records
 }
 
-// evidence is what a run directory would hold besides.
+// evidence returns what a run directory would hold besides samples.
 func evidence() report.Evidence {
 	h := hdrhistogram.New(1, 60_000_000_000, 3)
 	for i := range int64(2000) {
@@ -90,7 +91,7 @@ func evidence() report.Evidence {
 	return e
 }
 
-// wholeInput has every part: a run directory's evidence, a base, thresholds.
+// wholeInput returns an input with every part: a run directory's evidence, a base, and thresholds.
 func wholeInput() *report.Input {
 	run := testRun()
 	run.Spec = []byte(`{"name":"rollout","fleet":{"devices":10}}`)
@@ -108,7 +109,8 @@ func wholeInput() *report.Input {
 	return s
 }
 
-// brokenOff is a soak that was interrupted after 12 of its 30 minutes, with nothing measured whole.
+// brokenOff returns a soak that was interrupted after 12 of its 30 minutes, in its first
+// repetition.
 func brokenOff() rundir.Loaded {
 	run := testRun()
 	run.Status, run.Repetitions, run.Verdict, run.Records = results.StatusInterrupted, 0, "", nil
@@ -124,7 +126,8 @@ func brokenOff() rundir.Loaded {
 	return run
 }
 
-// runInput is what a report on a run is made of. A nil judgement stands for that of the run alone.
+// runInput returns the input of a report about a run. If j is nil, the run is judged without a
+// baseline.
 func runInput(run rundir.Loaded, j *judge.Judgement) *report.Input {
 	if j == nil {
 		j = judge.Judge(nil, run.Run, run.Records, judge.Policy{})
@@ -132,7 +135,7 @@ func runInput(run rundir.Loaded, j *judge.Judgement) *report.Input {
 	return &report.Input{Scenario: run.Scenario, Judgement: j, Now: report.RunSide(run)}
 }
 
-// compareInput is what a report on two runs is made of.
+// compareInput returns the input of a report about two runs.
 func compareInput(base, run rundir.Loaded) *report.Input {
 	in := runInput(run, judge.Judge(baseline.FromRun(base.Run, base.Records), run.Run, run.Records, judge.Policy{}))
 	in.Base = report.RunSide(base)

@@ -19,8 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
-// compiled is the schema in the hands of a validator that isn't ours. strict: a field that
-// it doesn't name is a mistake, so that none is left out of it.
+// compiled returns the schema, compiled by a validator that we didn't write. If strict is set, it
+// allows only fields that the schema names, to show that it names all of them.
 func compiled(t testing.TB, strict bool) *jsonschema.Schema {
 	t.Helper()
 	text := report.Schema()
@@ -52,7 +52,7 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			document := jsonOf(t, s)
 			if name == "another word" {
-				require.Error(t, compiled(t, false).Validate(document), "there are five verdicts")
+				require.Error(t, compiled(t, false).Validate(document), "the verdict isn't one of the five")
 				return
 			}
 			require.NoError(t, compiled(t, true).Validate(document))
@@ -60,7 +60,8 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
-// Every object holds its results as the schema has them.
+// TestJSONResultsKeepTheSchema checks that the results in the object of each mode are valid for the
+// schema.
 func TestJSONResultsKeepTheSchema(t *testing.T) {
 	run := documentOf(wholeInput())
 	run.Mode, run.ExitCode = report.ModeRun, 1
@@ -71,7 +72,7 @@ func TestJSONResultsKeepTheSchema(t *testing.T) {
 	for _, d := range []*report.Document{run, turns, gate} {
 		var b bytes.Buffer
 		require.NoError(t, report.JSON(&b, d))
-		require.Equal(t, 1, strings.Count(b.String(), "\n"), "a line")
+		require.Equal(t, 1, strings.Count(b.String(), "\n"), "one line")
 		object, err := jsonschema.UnmarshalJSON(&b)
 		require.NoError(t, err)
 		top := object.(map[string]any)
@@ -106,8 +107,8 @@ func TestJSONSays(t *testing.T) {
 	require.Equal(t, "threshold failed", whole["headline"])
 }
 
-// A repetition that an interruption broke off is in every report, and is no row that could be
-// judged.
+// TestPartialRepetition checks that every form shows a repetition that an interruption ended early,
+// but not as rows, which could be judged.
 func TestPartialRepetition(t *testing.T) {
 	s := runInput(brokenOff(), nil)
 	d := jsonOf(t, s).(map[string]any)
@@ -145,12 +146,12 @@ func TestPartialRepetition(t *testing.T) {
 			require.Contains(t, text, part, name)
 		}
 		for _, part := range []string{"worst of all", "processor, share of all cores", "every sample"} {
-			require.NotContains(t, text, part, "%s: of no repetition there is none", name)
+			require.NotContains(t, text, part, "%s: no repetition was completed", name)
 		}
 	}
 }
 
-// TestJSONReasons checks that reasons are codes with their parameters, and that an infinity is
+// TestJSONReasons checks that reasons are codes with their parameters, and that an infinity becomes
 // null.
 func TestJSONReasons(t *testing.T) {
 	in := gateInput()
@@ -179,7 +180,7 @@ func TestJSONReasons(t *testing.T) {
 	}}}, rows[2].(map[string]any)["reasons"])
 }
 
-// TestJSONReasonsOfGate checks that the object of a gate has the reasons of its verdict over all runs.
+// TestJSONReasonsOfGate checks that the object of a gate has the reasons of its overall verdict.
 func TestJSONReasonsOfGate(t *testing.T) {
 	g := &judge.GateResult{
 		Verdict: results.Inconclusive,
@@ -195,7 +196,7 @@ func TestJSONReasonsOfGate(t *testing.T) {
 	require.Contains(t, b.String(), `"reasons":[{"code":"run-missing","name":"soak"}]`)
 }
 
-// TestJSONSaysWhyLayoutsAreMissing checks it for both ways to measure in turns.
+// TestJSONSaysWhyLayoutsAreMissing checks layouts_error in both modes that measure in turns.
 func TestJSONSaysWhyLayoutsAreMissing(t *testing.T) {
 	for _, mode := range []report.Mode{report.ModeBase, report.ModeBench} {
 		d := documentOf(gateInput())

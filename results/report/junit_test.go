@@ -22,8 +22,9 @@ func junitOf(t testing.TB, inputs ...*report.Input) []byte {
 	return b.Bytes()
 }
 
-// TestJUnitIsReadByOthers: a parser that isn't ours finds each case as it should be.
-func TestJUnitIsReadByOthers(t *testing.T) {
+// TestJUnitIsReadByAnotherParser checks that a parser that we didn't write finds each case with its
+// status.
+func TestJUnitIsReadByAnotherParser(t *testing.T) {
 	suites, err := junit.Ingest(junitOf(t, wholeInput(), gateInput()))
 	require.NoError(t, err)
 	require.Len(t, suites, 2)
@@ -61,8 +62,9 @@ func TestJUnitOfAnInvalidRunIsAnError(t *testing.T) {
 	require.Equal(t, "the fleet was saturated", suites[0].Tests[0].Message)
 }
 
-// TestJUnitKeepsTheSchema holds every kind against the rules of Ant's schema, in our words:
-// which elements may stand in which, in which order, and which attributes they must have.
+// TestJUnitKeepsTheSchema checks every kind of document against the rules of Ant's schema, which
+// are written down here: the elements that each element may hold, their order, and the required
+// attributes.
 func TestJUnitKeepsTheSchema(t *testing.T) {
 	must := map[string][]string{
 		"testsuite": {"name", "id", "package", "hostname", "tests", "failures", "errors", "time"},
@@ -81,7 +83,7 @@ func TestJUnitKeepsTheSchema(t *testing.T) {
 			d := xml.NewDecoder(bytes.NewReader(text))
 			type element struct {
 				name     string
-				at       int // in the order of what it may hold
+				at       int // index in order[name] of its last child
 				children map[string]int
 				attrs    map[string]string
 			}
@@ -164,8 +166,8 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
-// TestAnnotationsCannotBeForged: each line is a command of ours, few of a kind, and says
-// nothing past its bound.
+// TestAnnotationsCannotBeForged checks that hostile text can't add a workflow command, and that the
+// number and length of commands are bounded.
 func TestAnnotationsCannotBeForged(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, report.Annotations(&b, documentOf(hostileInput(100, 10_000))))

@@ -106,8 +106,7 @@ const wantPage = "# Run of rollout\n\n" +
 	"In `profiles/` beside this page, one file a kind and profiled repetition; the timed repetitions ran without them.\n\n" +
 	"```sh\n  fleetmark profile top runs/20261123T082700Z-rollout-1a2b3c\n```\n"
 
-// TestMarkdown compares the page word for word; how wide its columns are is the
-// table's affair.
+// TestMarkdown compares the page word for word, except for the widths of columns.
 func TestMarkdown(t *testing.T) {
 	run := testRun()
 	got := markdownOf(t, run, judgement(run))
@@ -182,8 +181,8 @@ func TestMarkdownWithoutBaseline(t *testing.T) {
 	require.Contains(t, text, "None: no operation of the 2 repetitions succeeded.")
 }
 
-// TestMarkdownIsNoBenchmark has every string of a run try to break out, and reads
-// the page as benchstat does.
+// TestMarkdownIsNoBenchmark puts hostile text into every string of a run, and reads the page as
+// benchstat does.
 func TestMarkdownIsNoBenchmark(t *testing.T) {
 	const evil = "a|b `c`\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n<script>"
 	run := testRun()

@@ -38,7 +38,7 @@ func codes(t *testing.T) (all []judge.Code) {
 	return all
 }
 
-// TestReasons_words has the words of every code, as a user reads them.
+// TestReasons_words checks the words of every code.
 func TestReasons_words(t *testing.T) {
 	ns, _ := results.LookupUnit("ns/op")
 	requests, _ := results.LookupUnit("requests/device")
@@ -220,7 +220,7 @@ func TestReasons_words(t *testing.T) {
 	} {
 		says(reason, results.Invalid, want)
 	}
-	// Those of thresholds and of several runs are sentences of the whole.
+	// Reasons of thresholds and of several runs are part of a whole sentence.
 	failed := []results.ThresholdOutcome{{Threshold: "failed/device == 0", Unit: "failed/device", Value: 1,
 		Measured: true}}
 	j := &judge.Judgement{Thresholds: failed,
@@ -240,7 +240,7 @@ func TestReasons_words(t *testing.T) {
 		judge.NothingToJudge:      "there is nothing to judge",
 		judge.ThresholdsUndecided: "1 of 1 threshold is inconclusive: p99-ns/op < 1s (8 operations: a p99 wants 1,000)",
 		judge.AllRunsPass:         "each of 2 runs is no worse than the baseline",
-		judge.WorstScenario:       "rollout: push ns/op went from 1.00µs to 1.10µs (+6.0%); and 1 other like it", // judge.TestGate_several tests it
+		judge.WorstScenario:       "rollout: push ns/op went from 1.00µs to 1.10µs (+6.0%); and 1 other like it", // see judge.TestGate_several
 	} {
 		tested[code], said[code] = true, []string{words}
 	}
@@ -250,8 +250,8 @@ func TestReasons_words(t *testing.T) {
 	writeReasons(t, said)
 }
 
-// writeReasons writes the table of reasons of docs/reference/verdicts.md, with the words of each that
-// its test requires.
+// writeReasons writes the table of reasons in docs/reference/verdicts.md. said holds the words that
+// the test requires of each code.
 func writeReasons(t *testing.T, said map[judge.Code][]string) {
 	t.Helper()
 	var page strings.Builder
@@ -271,7 +271,7 @@ func writeReasons(t *testing.T, said map[judge.Code][]string) {
 			group = title
 		}
 		words := said[judge.Code(c.Value)]
-		slices.Sort(words) // some come from maps
+		slices.Sort(words) // some come from maps, in random order
 		words = slices.Compact(words)
 		for i := range words {
 			words[i] = strings.ReplaceAll(markdown.Escape(words[i]), "\\`", "`") // commands stay code

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// row returns a row of ten samples on either side, around these medians.
+// row returns a row with ten samples on either side, around these medians.
 func row(op, unit string, base, now float64, verdict results.Verdict, note string) Row {
 	known, _ := results.LookupUnit(unit)
 	known.Name = unit
@@ -55,7 +55,7 @@ func fourRows() *Document {
 		row("push", "B/op", 65536, 65536, results.Pass, ""), missing, zero)
 }
 
-func TestTerminalRows(t *testing.T) {
+func TestTerminal_benchRows(t *testing.T) {
 	text := terminalText(t, fourRows(), Style{})
 	lines := strings.Split(text, "\n")
 	require.Equal(t, "operation metric baseline now delta p verdict", strings.Join(strings.Fields(lines[0]), " "))
@@ -71,7 +71,7 @@ func TestTerminalRows(t *testing.T) {
 	require.NotContains(t, terminalText(t, alone, Style{}), "delta")
 }
 
-func TestTerminalRowsFitTheTerminal(t *testing.T) {
+func TestTerminal_benchRowsFitItsWidth(t *testing.T) {
 	d := fourRows()
 	of := func(width int) string { return terminalText(t, d, Style{Style: texttable.Style{Width: width}}) }
 	wide := of(0)
@@ -95,7 +95,7 @@ func TestTerminalRowsFitTheTerminal(t *testing.T) {
 	}
 }
 
-func TestTerminalRowsColor(t *testing.T) {
+func TestTerminal_benchRowsColor(t *testing.T) {
 	d := fourRows()
 	plain, colored := terminalText(t, d, Style{}), terminalText(t, d, Style{Style: texttable.Style{Color: true}})
 	require.NotContains(t, plain, "\x1b")
@@ -103,16 +103,16 @@ func TestTerminalRowsColor(t *testing.T) {
 	require.Equal(t, plain, regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(colored, ""), "color takes no room")
 }
 
-// Key metrics stand on top, in the order rate, p50, p99, failures, and those of the whole delivery
-// first.
-func TestTerminalRowsOrder(t *testing.T) {
+// TestFoldRows checks that key metrics come first, in the order rate, p50, p99, failures, and those
+// of the whole delivery before those of its parts.
+func TestFoldRows(t *testing.T) {
 	var rows []Row
 	for _, name := range []string{"push ns/op", "push p50-ns/op", "push p99-ns/op", "deliver B/op", "deliver p99-ns/op",
 		"deliver p50-ns/op", "deliver failed/device", "deliver ops/s"} {
 		op, unit, _ := strings.Cut(name, " ")
 		rows = append(rows, row(op, unit, 100, 100, results.Pass, ""))
 	}
-	rows[0].Verdict = "" // or else all are shown as they are
+	rows[0].Verdict = "" // otherwise all rows are shown unchanged
 	shown, folded := foldRows(rows, true)
 	var names []string
 	for _, r := range shown {

@@ -43,8 +43,8 @@ func noisyRecords(seed uint64, repetitions int, slower float64) (records []resul
 	return records
 }
 
-// judgedBy judges records by those of a baseline of the same machine and workload, once change has
-// changed that.
+// judgedBy judges records by those of a baseline of the same machine and workload, after change has
+// modified the baseline or the run.
 func judgedBy(base, now []results.Record, p judge.Policy, change func(*baseline.Page, *results.Run)) *judge.Judgement {
 	page := &baseline.Page{Machine: results.Machine{Identity: "one"}, Scenarios: []baseline.Scenario{
 		{Name: "rollout", WorkloadDigest: "work", Records: base},
@@ -103,8 +103,9 @@ push       ns/op   13.2µs ± 0%  23.2µs ± 0%  +75.5%     – another machine
 		"no verdict: the baseline and the run have no metric in common that can be judged\n", tableOf(t, other, Style{}))
 }
 
-// The key metrics stand on top, in the order rate, p50, p99, failures, those of the whole delivery
-// first.
+// TestTerminal_foldsUnjudgedRows checks that key metrics come first, in the order rate, p50, p99,
+// failures, those of the whole delivery before those of its parts, and that a line says why the
+// other rows weren't judged.
 func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 	value := func(unit string, v float64) results.Value { return results.Value{Unit: unit, Value: v} }
 	var records []results.Record
@@ -123,7 +124,7 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 		table, _, _ := strings.Cut(tableOf(t, j, style), "\n\n")
 		return table + "\n"
 	}
-	// Of 13 metrics 2 are judged anywhere, and 2 nowhere.
+	// 2 of the 13 metrics are judged on any machine, and 2 on none.
 	require.Equal(t, "operation  metric             baseline           now  delta      p  verdict\n"+
 		"───────────────────────────────────────────────────────────────────────────\n"+
 		"deliver    ops/s          4.00k/s ± 0%  4.00k/s ± 0%   0.0%         –\n"+
@@ -160,7 +161,7 @@ func TestTerminal_foldsUnjudgedRows(t *testing.T) {
 		require.Contains(t, head(judgedBy(records, records, want.policy, want.change), Style{}), "\n"+want.line+"\n", name)
 	}
 	alone := tableOf(t, unjudgedOf(records), Style{})
-	require.Contains(t, alone, "p75-ns/op", "without a baseline nothing is judged, and all of it is what was measured")
+	require.Contains(t, alone, "p75-ns/op", "without a baseline all rows are shown")
 	require.NotContains(t, alone, "--all")
 }
 
@@ -223,7 +224,8 @@ func TestTerminal_namesSeveralScenarios(t *testing.T) {
 	require.Contains(t, text, "soak push")
 }
 
-// A short run says once what it lacks: an interval, and operations for its percentiles.
+// TestTerminal_shortRun checks that a short run says once that medians have no interval, and once
+// that percentiles have too few operations.
 func TestTerminal_shortRun(t *testing.T) {
 	records := []results.Record{{Scenario: "x", Op: "push", Repetition: 1, Ops: 8, Values: []results.Value{
 		{Unit: "ns/op", Value: 5e6}, {Unit: "p99.9-ns/op", Value: 9e6}, {Unit: "max-ns/op", Value: 9e6},
@@ -232,7 +234,7 @@ func TestTerminal_shortRun(t *testing.T) {
 	require.NotContains(t, text, "∞")
 	require.Equal(t, 1, strings.Count(text, "no ±: 1 repetition can't bound a median; 6 can"))
 	require.Contains(t, text, "9.00ms (of 8)")
-	require.Equal(t, 1, strings.Count(text, "(of 8)"), "a maximum is one of any number")
+	require.Equal(t, 1, strings.Count(text, "(of 8)"), "a maximum has no mark")
 	require.Contains(t, text, "p99.9 10,000")
 }
 

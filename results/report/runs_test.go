@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// anEntry returns a run of a folder, with what change makes of it.
+// anEntry returns a list with one run, which change modifies.
 func anEntry(change func(*rundir.Entry)) []rundir.Entry {
 	e := rundir.Entry{Path: "runs/run-0", Scenario: "rollout", Revision: "5d3d764",
 		Started: time.Date(2026, 11, 23, 8, 27, 0, 0, time.UTC),
@@ -23,7 +23,7 @@ func anEntry(change func(*rundir.Entry)) []rundir.Entry {
 	return []rundir.Entry{e}
 }
 
-func TestWriteRunsTellsOfWhatCannotBeRead(t *testing.T) {
+func TestWriteRunsReportsUnreadableRuns(t *testing.T) {
 	runs := anEntry(func(e *rundir.Entry) { e.Status = results.StatusRunning })
 	runs = append(runs, rundir.Entry{Path: "runs/empty", Problem: "no run.json: no run was begun in it"},
 		rundir.Entry{Path: "runs/cut", Problem: "run.json:1: damaged"})
@@ -44,7 +44,7 @@ func TestRunsTableFitsTheTerminal(t *testing.T) {
 		return b.String()
 	}
 	wide := text(texttable.Style{})
-	require.Contains(t, wide, "abababababab+ ", "a commit is told by its beginning")
+	require.Contains(t, wide, "abababababab+ ", "a commit is shortened")
 	require.NotContains(t, wide, "\x1b", "neither color nor a control sequence from a file")
 	require.Equal(t, 1, strings.Count(text(texttable.Style{Color: true}), "\x1b[31m"))
 	header := func(width int) string {
@@ -61,7 +61,8 @@ func TestRunsTableFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// TestRunsTableMeasuresWideCharacters: a name takes the room that a terminal gives it.
+// TestRunsTableMeasuresWideCharacters checks that a wide character counts as two columns of the
+// terminal.
 func TestRunsTableMeasuresWideCharacters(t *testing.T) {
 	runs := anEntry(func(r *rundir.Entry) { r.Scenario, r.Verdict = "更新更新更新更新更新", results.Pass })
 	var b bytes.Buffer

@@ -17,7 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// hlog is a log of intervals as a run writes them, each with a value more than the last.
+// hlog returns a latency log as a run writes it, with an interval for each tag. Each interval has
+// one more value than the one before.
 func hlog(t testing.TB, tags ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -67,7 +68,7 @@ func TestRead(t *testing.T) {
 	require.Empty(t, sideOf(t, nil, nil, nil).Evidence, "a run without either file")
 }
 
-func TestReadKeepsWhatIsWell(t *testing.T) {
+func TestReadKeepsValidLines(t *testing.T) {
 	well := hlog(t, "push")
 	side := sideOf(t, append(well, "Tag=push,1.0,2.0,3.0,HISTgarbage\n"...),
 		[]byte("{\"class\":\"timeout\"}\n{\"class\":\n"), nil)
@@ -91,7 +92,8 @@ func TestReadIsBounded(t *testing.T) {
 	require.Contains(t, side.Evidence.Warnings[0], "more than 20000 lines")
 }
 
-// TestManyScenariosInOneJudgement: a gate may judge several at once; figures keep them apart.
+// TestManyScenariosInOneJudgement checks that the forms keep several scenarios of one judgement
+// apart.
 func TestManyScenariosInOneJudgement(t *testing.T) {
 	s := gateInput()
 	second := sideRecords("rollout", 1)
@@ -123,7 +125,7 @@ func TestDocumentCombined(t *testing.T) {
 	require.Equal(t, results.Regressed, two.Verdict)
 	require.Equal(t, "throughput: "+report.Sentence(gate.Judgement), two.Reason)
 	require.Len(t, two.Rows, 18)
-	require.Equal(t, "now", two.Now.Label, "the two have different ones")
+	require.Equal(t, "now", two.Now.Label, "the two labels differ")
 	require.Equal(t, gate.Now.Machine, two.Now.Machine)
 	page := htmlOf(t, d)
 	requireBalanced(t, page)
@@ -134,6 +136,6 @@ func TestDocumentCombined(t *testing.T) {
 	require.Equal(t, results.Invalid, three.Combined("gate").Verdict)
 	require.Contains(t, htmlOf(t, three), "million is invalid: the fleet was saturated")
 	require.Contains(t, htmlOf(t, documentOf()), "there was nothing to judge")
-	require.Len(t, pass.Now.Records, 12, "the parts are as they were")
-	require.Len(t, d.Results[0].Now.Records, 12, "the parts are as they were")
+	require.Len(t, pass.Now.Records, 12, "the results aren't changed")
+	require.Len(t, d.Results[0].Now.Records, 12, "the results aren't changed")
 }

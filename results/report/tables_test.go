@@ -71,7 +71,8 @@ left out: share, size, soak; COLUMNS=67 shows all
 `, shown(t, table, texttable.Style{Width: 48}))
 }
 
-// A table keeps its numbers of footnotes apart from its texts.
+// TestTableFootnotes checks that equal footnotes share a number, and that notes are written in
+// order.
 func TestTableFootnotes(t *testing.T) {
 	var table Table
 	require.Equal(t, []int{1, 2, 1}, []int{table.footnote("a"), table.footnote("b"), table.footnote("a")})

@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/rundir"
 )
 
-// TestResultFailures counts operations, of the repetition in which most failed.
+// TestResultFailures checks the line about the repetition in which most operations failed.
 func TestResultFailures(t *testing.T) {
 	of := func(list ...results.Operations) results.Run {
 		return results.Run{Operations: list, Counts: results.Counts{Devices: 1}}
@@ -53,8 +53,8 @@ func TestTerminalWarnsOfInterference(t *testing.T) {
 	}
 }
 
-// TestTerminal_controlCharacters checks that nothing of a run acts on the terminal: not the name of
-// its directory, and not what run.json says.
+// TestTerminal_controlCharacters checks that no text of a run can control the terminal, neither the
+// name of its directory nor what run.json says.
 func TestTerminal_controlCharacters(t *testing.T) {
 	const evil = "a\x1b]0;title\x07\nb"
 	run := rundir.Loaded{Path: evil, Run: results.Run{

@@ -10,8 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestCreateOnAReadOnlyFileSystem uses /proc, which takes no directory
-// from anyone, root among them.
+// TestCreateOnAReadOnlyFileSystem uses /proc, in which not even root can make a directory.
 func TestCreateOnAReadOnlyFileSystem(t *testing.T) {
 	for _, parent := range []string{"/proc", "/proc/runs", "/proc/a/b"} {
 		_, err := Create(parent, "rollout", testStart, "1a2b3c")
@@ -19,23 +18,23 @@ func TestCreateOnAReadOnlyFileSystem(t *testing.T) {
 	}
 }
 
-// TestAppendSamplesOnAFullDisk writes to /dev/full, which takes nothing.
+// TestAppendSamplesOnAFullDisk writes to /dev/full, on which every write fails.
 func TestAppendSamplesOnAFullDisk(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))
 	require.NoError(t, os.Symlink("/dev/full", filepath.Join(d.Path(), SamplesFile)))
 	first := d.AppendRepetition(sample("x", 1))
 	require.ErrorContains(t, first, "no space left")
-	require.ErrorContains(t, d.AppendRepetition(sample("x", 1)), "no space left", "and it stays so")
+	require.ErrorContains(t, d.AppendRepetition(sample("x", 1)), "no space left", "later calls fail too")
 	require.NoError(t, os.Remove(filepath.Join(d.Path(), SamplesFile)))
-	d.mu.Lock() // the device can't be flushed either; it isn't the directory's to close
+	d.mu.Lock() // take the device out of the directory, since Close couldn't flush it
 	require.NoError(t, d.files[SamplesFile].Close())
 	delete(d.files, SamplesFile)
 	d.mu.Unlock()
 }
 
-// TestAppendRepetitionIsAllOrNothing: where one file takes nothing, the others end as
-// they did before.
+// TestAppendRepetitionIsAllOrNothing checks that if one file can't be written, the others stay as
+// they were.
 func TestAppendRepetitionIsAllOrNothing(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))

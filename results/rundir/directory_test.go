@@ -53,18 +53,18 @@ func TestDiscardLeavesNothing(t *testing.T) {
 
 func TestDirectory(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "deep", "runs")
-	// An hour east of UTC, the name still holds UTC.
+	// The name holds the time in UTC, whatever the zone.
 	d, err := Create(parent, "rollout", testStart.In(time.FixedZone("", 3600)), "1a2b3c")
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(parent, "20261123T082700Z-rollout-1a2b3c"), d.Path())
-	require.NoDirExists(t, d.Path(), "before it says what it is")
+	require.NoDirExists(t, d.Path(), "it is hidden before the first WriteRun")
 
 	run := testRun()
 	require.NoError(t, d.WriteRun(run))
 	require.DirExists(t, d.ProfilesDir())
 	entries, err := os.ReadDir(parent)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "and nothing hidden")
+	require.Len(t, entries, 1, "nothing hidden is left")
 	records := rolloutRecords(1, 2, 1)
 	for i := range records {
 		require.NoError(t, d.AppendRepetition(records[i:i+1]))
@@ -96,7 +96,7 @@ func TestDirectory(t *testing.T) {
 	require.NoError(t, err)
 	run.FileLengths = map[string]int64{SamplesFile: samples.Size(), LatencyFile: 4}
 	require.JSONEq(t, string(run.Spec), string(loaded.Spec))
-	loaded.Spec = run.Spec // which is indented on the disk
+	loaded.Spec = run.Spec // it is indented on the disk
 	require.Equal(t, run, loaded.Run)
 
 	var names []string
@@ -112,7 +112,7 @@ func TestDirectory(t *testing.T) {
 	require.ErrorIs(t, d.AppendRepetition(nil, Chunk{FailuresFile, []byte("x\n")}), os.ErrClosed)
 }
 
-// TestRunJSON fixes the names that scripts rely on.
+// TestRunJSON fixes the keys of run.json, on which scripts rely.
 func TestRunJSON(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))
@@ -167,8 +167,8 @@ func TestCreateLeavesNothingBehind(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// TestLoadCutAtEveryByte: wherever a kill cuts samples.txt, the whole lines
-// before it load, and the half line is said and never believed.
+// TestLoadCutAtEveryByte checks that wherever a kill cuts samples.txt, the complete lines are
+// loaded, and the incomplete one is reported and dropped.
 func TestLoadCutAtEveryByte(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))
@@ -195,9 +195,8 @@ func TestLoadCutAtEveryByte(t *testing.T) {
 	}
 }
 
-// TestLoadKilledInARepetition: however much of a repetition's samples a kill left,
-// whole lines too, they are no part of the run before run.json counts it: nobody has
-// judged them.
+// TestLoadKilledInARepetition checks that samples of a repetition, even in complete lines, aren't
+// part of the run before run.json counts the repetition.
 func TestLoadKilledInARepetition(t *testing.T) {
 	d := newDirectory(t)
 	run := testRun()
@@ -226,8 +225,9 @@ func TestLoadKilledInARepetition(t *testing.T) {
 	}
 }
 
-// TestRunsOfBeforeThereWereLengths are believed to their end.
-func TestRunsOfBeforeThereWereLengths(t *testing.T) {
+// TestLoadWithoutFileLengths checks that all samples of an old run, whose run.json has no lengths,
+// are loaded.
+func TestLoadWithoutFileLengths(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))
 	records := rolloutRecords(1, 2, 1)
@@ -294,8 +294,8 @@ func TestLoadWithoutSamples(t *testing.T) {
 
 const killedChild = "FLEETMARK_TEST_KILLED_CHILD"
 
-// TestLoadAfterKill kills a process that appends without end, at moments that
-// its own output sets, and reads what it left.
+// TestLoadAfterKill kills a process that appends repetitions until it is killed. The process writes
+// a byte after each, which times the kill.
 func TestLoadAfterKill(t *testing.T) {
 	for after := range 6 {
 		parent := t.TempDir()
@@ -312,15 +312,15 @@ func TestLoadAfterKill(t *testing.T) {
 
 		found, err := filepath.Glob(filepath.Join(parent, "*"))
 		require.NoError(t, err)
-		require.Len(t, found, 1, "nothing hidden either")
+		require.Len(t, found, 1, "nothing hidden is left")
 		loaded, err := Load(found[0])
 		require.NoError(t, err)
 		require.True(t, loaded.Unfinished)
-		require.GreaterOrEqual(t, len(loaded.Records), 2*len(read), "all that was said to be written")
+		require.GreaterOrEqual(t, len(loaded.Records), 2*len(read), "every repetition that the process reported is there")
 	}
 }
 
-// TestKilledChild is the process that the test above kills; alone it does nothing.
+// TestKilledChild is the process that TestLoadAfterKill kills. Alone it does nothing.
 func TestKilledChild(t *testing.T) {
 	parent := os.Getenv(killedChild)
 	if parent == "" {
@@ -338,7 +338,7 @@ func TestKilledChild(t *testing.T) {
 	}
 }
 
-// FuzzLoad: whatever a directory holds, Load reads it or says what is wrong.
+// FuzzLoad checks that Load reads a directory or says what is wrong with it, whatever it holds.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"status":"running"}`), []byte("BenchmarkScenario/rollout/op=push-2 1 1 x\nBenchm"))
 	f.Add([]byte(`{"schema":1,"status":"finished","started":"x"}`), []byte(""))

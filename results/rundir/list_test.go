@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// folderOf makes a folder of runs; change gives each what tells it apart.
+// folderOf makes a folder with n runs, which change modifies.
 func folderOf(t *testing.T, n int, change func(i int, r *results.Run)) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -78,7 +78,7 @@ func TestList(t *testing.T) {
 	require.True(t, runs[0].Valid)
 }
 
-func TestListTellsOfWhatItCannotRead(t *testing.T) {
+func TestListReportsUnreadableRuns(t *testing.T) {
 	folder := folderOf(t, 2, func(i int, r *results.Run) {
 		if i == 1 {
 			r.Status = results.StatusRunning
@@ -100,7 +100,7 @@ func TestListTellsOfWhatItCannotRead(t *testing.T) {
 
 	runs, err := List(folder, Filter{Scenario: "nothing-like-it"})
 	require.NoError(t, err)
-	require.Len(t, runs, len(broken), "nobody knows that they don't match")
+	require.Len(t, runs, len(broken), "they are listed, since they may match")
 	for _, r := range runs {
 		require.Equal(t, broken[filepath.Base(r.Path)], r.Problem)
 	}
@@ -123,7 +123,8 @@ func TestListRefuses(t *testing.T) {
 	require.ErrorContains(t, err, `verdict "good": want pass, improved`)
 }
 
-// TestListHoldsNoRuns: what stays in memory is an entry a run, however large run.json is.
+// TestListHoldsNoRuns checks that List keeps only an entry of each run in memory, however large
+// run.json is.
 func TestListHoldsNoRuns(t *testing.T) {
 	large := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
 	folder := folderOf(t, 40, func(_ int, r *results.Run) { r.Spec = large })

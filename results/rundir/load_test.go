@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-func TestLoadTellsOfMissingSamples(t *testing.T) {
+func TestLoadWarnsOfMissingSamples(t *testing.T) {
 	d, run := newDirectory(t), testRun()
 	run.Status, run.Repetitions = results.StatusFinished, 3
 	require.NoError(t, d.WriteRun(run))
@@ -28,9 +28,9 @@ func TestLoadTellsOfMissingSamples(t *testing.T) {
 	require.Empty(t, loaded.Warnings)
 }
 
-// A run's records say how many operations failed and weren't sent as the runner counted them. A run
-// of before they were counted in run.json still loads, and says what its shares say.
-func TestLoadSaysWhatFailed(t *testing.T) {
+// TestLoadCountsFailures checks that records have the numbers of failed and unsent operations that
+// run.json counts. In an old run without these, the number of failures is estimated from shares.
+func TestLoadCountsFailures(t *testing.T) {
 	records := []results.Record{
 		{Scenario: "rollout", Op: "push", Repetition: 1, Ops: 2, Failed: 1_000_000, NotSent: 5, Values: []results.Value{
 			{Unit: "ns/op", Value: 1000}, {Unit: "failed/device", Value: 1_000_000.0 / 1_000_002},

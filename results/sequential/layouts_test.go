@@ -10,10 +10,10 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestMeansKeepTheirChances: where layouts differ by 2% and nothing changed, one of a hundred
-// comparisons is called regressed or improved at most; where every layout is 6% slower, few are
-// missed.
-func TestMeansKeepTheirChances(t *testing.T) {
+// TestMeansKeepErrorRates: if layouts differ by 2% and nothing changed, at most one comparison in a
+// hundred is worse or better; if every layout is 6% slower, at most one in fifty is unchanged or
+// better.
+func TestMeansKeepErrorRates(t *testing.T) {
 	dice := rand.New(rand.NewPCG(3, 14))
 	const tries = 2000
 	for name, row := range map[string]struct {
@@ -50,9 +50,9 @@ func TestMeansKeepTheirChances(t *testing.T) {
 	}
 }
 
-// TestLayouts_amongOpenMetrics has layouts that differ by 5%, as those of a push do, a metric that
-// the first layout found worse, and ten that it left open, as it does when it ends with the first
-// regression. The chances hold, and 5% more processor time is found.
+// TestLayouts_amongOpenMetrics has layouts that differ by 5%, as those of a push do, one metric
+// that got worse in the first layout, and ten that were left open, as happens if the test ends with
+// the first regression. The error rates hold, and 5% more processor time is found.
 func TestLayouts_amongOpenMetrics(t *testing.T) {
 	const tries, open = 300, 10
 	first := Result{}
@@ -83,7 +83,7 @@ func TestLayouts_amongOpenMetrics(t *testing.T) {
 					block := func(change float64) [][]results.Record {
 						var all []results.Record
 						for _, m := range first.Metrics {
-							cost := 100_000 * (1 + 0.035*dice.NormFloat64()) // the ratio of two has 5%
+							cost := 100_000 * (1 + 0.035*dice.NormFloat64()) // so the ratio of two varies by 5%
 							if m.Op == "push" {
 								cost *= 1 + change
 							}
@@ -136,7 +136,7 @@ func TestLayoutWeight(t *testing.T) {
 	require.Nil(t, Result{Metrics: []Metric{open, metric("ns/op", Open)}}.LayoutWeight())
 }
 
-// TestSchedule holds the shares of the chances to what they add up to.
+// TestSchedule checks that the shares of all analyses add up to 1.
 func TestSchedule(t *testing.T) {
 	for _, o := range []Options{{}, {Means: true}} {
 		s, sum := o.schedule(), 0.0
@@ -151,7 +151,7 @@ func TestSchedule(t *testing.T) {
 	require.InDelta(t, 8./15, means.share(3), 1e-12)
 }
 
-// TestUnsettled: which rows further layouts of the code are measured for.
+// TestUnsettled checks which metrics are measured in further layouts of the code.
 func TestUnsettled(t *testing.T) {
 	p := 0.0001
 	row := func(name string, d Decision) Metric {

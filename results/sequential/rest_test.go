@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// benchUnits judge three metrics as a gate of Go benchmarks does: a time, a count that is exact
-// while it is steady, and a metric of which nothing says which way is better.
+// benchUnits returns three metrics as a gate of Go benchmarks tests them: a time, a count that is
+// compared exactly while it is steady, and a metric without a direction.
 func benchUnits(name string) (Unit, bool) {
 	switch name {
 	case "ns/op":
@@ -25,8 +25,8 @@ func benchUnits(name string) (Unit, bool) {
 	return Unit{}, false
 }
 
-// TestRestingOperations: an operation that is decided is measured no more, its verdict stays, and
-// the others go on after a regression.
+// TestRestingOperations checks that an operation isn't measured any more once it is decided, that
+// its decision stays, and that the others continue after a regression.
 func TestRestingOperations(t *testing.T) {
 	p := New(Options{Units: benchUnits, Rest: true})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -98,8 +98,9 @@ func TestExactWhileSteady(t *testing.T) {
 	}
 }
 
-// TestAMetricWithoutADirection never passes once it moved, whichever way.
-func TestAMetricWithoutADirection(t *testing.T) {
+// TestUndirectedMetric checks that a metric without a direction is unclear if it changed, whichever
+// way.
+func TestUndirectedMetric(t *testing.T) {
 	for now, want := range map[float64]Decision{100: Unchanged, 101: Unchanged, 150: Unclear, 50: Unclear} {
 		p := New(Options{Units: benchUnits})
 		random := rand.New(rand.NewPCG(3, 4))
@@ -118,7 +119,8 @@ func TestAMetricWithoutADirection(t *testing.T) {
 	}
 }
 
-// TestAbandon: what was measured of an operation stays in its rows, without a verdict of its own.
+// TestAbandon checks that the samples of an abandoned operation stay, with the decision that the
+// caller gave.
 func TestAbandon(t *testing.T) {
 	p := New(Options{Units: benchUnits, Rest: true})
 	record := []results.Record{{Scenario: "m", Op: "X",

@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// turn is a block of a scenario of pushes.
+// turn returns the records of a block with pushes only.
 func turn(values map[string]float64) []results.Record {
 	r := results.Record{Scenario: "s", Op: "push", Repetition: 1, Ops: 1}
 	for _, u := range results.Units() {
@@ -26,7 +26,7 @@ func turn(values map[string]float64) []results.Record {
 	return []results.Record{r}
 }
 
-// takeTurns adds pairs until it is decided, or there are so many.
+// takeTurns adds up to most pairs, until the test is decided.
 func takeTurns(t *testing.T, most int, block func(pair, block int, now bool) map[string]float64) Result {
 	t.Helper()
 	p := New(Options{})
@@ -52,7 +52,7 @@ func takeTurns(t *testing.T, most int, block func(pair, block int, now bool) map
 	return Result{}
 }
 
-// overall returns the decision over all metrics: worse, or else unclear, better or unchanged.
+// overall returns the decision over all metrics: Worse, or else Unclear, Better or Unchanged.
 func overall(r Result) Decision {
 	for _, d := range []Decision{Worse, Unclear, Better, Unchanged} {
 		if slices.ContainsFunc(r.Metrics, func(m Metric) bool { return m.Decision == d }) {
@@ -122,9 +122,9 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestTestsWhatTimingDetermines: a count that differs among the base's own blocks is no proof that
-// the other side is another one; one that is worse by far is still found.
-func TestTestsWhatTimingDetermines(t *testing.T) {
+// TestTimingDetermines: if an exact count differs among the base's own blocks, it is tested, so
+// that a difference isn't a regression by itself, but a large one is still found.
+func TestTimingDetermines(t *testing.T) {
 	for name, row := range map[string]struct {
 		base, now float64 // share of blocks in which a push failed
 		want      []Decision
@@ -148,15 +148,16 @@ func TestTestsWhatTimingDetermines(t *testing.T) {
 					}
 					return map[string]float64{"failed/device": failed, "requests/device": 1}
 				})
-				require.Equal(t, Unchanged, r.Metrics[0].Decision, "what doesn't differ is compared")
+				require.Equal(t, Unchanged, r.Metrics[0].Decision, "a count that doesn't differ is compared exactly")
 				require.Contains(t, row.want, overall(r), "seed %d: %+v", seed, r.Metrics)
 			}
 		})
 	}
 }
 
-// TestNeedsOneRepetition where the seed determines a metric.
-func TestNeedsOneRepetition(t *testing.T) {
+// TestExactMetricNeedsOnePair checks that one pair decides a metric that the seed determines, and
+// not a time.
+func TestExactMetricNeedsOnePair(t *testing.T) {
 	r := takeTurns(t, 1, func(_, _ int, isNow bool) map[string]float64 {
 		if isNow {
 			return map[string]float64{"requests/device": 3, "ns/op": 1}
@@ -164,10 +165,10 @@ func TestNeedsOneRepetition(t *testing.T) {
 		return map[string]float64{"requests/device": 2, "ns/op": 1}
 	})
 	require.Equal(t, Worse, overall(r))
-	require.Equal(t, Unclear, r.Metrics[0].Decision, "one pair says nothing of times")
+	require.Equal(t, Unclear, r.Metrics[0].Decision, "one pair can't decide a time")
 }
 
-func TestNeverPassesWhatIsNotThere(t *testing.T) {
+func TestMissingMetricNeverPasses(t *testing.T) {
 	same := func(unit string) func(int, int, bool) map[string]float64 {
 		return func(_, _ int, isNow bool) map[string]float64 { return map[string]float64{unit: 5} }
 	}
@@ -212,9 +213,9 @@ func TestNeverPassesWhatIsNotThere(t *testing.T) {
 	require.Equal(t, 1.0, r.Metrics[0].Now.Median)
 }
 
-// TestDriftFallsOut: the machine becomes slower by 30% while it is measured, evenly or all at once,
-// and the ratio of the two sides moves by less than a hundredth.
-func TestDriftFallsOut(t *testing.T) {
+// TestDriftCancelsOut: while the machine becomes slower by 30%, steadily or at once, the ratio of
+// the sides changes by less than 0.01.
+func TestDriftCancelsOut(t *testing.T) {
 	const pairs = 54
 	for name, speed := range map[string]func(at float64) float64{
 		"none":        func(float64) float64 { return 1 },
@@ -243,8 +244,8 @@ func TestDriftFallsOut(t *testing.T) {
 	}
 }
 
-// recordedTurns are pairs of a real comparison of identical sides, on a machine with two noisy
-// cores that others used.
+// recordedTurns returns the pairs of a real comparison of identical sides, on a machine with two
+// noisy cores that others used too.
 func recordedTurns(t testing.TB) (pairs [][2][][]results.Record) {
 	t.Helper()
 	side := func(file string) [][]results.Record {
@@ -270,8 +271,8 @@ func recordedTurns(t testing.TB) (pairs [][2][][]results.Record) {
 	return pairs
 }
 
-// resampled runs a comparison of pairs drawn from the recorded ones, the sides of each swapped or
-// not by chance, which is what it means that nothing changed. change makes now's side worse.
+// resampled runs a comparison of pairs drawn from the recorded ones. The sides of each pair are
+// swapped at random, so that the sides don't differ, except by change, which makes now worse.
 func resampled(t testing.TB, random *rand.Rand, pairs [][2][][]results.Record, most int,
 	change func(results.Value) results.Value) Decision {
 	p := New(Options{})
@@ -309,16 +310,16 @@ func changed(blocks [][]results.Record, change func(results.Value) results.Value
 	return worse
 }
 
-// TestFalseAlarmsOnRecordedNoise: of 2,000 comparisons of identical sides not more are called
-// regressed, or improved, than is stated.
+// TestFalseAlarmsOnRecordedNoise checks that of 2,000 comparisons of identical sides, no more are
+// worse or better than FalseAlarms says.
 func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	testenv.Slow(t)
 	if testing.Short() {
-		t.Skip("some seconds")
+		t.Skip("takes some seconds")
 	}
 	pairs, random := recordedTurns(t), rand.New(rand.NewPCG(11, 12))
 	comparisons := 2000
-	if raced { // ten times slower, and one goroutine has no races
+	if raced { // ten times slower, and a single goroutine has no races
 		comparisons = 200
 	}
 	verdicts := map[Decision]int{}
@@ -330,7 +331,8 @@ func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	require.LessOrEqual(t, float64(alarms)/float64(comparisons), FalseAlarms)
 }
 
-// TestOnly: metrics that nobody asks for have no part in the test, however they changed.
+// TestOnly checks that metrics that aren't in Only don't affect the test, however much they
+// changed.
 func TestOnly(t *testing.T) {
 	p := New(Options{Means: true, Only: []Key{{"s", "push", "cpu-ns/op"}}})
 	block := func(scale float64) [][]results.Record {
@@ -349,7 +351,8 @@ func TestOnly(t *testing.T) {
 	require.Equal(t, Key{"s", "push", "cpu-ns/op"}, r.Metrics[0].Key())
 }
 
-// TestAppendBlocks: the records of a block have its number, which goes on after those before.
+// TestAppendBlocks checks that records get the number of their block, counted on from the number of
+// blocks before.
 func TestAppendBlocks(t *testing.T) {
 	block := []results.Record{{Op: "push", Repetition: 7}, {Op: "verify", Repetition: 7}}
 	first := AppendBlocks(nil, [][]results.Record{block}, 0)
@@ -358,5 +361,5 @@ func TestAppendBlocks(t *testing.T) {
 		{Op: "push", Repetition: 1}, {Op: "verify", Repetition: 1}, {Op: "push", Repetition: 2},
 		{Op: "push", Repetition: 3}, {Op: "verify", Repetition: 3},
 	}, all)
-	require.Equal(t, 7, block[0].Repetition, "the blocks stay as they are")
+	require.Equal(t, 7, block[0].Repetition, "the blocks aren't changed")
 }

@@ -6,9 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStudentT: the expectations are from tables of Student's t (0.975 and 0.995 for 4 degrees of
-// freedom: 2.776 and 4.604) and arithmetic on paper: the mean of 1 to 5 is 3, its standard error
-// √0.5.
+// TestStudentT compares with tables of Student's t (for 4 degrees of freedom, 2.776 at 0.975 and
+// 4.604 at 0.995) and arithmetic by hand: the mean of 1 to 5 is 3, and its standard error √0.5.
 func TestStudentT(t *testing.T) {
 	for name, row := range map[string]struct {
 		differences []float64

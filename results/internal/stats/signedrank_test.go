@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// byEnumeration is the same p-value by trying all ways of giving signs to the ranks.
+// byEnumeration returns the same p-value as signedRankP by trying all ways to give signs to the
+// ranks.
 func byEnumeration(differences []float64) float64 {
 	var d []float64
 	for _, x := range differences {
@@ -17,7 +18,7 @@ func byEnumeration(differences []float64) float64 {
 			d = append(d, x)
 		}
 	}
-	rank := func(x float64) float64 { // of |x|: the mean of its places
+	rank := func(x float64) float64 { // of |x|: the mean of its places among the sorted values
 		less, same := 0, 0
 		for _, y := range d {
 			switch {
@@ -73,9 +74,9 @@ func TestSignedRankP(t *testing.T) {
 	require.InDelta(t, byEnumeration(maize), signedRankP(maize), 1e-12)
 }
 
-// TestSignedRankQuantile against the critical values of Wilcoxon's table, two-sided: the largest
-// sum at which the test refuses at that level. An interval leaves out one average more than that
-// sum.
+// TestSignedRankQuantile compares with the two-sided critical values of Wilcoxon's table: the
+// largest rank sum at which the test rejects at that level. An interval leaves out one average more
+// than that sum.
 func TestSignedRankQuantile(t *testing.T) {
 	for n, critical := range map[int]struct{ at5, at1 int }{
 		6: {0, -1}, 8: {3, 0}, 10: {8, 3}, 12: {13, 7}, 15: {25, 15}, 20: {52, 37}, 25: {89, 68}, 30: {137, 109},
@@ -88,18 +89,19 @@ func TestSignedRankQuantile(t *testing.T) {
 func TestHodgesLehmann(t *testing.T) {
 	estimate, low, high, bounded := hodgesLehmann([]float64{1, 2, 3, 4, 5, 6}, SignedRankQuantile(6, 0.025))
 	require.True(t, bounded)
-	require.Equal(t, []float64{3.5, 1, 6}, []float64{estimate, low, high}) // of 21 averages the least and the greatest
+	require.Equal(t, []float64{3.5, 1, 6}, []float64{estimate, low, high}) // the smallest and the largest of 21 averages
 	_, _, _, bounded = hodgesLehmann([]float64{1, 2, 3}, SignedRankQuantile(3, 0.025))
-	require.False(t, bounded, "of three pairs nothing can be said at 5%")
+	require.False(t, bounded, "three pairs are too few for an interval of 95%")
 
-	// The interval has the truth in it as often as it says: 95% at least, and not far above.
+	// The interval contains the true value about as often as its confidence says: at least 95% of
+	// the time, and not much more.
 	random := rand.New(rand.NewPCG(3, 4))
 	within, outside := 0, SignedRankQuantile(20, 0.025)
 	const trials = 4000
 	for range trials {
 		d := make([]float64, 20)
 		for i := range d {
-			d[i] = 7 + math.Pow(random.NormFloat64(), 3) // with long tails, and symmetric
+			d[i] = 7 + math.Pow(random.NormFloat64(), 3) // symmetric, with long tails
 		}
 		if _, low, high, _ := hodgesLehmann(d, outside); low <= 7 && 7 <= high {
 			within++
@@ -108,8 +110,8 @@ func TestHodgesLehmann(t *testing.T) {
 	require.InDelta(t, 0.95, float64(within)/trials, 0.012)
 }
 
-// TestHodgesLehmannAgreesWithTheTest: the interval leaves out zero exactly where the test refuses
-// it.
+// TestHodgesLehmannAgreesWithTheTest checks that the interval excludes zero exactly if the test
+// rejects it.
 func TestHodgesLehmannAgreesWithTheTest(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 500 {
