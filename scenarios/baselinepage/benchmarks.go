@@ -35,7 +35,7 @@ func (o BenchmarkOptions) command(p project.Project, e project.Benchmarks) goben
 
 // benchmarks are the Go benchmarks that fleetmark.yaml names.
 type benchmarks struct {
-	trials []*gobench.Trial // each tried, and measured later
+	trials []*gobench.Trial // tried, to be measured later
 }
 
 // try runs each benchmark once, so that one that can't be measured is found early.
@@ -65,7 +65,8 @@ func (s *benchmarks) try(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-// onceEach calls progress once for each benchmark, and not for each of its samples.
+// onceEach returns a function that calls progress once for each benchmark, rather than for each of
+// its samples.
 func onceEach(progress func(gobench.SampleProgress)) func(gobench.SampleProgress) {
 	last := ""
 	return func(p gobench.SampleProgress) {
@@ -90,10 +91,10 @@ func (s *benchmarks) measure(ctx context.Context, b *Builder) error {
 // A benchmarkRow is a benchmark of the page, beside its reference.
 type benchmarkRow struct {
 	results.BenchmarkSummary
-	id          string  // what figures and targets call it, such as delivery.Push
+	id          string  // its name in figures and targets, such as delivery.Push
 	reference   string  // the name of its reference, or empty
 	ratio       float64 // its time divided by the reference's; 0 without a reference
-	isReference bool    // it is the reference of another benchmark
+	isReference bool    // whether it is the reference of another benchmark
 }
 
 // benchmarkRows returns the benchmarks of the page, in its order.
@@ -128,7 +129,7 @@ func (c content) benchmarkRows() (rows []benchmarkRow) {
 	return rows
 }
 
-// usualUnits returns the metrics of go test, which have a column each.
+// usualUnits returns the metrics of go test, each of which has a column.
 func usualUnits() []string {
 	return []string{results.UnitMean, results.UnitBytes, results.UnitAllocations, results.UnitThroughput}
 }
@@ -174,7 +175,7 @@ func writeBenchmarks(w *baseline.SectionWriter, c content) {
 	}
 }
 
-// cells returns the cells of a row of the table but for the first, and adds their figures to the
+// cells returns the cells of a row of the table except the first, and adds their figures to the
 // section.
 func (r benchmarkRow) cells(w *baseline.SectionWriter, units []string) []string {
 	medians := map[string]float64{}

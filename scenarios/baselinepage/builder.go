@@ -2,12 +2,12 @@
 // what operations cost, where their time and bytes go, how the code is tested, and whether the
 // targets of fleetmark.yaml are met.
 //
-// What goes in: a project with its fleetmark.yaml, and a function that runs a scenario. What comes
-// out: a [baseline.Page], or the reasons why an old one is stale.
+// Its input is a project with its fleetmark.yaml, and a function that runs a scenario. Its output
+// is a [baseline.Page], or the reasons why an old one is stale.
 //
-// A [Builder] measures a new page, in three steps: Try finds out early what can't be measured,
-// AddRuns takes the runs that later runs are compared with, and Measure measures the sections and
-// writes them. [Check] returns why an old page may no longer be believed, and [Rewrite] writes anew
+// A [Builder] measures a new page in three steps: Try finds out early what can't be measured,
+// AddRuns adds the runs that later runs are compared with, and Measure measures the sections and
+// writes them. [Check] returns the reasons why an old page is stale, and [Rewrite] writes again
 // what a page takes from the code and from fleetmark.yaml. newSections lists the sections; those
 // without a measurement of their own are written from the rest of the page.
 //
@@ -36,24 +36,24 @@ import (
 // Scenarios returns the names of the scenarios that later runs are compared with.
 func Scenarios() []string { return []string{"rollout", "throughput"} }
 
-// Options says what a page is measured with.
+// Options says what is measured for a page.
 type Options struct {
-	Project  project.Project // that the page is about
+	Project  project.Project // the project that the page is about
 	History  string          // the hand-written optimization history
-	Sections []string        // that are measured
+	Sections []string        // the sections to measure
 
-	Revision      string    // of the source of the running program
+	Revision      string    // the revision of the running program's source
 	FleetCommand  []string  // the program and its arguments that lead to target.Serve
 	OpcostCommand []string  // the program and its arguments that lead to opcost.Serve
 	Stderr        io.Writer // where a fleet's process writes its errors
 
-	// Run runs a scenario to its end, or returns an error. command is how a reader of the page runs it
-	// again.
+	// Run runs a scenario to its end, or returns an error. command is the command line with which a
+	// reader of the page can repeat it.
 	Run func(ctx context.Context, spec scenarios.Spec, command string) (*batch.Result, error)
 	// Log is called with what is being measured.
 	Log func(step string)
 
-	Operations int // of each variant, for the sections time and allocations
+	Operations int // operations of each variant, for the sections time and allocations
 	Benchmarks BenchmarkOptions
 	TestLimit  time.Duration // how long the section tests may take
 }
@@ -69,11 +69,11 @@ type Builder struct {
 	options  Options
 	content  content
 	sections []section
-	selected []string          // sections that are measured
-	skipped  map[string]string // why other sections aren't, by name, if not because nobody asked
+	selected []string          // the sections to measure
+	skipped  map[string]string // why sections that were asked for aren't measured, by name
 }
 
-// New returns the builder of a page without runs.
+// New returns the builder of a page that has no runs yet.
 func New(o Options) *Builder {
 	page := &baseline.Page{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
 	return &Builder{
@@ -82,7 +82,7 @@ func New(o Options) *Builder {
 	}
 }
 
-// Page returns the page as far as it is known.
+// Page returns the page built so far.
 func (b *Builder) Page() *baseline.Page { return b.content.page }
 
 // Measured returns the names of the sections that are measured: those that were asked for, without
@@ -93,7 +93,7 @@ func (b *Builder) Measured() []string { return b.selected }
 func (b *Builder) isSelected(name string) bool { return slices.Contains(b.selected, name) }
 
 // AddRuns adds the runs in the given directories to the page, for later runs to be compared with.
-// Its notes are worth showing to a person.
+// The notes are for a person to read.
 func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 	page := b.content.page
 	for _, dir := range dirs {
@@ -119,14 +119,15 @@ func (b *Builder) AddRuns(dirs []string) (notes []string, err error) {
 	return notes, nil
 }
 
-// outputFlag matches a flag that says where a run kept its files, which concerns nobody else.
+// outputFlag matches a flag that says where a run kept its files, which is of no use to other
+// people.
 var outputFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
 
 // withoutOutputFlags returns a command without the flags that say where it kept its files.
 func withoutOutputFlags(command string) string { return outputFlag.ReplaceAllString(command, "") }
 
-// RunScenarios runs scenarios by name, and returns their directories. The first that can't be part
-// of a page ends it with an [*UnusableRunError].
+// RunScenarios runs scenarios by name, and returns their run directories. It stops at the first run
+// that can't be part of a page, with an [*UnusableRunError].
 func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, error) {
 	var dirs []string
 	for _, name := range names {
@@ -155,8 +156,8 @@ func (b *Builder) runUsable(ctx context.Context, spec scenarios.Spec, command st
 	return run, nil
 }
 
-// Try finds out whether each section that was asked for can be measured, before minutes are spent
-// on anything.
+// Try finds out whether each section that was asked for can be measured, before anything takes
+// minutes.
 func (b *Builder) Try(ctx context.Context) error {
 	return b.each(func(s section) error {
 		if s.try == nil {
@@ -178,7 +179,7 @@ func (b *Builder) Measure(ctx context.Context) error {
 }
 
 // each calls f for each section that was asked for, in the order in which they are measured. If f
-// returns a [skippedError], the section is left out.
+// returns a [skippedError], each leaves the section out.
 func (b *Builder) each(f func(section) error) error {
 	for _, name := range measuringOrder() {
 		if !b.isSelected(name) {
@@ -198,9 +199,9 @@ func (b *Builder) each(f func(section) error) error {
 	return nil
 }
 
-// write writes all sections into the page; those that would have to be measured are taken from old,
-// the sections of an earlier page, if it has them. It begins with the last, because the targets and
-// the summary, which stand first, are about the figures of the others.
+// write writes all sections into the page. A section that would have to be measured is taken from
+// old, the sections of an earlier page, if old has it. It writes the last section first, because
+// the targets and the summary, which come first on the page, use the figures of the others.
 func (b *Builder) write(old []baseline.Section) error {
 	written := make([]baseline.Section, len(b.sections))
 	for i, s := range slices.Backward(b.sections) {
@@ -214,7 +215,8 @@ func (b *Builder) write(old []baseline.Section) error {
 	return nil
 }
 
-// writeSection returns a section of the page, or the one of an earlier page that write keeps.
+// writeSection returns a section of the page, or the section of an earlier page that is kept
+// instead.
 func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Section, error) {
 	derived := s.derived(b.content)
 	if !derived {
@@ -236,28 +238,29 @@ func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Sect
 
 // A section is a part of the page: what it measures, and how it is written.
 type section struct {
-	name, title string // for programs, and for people
+	name, title string // the name for programs, and the title for people
 
-	// try finds out early whether the section can be measured. If it is nil, only measure does. Both
-	// return a [skippedError] if it can't be, for a reason that the page then gives.
+	// try finds out early whether the section can be measured. If it is nil, only measure does. If
+	// the section can't be measured, both return a [skippedError] with the reason, which the page
+	// then gives.
 	try func(ctx context.Context, b *Builder) error
 
 	// measure measures what the section shows. If it is nil, the section is written from the rest of
 	// the page.
 	measure func(ctx context.Context, b *Builder) error
 
-	// write writes the section from what was measured and from the rest of the page. The same
-	// figures give the same text.
+	// write writes the section from what was measured and from the rest of the page. It must be
+	// deterministic.
 	write func(w *baseline.SectionWriter, c content)
 }
 
-// derived reports whether the section can be written without measuring anything: the benchmarks
-// can once their samples are on the page.
+// derived reports whether the section can be written without measuring anything. The benchmarks can
+// be once their samples are on the page.
 func (s section) derived(c content) bool {
 	return s.measure == nil || s.name == benchmarksName && len(c.page.Benchmarks) > 0
 }
 
-// content is what sections are written from, besides what they measured themselves.
+// content is what sections are written from, besides their own measurements.
 type content struct {
 	page    *baseline.Page
 	project project.Project
@@ -268,7 +271,7 @@ type skippedError struct{ reason string }
 
 func (e *skippedError) Error() string { return e.reason }
 
-// The names of sections that others refer to.
+// The names of sections that other code refers to.
 const (
 	summaryName      = "summary"
 	targetsName      = "targets"
@@ -276,12 +279,12 @@ const (
 	timeName         = "time"
 	allocationsName  = "allocations"
 	streamingName    = "streaming"
-	integrationName  = "integration"   // also the suite that it shows
-	largePayloadName = "large-payload" // also the scenario that it shows
+	integrationName  = "integration"   // also the name of the suite that it shows
+	largePayloadName = "large-payload" // also the name of the scenario that it shows
 )
 
-// newSections returns the sections of a page, in its order. Those that show one measurement share
-// it.
+// newSections returns the sections of a page, in its order. Sections that show the same measurement
+// share it.
 func newSections() []section {
 	bench, load, profiling := &benchmarks{}, &operations{}, &overhead{}
 	opcost, suite, source := &opcostMeasurement{}, &suiteMeasurement{}, &sourceMeasurement{}
@@ -304,7 +307,7 @@ func newSections() []section {
 }
 
 // measuringOrder returns the names of the measured sections in the order in which they are
-// measured: first those that want a machine at rest, last the tests, which heat it.
+// measured: first those that need a quiet machine, last the tests, which heat it up.
 func measuringOrder() []string {
 	return []string{
 		benchmarksName, "operations", timeName, allocationsName, streamingName, "profiling",
@@ -322,8 +325,8 @@ func Sections() (names []string) {
 	return names
 }
 
-// ParseSections returns the names in a list such as "time,code". The list "all" stands for every
-// section that is measured, and "none" for no section.
+// ParseSections returns the names in a list such as "time,code". "all" means every section that is
+// measured, and "none" means no section.
 func ParseSections(list string) ([]string, error) {
 	known := Sections()
 	switch list {
@@ -342,7 +345,7 @@ func ParseSections(list string) ([]string, error) {
 	return names, nil
 }
 
-// lacks returns why the project has nothing under a key of its configuration.
+// lacks returns a clause that says why the project has nothing under a key of its configuration.
 func lacks(p project.Project, key string) string {
 	switch {
 	case p.Root == "":

@@ -22,8 +22,9 @@ func ourProject(t *testing.T) project.Project {
 	return p
 }
 
-// A target is about a figure that the page has, or about a section that wasn't measured. Any other
-// is misspelled, and nothing would ever meet it.
+// TestTargets_ofThisRepository checks that each target is about a figure that the page has, or
+// about a section that wasn't measured. The name of any other figure is misspelled, and no
+// measurement would ever meet its target.
 func TestTargets_ofThisRepository(t *testing.T) {
 	page, err := baseline.Read("../../" + baseline.FileName)
 	require.NoError(t, err)
@@ -52,7 +53,7 @@ func TestParseSections(t *testing.T) {
 	}
 }
 
-// Every section is either measured, in measuringOrder, or derived.
+// TestSections checks that every section is either measured, in measuringOrder, or derived.
 func TestSections(t *testing.T) {
 	empty := content{page: &baseline.Page{}}
 	for _, s := range newSections() {
@@ -61,7 +62,7 @@ func TestSections(t *testing.T) {
 	require.Len(t, Sections(), len(measuringOrder()))
 }
 
-// pageOf returns a page with one scenario, and nothing measured.
+// pageOf returns a page with one scenario that has these values, and no measured sections.
 func pageOf(values ...results.Value) *baseline.Page {
 	return &baseline.Page{Scenarios: []baseline.Scenario{{
 		Name: "rollout", Repetitions: 1, Records: []results.Record{{Scenario: "rollout", Op: "deliver", Repetition: 1,
@@ -140,8 +141,8 @@ func TestFormatFigure(t *testing.T) {
 	}
 }
 
-// A project without a fleetmark.yaml has no targets, no anti-patterns and no
-// benchmarks, and its page says so.
+// TestBuilder_withoutConfiguration checks that a project without a fleetmark.yaml has no targets,
+// no anti-patterns and no benchmarks, and that its page says so.
 func TestBuilder_withoutConfiguration(t *testing.T) {
 	for want, p := range map[string]project.Project{
 		"this isn't a module or a repository":    {},
@@ -159,8 +160,8 @@ func TestBuilder_withoutConfiguration(t *testing.T) {
 	}
 }
 
-// measuredBenchmarks returns samples of two packages: Push and its reference, and a benchmark with
-// a metric of its own.
+// measuredBenchmarks returns samples of two packages: Push with its reference, and a benchmark that
+// reports a metric of its own.
 func measuredBenchmarks(t *testing.T) []results.GoBenchmarks {
 	t.Helper()
 	lines := []string{"goos: linux", "goarch: amd64", "pkg: example.com/m/delivery", "cpu: Example"}
@@ -214,7 +215,7 @@ func TestBenchmarks(t *testing.T) {
 	require.Contains(t, text, "1 of 2 targets met, 1 not met, 1 set for another machine: ratio is 1.50x, wanted ≤ 1.15x.")
 	require.Contains(t, text, "Under load, scenario rollout: deliver 7.61k/s, p99 9.73ms.")
 
-	// The page that is written and read again says the same, so that --check can tell.
+	// Sections that are written again from the page are the same, which --check relies on.
 	stale, err := staleSections(f.content)
 	require.NoError(t, err)
 	require.Empty(t, stale)
@@ -235,7 +236,8 @@ func TestBenchmarkOptions_command(t *testing.T) {
 		BenchmarkOptions{Count: 2, Time: "10x"}.command(project.Project{}, entry).String())
 }
 
-// A page is stale if the code would write it otherwise, and not because time went by.
+// TestStaleSections checks that a page is stale if the code would write it differently now, and not
+// because time has passed.
 func TestStaleSections(t *testing.T) {
 	f := builderOf(pageOf(results.Value{Unit: "ns/op", Value: 2}), project.Project{})
 	require.NoError(t, f.write(nil))
@@ -250,7 +252,7 @@ func TestStaleSections(t *testing.T) {
 	require.Empty(t, check(func(*baseline.Page) {}))
 	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}},
 		check(func(b *baseline.Page) { b.Sections[1].Body += "x" }))
-	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }), "what was measured is the page's own")
+	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }), "a measured section isn't compared with the code")
 	stale := check(func(b *baseline.Page) { b.Sections = nil })
 	require.Len(t, stale, 1)
 	require.False(t, stale[0].Derived)
@@ -261,14 +263,14 @@ func TestStaleSections(t *testing.T) {
 	require.True(t, unknown)
 	require.Equal(t, "unheard-of rollout", unit+" "+scenario)
 
-	// Writing the text anew mends it, and keeps what was measured.
+	// Rewriting the page fixes it, and keeps what was measured.
 	f.content.page.Sections[1].Body, f.content.page.Sections[3].Body = "Edited.", "Measured."
 	require.NoError(t, Rewrite(f.content.page, project.Project{}))
 	require.Equal(t, "Measured.", f.content.page.Sections[3].Body)
 	require.Empty(t, check(func(*baseline.Page) {}))
 }
 
-// The commands on the page run the operations that the table shows.
+// TestExtraRuns checks that the commands on the page run the operations that the table shows.
 func TestExtraRuns(t *testing.T) {
 	for _, e := range extraRuns() {
 		require.Contains(t, []string{"push", "verify", "deliver"}, e.operation)

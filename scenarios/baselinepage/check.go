@@ -20,15 +20,15 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// Stale is a reason why a page may no longer be believed.
+// Stale is a reason why a page no longer describes the project.
 type Stale struct {
 	Problem string // such as "lacks scenario rollout"
-	Derived bool   // Rewrite mends it; otherwise the page has to be measured anew
+	Derived bool   // Rewrite can fix it; otherwise the page has to be measured again
 }
 
-// Check returns why a page may no longer be believed, or nil: a scenario has changed or is missing,
-// a metric no longer exists, or a section that is written from the code and fleetmark.yaml would be
-// written otherwise today.
+// Check returns the reasons why a page is stale, or nil: a scenario has changed or is missing, a
+// metric no longer exists, or a section that is written from the code and fleetmark.yaml would be
+// different now.
 func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale, error) {
 	var stale []Stale
 	add := func(format string, args ...any) { stale = append(stale, Stale{Problem: fmt.Sprintf(format, args...)}) }
@@ -103,18 +103,17 @@ func staleSections(c content) ([]Stale, error) {
 	return stale, nil
 }
 
-// Rewrite writes the sections of a page anew that can be written without measuring, and keeps the
-// others.
+// Rewrite writes those sections of a page again that need no measurement, and keeps the others.
 func Rewrite(page *baseline.Page, p project.Project) error {
 	b := &Builder{content: content{page, p}, sections: newSections()}
 	return b.write(page.Sections)
 }
 
-// measuredPackage is the package whose digest a page keeps: the code that operations go through.
+// measuredPackage is the package whose digest a page keeps: operations run its code.
 const measuredPackage = "delivery"
 
-// digestSource adds the digest of the measured package to the page, if the page is of the source
-// that the command is run in.
+// digestSource adds the digest of the measured package to the page, if the page is about the source
+// that the running program was built from.
 func (b *Builder) digestSource() error {
 	page := b.content.page
 	root, ok := ownSource(b.content.project)
@@ -128,8 +127,9 @@ func (b *Builder) digestSource() error {
 	return err
 }
 
-// ChangedSince returns the name of the package that has changed since the page measured it, or ""
-// if it hasn't or that can't be told. It makes no page stale: later code is what a page is for.
+// ChangedSince returns the name of the measured package if it has changed since the page was
+// measured. It returns "" if it hasn't, or if that isn't known. A change doesn't make the page
+// stale: comparing later code with it is what a page is for.
 func ChangedSince(page *baseline.Page, p project.Project) string {
 	was, kept := page.Sources[measuredPackage]
 	root, ok := ownSource(p)
@@ -142,14 +142,15 @@ func ChangedSince(page *baseline.Page, p project.Project) string {
 	return measuredPackage
 }
 
-// ownSource returns the root of the project. It reports whether the project is the source of the
-// running program.
+// ownSource returns the root of the project. It reports whether the running program was built from
+// that source.
 func ownSource(p project.Project) (root string, ok bool) {
 	info, ok := debug.ReadBuildInfo()
 	return p.Root, ok && p.Module != "" && p.Module == info.Main.Path
 }
 
-// sourceDigest returns the digest of the files of a package, and of those below it, that are built.
+// sourceDigest returns the digest of the Go files of a package and of the packages below it,
+// without tests.
 func sourceDigest(root, dir string) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(os.DirFS(root), dir, func(file string, entry fs.DirEntry, err error) error {

@@ -12,8 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// sourceMeasurement counts the code of the checkout that the command is run in, once, for the
-// sections that show it.
+// sourceMeasurement counts the code of the current checkout once, for all sections that show it.
 type sourceMeasurement struct {
 	root   string
 	stats  *codestats.Stats
@@ -37,7 +36,7 @@ func (s *sourceMeasurement) measure(ctx context.Context, b *Builder) error {
 	return s.err
 }
 
-// writeCode says how much there is of each language, and of each package.
+// writeCode writes how much code there is in each language and in each package.
 func (s *sourceMeasurement) writeCode(w *baseline.SectionWriter, _ content) {
 	var languages []string
 	for _, l := range s.stats.Languages {
@@ -50,7 +49,7 @@ func (s *sourceMeasurement) writeCode(w *baseline.SectionWriter, _ content) {
 		filesText(total.Files), filesText(s.stats.Binary))
 	w.Command(text, "fleetmark baseline --sections code,tests --file NEW.md")
 	w.Figure("lines", float64(total.All()))
-	if s.tested == nil { // else the section tests does
+	if s.tested == nil { // otherwise the section tests has this table
 		s.writePackages(w)
 	}
 }
@@ -80,7 +79,7 @@ func (s *sourceMeasurement) test(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-// writeTests says how the tests went, and what they reach.
+// writeTests writes how the tests ended, and which share of the statements they reach.
 func (s *sourceMeasurement) writeTests(w *baseline.SectionWriter, _ content) {
 	t := s.tested
 	text := fmt.Sprintf("%s tests, examples and fuzz targets (on their seeds) passed, with %s subtests; "+
@@ -98,7 +97,7 @@ func (s *sourceMeasurement) writeTests(w *baseline.SectionWriter, _ content) {
 	s.writePackages(w)
 }
 
-// writePackages writes the table of packages: their code, and, if tests were run, their tests.
+// writePackages writes the table of packages with their code and, if tests were run, their tests.
 func (s *sourceMeasurement) writePackages(w *baseline.SectionWriter) {
 	header, align := []string{"package", "code", "code of tests", "tests to code"}, "lrrr"
 	if s.tested != nil {
@@ -107,7 +106,7 @@ func (s *sourceMeasurement) writePackages(w *baseline.SectionWriter) {
 	var rows [][]string
 	var code, tests codestats.Lines
 	var reached codestats.Coverage
-	totals := map[string]int{} // of tests, by kind
+	totals := map[string]int{} // number of tests, by kind
 	for _, p := range s.stats.Packages {
 		code, tests = code.Add(p.Code), tests.Add(p.Tests)
 		row := codeCells(p.Path, p.Code, p.Tests)
@@ -133,7 +132,7 @@ func (s *sourceMeasurement) writePackages(w *baseline.SectionWriter) {
 	w.Table(align, header, append(rows, row))
 }
 
-// codeCells returns the cells that say how much code and how much code of tests there is.
+// codeCells returns the cells with the amounts of code and of test code.
 func codeCells(name string, code, tests codestats.Lines) []string {
 	ratio := ""
 	if code.Code > 0 {
@@ -142,7 +141,7 @@ func codeCells(name string, code, tests codestats.Lines) []string {
 	return []string{name, plaintext.Thousands(code.Code), plaintext.Thousands(tests.Code), ratio}
 }
 
-// testCells returns the cells that say how many tests of each kind there are, and what they reach.
+// testCells returns the cells with the number of tests of each kind and the coverage.
 func testCells(counts map[string]int, c codestats.Coverage) []string {
 	var cells []string
 	for _, kind := range codestats.TestKinds() {

@@ -8,7 +8,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/codestats"
 )
 
-// The table of packages stands once: under code, or with the tests if they were run.
+// TestCode_packages checks that the table of packages is on the page once: under code, or with the
+// tests if they were run.
 func TestCode_packages(t *testing.T) {
 	source := &sourceMeasurement{stats: &codestats.Stats{Packages: []codestats.Package{
 		{Path: "a", Code: codestats.Lines{Code: 1000}, Tests: codestats.Lines{Code: 1500}},

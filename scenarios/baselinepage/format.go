@@ -11,7 +11,7 @@ import (
 )
 
 // figureCells returns the cells of the given metrics, and adds each value to the section as a
-// figure, whose name is the prefix and the metric. A metric without a value has an empty cell.
+// figure named after the prefix and the metric. A metric without a value has an empty cell.
 func figureCells(w *baseline.SectionWriter, prefix string, values map[string]float64, units []string) []string {
 	cells := make([]string, len(units))
 	for i, unit := range units {
@@ -23,7 +23,7 @@ func figureCells(w *baseline.SectionWriter, prefix string, values map[string]flo
 	return cells
 }
 
-// formatFigure formats a figure as its limit is given.
+// formatFigure formats a figure in the form of its limit.
 func formatFigure(v float64, form project.Form) string {
 	switch form {
 	case project.FormBytes:
@@ -52,8 +52,8 @@ func decimalBytes(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64) + units[0]
 }
 
-// formatShort formats a figure with one digit after the point, and one below 0.1 with two
-// significant digits, so that only 0 is "0".
+// formatShort formats a figure with one decimal. A figure below 0.1 gets two significant digits, so
+// that only 0 is shown as "0".
 func formatShort(v float64) string {
 	switch {
 	case v == 0:

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
 )
 
-// opcostMeasurement measures what single operations cost, once and in a process of their own, for
-// the sections that show it.
+// opcostMeasurement measures what single operations cost, once and in a process of its own, for all
+// sections that show it.
 type opcostMeasurement struct {
 	report *opcost.Report // nil before the measurement
 }
@@ -34,7 +34,7 @@ func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error)
 	return err
 }
 
-// opcostCommand measures the sections of an opcostMeasurement again.
+// opcostCommand is the command with which a reader can repeat an opcostMeasurement.
 const opcostCommand = "fleetmark baseline --sections time,allocations,streaming --file NEW.md"
 
 // rowCells returns the first cells of the row of a variant of an operation.
@@ -42,10 +42,10 @@ func rowCells(v opcost.Variant) []string {
 	return []string{string(v.Op), string(v.Transport), v.Connection()}
 }
 
-// rowName returns what figures call a row, such as "push lean kept-alive".
+// rowName returns the name of a row in figures, such as "push lean kept-alive".
 func rowName(v opcost.Variant) string { return strings.Join(rowCells(v), " ") }
 
-// writeTime says how long each phase of an operation takes.
+// writeTime writes how long each phase of an operation takes.
 func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
 	phases := o.report.Phases
 	w.Text("One operation at a time against devices in another process on this machine, its phases by the "+
@@ -75,10 +75,10 @@ func (o *opcostMeasurement) writeTime(w *baseline.SectionWriter, _ content) {
 	w.Command("Measured with", opcostCommand)
 }
 
-// tinyAllocations is the component of what the runtime counted and its profile lacks.
+// tinyAllocations is the component for what the runtime counted but its profile lacks.
 const tinyAllocations = "tiny"
 
-// writeAllocations says which parts of the client allocate, and how much.
+// writeAllocations writes which parts of the client allocate, and how much.
 func (o *opcostMeasurement) writeAllocations(w *baseline.SectionWriter, _ content) {
 	w.Text("By component, from a profile of every allocation (runtime.MemProfileRate 1) over %s operations each, "+
 		"one at a time, in a process that does nothing else. The whole is the runtime's own count; each row adds "+
@@ -94,8 +94,7 @@ func (o *opcostMeasurement) writeAllocations(w *baseline.SectionWriter, _ conten
 		"fleetmark profile top "+abtest.BaselineProfiles+" --kind allocs")
 }
 
-// writeComponents writes a table of the components of each operation. of chooses the objects or the
-// bytes.
+// writeComponents writes a table of the components of each operation. of selects objects or bytes.
 func (o *opcostMeasurement) writeComponents(
 	w *baseline.SectionWriter, unit string, of func(objects, bytes int64) int64,
 ) {
@@ -121,7 +120,7 @@ func (o *opcostMeasurement) writeComponents(
 	w.Table("lll"+strings.Repeat("r", len(header)-3), header, rows)
 }
 
-// writeStreaming says whether a larger artifact takes more memory.
+// writeStreaming writes whether a larger artifact takes more memory.
 func (o *opcostMeasurement) writeStreaming(w *baseline.SectionWriter, _ content) {
 	w.Text("Does a larger artifact take more memory? Files pushed one after another over lean, each once; " +
 		"resident memory is the client's whole process, its peak (VmHWM) right before the push and through it.")
@@ -147,7 +146,7 @@ func (o *opcostMeasurement) writeStreaming(w *baseline.SectionWriter, _ content)
 	w.Command("Measured with", opcostCommand)
 }
 
-// overhead says what a CPU profile costs a push.
+// overhead measures what a CPU profile adds to the cost of a push.
 type overhead struct {
 	ratios []abtest.Overhead // processor time first
 }

@@ -29,7 +29,7 @@ func rowsOf(s baseline.Section, first string) (rows [][]string) {
 	return rows
 }
 
-// written returns a section as it stands on a page without anything else.
+// written returns a section as written on an otherwise empty page.
 func written(t *testing.T, write func(*baseline.SectionWriter, content)) baseline.Section {
 	t.Helper()
 	w := baseline.NewSection("section", "Section")
@@ -39,7 +39,8 @@ func written(t *testing.T, write func(*baseline.SectionWriter, content)) baselin
 	return section
 }
 
-// The parts on a row add up to its whole, but for rounding, which may take a twentieth of each.
+// TestAllocations_addUp checks that the parts in a row add up to its whole, apart from rounding,
+// which may take a twentieth of each.
 func TestAllocations_addUp(t *testing.T) {
 	variant := opcost.Variant{Op: delivery.OpPush, Transport: delivery.Lean, NewConnection: true}
 	a := opcost.Allocations{Variant: variant, N: 3, Objects: 88, Bytes: 5040, Profile: profiles.Breakdown{

@@ -34,7 +34,7 @@ func TestReferencePage(t *testing.T) {
 	require.Equal(t, titles, documented)
 }
 
-// regexpCut cuts text around the first match of a regular expression.
+// regexpCut returns the text before and after the first match of a regular expression.
 func regexpCut(text []byte, expression string) (before, after []byte, found bool) {
 	at := regexp.MustCompile(expression).FindIndex(text)
 	if at == nil {

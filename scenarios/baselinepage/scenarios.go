@@ -19,10 +19,10 @@ import (
 // them.
 type suiteMeasurement struct {
 	rows  report.Suite
-	large *batch.Result // of the scenario large-payload
+	large *batch.Result // the result of the scenario large-payload
 }
 
-// measure runs the suite, or only the scenario large-payload if nothing else of it is wanted.
+// measure runs the suite, or only the scenario large-payload if no other section needs the rest.
 func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 	if s.rows != nil {
 		return nil
@@ -51,7 +51,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 	return nil
 }
 
-// writeIntegration says whether everything that an updater must do works, end to end.
+// writeIntegration writes whether everything that an updater must do works, end to end.
 func (s *suiteMeasurement) writeIntegration(w *baseline.SectionWriter, _ content) {
 	w.Text("Does everything that an updater must do work, end to end? The checks of the suite integration, " +
 		"against simulated devices whose ledger was asked:")
@@ -64,7 +64,7 @@ func (s *suiteMeasurement) writeIntegration(w *baseline.SectionWriter, _ content
 	w.Figure("failed", float64(len(s.rows)-passed))
 }
 
-// writeLargePayload says how fast a large artifact is delivered, and what memory that takes.
+// writeLargePayload writes how fast a large artifact is delivered, and how much memory that takes.
 func (s *suiteMeasurement) writeLargePayload(w *baseline.SectionWriter, _ content) {
 	w.Text("How fast is a large artifact delivered, and does it take memory? 10 MB from a file to one device " +
 		"over a kept-alive connection, pushed, hashed by the device, and verified.")
@@ -79,7 +79,7 @@ func (s *suiteMeasurement) writeLargePayload(w *baseline.SectionWriter, _ conten
 	w.Command(text, "fleetmark run "+largePayloadName)
 }
 
-// operations says what each operation costs under load: in the scenarios that runs are compared
+// operations measures what each operation costs under load: in the scenarios that runs are compared
 // with, and in throughput with the other operations.
 type operations struct {
 	extra []extraRun
@@ -89,7 +89,7 @@ type operations struct {
 type extraRun struct {
 	label, command string
 	operation      string
-	records        []results.Record // once it was run
+	records        []results.Record // nil before it is run
 }
 
 // extraRepetitions is how often an extra run repeats: enough for a median.

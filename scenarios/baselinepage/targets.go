@@ -11,10 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 )
 
-// maxSummaryRows bounds the operations that the summary shows.
+// maxSummaryRows is the largest number of operations that the summary shows.
 const maxSummaryRows = 8
 
-// writeSummary answers a reviewer's first questions: what does an operation cost, against which
+// writeSummary answers a reviewer's first questions: what does an operation cost, what is its
 // limit, and are the targets met?
 func writeSummary(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
@@ -37,8 +37,7 @@ func writeSummary(w *baseline.SectionWriter, c content) {
 	}
 }
 
-// summarizeBenchmarks writes the Go benchmarks that are no references, each figure beside its
-// target.
+// summarizeBenchmarks writes the Go benchmarks that aren't references, each figure with its target.
 func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evaluatedTarget) {
 	byFigure := map[string]evaluatedTarget{}
 	for _, t := range targets {
@@ -55,7 +54,8 @@ func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evalua
 			continue
 		}
 		figure := benchmarksName + "/" + r.id + " "
-		// beside returns the text of a figure with its target, if it has one, in parentheses.
+		// beside returns the text of a figure, followed by its target in parentheses if there is
+		// one.
 		beside := func(text, name string) string {
 			t, ok := byFigure[figure+name]
 			switch {
@@ -96,7 +96,8 @@ func (c content) summarizeBenchmarks(w *baseline.SectionWriter, targets []evalua
 	}
 }
 
-// summarizeScenarios returns how fast each scenario was, by its first operation that has a rate.
+// summarizeScenarios returns a sentence on how fast each scenario was, by its first operation that
+// has a rate.
 func (c content) summarizeScenarios() string {
 	var parts []string
 	for _, s := range c.page.Scenarios {
@@ -129,13 +130,13 @@ const (
 	targetMet targetState = iota
 	targetUnmet
 	targetUnmeasured
-	targetForOtherMachine // measured, and not judged
+	targetForOtherMachine // measured, but not judged
 )
 
 // An evaluatedTarget is a target with the figure that was measured.
 type evaluatedTarget struct {
 	project.Target
-	value float64 // 0 if it is unmeasured
+	value float64 // 0 if the figure wasn't measured
 	state targetState
 }
 
@@ -159,7 +160,7 @@ func (c content) evaluate() []evaluatedTarget {
 	return all
 }
 
-// figures returns the figures that targets may be about: the medians of the scenarios by "SCENARIO
+// figures returns the figures that targets may name: the medians of the scenarios by "SCENARIO
 // OPERATION METRIC", and the figures of the sections by "SECTION/FIGURE".
 func (c content) figures() map[string]float64 {
 	figures := map[string]float64{}
@@ -178,8 +179,7 @@ func (c content) figures() map[string]float64 {
 	return figures
 }
 
-// writeTargets writes the limits that fleetmark.yaml sets, each beside the figure that was
-// measured.
+// writeTargets writes the limits that fleetmark.yaml sets, each with the measured figure.
 func writeTargets(w *baseline.SectionWriter, c content) {
 	targets := c.evaluate()
 	if len(targets) == 0 {
@@ -210,13 +210,13 @@ func writeTargets(w *baseline.SectionWriter, c content) {
 	}
 }
 
-// format formats a figure as the target's limit is given.
+// format formats a figure in the form of the target's limit.
 func (t evaluatedTarget) format(v float64) string { return formatFigure(v, t.Limit.Form) }
 
-// limit returns what is wanted.
+// limit returns the target's limit as text.
 func (t evaluatedTarget) limit() string { return t.Limit.Text(t.format) }
 
-// verdict returns whether the target is met.
+// verdict returns the table cell that says whether the target is met.
 func (t evaluatedTarget) verdict() string {
 	switch t.state {
 	case targetMet:
@@ -229,7 +229,7 @@ func (t evaluatedTarget) verdict() string {
 	return "–"
 }
 
-// countTargets returns how many targets are met.
+// countTargets returns a sentence that says how many targets are met.
 func countTargets(targets []evaluatedTarget) string {
 	n := map[targetState]int{}
 	for _, t := range targets {
@@ -276,7 +276,7 @@ func writeAntiPatterns(w *baseline.SectionWriter, c content) {
 		strings.Join(slices.Sorted(maps.Keys(packages)), " ")))
 }
 
-// writeAgain lists the commands that measure again.
+// writeAgain writes the commands with which a reader can measure again.
 func writeAgain(w *baseline.SectionWriter, c content) {
 	w.Text("Each section ends with its command. The whole page, with its optimization history kept, is measured " +
 		"again by the first of these; the second says whether it may still be believed.")

@@ -12,7 +12,7 @@ import (
 // a directory of its own.
 
 // quota returns how many cores the control group may keep busy. It returns 0 if the group has no
-// limit, and nil if that isn't known.
+// limit, and nil if the limit isn't known.
 func (at systemFiles) quota() *float64 {
 	var least *float64
 	keepLowest := func(cores float64) {
@@ -47,7 +47,7 @@ func (at systemFiles) quota() *float64 {
 			keepLowest(float64(*quota) / float64(*period))
 		}
 	}
-	// The root of a hierarchy has no cpu.max, because it has no limit.
+	// The root of a hierarchy has no file cpu.max, and no limit.
 	if least == nil && slices.Contains(at.groups(""), "sys/fs/cgroup") {
 		if _, ok := at.text("sys/fs/cgroup/cgroup.controllers"); ok {
 			keepLowest(0)
@@ -61,7 +61,7 @@ func (at systemFiles) quota() *float64 {
 func (at systemFiles) memoryLeft() *uint64 {
 	var least *uint64
 	keepLowest := func(limit, used *uint64) {
-		if limit == nil || used == nil || *limit > 1<<60 { // which version 1 writes if there is no limit
+		if limit == nil || used == nil || *limit > 1<<60 { // version 1 writes such a number if there is no limit
 			return
 		}
 		left := *limit - min(*limit, *used)

@@ -7,7 +7,7 @@ import (
 )
 
 func TestControlGroups(t *testing.T) {
-	const none = "9223372036854771712" // version 1's word for no limit
+	const none = "9223372036854771712" // what version 1 writes for no limit
 	for name, row := range map[string]struct {
 		content map[string]string
 		quota   *float64

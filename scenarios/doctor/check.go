@@ -2,7 +2,7 @@ package doctor
 
 import "slices"
 
-// State is how a check came out.
+// State is the outcome of a check.
 type State string
 
 // The states. On a machine with a Problem, times can't be judged.
@@ -13,18 +13,18 @@ const (
 	Unknown State = "unknown" // the fact can't be read here
 )
 
-// A Check is one thing that was looked at.
+// A Check is one property of the machine that was examined.
 type Check struct {
 	Name   string `json:"check"`
 	State  State  `json:"state"`
 	Found  string `json:"found"`            // with its unit
-	Why    string `json:"why"`              // it matters, in a clause
+	Why    string `json:"why"`              // why it matters, in a clause
 	Change string `json:"change,omitempty"` // what to do, such as a command; empty if the state is OK
 }
 
-// Advice words what checks advise that only a command line knows how to do.
+// Advice holds the parts of checks' advice that only a command line can phrase.
 type Advice struct {
-	FewerWorkers   string // how to have fewer operations under way, if there are few cores
+	FewerWorkers   string // how to run fewer operations at once, if there are few cores
 	LongerRuns     string // the flags that make a run longer, if the machine is noisy
 	PathAddressing string // how to run with devices that share an address, if they can't have their own
 	StartFleet     string // how to start a fleet of two devices, to see whether it comes up
@@ -64,18 +64,18 @@ func Examine(f Facts, a Advice) []Check {
 	return list
 }
 
-// Fit reports whether times can be judged here, which is so if no check is a Problem.
+// Fit reports whether times can be judged on this machine, which is so if no check is a Problem.
 func Fit(checks []Check) bool {
 	return !slices.ContainsFunc(checks, func(c Check) bool { return c.State == Problem })
 }
 
-// worst returns the graver of two states. Unknown is graver than OK.
+// worst returns the worse of two states. Unknown is worse than OK.
 func worst(a, b State) State {
 	order := []State{OK, Unknown, Warning, Problem}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
-// grade returns the state of a check by whether it found a problem, or a warning.
+// grade returns Problem if problem is set, Warning if warning is, and OK otherwise.
 func grade(problem, warning bool) State {
 	switch {
 	case problem:

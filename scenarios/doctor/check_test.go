@@ -13,7 +13,7 @@ import (
 // to returns a pointer to v.
 func to[T any](v T) *T { return &v }
 
-// steady returns noise of which ten pairs can tell a change of some 1.5%.
+// steady returns noise so small that ten pairs can detect a change of about 1.5%.
 func steady() Noise {
 	var n Noise
 	for i := range 20 {
@@ -56,10 +56,10 @@ func TestExamine_unknown(t *testing.T) {
 		require.Equal(t, Unknown, c.State, "%+v", c)
 		require.NotEmpty(t, c.Change, c.Name)
 	}
-	require.True(t, Fit(Examine(Facts{Cores: 8, GOMAXPROCS: 8}, testAdvice())), "what nobody knows is no problem")
+	require.True(t, Fit(Examine(Facts{Cores: 8, GOMAXPROCS: 8}, testAdvice())), "an unknown fact is no problem")
 }
 
-// TestExamine changes one fact of a healthy machine.
+// TestExamine changes one fact of a healthy machine at a time.
 func TestExamine(t *testing.T) {
 	for name, row := range map[string]struct {
 		check  string
@@ -180,7 +180,7 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// testAdvice returns the words that checks get from their caller.
+// testAdvice returns advice as a caller would phrase it.
 func testAdvice() Advice {
 	return Advice{
 		FewerWorkers: "have fewer workers", LongerRuns: "more of them",
@@ -188,7 +188,7 @@ func testAdvice() Advice {
 	}
 }
 
-// scattered returns noise in which B is by turns so many times A, and A so many times B.
+// scattered returns noise in which B is by turns slower and faster than A by a factor.
 func scattered(by float64) Noise {
 	var n Noise
 	for i := range 20 {

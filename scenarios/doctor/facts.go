@@ -16,35 +16,35 @@ import (
 type Facts struct {
 	OS string `json:"os"`
 
-	Cores      int      `json:"cores"` // that this process may run on
+	Cores      int      `json:"cores"` // cores that this process may run on
 	GOMAXPROCS int      `json:"gomaxprocs"`
 	Quota      *float64 `json:"cpu_quota_cores"` // of the control group; 0 if it has none
 
-	MemoryAvailable *uint64 `json:"memory_available_bytes"` // of the machine
-	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // to the control group's limit, if it has one
+	MemoryAvailable *uint64 `json:"memory_available_bytes"` // free memory of the machine
+	MemoryLeft      *uint64 `json:"memory_left_bytes"`      // memory left until the control group's limit; null if it has none
 
 	DescriptorLimit *uint64 `json:"descriptor_limit"`
-	Needs           []Need  `json:"needs"` // of the scenarios in the catalog
+	Needs           []Need  `json:"needs"` // needs of the scenarios in the catalog
 
 	Ports         *results.LocalPorts `json:"local_ports"`
-	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // 0: no, 1: yes, 2: on loopback
+	ReuseTimeWait *int                `json:"tcp_tw_reuse"` // whether ports of closed connections are reused: 0 is never, 1 is always, 2 is on loopback
 	AcceptQueue   *int                `json:"somaxconn"`
 
 	ClockSource  string        `json:"clock_source"`
-	ClockSources string        `json:"clock_sources"` // that could be chosen
-	ClockCost    time.Duration `json:"clock_cost_ns"` // of a reading, median
+	ClockSources string        `json:"clock_sources"` // the sources that could be chosen
+	ClockCost    time.Duration `json:"clock_cost_ns"` // the median cost of a reading
 	Timer        Timer         `json:"timer"`
 
-	Governors []string `json:"governors"` // of the cores, each once
+	Governors []string `json:"governors"` // the governors of the cores, each once
 	Turbo     *bool    `json:"turbo"`
-	SMT       *bool    `json:"smt"` // two threads a core
+	SMT       *bool    `json:"smt"` // whether a core runs two threads
 
 	Interference *results.Interference `json:"neighbours"`
 	Noise        Noise                 `json:"noise"`
 	Loopback     Loopback              `json:"loopback"`
 }
 
-// Need is how many descriptors a scenario's driver must have, and how many it can use.
+// Need is how many file descriptors a scenario's driver must have, and how many it can use.
 type Need struct {
 	Scenario string `json:"scenario"`
 	Min      int    `json:"least"`
@@ -60,13 +60,13 @@ type Timer struct {
 
 // Loopback says which addresses devices can have.
 type Loopback struct {
-	Addressing string `json:"addressing"`        // that was tried
+	Addressing string `json:"addressing"`        // the addressing that was tried
 	Refused    string `json:"refused,omitempty"` // why it doesn't work; empty if it does
 	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty if there is
 }
 
-// Gather looks at the machine. It calls progress as each step begins. Its error is the context's,
-// or says that not even bare sockets work.
+// Gather examines the machine. It calls progress as each step begins. Its error is the context's,
+// or says that the reference benchmark failed.
 func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
@@ -98,7 +98,7 @@ func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts,
 	return f, nil
 }
 
-// readLimits sets how many descriptors this process may have, and how many scenarios need.
+// readLimits finds out how many descriptors this process may have, and how many the scenarios need.
 func (f *Facts) readLimits() error {
 	if limit, known := osinfo.DescriptorLimit(); known {
 		f.DescriptorLimit = &limit

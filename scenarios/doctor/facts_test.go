@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFacts_JSON encodes and decodes facts, also where nothing is known.
+// TestFacts_JSON encodes and decodes facts, known and unknown ones.
 func TestFacts_JSON(t *testing.T) {
 	for _, f := range []Facts{{}, healthy()} {
 		text, err := json.Marshal(f)
@@ -19,7 +19,7 @@ func TestFacts_JSON(t *testing.T) {
 	}
 }
 
-// TestGather_canceled checks that the steps end with their context.
+// TestGather_canceled checks that each step ends when its context is canceled.
 func TestGather_canceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var steps []string

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// readSystem sets the facts that Linux keeps in files below root. Other systems have no such files,
-// and the facts stay unknown.
+// readSystem reads the facts that Linux has in files below root. Other systems have no such files,
+// so the facts stay unknown there.
 func (f *Facts) readSystem(root string) {
 	at := systemFiles(root)
 	f.Quota, f.MemoryLeft = at.quota(), at.memoryLeft()
@@ -27,17 +27,17 @@ func (f *Facts) readSystem(root string) {
 	f.SMT = at.flag("sys/devices/system/cpu/smt/active")
 }
 
-// systemFiles is a directory that holds /proc and /sys.
+// systemFiles is a directory that contains /proc and /sys.
 type systemFiles string
 
-// text returns the text of a file without spaces around it. It reports whether the file can be
-// read.
+// text returns the text of a file without surrounding white space. It reports whether the file can
+// be read.
 func (at systemFiles) text(path string) (string, bool) {
 	text, err := os.ReadFile(filepath.Join(string(at), filepath.FromSlash(path)))
 	return strings.TrimSpace(string(text)), err == nil
 }
 
-// number returns the number that a file holds, or nil if there is none.
+// number returns the number in a file, or nil if there is none.
 func (at systemFiles) number(path string) *int {
 	text, _ := at.text(path)
 	return orNil(strconv.Atoi(text))
@@ -56,7 +56,7 @@ func orNil[T any](n T, err error) *T {
 	return &n
 }
 
-// flag reports whether a file holds a number other than 0. It returns nil if that isn't known.
+// flag reports whether a file contains a number other than 0. It returns nil if that isn't known.
 func (at systemFiles) flag(path string) *bool {
 	n := at.number(path)
 	if n == nil || *n < 0 {
@@ -65,7 +65,7 @@ func (at systemFiles) flag(path string) *bool {
 	return new(*n != 0)
 }
 
-// memoryAvailable returns how much memory the machine has left, in bytes, or nil if that isn't
+// memoryAvailable returns how much memory the machine has available, in bytes, or nil if that isn't
 // known.
 func (at systemFiles) memoryAvailable() *uint64 {
 	text, _ := at.text("proc/meminfo")
@@ -96,7 +96,7 @@ func (at systemFiles) governors() []string {
 }
 
 // turbo reports whether cores may exceed their nominal frequency. Intel's driver has a file that
-// says whether they may not, and the other drivers have one that says whether they may.
+// says whether they may not; other drivers have a file that says whether they may.
 func (at systemFiles) turbo() *bool {
 	if off := at.flag("sys/devices/system/cpu/intel_pstate/no_turbo"); off != nil {
 		return new(!*off)

@@ -47,7 +47,7 @@ func TestReadSystem(t *testing.T) {
 	}, f)
 }
 
-// TestReadSystem_nothing checks that files which are missing or damaged leave the facts unknown.
+// TestReadSystem_nothing checks that missing and damaged files leave the facts unknown.
 func TestReadSystem_nothing(t *testing.T) {
 	var f Facts
 	f.readSystem(t.TempDir())

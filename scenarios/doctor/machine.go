@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// recommendedCores is one core each for the driver, the fleet, the network's interrupts and
-// whatever else runs.
+// recommendedCores is one core for each of the driver, the fleet, the network's interrupts, and
+// everything else that runs.
 const recommendedCores = 4
 
 func cores(f Facts, a Advice) (State, string, string) {
 	found := fmt.Sprintf("%d cores, GOMAXPROCS %d", f.Cores, f.GOMAXPROCS)
-	// Go sets GOMAXPROCS to what the quota allows, rounded up, but not to 1 because of a quota.
+	// Go rounds the quota up for GOMAXPROCS, but doesn't set it to 1 because of a quota.
 	usable := f.Cores
 	if f.Quota != nil && *f.Quota > 0 {
 		usable = min(usable, max(2, int(math.Ceil(*f.Quota))))
@@ -44,7 +44,7 @@ func quota(f Facts) (State, string, string) {
 
 const (
 	recommendedMemory = 1 << 30   // a million devices and their driver take 400 MB
-	minMemory         = 256 << 20 // 5,000 devices and their driver, with room for the system
+	minMemory         = 256 << 20 // enough for 5,000 devices, their driver and the system
 )
 
 func memory(f Facts) (State, string, string) {
@@ -75,7 +75,7 @@ func descriptors(f Facts) (State, string, string) {
 			able++
 		}
 	}
-	noneFits := len(f.Needs) > 0 && able == 0 // no scenario could begin
+	noneFits := len(f.Needs) > 0 && able == 0 // no scenario can begin
 	return grade(noneFits, able < len(f.Needs) || uint64(largest.Want) > limit),
 		fmt.Sprintf("%d may be open, %d are wanted (%s)", limit, largest.Want, largest.Scenario),
 		fmt.Sprintf("ulimit -n %d", max(1024, least, largest.Want))

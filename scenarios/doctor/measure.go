@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// measureClock returns how long a reading of the clock takes. It is the median of some batches,
-// because an interrupt in one of them is no cost of the clock.
+// measureClock returns how long a reading of the clock takes. It takes the median of several
+// batches, since an interrupt may disturb one.
 func measureClock() time.Duration {
 	const batches, readings = 21, 5000
 	var costs []time.Duration
@@ -33,10 +33,11 @@ func measureClock() time.Duration {
 const (
 	timerWait  = time.Millisecond
 	timerTurns = 500
-	timerLimit = 2 * time.Second // by then timers that are very late have been noticed
+	timerLimit = 2 * time.Second // long enough to notice timers that are very late
 )
 
-// measureTimers waits for a millisecond timerTurns times, but for timerLimit at most.
+// measureTimers waits for a timer of a millisecond timerTurns times, or until timerLimit has
+// passed.
 func measureTimers(ctx context.Context) (Timer, error) {
 	var late []time.Duration
 	timer := time.NewTimer(timerWait)
@@ -54,14 +55,15 @@ func measureTimers(ctx context.Context) (Timer, error) {
 	return summarize(late), nil
 }
 
-// summarize returns percentiles of how late timers fired.
+// summarize returns percentiles of how late timers were.
 func summarize(late []time.Duration) Timer {
 	slices.Sort(late)
 	at := func(percent int) time.Duration { return late[(len(late)-1)*percent/100] }
 	return Timer{P50: at(50), P99: at(99), Turns: len(late)}
 }
 
-// tryLoopback starts a fleet with the addresses that a run's would have, and looks for ::1.
+// tryLoopback starts a fleet with the addressing that a run would use, and checks whether ::1
+// exists.
 func tryLoopback(ctx context.Context) Loopback {
 	addressing := address.DefaultMode()
 	l := Loopback{Addressing: string(addressing)}
@@ -79,8 +81,8 @@ func tryLoopback(ctx context.Context) Loopback {
 	return l
 }
 
-// pingSecondDevice requests the health of the second device of a fleet. The first may have an
-// address that every machine has.
+// pingSecondDevice requests the health of a fleet's second device, since the first may have the
+// address 127.0.0.1, which always works.
 func pingSecondDevice(ctx context.Context, addressing address.Mode) (err error) {
 	fleet, err := mockfleet.Start(ctx, mockfleet.Config{Devices: 2, Addressing: addressing})
 	if err != nil {

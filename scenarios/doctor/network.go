@@ -4,7 +4,7 @@ import "fmt"
 
 const (
 	recommendedPorts = 10_000 // for a load of some hundred connections a second to one address
-	recommendedQueue = 1024   // as many workers as may connect at once
+	recommendedQueue = 1024   // the number of workers that may connect at once
 )
 
 func ports(f Facts) (State, string, string) {
@@ -15,7 +15,7 @@ func ports(f Facts) (State, string, string) {
 	p := f.Ports
 	n := p.Last - p.First + 1
 	reuse := map[int]string{0: "not reused", 1: "reused", 2: "reused on loopback"}[*f.ReuseTimeWait]
-	// The number of sockets in TIME_WAIT decides nothing: each keeps its port from one peer only.
+	// The number of sockets in TIME_WAIT doesn't matter: each blocks its port for one peer only.
 	found := fmt.Sprintf("%d ports, %d sockets in TIME_WAIT, %s", n, p.TimeWait, reuse)
 	if n < recommendedPorts {
 		return Warning, found, `sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"`

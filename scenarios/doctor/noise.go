@@ -8,11 +8,12 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// Noise is a comparison of the machine with itself: blocks of the reference benchmark, called A and
-// B in turns as if they were two versions. Any difference between the two is noise.
+// Noise is the result of comparing the machine with itself. Blocks of the reference benchmark are
+// called A and B in turns, as if they were two versions, so any difference between A and B is
+// noise.
 type Noise struct {
-	A []float64 `json:"a_ns"` // nanoseconds a round trip, one value a block
-	B []float64 `json:"b_ns"` // each right after its A
+	A []float64 `json:"a_ns"` // nanoseconds per round trip, one value for each block
+	B []float64 `json:"b_ns"` // each measured right after its A
 }
 
 const (
@@ -21,8 +22,7 @@ const (
 	noiseLimit = 8 * time.Second
 )
 
-// measureNoise measures pairs of blocks: for noiseLimit, but minPairs at least and maxPairs at
-// most.
+// measureNoise measures pairs of blocks for noiseLimit, but at least minPairs and at most maxPairs.
 func measureNoise(ctx context.Context, block func(context.Context) (float64, error)) (n Noise, err error) {
 	for began := time.Now(); len(n.B) < minPairs || len(n.B) < maxPairs && time.Since(began) < noiseLimit; {
 		for _, to := range []*[]float64{&n.A, &n.B} {
@@ -39,7 +39,8 @@ func measureNoise(ctx context.Context, block func(context.Context) (float64, err
 	return n, nil
 }
 
-// logRatios returns ln(B/A) of each pair. Twice as slow and twice as fast are equally far from 0.
+// logRatios returns ln(B/A) of each pair, so that twice as slow and twice as fast are equally far
+// from 0.
 func (n Noise) logRatios() []float64 {
 	list := make([]float64, 0, len(n.B))
 	for i, b := range n.B {
@@ -64,8 +65,8 @@ func (n Noise) ratio() float64 {
 // block differs from the next. It is NaN if there are fewer than two pairs.
 func (n Noise) spread() float64 { return stats.StdDev(n.logRatios()) }
 
-// The error rates of the test: it reports a change that isn't there once in a hundred times, and
-// misses one that is there once in ten.
+// The error rates of the test: the probability alpha to report a change that isn't there, and the
+// probability beta to miss one that is there.
 const (
 	alpha = 0.01
 	beta  = 0.10
@@ -88,9 +89,9 @@ func (n Noise) detectable(pairs int) float64 {
 	return math.Expm1(d)
 }
 
-// differs reports whether the two-sided t-test finds a difference between A and B, though there is
-// none. That happens once in a hundred times, and more often if one block's noise isn't independent
-// of the next one's.
+// differs reports whether the two-sided t-test finds a difference between A and B, although there
+// is none. That happens once in a hundred times, or more often if the noise of consecutive blocks
+// isn't independent.
 func (n Noise) differs() bool {
 	list := n.logRatios()
 	if len(list) < 2 {

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoise_Detectable: with s = 1% and ten pairs, and t(0.995, 9) = 3.2498 and
-// t(0.90, 9) = 1.3830 from a printed table, d = 4.6328 * 0.01 / sqrt(10) = 0.014650, and
-// exp(d) - 1 = 0.014758. For a hundred pairs, with t(0.995, 99) = 2.6264 and
-// t(0.90, 99) = 1.2902, it is 0.0039166 and 0.0039243.
+// TestNoise_Detectable checks values worked out by hand. With s = 1%, ten pairs, and t(0.995, 9) =
+// 3.2498 and t(0.90, 9) = 1.3830 from a printed table, d = 4.6328 * 0.01 / sqrt(10) = 0.014650, and
+// exp(d) - 1 = 0.014758. For a hundred pairs, with t(0.995, 99) = 2.6264 and t(0.90, 99) = 1.2902,
+// they are 0.0039166 and 0.0039243.
 func TestNoise_Detectable(t *testing.T) {
 	var n Noise
 	for i := range 100 { // ±x have the standard deviation x*sqrt(100/99)
@@ -28,7 +28,7 @@ func TestNoise_Detectable(t *testing.T) {
 	require.False(t, n.differs())
 	require.True(t, math.IsInf(n.detectable(1), 1))
 
-	// A shift of 3 * s / sqrt(100) is beyond t(0.995, 99) = 2.6264, and one of 2.5 isn't.
+	// A shift of 3 * s / sqrt(100) is above t(0.995, 99) = 2.6264, and a shift of 2.5 * s / sqrt(100) isn't.
 	for shift, differs := range map[float64]bool{3: true, 2.5: false, -3: true} {
 		m := Noise{A: n.A}
 		for _, b := range n.B {
@@ -44,10 +44,11 @@ func TestNoise_empty(t *testing.T) {
 	require.True(t, math.IsNaN(n.ratio()))
 	require.True(t, math.IsNaN(n.detectable(10)))
 	require.False(t, n.differs())
-	require.Empty(t, Noise{A: []float64{0, 1}, B: []float64{1, 0}}.logRatios(), "what was not measured is no ratio")
+	require.Empty(t, Noise{A: []float64{0, 1}, B: []float64{1, 0}}.logRatios(), "a pair with a 0 has no ratio")
 }
 
-// TestMeasureNoise checks that A and B take turns, for as many pairs as there is time for.
+// TestMeasureNoise checks that A and B take turns, and that the number of pairs depends on the time
+// that they take.
 func TestMeasureNoise(t *testing.T) {
 	for name, row := range map[string]struct {
 		takes time.Duration

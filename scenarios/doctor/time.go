@@ -12,13 +12,13 @@ import (
 
 const (
 	costlyClock   = 200 * time.Nanosecond // a reading without a system call takes 20 to 80 ns
-	slowClock     = time.Microsecond      // a few readings an operation are then a tenth of a push
+	slowClock     = time.Microsecond      // then a few readings for each operation take a tenth of a push
 	lateTimer     = 2 * time.Millisecond  // the 99th percentile
 	veryLateTimer = 20 * time.Millisecond
 )
 
-// goodClocks returns the clock sources that are read without a system call: a processor's counter,
-// or the page that a hypervisor keeps for its guests.
+// goodClocks returns the clock sources that are read without a system call: the processor's
+// counter, or the page that a hypervisor keeps for its guests.
 func goodClocks() []string {
 	return []string{"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "arch_sys_counter", "vmware-clocksource"}
 }
@@ -51,7 +51,7 @@ func timer(f Facts) (State, string, string) {
 		"end what else runs; on a virtual machine, ask for cores of its own"
 }
 
-// maxIdleShare is the largest share of an idle machine that others use.
+// maxIdleShare is the largest share of the processor time that others use on an idle machine.
 const maxIdleShare = 0.02
 
 func interference(f Facts) (State, string, string) {
@@ -64,13 +64,13 @@ func interference(f Facts) (State, string, string) {
 	if n.StolenFraction > n.OthersFraction {
 		change = "measure on a machine that isn't shared, or on one with cores of its own"
 	}
-	// Beyond what Exceeds allows, a run's times would be inconclusive.
+	// A run's times are inconclusive if Exceeds reports true.
 	return grade(n.Exceeds(), n.OthersFraction > maxIdleShare || n.StolenFraction > maxIdleShare), found, change
 }
 
 // Limits of the smallest change that a run's repetitions can detect, as a share. Above
-// warnDetectable it is a warning. Above maxDetectable it is a problem: a run couldn't tell such a
-// change of the code from a change of the machine.
+// warnDetectable, the check is a warning. Above maxDetectable, it is a problem: a run couldn't
+// distinguish such a change of the code from a change of the machine.
 const (
 	warnDetectable = 0.05
 	maxDetectable  = 0.15

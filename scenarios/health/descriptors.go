@@ -2,7 +2,7 @@ package health
 
 import "fmt"
 
-// File descriptors and idle connections of a driver, in addition to its workers' connections.
+// Numbers of file descriptors and idle connections of a driver, besides its workers' connections.
 const (
 	reservedDescriptors = 64   // standard files, run directory, poller, the fleet's pipes and control connections
 	defaultIdle         = 512  // idle connections, unless the scenario or the descriptor limit says otherwise
@@ -11,14 +11,14 @@ const (
 
 // Connections describes how many connections a driver may have.
 type Connections struct {
-	Workers    int // at first
-	MaxWorkers int // more than Workers if the driver starts as many as it needs
-	MaxIdle    int // idle connections that it keeps; 0: as many as are useful
+	Workers    int // workers at first
+	MaxWorkers int // the most workers; more than Workers if the driver starts workers as needed
+	MaxIdle    int // idle connections that the driver keeps; 0: as many as are useful
 }
 
 // DescriptorNeed returns how many file descriptors the driver must have if its fleet is in another
-// process, and how many it wants. With fewer idle connections than it wants, a driver runs but
-// opens more connections anew.
+// process, and how many it can use. With fewer idle connections than it can use, a driver still
+// works, but opens connections more often.
 func (c Connections) DescriptorNeed() (min, want int) {
 	if c.MaxIdle != 0 {
 		return c.Workers + c.MaxIdle + reservedDescriptors, c.Workers + c.MaxIdle + reservedDescriptors
@@ -46,7 +46,7 @@ func (c Connections) Fit(limit uint64, perConnection int) (Connections, error) {
 		return c, fmt.Errorf("%d file descriptors are needed, the limit is %d: raise it (ulimit -n %[1]d)", need, limit)
 	}
 	workers := c.Workers
-	if auto { // as many as there are descriptors for, with an idle connection each
+	if auto { // as many workers as there are descriptors for, with an idle connection each
 		spare := int(limit)/perConnection - reservedDescriptors
 		if explicit {
 			spare -= c.MaxIdle

@@ -14,22 +14,22 @@ func TestDescriptorNeed(t *testing.T) {
 	}{
 		{Connections{Workers: 8}, 80, 584},                   // 8+8+64; 8+512+64
 		{Connections{Workers: 600}, 1264, 1264},              // an idle connection for each worker
-		{Connections{Workers: 8, MaxIdle: 100}, 172, 172},    // no fewer than was asked for
-		{Connections{Workers: 8, MaxWorkers: 4096}, 80, 584}, // of those that it begins with
+		{Connections{Workers: 8, MaxIdle: 100}, 172, 172},    // never fewer than asked for
+		{Connections{Workers: 8, MaxWorkers: 4096}, 80, 584}, // only the first workers count
 	} {
 		minimum, want := row.c.DescriptorNeed()
 		require.Equal(t, []int{row.minimum, row.want}, []int{minimum, want}, "%+v", row.c)
 	}
 }
 
-// TestFit holds what fits against sums made by hand: 64 descriptors are reserved.
+// TestFit checks sums worked out by hand. 64 descriptors are reserved.
 func TestFit(t *testing.T) {
 	for name, row := range map[string]struct {
 		c             Connections
 		limit         uint64
 		perConnection int
 		want          Connections
-		need          uint64 // of the error; 0: none
+		need          uint64 // in the error; 0: no error
 	}{
 		"room for all":     {Connections{Workers: 8, MaxWorkers: 8}, 1024, 1, Connections{8, 8, 512}, 0},
 		"unknown limit":    {Connections{Workers: 8, MaxWorkers: 8}, 0, 1, Connections{8, 8, 512}, 0},

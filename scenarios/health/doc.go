@@ -1,11 +1,11 @@
-// Package health tells whether something other than the code under test determined what a run
-// measured: the harness, the simulated fleet, or whatever else the machine did.
+// Package health finds out whether something other than the code under test determined what a run
+// measured: the harness, the simulated fleet, or other load on the machine.
 //
-// Numbers go in: how busy and how late driver and fleet were, and what a process held before and
-// after. Findings come out, each a kind and a sentence, and the numbers that run.json keeps of
-// them. The checks are pure functions; only [ReferenceBenchmark], [MeasureInterference] and
-// [ReadMachineCPU] measure something themselves.
+// Its input is numbers: how busy and how late driver and fleet were, and which resources a process
+// held before and after. Its output is findings, each a kind and a sentence, and the numbers that
+// run.json keeps of them. The checks are pure functions; only [ReferenceBenchmark],
+// [MeasureInterference] and [ReadMachineCPU] measure something themselves.
 //
-// The package must never know scenarios or files, nor what a finding means for a run: a finding
-// makes an ordinary run invalid, and tells a search that a rate is too high.
+// The package doesn't know scenarios or files, or what a finding means for a run: a finding makes
+// an ordinary run invalid, but tells a search that a rate is too high.
 package health

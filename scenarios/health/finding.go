@@ -2,14 +2,14 @@ package health
 
 import "slices"
 
-// A Finding is one reason why a repetition's figures, or a run's, can't be believed. Two findings
+// A Finding is one reason why the figures of a repetition or a run can't be trusted. Two findings
 // are equal if they say the same.
 type Finding struct {
 	Kind   Kind
 	Detail string // what was found, with its numbers
 }
 
-// Kind classifies findings. run.json has it, so programs may decide by it.
+// Kind classifies findings. run.json contains it, so programs may base decisions on it.
 type Kind string
 
 // The kinds of findings.

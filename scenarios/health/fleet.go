@@ -8,16 +8,17 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// If a fleet exceeds these, it limits the load rather than the client.
+// Limits beyond which the fleet, rather than the client, limits the load.
 const (
-	maxFleetFraction = 0.9                    // of all cores
+	maxFleetFraction = 0.9                    // share of all cores
 	minObserved      = 500 * time.Millisecond // a fleet must be observed for so long before its share counts
 )
 
-// CheckFleet returns how the fleet was in a repetition, and a finding for each way in which it,
-// rather than the client, limited the load. It is given the fleet's status before and after.
-// InProcess says that the fleet shares the driver's process, so that its processor time is unknown.
-// If others disturbed the machine meanwhile, CheckFleet makes nothing of a fleet that was late.
+// CheckFleet returns how the fleet was in a repetition, and a finding for each way in which the
+// fleet, rather than the client, limited the load. before and after are the fleet's status before
+// and after the repetition. If inProcess is set, the fleet shares the driver's process, and its
+// processor time is unknown. If disturbed is set, others used much of the machine, and CheckFleet
+// ignores that the fleet was late.
 func CheckFleet(before, after mockfleet.Status, inProcess, disturbed bool) (results.FleetHealth, []Finding) {
 	observed := after.Uptime - before.Uptime // by the fleet's own clock
 	h := results.FleetHealth{
@@ -34,9 +35,9 @@ func CheckFleet(before, after mockfleet.Status, inProcess, disturbed bool) (resu
 		text := fmt.Sprintf("it used over %.0f%% of all cores", 100*maxFleetFraction)
 		findings = append(findings, Finding{FleetSaturated, text})
 	}
-	for _, problem := range after.Health.Problems { // since the reset before the repetition
+	for _, problem := range after.Health.Problems { // problems since the reset before the repetition
 		if problem.Starved && disturbed {
-			continue // times are inconclusive then, and counts stay true
+			continue // times are inconclusive then anyway, and counts stay right
 		}
 		findings = append(findings, Finding{FleetSaturated, problem.String()})
 	}
@@ -44,7 +45,7 @@ func CheckFleet(before, after mockfleet.Status, inProcess, disturbed bool) (resu
 	return h, findings
 }
 
-// WorstFleet returns the worst of two repetitions, value by value.
+// WorstFleet returns the worse of two repetitions, value by value.
 func WorstFleet(a, b results.FleetHealth) results.FleetHealth {
 	return results.FleetHealth{
 		CPUFraction:       max(a.CPUFraction, b.CPUFraction),

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// TestCheckFleet checks that a fleet that was late is a finding unless others had the machine, and
-// one that refused connections always.
+// TestCheckFleet checks that a fleet that was late is a finding unless others used much of the
+// machine, and that a fleet that refused connections always is.
 func TestCheckFleet(t *testing.T) {
 	for name, row := range map[string]struct {
 		problem   mockfleet.Problem
@@ -38,8 +38,8 @@ func TestCheckFleet(t *testing.T) {
 	}
 }
 
-// TestCheckFleet_cores: of n cores that worked for a second, 0.95 n seconds of processor time are
-// too much, unless it is also the driver's.
+// TestCheckFleet_cores checks that 0.95 n seconds of processor time in a second on n cores are too
+// much, unless the time includes the driver's.
 func TestCheckFleet_cores(t *testing.T) {
 	cores := 1 / cpuFraction(time.Second, time.Second)
 	status := func(uptime time.Duration, cpu float64) mockfleet.Status {

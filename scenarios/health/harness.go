@@ -8,20 +8,20 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// If a driver exceeds these, it limits the load rather than the client.
+// Limits beyond which the driver, rather than the client, limits the load.
 const (
-	// maxTimerLate is how late a tenth of the operations may be sent although a worker was idle. It
-	// is as late as a fleet may look at a request.
+	// maxTimerLate is how late a tenth of the operations may be sent although a worker was idle. A
+	// fleet may be as late in reading a request.
 	maxTimerLate  = 50 * time.Millisecond
-	minTimerCount = 25 // as many operations are needed for a tenth to say anything
+	minTimerCount = 25 // fewer operations are too few for a tenth of them to mean anything
 
-	// maxGCFraction is the garbage collector's share of the driver's processor time in an open
-	// load. Go gives its collector a quarter of the processors while it works, and slows down those
-	// that allocate beyond that (go.dev/doc/gc-guide): a driver that spends so much overall is
-	// collecting all the time, and its latencies include that.
+	// maxGCFraction is the largest share of the driver's processor time that the garbage collector
+	// may use in an open load. While it works, Go's collector gets a quarter of the processors, and
+	// slows down goroutines that allocate more than that (go.dev/doc/gc-guide). A driver with such
+	// a share collects all the time, and its latencies include that.
 	maxGCFraction = 0.25
-	// minGCFraction is the share of all cores below which the collector is in nobody's way, however
-	// little else the driver does.
+	// minGCFraction is the share of all cores below which the collector disturbs nothing, even if
+	// the driver does little else.
 	minGCFraction = 0.05
 )
 
@@ -30,13 +30,13 @@ type Driver struct {
 	Elapsed      time.Duration
 	CPU          time.Duration // user and system time; 0 if unknown
 	GCFraction   float64       // the garbage collector's share of CPU
-	GCBusy       time.Duration // processor time of the collector that others may have wanted
+	GCBusy       time.Duration // processor time of the collector on cores that others may have needed
 	PeakResident uint64        // bytes
 	Dials        uint64        // connections that the client opened, or tried to
 
-	Descriptors     int                 // open at the end; 0 if unknown
+	Descriptors     int                 // file descriptors open at the end; 0 if unknown
 	DescriptorLimit uint64              // 0 if unknown
-	Ports           *results.LocalPorts // at the end; nil if unknown
+	Ports           *results.LocalPorts // local ports at the end; nil if unknown
 
 	NoPort       int64 // connections that found no free local port or address
 	NoDescriptor int64 // connections that found no free file descriptor
@@ -46,9 +46,9 @@ type Driver struct {
 }
 
 // CheckHarness returns how the driver was in a timed repetition, and a finding for each way in
-// which it, rather than the client or the fleet, limited the load. The driver of a closed load may
-// use all the processor time it gets, since such a load asks for as much as is possible. The driver
-// of an open load is judged by its plan, whatever kept it from it.
+// which the driver, rather than the client or the fleet, limited the load. The driver of a closed
+// load may use all processor time, since such a load is as fast as possible. The driver of an open
+// load is judged by its plan, whatever the cause.
 func CheckHarness(d Driver) (results.HarnessHealth, []Finding) {
 	h := results.HarnessHealth{
 		CPUFraction: cpuFraction(d.CPU, d.Elapsed), GCCPUFraction: d.GCFraction, PeakResidentBytes: d.PeakResident,
@@ -82,7 +82,7 @@ func CheckHarness(d Driver) (results.HarnessHealth, []Finding) {
 		saturated("a tenth of the operations for which a worker stood ready was sent %v late or more",
 			p.TimerP90.Round(time.Microsecond))
 	}
-	collecting := d.GCBusy.Seconds() / d.Elapsed.Seconds() / float64(runtime.NumCPU()) // of all cores
+	collecting := d.GCBusy.Seconds() / d.Elapsed.Seconds() / float64(runtime.NumCPU()) // share of all cores
 	share := d.GCBusy.Seconds() / d.CPU.Seconds()
 	if d.CPU > 0 && share > maxGCFraction && collecting > minGCFraction {
 		saturated("garbage collection took %.0f%% of the driver's processor time, %.0f%% of all cores",
@@ -91,7 +91,7 @@ func CheckHarness(d Driver) (results.HarnessHealth, []Finding) {
 	return h, findings
 }
 
-// portsClause returns what is known of the ports, as a clause that continues a sentence.
+// portsClause returns what is known of the ports, as a clause to end a sentence with.
 func portsClause(p *results.LocalPorts) string {
 	if p == nil {
 		return ""
@@ -99,8 +99,8 @@ func portsClause(p *results.LocalPorts) string {
 	return fmt.Sprintf("; at the end %v", p)
 }
 
-// WorstHarness returns the worst of two repetitions, value by value. What isn't of a single
-// repetition, such as the reference speed, it takes from a, and the range of ports from b.
+// WorstHarness returns the worse of two repetitions, value by value. Values that aren't of a single
+// repetition, such as the reference speed, come from a, and the range of ports comes from b.
 func WorstHarness(a, b results.HarnessHealth) results.HarnessHealth {
 	worst := a
 	worst.CPUFraction = max(a.CPUFraction, b.CPUFraction)

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// pacing is of an open load of which so many operations were queued and so many waited for a timer,
-// each of these so late.
+// pacing returns the pacing of an open load in which some operations were queued and some waited
+// for a timer, all of each kind equally late.
 func pacing(queued int64, by time.Duration, timer int64, late, last, lag time.Duration) *Pacing {
 	p := &Pacing{Queued: queued, Timer: timer, LatenessP99: max(by, late), LastPlanned: last, Lag: lag,
 		FellBehind: lag > 100*time.Millisecond && lag > last/20, MaxWorkers: 4}
@@ -23,15 +23,16 @@ func pacing(queued int64, by time.Duration, timer int64, late, last, lag time.Du
 
 func (p *Pacing) with(change func(*Pacing)) *Pacing { change(p); return p }
 
-// TestCheckHarness holds each way in which the driver can be the bottleneck, with its number.
+// TestCheckHarness checks each way in which the driver can be the bottleneck, with the number in
+// its sentence.
 func TestCheckHarness(t *testing.T) {
 	const ms = time.Millisecond
 	const behind = "behind schedule: the last operation was sent 200ms after its time, in a plan of 1s; of the latest 1% each was 200ms late or more; "
 	const ready = "; where a worker stood ready the latest 1% was 1ms late or more; the driver used 0% of all cores"
-	core := cpuFraction(time.Second, time.Second) // of all
+	core := cpuFraction(time.Second, time.Second) // one core as a share of all
 	ports := &results.LocalPorts{First: 40000, Last: 40009, TimeWait: 7}
 	busy := func(n int) func(*Pacing) { return func(p *Pacing) { p.BusyPeak = n } }
-	idle := time.Duration(minGCFraction / core * float64(time.Second)) // processor time that is too little to matter
+	idle := time.Duration(minGCFraction / core * float64(time.Second)) // so little processor time that it doesn't matter
 	for name, row := range map[string]struct {
 		d    Driver
 		kind Kind   // empty: no finding
@@ -48,7 +49,7 @@ func TestCheckHarness(t *testing.T) {
 		"starved, and workers by themselves": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second,
 			200*ms).with(func(p *Pacing) { p.BusyPeak, p.AutoWorkers = 4, true })}, BehindSchedule,
 			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: no more are started by themselves; name a number (load.workers), or ask for less" + ready},
-		// 1,000 a second of 100 ms are 100 at a time, and twice the root of that is 20.
+		// 1,000 operations a second that take 100 ms are 100 at a time; twice the square root of that is 20.
 		"starved, and it is known of how many": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second,
 			200*ms).with(func(p *Pacing) { p.BusyPeak, p.PeakRate, p.Took = 4, 1000, 100*ms })}, BehindSchedule,
 			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: an operation took 100ms, so that 1,000/s wants about 120: allow more (load.workers), or ask for less" + ready},
@@ -109,7 +110,7 @@ func TestWorstHarness(t *testing.T) {
 		ReferenceSpeed: speed,
 	}, worst)
 	require.Equal(t, 5, first.Ports.TimeWait)
-	require.Equal(t, 3, second.Ports.TimeWait, "neither is changed")
+	require.Equal(t, 3, second.Ports.TimeWait, "the arguments aren't changed")
 	require.Equal(t, worst, WorstHarness(worst, results.HarnessHealth{DescriptorLimit: 99}),
 		"a repetition that says nothing of it")
 }

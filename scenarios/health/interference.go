@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// MachineCPU is the processor time that all cores have spent since the machine was booted, by two
-// accounts, and the run's own share of it. The difference of two says what others used.
+// MachineCPU is the processor time that all cores have spent since the machine was booted, from two
+// sources, and the run's own share of it. The difference between two values shows what others used.
 type MachineCPU struct {
 	wall   time.Time
 	own    time.Duration // the driver and its fleet
@@ -20,8 +20,8 @@ type MachineCPU struct {
 	stolen time.Duration // taken by the hypervisor
 }
 
-// ReadMachineCPU reads the machine's processor time. Own is the time that the processes ours have
-// used. It returns nil if the system doesn't tell the times.
+// ReadMachineCPU reads the machine's processor time. own is the time that the processes in ours
+// have used. It returns nil if the system doesn't report the times.
 func ReadMachineCPU(ctx context.Context, own time.Duration, ours ...int) *MachineCPU {
 	total, ok := osinfo.ReadMachineTime(ctx)
 	if !ok || own == 0 {
@@ -34,16 +34,17 @@ func ReadMachineCPU(ctx context.Context, own time.Duration, ours ...int) *Machin
 	}
 }
 
-// Interference adds up what else the machine did during several repetitions.
+// Interference sums up how much others used the machine in several repetitions.
 type Interference struct{ wall, unaccounted, others, stolen time.Duration }
 
-// Add adds one repetition and returns the shares of all so far. It returns nil if before or after
-// is nil.
+// Add adds one repetition, and returns the shares over all repetitions so far. It returns nil if
+// before or after is nil.
 //
-// Add takes the larger of two lower bounds for what others used. The machine's total minus our own
-// time covers the processes of every container. But a process may be charged with interrupts that
-// the total leaves out, so under load on the network this bound is too low by a tenth or more. The
-// list of processes has no such gap, but may not show all of them.
+// Add uses the larger of two lower bounds for what others used. The first, the machine's total
+// minus our own time, covers processes in all containers. But a process may be charged for
+// interrupts that the total leaves out, so under network load this bound is too low by a tenth or
+// more. The second, from the list of processes, doesn't have this error, but the list may not
+// contain all processes.
 func (i *Interference) Add(before, after *MachineCPU) *results.Interference {
 	if before == nil || after == nil {
 		return nil
@@ -58,8 +59,8 @@ func (i *Interference) Add(before, after *MachineCPU) *results.Interference {
 	}
 }
 
-// MeasureInterference returns what others use of the machine while this process does nothing for
-// a while. It returns nil if the system doesn't tell. It returns ctx's error if ctx ends first.
+// MeasureInterference returns how much others use the machine while this process sleeps for a time.
+// It returns nil if the system doesn't report it, and ctx's error if ctx ends first.
 func MeasureInterference(ctx context.Context, during time.Duration) (*results.Interference, error) {
 	read := func() *MachineCPU { return ReadMachineCPU(ctx, osinfo.ProcessorTime(), os.Getpid()) }
 	before := read()
@@ -73,7 +74,7 @@ func MeasureInterference(ctx context.Context, during time.Duration) (*results.In
 	return new(Interference).Add(before, read()), nil
 }
 
-// cpuFraction returns processor time as a share of what all cores had in a time.
+// cpuFraction returns processor time as a share of the time that all cores had.
 func cpuFraction(cpu, wall time.Duration) float64 {
 	if wall <= 0 {
 		return 0

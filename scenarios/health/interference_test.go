@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInterference: the shares are worked out by hand, for as many cores as there are.
+// TestInterference checks shares worked out by hand, for the number of cores of this machine.
 func TestInterference(t *testing.T) {
 	cores := time.Duration(runtime.NumCPU())
 	begin := time.Unix(1000, 0)
@@ -25,7 +25,7 @@ func TestInterference(t *testing.T) {
 	require.InDelta(t, 0.20, first.OthersFraction, 1e-9)
 	require.InDelta(t, 0.05, first.StolenFraction, 1e-9)
 
-	// In the next three, what the run used shows 100 ms more than what all did, for the
+	// In the next three seconds, the run used 100 ms more than everything together, since the
 	// clocks go in steps: 200-100 = 100 ms of others in 4,000.
 	both := i.Add(at(9, 9000*ms, 150*ms, 5000*ms), at(12, 10000*ms, 150*ms, 6100*ms))
 	require.InDelta(t, 0.025, both.OthersFraction, 1e-9)
@@ -34,8 +34,8 @@ func TestInterference(t *testing.T) {
 	require.Nil(t, i.Add(nil, at(13, 0, 0, 0)), "not known before")
 	require.Nil(t, i.Add(at(12, 0, 0, 0), nil), "not known after")
 
-	// A process that is charged with interrupts leaves nothing of the total; the list of
-	// processes has 300 ms of 1,000 for others.
+	// A process that is charged for interrupts leaves nothing of the total for others; the list of
+	// processes shows 300 ms of 1,000 for others.
 	listed := at(1, 10*ms, 0, 20*ms)
 	listed.others = 300 * ms * cores
 	var charged Interference

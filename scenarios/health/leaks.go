@@ -15,30 +15,32 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/capture"
 )
 
-// The label of goroutines that belong to the client under test, and its value.
+// The pprof label of goroutines that belong to the client under test, and its value.
 const (
 	clientLabel = "fleetmark"
 	clientValue = "client"
 )
 
-// DoAsClient calls f and labels the goroutines that f starts, directly or indirectly, as the
-// client's. A client must be made and driven within it for [TakeResources] to see its goroutines.
+// DoAsClient calls f, and labels the goroutines that f starts, directly or indirectly, as the
+// client's. [TakeResources] only sees a client's goroutines if the client is made and driven inside
+// f.
 func DoAsClient(ctx context.Context, f func(context.Context)) {
 	pprof.Do(ctx, pprof.Labels(clientLabel, clientValue), f)
 }
 
-// A ResourceSnapshot is what a process has taken at one moment and must give back: a client that
-// leaks one of these per operation, or per repetition, runs out of it some day in production.
+// A ResourceSnapshot is what a process holds at one moment and should give back. A client that
+// leaks one of these per operation, or per repetition, runs out of it in production sooner or
+// later.
 type ResourceSnapshot struct {
-	goroutines  capture.Goroutines // of the client
-	descriptors map[string]int     // by the names of their files; empty if unknown
+	goroutines  capture.Goroutines // goroutines of the client
+	descriptors map[string]int     // number of open descriptors by the names of their files; empty if unknown
 	heap        uint64             // live bytes
 }
 
-// TakeResources collects garbage and returns what this process holds. It counts the goroutines that
-// [DoAsClient] labeled, and besides those with a function on their stack whose name begins with one
-// of clientPackages: a client may label its goroutines itself. It leaves out the open files in the
-// folder runDir.
+// TakeResources collects garbage and returns what this process holds. It counts goroutines that
+// [DoAsClient] labeled, and goroutines with a function on their stack whose name begins with one of
+// clientPackages, since a client may set its own labels. It doesn't count open files in the
+// directory runDir.
 func TakeResources(runDir string, clientPackages ...string) (s ResourceSnapshot, err error) {
 	runtime.GC()
 	var memory runtime.MemStats
@@ -47,7 +49,7 @@ func TakeResources(runDir string, clientPackages ...string) (s ResourceSnapshot,
 	s.descriptors = osinfo.DescriptorNames()
 	dir, err := filepath.Abs(runDir)
 	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir) // as the system names files
+		dir, err = filepath.EvalSymlinks(dir) // descriptors have names without symbolic links
 	}
 	if err != nil {
 		return s, err
@@ -58,18 +60,18 @@ func TakeResources(runDir string, clientPackages ...string) (s ResourceSnapshot,
 	return s, err
 }
 
-// What may differ without being a leak: the run's own records, and what Go's runtime keeps.
+// Differences that are not leaks: the run's own records, and what the Go runtime keeps.
 const (
 	heapSlack     = 32 << 20 // bytes
-	heapPerDevice = 1 << 10  // bytes: its outcome, its breaker, and its fault state if the fleet is in this process
+	heapPerDevice = 1 << 10  // bytes: outcome, breaker, and the state of faults if the fleet is in this process
 	drainTimeout  = 5 * time.Second
 	drainInterval = 20 * time.Millisecond
-	maxStacks     = 3 // are named
+	maxStacks     = 3 // the most stacks that are named
 )
 
-// AwaitRelease takes snapshots until one shows no leak since before, for ending takes a moment. If
-// none does within some seconds, and the time that an abandoned dial may take besides, it returns
-// the findings of the last one. If ctx ends first, it returns the cause.
+// AwaitRelease takes snapshots until one shows no leak since before, because ending takes a moment.
+// If none does within some seconds, plus the time that an abandoned dial may take, it returns the
+// findings of the last snapshot. If ctx ends first, it returns ctx's cause.
 func AwaitRelease(
 	ctx context.Context, before ResourceSnapshot, devices int, dial time.Duration,
 	take func() (ResourceSnapshot, error),
@@ -94,8 +96,8 @@ func AwaitRelease(
 	}
 }
 
-// checkLeaks returns a finding for each resource that a process holds more of than before. The run
-// keeps account of so many devices.
+// checkLeaks returns a finding for each resource of which a process holds more than before. devices
+// is the number of devices that the run keeps records of.
 func checkLeaks(before, after ResourceSnapshot, devices int) (findings []Finding) {
 	leak := func(more any, of, details string) {
 		findings = append(findings, Finding{Leak, fmt.Sprintf(

@@ -66,8 +66,8 @@ func TestCheckLeaks(t *testing.T) {
 	}
 }
 
-// TestTakeResources_goroutines checks which goroutines are the client's: those that began within
-// DoAsClient, whoever started them, and those of its packages that took the label off.
+// TestTakeResources_goroutines checks which goroutines count as the client's: those started inside
+// DoAsClient, also indirectly, and those of its packages that removed the label.
 func TestTakeResources_goroutines(t *testing.T) {
 	dir := t.TempDir()
 	count := func(packages ...string) int {
@@ -85,7 +85,7 @@ func TestTakeResources_goroutines(t *testing.T) {
 			wait()
 		}()
 	})
-	go wait() // nobody's
+	go wait() // not the client's
 	defer close(end)
 	for range 3 {
 		<-began
@@ -115,7 +115,7 @@ func TestTakeResources_files(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestAwaitRelease checks that a leak is one only if it stays.
+// TestAwaitRelease checks that only a leak that stays is reported.
 func TestAwaitRelease(t *testing.T) {
 	n, most := 0, ResourceSnapshot{heap: 1 << 40}
 	take := func() (ResourceSnapshot, error) {

@@ -8,36 +8,37 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// maxWorkers bounds what workersFor returns. It is scenarios.MaxWorkers, which a test compares.
+// maxWorkers is the largest result of workersFor. It equals scenarios.MaxWorkers, which a test
+// checks.
 const maxWorkers = 65536
 
-// workersFor returns how many workers sustain a rate of operations that each keep one for so long:
-// as many as are busy on average (Little's law, L = λW), plus twice the square root of that, so
-// that hardly any operation waits if arrivals are random (the square-root rule of queueing
-// theory).
+// workersFor returns how many workers can sustain a rate of operations that each keep a worker for
+// the given time: as many as are busy on average (Little's law, L = λW), plus twice the square root
+// of that, so that hardly any operation waits if arrivals are random (the square-root rule of
+// queueing theory).
 func workersFor(perSecond float64, took time.Duration) int {
 	busy := perSecond * took.Seconds()
 	return max(1, int(math.Ceil(min(busy+2*math.Sqrt(busy), maxWorkers))))
 }
 
-// minSlowdown is how many times as long operations must take as at a rate that held, for a rate
-// that kept all workers busy to be the devices' limit. If they didn't slow down, more workers would
-// have reached a higher rate.
+// minSlowdown is how many times as long as at a rate that held operations must take, for a rate at
+// which all workers were busy to be the devices' limit. If operations didn't slow down, more
+// workers would have reached a higher rate.
 const minSlowdown = 2
 
-// A Trial is a rate that a search for the highest one tried, and that didn't hold.
+// A Trial is a rate that a search for the highest rate tried and that didn't hold.
 type Trial struct {
 	Rate     float64       // operations per second
 	To       float64       // the highest rate that the search may try
 	Findings []Finding     // of this trial
 	Pacing   *Pacing       // nil if there was no plan
-	Quickest time.Duration // an operation kept its worker so long at a rate that held; 0 if none did
+	Quickest time.Duration // the shortest mean time that an operation kept its worker at a rate that held; 0 if none held
 }
 
-// LimitElsewhere says what limited the trial's rate, if that wasn't the devices: the fleet's
-// process or the harness, a driver that left operations unsent although workers were idle, or
-// workers that were all busy while operations took hardly longer than before. It returns "" if it
-// was the devices, as far as the numbers show.
+// LimitElsewhere returns what limited the trial's rate, if not the devices: the fleet's process,
+// the harness, a driver that left operations unsent although workers were idle, or workers that
+// were all busy while operations took hardly longer than before. It returns "" if it was the
+// devices, as far as the numbers show.
 func (t Trial) LimitElsewhere() string {
 	for i := len(t.Findings) - 1; i >= 0; i-- {
 		if f := t.Findings[i]; f.Kind == FleetSaturated || f.Kind == HarnessSaturated {

@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// TestWorkersFor is worked out by hand: L = λW, and twice its root.
+// TestWorkersFor checks numbers worked out by hand: L = λW, plus twice its square root.
 func TestWorkersFor(t *testing.T) {
 	require.Equal(t, 120, workersFor(1000, 100*time.Millisecond)) // 100 + 2·10
 	require.Equal(t, 1, workersFor(0, time.Second))
@@ -18,7 +18,7 @@ func TestWorkersFor(t *testing.T) {
 	require.EqualValues(t, scenarios.MaxWorkers, maxWorkers)
 }
 
-// TestLimitElsewhere is of a rate that didn't hold, after one at which operations took 20 ms.
+// TestLimitElsewhere checks a rate that didn't hold, after one that held with operations of 20 ms.
 func TestLimitElsewhere(t *testing.T) {
 	busy := func(workers int, took time.Duration) *Pacing {
 		return &Pacing{Queued: 400, Timer: 100, BusyPeak: workers, MaxWorkers: 32, Took: took}
@@ -28,7 +28,7 @@ func TestLimitElsewhere(t *testing.T) {
 		findings []Finding
 		says     string
 	}{
-		// 10,000 a second of 20 ms are 200 at a time, and twice the root of that is 28.3.
+		// 10,000 operations a second that take 20 ms are 200 at a time; twice the square root of that is 28.3.
 		"all workers busy, operations as quick as ever": {busy(32, 20*time.Millisecond), nil,
 			"at 1,600/s all 32 workers were busy, and an operation took 20ms, hardly longer than before; 10,000/s (load.breakpoint.to) wants about 229 workers: set load.workers to that, or leave it out"},
 		"operations slowed down": {busy(32, 40*time.Millisecond), nil, ""},
@@ -53,7 +53,7 @@ func TestLimitElsewhere(t *testing.T) {
 			require.Equal(t, row.says, trial.LimitElsewhere())
 		})
 	}
-	// No rate held before, so this one's own time counts: 10,000 a second of 40 ms are 400, and 40.
+	// No rate held before, so this rate's own time counts: 10,000 a second that take 40 ms are 400, plus 40.
 	require.Contains(t, Trial{Rate: 1600, To: 10_000, Pacing: busy(32, 40*time.Millisecond)}.LimitElsewhere(),
 		"wants about 440 workers")
 }

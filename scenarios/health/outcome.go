@@ -11,20 +11,20 @@ import (
 // Outcome is how a repetition's operations ended.
 type Outcome struct {
 	Operations     results.Operations
-	RolloutStopped bool          // a rollout stopped itself, as it should after too many failures
+	RolloutStopped bool          // a rollout stopped after too many failures, which is right
 	FailureClasses string        // the failures by class, such as "9 permanent"
 	Drain          time.Duration // how long operations could go on after the plan's end
 	Overflows      []Overflow
 }
 
-// Overflow counts latencies of an operation that were longer than is recorded.
+// Overflow counts latencies of an operation that were too long to be recorded.
 type Overflow struct {
 	Op      string
 	Count   int64
-	Highest time.Duration // that is recorded
+	Highest time.Duration // the longest latency that is recorded
 }
 
-// CheckOutcome returns the findings of a timed repetition's outcome.
+// CheckOutcome returns the findings about how a timed repetition's operations ended.
 func CheckOutcome(o Outcome) (findings []Finding) {
 	if o.Operations.Succeeded == 0 && !o.RolloutStopped {
 		text := o.Operations.String()

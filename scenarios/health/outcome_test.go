@@ -45,7 +45,7 @@ func TestCheckOutcome(t *testing.T) {
 	}
 }
 
-// TestFinding_String checks that a kind's words come before the detail.
+// TestFinding_String checks which words each kind has before its detail.
 func TestFinding_String(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		Contradiction: "the fleet's ledger contradicts the client: x", FleetSaturated: "the fleet was the bottleneck: x",

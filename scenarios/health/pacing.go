@@ -7,23 +7,23 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Pacing is how the plan of an open load was kept. An operation is sent late for one of two
-// reasons: it was queued, since every worker was busy when it was due, or a worker was idle and its
-// timer woke late.
+// Pacing is how well the plan of an open load was kept. An operation is sent late for one of two
+// reasons: it was queued because every worker was busy when it was due, or a worker was idle but
+// its timer woke late.
 type Pacing struct {
 	Planned, NotSent int64         // operations
-	PlanLength       time.Duration // 0: the plan says nothing of time
+	PlanLength       time.Duration // 0: the plan has no length
 
-	Queued, Timer      int64         // operations that were sent, by what kept them
-	LatenessP99        time.Duration // of all of them, 99th percentile
+	Queued, Timer      int64         // operations that were sent, by what they waited for
+	LatenessP99        time.Duration // 99th percentile over all of them
 	TimerP90, TimerP99 time.Duration // of those that waited for a timer
 	LastPlanned, Lag   time.Duration // of the operation sent last: when it was due, and how late it was
-	FellBehind         bool          // it was too late for the rate to be the plan's
+	FellBehind         bool          // it was so late that the rate wasn't the planned one
 
-	BusyPeak, MaxWorkers int           // workers that were busy at once, and those that there may be
-	AutoWorkers          bool          // as many were started as were needed
-	Took                 time.Duration // an operation kept its worker, on average; 0 if unknown
-	PeakRate             float64       // operations per second that the plan comes to; 0 for bursts
+	BusyPeak, MaxWorkers int           // the most workers that were busy at once, and that there may be
+	AutoWorkers          bool          // workers were started as needed
+	Took                 time.Duration // how long an operation kept its worker, on average; 0 if unknown
+	PeakRate             float64       // the highest planned rate, in operations per second; 0 for bursts
 }
 
 // queuedFraction returns the share of operations that were due while every worker was busy.
@@ -34,8 +34,8 @@ func (p *Pacing) queuedFraction() float64 {
 	return float64(p.Queued) / float64(p.Queued+p.Timer)
 }
 
-// behindSchedule says how far behind its plan a load was, how much of it wasn't sent, and what kept
-// it from the plan. Share is the driver's share of all cores.
+// behindSchedule says how far behind its plan a load was, how many operations weren't sent, and
+// what the cause was. share is the driver's share of all cores.
 func (p *Pacing) behindSchedule(share float64) string {
 	notSent, length := "", p.LastPlanned
 	if p.NotSent > 0 {
@@ -50,7 +50,7 @@ func (p *Pacing) behindSchedule(share float64) string {
 		p.TimerP99.Round(time.Microsecond), 100*share)
 }
 
-// cause says what kept a load from its plan: too few workers, or a driver that was late although
+// cause says why a load was behind its plan: too few workers, or a driver that was late although
 // workers were idle.
 func (p *Pacing) cause() string {
 	if p.BusyPeak < p.MaxWorkers {

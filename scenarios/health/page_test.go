@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/docpage"
 )
 
-// TestFindingsPage writes the table of findings of docs/reference/verdicts.md.
+// TestFindingsPage keeps the table of findings in docs/reference/verdicts.md up to date.
 func TestFindingsPage(t *testing.T) {
 	remedies := map[string]string{
 		"contradiction":     "look for another driver of the fleet, or for a client that doesn't report all its requests",

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The reference benchmark sends as many bytes to and fro as a push of 1 KiB and its answer.
+// The reference benchmark sends and receives as many bytes as a push of 1 KiB and its answer.
 const (
 	referenceDuration = 30 * time.Millisecond // of one block
 	referenceRequest  = 1324                  // bytes: an artifact and its header
@@ -20,10 +20,10 @@ const (
 	pairsPerCore      = 4
 )
 
-// ReferenceBenchmark measures the machine for [referenceDuration] and returns nanoseconds per round
-// trip: pairs of bare sockets send requests and answers as fast as they can. It uses the machine as
-// a run does, with all processors, Go's scheduler and the loopback interface, but nothing of the
-// code under test.
+// ReferenceBenchmark measures the machine for [referenceDuration] and returns the nanoseconds per
+// round trip of bare sockets that send requests and answers as fast as they can. It uses the
+// machine as a run does, with all processors, Go's scheduler and the loopback interface, but none
+// of the code under test.
 func ReferenceBenchmark(ctx context.Context) (_ float64, err error) {
 	pairs, err := openPairs(ctx, pairsPerCore*runtime.GOMAXPROCS(0))
 	defer func() {
@@ -72,7 +72,7 @@ func openPairs(ctx context.Context, n int) (pairs []socketPair, err error) {
 		if err != nil {
 			return pairs, err
 		}
-		far, err := listener.Accept() // doesn't wait: the connection is open
+		far, err := listener.Accept() // doesn't block, since the connection is open
 		if err != nil {
 			return pairs, errors.Join(err, near.Close())
 		}
@@ -81,7 +81,7 @@ func openPairs(ctx context.Context, n int) (pairs []socketPair, err error) {
 	return pairs, nil
 }
 
-// ping makes round trips until the deadline and then closes its direction of the connection.
+// ping makes round trips until the deadline, and then closes the connection for writing.
 func ping(c net.Conn, deadline time.Time, roundTrips *atomic.Int64) error {
 	out, in := make([]byte, referenceRequest), make([]byte, referenceAnswer)
 	for more := true; more; more = time.Now().Before(deadline) {
@@ -93,10 +93,10 @@ func ping(c net.Conn, deadline time.Time, roundTrips *atomic.Int64) error {
 		}
 		roundTrips.Add(1)
 	}
-	return c.(*net.TCPConn).CloseWrite() // a TCP connection, as openPairs made it
+	return c.(*net.TCPConn).CloseWrite() // openPairs made a TCP connection
 }
 
-// echo answers requests until the other side has closed its direction.
+// echo answers requests until the other side closes the connection for writing.
 func echo(c net.Conn) error {
 	in, out := make([]byte, referenceRequest), make([]byte, referenceAnswer)
 	for {

@@ -18,7 +18,7 @@ func TestReferenceBenchmark(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// BenchmarkReference shows how much the machine moves: run it a few times over.
+// BenchmarkReference shows how much the machine's speed varies: run it a few times.
 func BenchmarkReference(b *testing.B) {
 	var sum float64
 	for b.Loop() {

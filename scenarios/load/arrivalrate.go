@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// An ArrivalRate begins operations at the times that a [Pacer] plans, whether or not the ones
-// before have ended (an open load). If every worker is busy, operations wait in order, and the wait
-// counts as part of their response times.
+// An ArrivalRate begins operations at the times that a [Pacer] plans, whether or not earlier ones
+// have ended (an open load). If every worker is busy, operations wait in order, and the wait counts
+// in their response times.
 type ArrivalRate struct {
 	Pacer      Pacer
 	Duration   time.Duration // 0: until every device had the operation once
-	Workers    int           // at the beginning
+	Workers    int           // workers at the beginning
 	MaxWorkers int           // a worker is started whenever an operation is due and none is free, up to this many
 	Drain      time.Duration // how long operations may go on after the plan's end
 
-	// StopBehind ends the load once its plan can't be kept any more: when some operations are still
-	// unsent [AllowedLag] after the plan's end.
+	// StopBehind ends the load once its plan certainly can't be kept any more: when some operations
+	// are still unsent [AllowedLag] after the plan's end.
 	StopBehind bool
 }
 
@@ -34,8 +34,8 @@ func (a ArrivalRate) Expect(devices int) Expectation {
 
 // Run implements [Executor].
 func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
-	// Without a duration, the plan ends when one more operation would be due. If that is at once,
-	// or never, the plan has no length.
+	// Without a duration, the plan ends when one more operation would be due. If that is at once or
+	// never, the plan has no length.
 	plan := a.Duration
 	if plan == 0 {
 		if end := timeOf(a.Pacer, int64(e.Devices.Len()), e.Seed); end < never {
@@ -65,29 +65,29 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 	return result, nil
 }
 
-// An openLoop is an arrival rate under way.
+// An openLoop is a running load of an ArrivalRate.
 type openLoop struct {
 	*loop
 	ArrivalRate
 	due         chan arrival  // from the dispatcher, which closes it
-	unsentAfter time.Duration // operations are no longer sent after this
+	unsentAfter time.Duration // no operation is sent after this time
 }
 
-// worker returns worker i, which does operations as they become due, until there are no more.
+// worker returns worker i, which does operations as they become due until there are no more.
 //
 // The worker that has been free the longest takes the next operation. So if that worker was still
-// busy when its operation was due, all were, and the operation was queued.
+// busy when its operation was due, all workers were busy, and the operation was queued.
 func (l *openLoop) worker(i int) func(context.Context) {
 	r, inFlight := l.Record.recorder(i), &l.Record.inFlight
 	return func(ctx context.Context) {
-		var freed time.Duration // when its last operation was done
+		var freed time.Duration // when its last operation ended
 		for a := range l.due {
 			if ctx.Err() != nil {
 				return
 			}
 			sent := time.Since(l.start)
 			if sent > l.unsentAfter {
-				continue // it stays unsent
+				continue // the operation stays unsent
 			}
 			inFlight.start()
 			r.recordDispatch(a.planned, sent, freed > a.planned)

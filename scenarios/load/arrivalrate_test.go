@@ -10,16 +10,16 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// aMinute is a drain that nothing needs.
+// aMinute is a drain that is longer than any test needs.
 const aMinute = time.Minute
 
-// TestCoordinatedOmission is the reason for planned times. 1,000 operations a
-// second are planned for 10 s, a millisecond apart; each takes no time, but the
-// device stalls once, for 1 s, from operation 5,000 on. There is one worker, so
-// operations 5,000 to 5,999 wait: operation 5,000 takes 1,000 ms, the next 999, and
-// so on, 1 ms for operation 5,999. So of 10,000 response times 9,000 are 0 and the
-// others 1, 2, …, 1,000 ms. By rank: p50 is 0, p90 (rank 9,000) 0, p99 (rank 9,900)
-// 900 ms, p99.9 (rank 9,990) 990 ms. Service time shows the stall once.
+// TestCoordinatedOmission shows why response times count from planned times. 1,000 operations a
+// second are planned for 10 s, a millisecond apart. Each takes no time, but the device stalls once,
+// for 1 s, from operation 5,000 on. There is one worker, so operations 5,000 to 5,999 wait:
+// operation 5,000 takes 1,000 ms, the next 999 ms, and so on, down to 1 ms for operation 5,999. So
+// of 10,000 response times 9,000 are 0 and the others 1, 2, …, 1,000 ms. By rank, p50 is 0, p90
+// (rank 9,000) 0, p99 (rank 9,900) 900 ms, and p99.9 (rank 9,990) 990 ms. The service time shows
+// the stall once.
 func TestCoordinatedOmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &standIn{takes: func(n int64) time.Duration {
@@ -43,7 +43,7 @@ func TestCoordinatedOmission(t *testing.T) {
 		service := latencies[delivery.OpPush].Service
 		require.Less(t, service.ValueAtQuantile(99.9), int64(histLowest))
 		require.InEpsilon(t, 1000e6, service.Max(), 0.002)
-		require.InEpsilon(t, 899e6, lateness.All().ValueAtQuantile(99), 0.003) // operation 5,000 itself was in time
+		require.InEpsilon(t, 899e6, lateness.All().ValueAtQuantile(99), 0.003) // operation 5,000 itself was sent in time
 	})
 }
 
@@ -61,8 +61,8 @@ func TestConstantRateKeepsItsPlan(t *testing.T) {
 	})
 }
 
-// TestLag: a load is behind its plan if operations are sent late to the end, not if
-// the last answers take long, nor if it was late for a while.
+// TestLag checks that a load is behind its plan if operations are still sent late at its end, but
+// not if the last answers take long, or if the load was late only for a while.
 func TestLag(t *testing.T) {
 	for name, row := range map[string]struct {
 		takes   func(n int64) time.Duration
@@ -83,10 +83,10 @@ func TestLag(t *testing.T) {
 			}
 			return 0
 		}, 1, 0, false},
-		// 100 operations, 10 ms apart, by one worker that takes 20 ms each: the last is
-		// planned at 990 ms and sent after 99 others, at 1,980 ms.
+		// 100 operations, 10 ms apart, by one worker that takes 20 ms each: the last one is planned
+		// at 990 ms and sent after 99 others, at 1,980 ms.
 		"half as fast as planned": {each(20 * time.Millisecond), 1, 990 * time.Millisecond, true},
-		// 10.4 ms each: sent at 1,029.6 ms.
+		// 10.4 ms each: the last one is sent at 1,029.6 ms.
 		"within the tolerance": {each(10400 * time.Microsecond), 1, 39600 * time.Microsecond, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +101,8 @@ func TestLag(t *testing.T) {
 	}
 }
 
-// TestQueued: an operation is queued if every worker was busy when it was due. What
-// is expected is worked out by hand at each row.
+// TestQueued checks that an operation counts as queued if every worker was busy when it was due.
+// What is expected is worked out by hand beside each row.
 func TestQueued(t *testing.T) {
 	second := func(workers int, rate float64) ArrivalRate {
 		return ArrivalRate{Pacer: ConstantRate(rate), Workers: workers, Duration: time.Second, Drain: aMinute}
@@ -114,20 +114,20 @@ func TestQueued(t *testing.T) {
 		queued  int64
 		of      int64
 		peak    int
-		late    time.Duration // the latest that was queued
+		late    time.Duration // how late the latest queued operation was sent
 	}{
-		// Every 5 ms one that takes 12: there are three at a time.
+		// An operation of 12 ms every 5 ms: three run at a time.
 		"workers enough": {second(3, 200), 1, each(12 * time.Millisecond), 0, 200, 3, 0},
 		"and to spare":   {second(50, 200), 1, each(12 * time.Millisecond), 0, 200, 3, 0},
-		// One that takes as long as is planned is free again the moment the next is due.
+		// A worker whose operation takes as long as the gap is free again when the next is due.
 		"just enough": {second(1, 100), 1, each(10 * time.Millisecond), 0, 100, 1, 0},
-		// 10 ms planned, 20 taken: all but the first wait; the last, planned at 990 ms, is sent at
-		// 1,980.
+		// 20 ms each where 10 are planned: all but the first wait; the last one, planned at 990 ms,
+		// is sent at 1,980 ms.
 		"half as fast": {second(1, 100), 1, each(20 * time.Millisecond), 99, 100, 1, 990 * time.Millisecond},
-		// 5 due at once, and 2 workers that take 10 ms: 3 wait, the last until 20 ms.
+		// 5 are due at once, and 2 workers take 10 ms each: 3 wait, the last until 20 ms.
 		"a burst": {ArrivalRate{Pacer: Bursts{Size: 5}, Workers: 2, Drain: aMinute}, 5, each(10 * time.Millisecond), 3, 5,
 			2, 20 * time.Millisecond},
-		// The one stall of 1 s keeps the 999 that are due in it, at 1,000 a second.
+		// One stall of 1 s delays the 999 operations that are due in it, at 1,000 a second.
 		"a stall": {ArrivalRate{Pacer: ConstantRate(1000), Workers: 1, Duration: 3 * time.Second, Drain: aMinute}, 1,
 			func(n int64) time.Duration {
 				if n == 1000 {
@@ -145,13 +145,13 @@ func TestQueued(t *testing.T) {
 				require.Equal(t, row.peak, result.InFlightPeak)
 				require.Zero(t, record.inFlight.now.Load())
 				require.InDelta(t, float64(row.late), float64(l.Queued.Max()), histLowest+0.002*float64(row.late))
-				require.Less(t, l.Timer.Max(), int64(histLowest), "in a bubble a timer is never late")
+				require.Less(t, l.Timer.Max(), int64(histLowest), "with a fake clock, a timer is never late")
 			})
 		})
 	}
 }
 
-// TestBurst: all of a burst is sent at once, as far as there are workers.
+// TestBurst checks that all operations of a burst are sent at once, as far as there are workers.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &standIn{takes: each(10 * time.Millisecond)}
@@ -161,13 +161,13 @@ func TestBurst(t *testing.T) {
 		require.Equal(t, 20*time.Millisecond, result.Elapsed, "the second half waits for the first")
 		require.EqualValues(t, 50, c.most.Load())
 		latencies, lateness := record.Merge()
-		require.Equal(t, 15e6, latencies[delivery.OpPush].Mean(), "response counts from when it was planned")
+		require.Equal(t, 15e6, latencies[delivery.OpPush].Mean(), "the response time counts from the planned time")
 		require.InEpsilon(t, 10e6, lateness.All().Max(), 0.002)
 	})
 }
 
-// TestPoissonWithoutDuration: the plan ends when one more operation would be due, and n operations
-// in the time of n+1 arrivals are an unbiased estimate of the rate.
+// TestPoissonWithoutDuration checks that the plan ends when one more operation would be due: n
+// operations in the time of n+1 arrivals are an unbiased estimate of the rate.
 func TestPoissonWithoutDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := Poisson{ConstantRate(100)}
@@ -177,7 +177,8 @@ func TestPoissonWithoutDuration(t *testing.T) {
 	})
 }
 
-// TestTheDrainIsBounded: what is certain to be invalid ends, and so does what is under way.
+// TestTheDrainIsBounded checks that a load that is certain to be invalid ends, and so do its
+// running operations.
 func TestTheDrainIsBounded(t *testing.T) {
 	rate := func(workers int, perSecond float64, d time.Duration) ArrivalRate {
 		return ArrivalRate{Pacer: ConstantRate(perSecond), Workers: workers, Duration: d, Drain: 30 * time.Second,
@@ -193,12 +194,12 @@ func TestTheDrainIsBounded(t *testing.T) {
 		behind                     bool
 	}{
 		// 5 workers of 50 ms, for 5 s and the 250 ms in which the plan may still be kept: the first
-		// sends one at 0, 50, …, 5,250 ms, the others begin 1 to 4 ms later and so send one less.
-		// What was sent is waited for.
+		// sends an operation at 0, 50, …, 5,250 ms; the others begin 1 to 4 ms later and therefore
+		// send one less. The load waits for the operations that were sent.
 		"too few workers": {rate(5, 1000, 5*time.Second), 50 * time.Millisecond, 5300 * time.Millisecond, 106 + 4*105,
 			5000 - 526, 0, true},
-		// Two each second until 3 s: at 0, 1 and 2 s, and those that are sent at 3 s are broken off
-		// at once.
+		// Two operations each second until 3 s, at 0, 1 and 2 s; those that are sent at 3 s are
+		// broken off at once.
 		"a drain of its own": {own, time.Second, 3500 * time.Millisecond, 8, 12, 2, true},
 		"nobody answers":     {rate(10, 5, time.Second), time.Hour, 31 * time.Second, 5, 0, 5, false},
 		"closed": {ClosedLoop{Workers: 3, Duration: time.Second, Drain: time.Second}, time.Hour,
@@ -218,7 +219,8 @@ func TestTheDrainIsBounded(t *testing.T) {
 	}
 }
 
-// TestWhatIsBrokenOffIsNoClaim: the fleet may have applied it, and that contradicts nothing.
+// TestWhatIsBrokenOffIsNoClaim checks that an operation that was broken off makes no claim: the
+// fleet may or may not have applied the update.
 func TestWhatIsBrokenOffIsNoClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rate := ArrivalRate{Pacer: ConstantRate(2), Workers: 32, Duration: time.Second, Drain: 30 * time.Second}
@@ -227,7 +229,8 @@ func TestWhatIsBrokenOffIsNoClaim(t *testing.T) {
 	})
 }
 
-// TestArrivalRateStartsItsWorkers: as many as it takes, and no more than it may.
+// TestArrivalRateStartsItsWorkers checks that it starts as many workers as it needs, up to the
+// limit.
 func TestArrivalRateStartsItsWorkers(t *testing.T) {
 	rate := ArrivalRate{Pacer: ConstantRate(1000), Workers: 32, MaxWorkers: 4096, Duration: time.Second,
 		Drain: 30 * time.Second, StopBehind: true}
@@ -248,8 +251,8 @@ func TestArrivalRateStartsItsWorkers(t *testing.T) {
 	})
 }
 
-// TestOperationsOfThePlan: what ended within the plan, whatever the last answers took. Each row's
-// figures are worked out by hand.
+// TestOperationsOfThePlan checks which operations ended within the plan, however long the last
+// answers took. Each row's figures are worked out by hand.
 func TestOperationsOfThePlan(t *testing.T) {
 	quick := each(5 * time.Millisecond)
 	rate := func(p Pacer, d time.Duration) ArrivalRate {
@@ -268,15 +271,15 @@ func TestOperationsOfThePlan(t *testing.T) {
 		// At 0, 3.33, 6.67, 10, 13.33 and 16.67 s.
 		"0.3 a second": {rate(ConstantRate(0.3), 20*time.Second), 1, quick, 6, 6, 20 * time.Second, 0},
 		"bursts":       {rate(Bursts{50, 2 * time.Second}, 4*time.Second), 1, quick, 100, 100, 4 * time.Second, 0},
-		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends
-		// at 12.8 s.
+		// Every tenth operation hangs: 15 of 150. The last of these, operation 140, is planned at
+		// 2.8 s and ends at 12.8 s.
 		"a tenth hangs": {rate(ConstantRate(50), 3*time.Second), 1, func(n int64) time.Duration {
 			if n%10 == 0 {
 				return 10 * time.Second
 			}
 			return 5 * time.Millisecond
 		}, 150, 135, 3 * time.Second, 9800 * time.Millisecond},
-		// A 51st would be due after 500 ms.
+		// A 51st operation would be due after 500 ms.
 		"each device once": {rate(ConstantRate(100), 0), 50, quick, 50, 50, 500 * time.Millisecond, 0},
 		"a closed loop": {ClosedLoop{Workers: 2, Duration: time.Second, Drain: aMinute}, 1, each(300 * time.Millisecond),
 			0, 6, time.Second, 200 * time.Millisecond},

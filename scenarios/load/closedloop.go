@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// A ClosedLoop has workers that each begin their next operation when their last one has ended, so
-// that operations come as fast as they are done.
+// A ClosedLoop has workers that each begin their next operation when their last one has ended.
 type ClosedLoop struct {
 	Workers  int
 	Duration time.Duration // 0: until every device had the operation once

@@ -37,7 +37,7 @@ func TestClosedLoopLastsItsDuration(t *testing.T) {
 		require.Equal(t, time.Second, result.Elapsed)
 		require.Equal(t, Totals{Succeeded: 200}, record.Totals())
 		require.EqualValues(t, 67, record.Outcomes.Of(0).Succeeded, "200 over 3 devices, in turn")
-		require.Zero(t, loop.Expect(3).Operations, "only time tells")
+		require.Zero(t, loop.Expect(3).Operations, "the number of operations isn't known in advance")
 	})
 }
 
@@ -56,7 +56,7 @@ func TestFailuresAndDeliveries(t *testing.T) {
 		l, _ := e.Record.Merge()
 		require.Equal(t, []float64{2e6, 1e6, 4e6},
 			[]float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
-		require.EqualValues(t, 90, l[delivery.OpDeliver].Count, "a failure is counted, its time isn't")
+		require.EqualValues(t, 90, l[delivery.OpDeliver].Count, "a failure is counted elsewhere")
 	})
 }
 
@@ -70,12 +70,13 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 			result, record := run(ctx, x, 1, &standIn{takes: each(10 * time.Second)})
 			require.Equal(t, 25*time.Second, result.Elapsed)
 			cancel()
-			require.Zero(t, record.Totals().Failed, "what we break off is no failure of the device")
+			require.Zero(t, record.Totals().Failed, "an operation that the load broke off isn't a failure")
 		}
 	})
 }
 
-// TestThinking: a worker waits after each operation, and the wait is in no latency.
+// TestThinking checks that a worker waits after each operation, and that no latency includes the
+// wait.
 func TestThinking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		think := func(float64) time.Duration { return 90 * time.Millisecond }

@@ -15,26 +15,27 @@ type arrival struct {
 	planned time.Duration
 }
 
-// preciseWait is how much of a wait is left to the system's clock.
+// preciseWait is the part of a wait that uses the system's clock.
 const preciseWait = 3 * time.Millisecond
 
-// dispatchBuffer is how many operations may be due before the dispatcher waits for a worker to take
-// one. It keeps dispatcher and workers from waiting for each other where many are due at once.
+// dispatchBuffer is how many due operations the dispatcher may hand out before it waits for a
+// worker. It keeps dispatcher and workers from waiting for each other if many operations are due at
+// once.
 const dispatchBuffer = 256
 
-// dispatch hands out the load's operations, each when it is due, to whichever worker is free. If
-// none is, the operation waits, and those behind it wait, too. None is left out, and each keeps its
-// planned time.
+// dispatch hands out the load's operations, each when it is due, to a free worker. If there is
+// none, the operation and those after it wait. None is left out, and each keeps its planned time.
 //
 // Go's own timers may wake a sleeping process a millisecond late, since the runtime's poller counts
-// in whole milliseconds (netpoll in runtime/netpoll_epoll.go). At a thousand operations a second
-// they are that far apart. So short waits use the system's clock, in a thread of their own.
+// in whole milliseconds (netpoll in runtime/netpoll_epoll.go). At a thousand operations a second,
+// that is the time between two of them. So short waits use the system's clock, in a thread of their
+// own.
 func (l *openLoop) dispatch(ctx context.Context) {
 	defer close(l.due)
 	w := waiter{start: l.start, timer: time.NewTimer(time.Hour)}
 	defer w.timer.Stop()
 	if l.SystemClock {
-		runtime.LockOSThread() // and never unlocked: the thread, with its slack, ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so that the thread, whose timer slack was changed, ends with the goroutine
 		w.preciseSleep = osinfo.Sleeper()
 	}
 	record, workers, n := l.Record, l.Workers, int64(0)
@@ -61,14 +62,14 @@ func (l *openLoop) dispatch(ctx context.Context) {
 	record.allDispatched.Store(true)
 }
 
-// A waiter waits until times that are counted from a start.
+// A waiter waits until times that count from a start.
 type waiter struct {
 	start        time.Time
 	timer        *time.Timer
-	preciseSleep func(time.Duration) // nil: there is none
+	preciseSleep func(time.Duration) // nil if the system has none
 }
 
-// wait waits until an operation is due. It returns false if ctx ends first.
+// wait waits until an operation is due. It reports false if ctx ends first.
 func (w *waiter) wait(ctx context.Context, planned time.Duration) bool {
 	for {
 		wait := planned - time.Since(w.start)
@@ -91,7 +92,7 @@ func (w *waiter) wait(ctx context.Context, planned time.Duration) bool {
 	}
 }
 
-// inFlight counts the operations of an arrival rate that are under way. Each keeps a worker busy.
+// inFlight counts the running operations of an ArrivalRate. Each keeps a worker busy.
 type inFlight struct {
 	_                [64]byte // keeps the counters on cache lines of their own
 	now, peak, begun atomic.Int64
@@ -100,12 +101,12 @@ type inFlight struct {
 
 func (f *inFlight) start() {
 	now := f.now.Add(1)
-	f.begun.Add(1) // after it: see ended
+	f.begun.Add(1) // must come after now; see ended
 	for peak := f.peak.Load(); now > peak && !f.peak.CompareAndSwap(peak, now); peak = f.peak.Load() {
 	}
 }
 
 func (f *inFlight) done() { f.now.Add(-1) }
 
-// ended returns how many operations have ended, or a few less: begun is read before now is.
+// ended returns how many operations have ended, or a few less, since it reads begun before now.
 func (f *inFlight) ended() int64 { return f.begun.Load() - f.now.Load() }

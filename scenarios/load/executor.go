@@ -14,10 +14,10 @@ import (
 // An Executor decides when operations begin, and runs them.
 type Executor interface {
 	// Run runs the operations, and returns when the last one has ended. If ctx ends, Run sends no
-	// further operation and breaks off those under way, which count neither as succeeded nor as
-	// failed. It returns no error then.
+	// further operation and breaks off the running ones, which count neither as succeeded nor as
+	// failed. Run returns no error in that case.
 	Run(ctx context.Context, e Env) (Result, error)
-	// Expect returns what is known before a load on so many devices begins.
+	// Expect returns what is known about a load on so many devices before it begins.
 	Expect(devices int) Expectation
 }
 
@@ -25,42 +25,42 @@ type Executor interface {
 type Env struct {
 	Client  Client
 	Op      delivery.Op
-	Devices Devices // operation n is for device n modulo their number
+	Devices Devices // operation n is for device n modulo the number of devices
 	Update  *delivery.Update
 	Record  *Recording // empty
 	Seed    uint64     // seeds the times of Poisson arrivals, and how long workers think
 
-	// NewHook makes one Hook for each recorder. If it is nil, there are none.
+	// NewHook makes one Hook for each recorder. If it is nil, there are no hooks.
 	NewHook func() Hook
-	// OnReady, if not nil, is called when every worker is ready and none has begun, so that the
-	// cost of making workers is no part of the operations.
+	// OnReady, if not nil, is called when every worker is ready and no operation has begun, so that
+	// the cost of making workers doesn't count as the operations'.
 	OnReady func()
-	// SystemClock has the dispatcher sleep by the system's clock instead of Go's timers.
+	// SystemClock makes the dispatcher sleep by the system's clock instead of Go's timers.
 	SystemClock bool
 }
 
-// An Expectation is what is known of a load before it begins.
+// An Expectation is what is known about a load before it begins.
 type Expectation struct {
-	Operations int64                       // 0 if only time tells
-	RateAt     func(time.Duration) float64 // operations per second that are planned at that time; nil without a plan
+	Operations int64                       // 0 if the load ends after a time
+	RateAt     func(time.Duration) float64 // planned operations per second at a time; nil without a plan
 }
 
-// A Result is how a load went, beside what its [Recording] holds.
+// A Result is the outcome of a load, besides what its [Recording] holds.
 type Result struct {
 	Elapsed      time.Duration // from the start to the last operation's end
 	Operations   results.Operations
-	Workers      int           // the most workers that there may have been at once
-	InFlightPeak int           // the most operations under way at once; 0 without a plan
+	Workers      int           // the most workers that there could be at once
+	InFlightPeak int           // the most operations that ran at once; 0 without a plan
 	MeanBusy     time.Duration // how long an operation kept its worker, however it ended; 0 without a plan
 	Stopped      error         // why a rollout stopped, a *rollout.AbortError and its report; nil if it didn't
 }
 
-// errDrained ends the operations that are under way when the load's drain is over.
+// errDrained ends the operations that are still running when the load's drain is over.
 var errDrained = errors.New("the load's drain is over")
 
 const never = time.Duration(math.MaxInt64)
 
-// A loop is a load under way: what executors share, which is how a load begins and ends, and how an
+// A loop is a running load. It has what executors share: how a load begins and ends, and how an
 // operation is done and counted.
 type loop struct {
 	Env
@@ -68,11 +68,11 @@ type loop struct {
 	duration time.Duration // 0: until every device had the operation once
 	start    time.Time
 	plan     time.Duration // the plan's length; 0: there is no plan, or its operations are due at once or never
-	drained  time.Duration // when operations under way are broken off
+	drained  time.Duration // when running operations are broken off
 	workers  sync.WaitGroup
 }
 
-// newLoop returns a loop whose plan has the given length, and whose operations may go on for the
+// newLoop returns a loop whose plan has the given length, and whose operations may continue for the
 // drain after it.
 func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	l := &loop{Env: e, devices: int64(e.Devices.Len()), duration: duration, plan: plan, drained: never}
@@ -84,7 +84,7 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 }
 
 // run runs the tasks concurrently, and returns how long they took. Tasks may add others to
-// l.workers, and run waits for these, too.
+// l.workers, for which run waits as well.
 func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
 	ctx, breakOff := context.WithCancelCause(caller)
 	defer breakOff(nil)
@@ -109,7 +109,7 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	close(begin)
 	l.workers.Wait()
 	elapsed := time.Since(l.start)
-	if caller.Err() != nil { // the rest of the plan had no time
+	if caller.Err() != nil { // the caller ended the load before its plan did
 		l.plan = min(l.plan, elapsed)
 	}
 	return elapsed
@@ -151,7 +151,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 		if late {
 			r.succeededLate.Add(1)
 		}
-	case ctx.Err() != nil: // broken off by us: neither a success nor a failure of the device
+	case ctx.Err() != nil: // broken off by the load: neither a success nor a failure
 		outcomes.BreakOff(i)
 		l.Record.brokenOff.Add(1)
 	default:
@@ -165,7 +165,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	return done
 }
 
-// result returns how the load went.
+// result returns the outcome of the load.
 func (l *loop) result(elapsed time.Duration, planned int64) Result {
 	r := l.Record
 	t := r.Totals()

@@ -13,13 +13,13 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// Failures counts failed operations by class, and keeps the first few of each class. Any number of
-// goroutines may use it.
+// Failures counts failed operations by class, and keeps the first few of each class. It is safe for
+// concurrent use.
 type Failures struct {
 	mu     sync.Mutex
 	sample []Failure
 	class  map[string]int          // by name
-	took   *hdrhistogram.Histogram // response times of all that failed
+	took   *hdrhistogram.Histogram // response times of all failed operations
 }
 
 const failuresPerClass = 20
@@ -49,13 +49,13 @@ func (f *Failures) reset() {
 	f.took.Reset()
 }
 
-// add adds a failed operation of device i, which took so long to fail.
+// add adds a failed operation of device i. took is how long it took to fail.
 func (f *Failures) add(
 	i int, d delivery.Device, op delivery.Op, report delivery.Report, took time.Duration, err error,
 ) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	recordClamped(f.took, took) // one beyond the histogram counts as its highest
+	recordClamped(f.took, took) // a time beyond the histogram counts as its highest
 	class := classOf(err)
 	if f.class[class]++; f.class[class] > failuresPerClass {
 		return
@@ -66,8 +66,9 @@ func (f *Failures) add(
 	})
 }
 
-// classOf returns the name of an error's class: that of package delivery, or of the error's method
-// FailureClass. Of an error that has neither, it is timeout for a deadline, or else unknown.
+// classOf returns the name of an error's class: that of package delivery, or what the error's
+// method FailureClass returns. For any other error, it is "timeout" for a deadline and "unknown"
+// otherwise.
 func classOf(err error) string {
 	if e, ok := errors.AsType[*delivery.Error](err); ok {
 		return e.Class.String()
@@ -78,15 +79,15 @@ func classOf(err error) string {
 	}](err); ok {
 		return e.FailureClass()
 	}
-	// That of a context and that of package os are such errors, too.
+	// The deadline errors of package context and package os implement net.Error, too.
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return delivery.ClassTimeout.String()
 	}
 	return delivery.ClassUnknown.String()
 }
 
-// statusOf returns the HTTP status of the answer that an error is about: that of package delivery, or
-// of the error's method StatusCode. It is 0 if there is none.
+// statusOf returns the HTTP status of the answer that an error is about: that of package delivery,
+// or what the error's method StatusCode returns. It is 0 if there is none.
 func statusOf(err error) int {
 	if e, ok := errors.AsType[*delivery.Error](err); ok {
 		return e.Status

@@ -12,14 +12,14 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
-// hookFunc is a Hook.
+// hookFunc is a function that implements Hook.
 type hookFunc func(planned, response time.Duration, succeeded bool)
 
 func (f hookFunc) Operation(planned, response time.Duration, succeeded bool) {
 	f(planned, response, succeeded)
 }
 
-// ending is a client whose pushes return an error, or nil.
+// ending is a client whose pushes return the given error, or nil.
 type ending struct {
 	nothing
 	err error
@@ -27,8 +27,8 @@ type ending struct {
 
 func (e ending) Push(context.Context, delivery.Device, *delivery.Update) error { return e.err }
 
-// TestHooksHearOfEveryOperation, however it ended: through a worker as through the client's own
-// rollout.
+// TestHooksHearOfEveryOperation checks that a hook is called for every operation, however it ended,
+// both in workers and in the client's own rollout.
 func TestHooksHearOfEveryOperation(t *testing.T) {
 	for name, err := range map[string]error{"succeeded": nil, "failed": errors.New("gone")} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 				})
 			}
 			l := newLoop(e, 0, 0, 0)
-			const took = 20 * time.Millisecond // at least: since it was planned
+			const took = 20 * time.Millisecond // the least response time, counted from when it was planned
 			l.start = time.Now().Add(-took)
 			l.operate(t.Context(), e.Record.recorder(0), 0, time.Millisecond, took)
 			require.Len(t, heard, 2)
@@ -57,7 +57,7 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 
 			e.Record.Reset()
 			l.recordEvent(event, 0)
-			require.Len(t, heard, 4, "a hook is of one load")
+			require.Len(t, heard, 4, "hooks of an earlier load aren't called")
 		})
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Bounds of the histograms, in nanoseconds. Resolution is 0.1% from 16 µs on and 16 ns below.
+// Limits of the histograms, in nanoseconds. Their resolution is 0.1% from 16 µs on, and 16 ns
+// below.
 const (
 	histLowest = 16
 	histDigits = 3
 )
 
-// defaultLongest is the longest time that histograms hold unless a longer one is wanted.
+// defaultLongest is the longest time that histograms hold by default.
 const defaultLongest = 100 * time.Second
 
 // Latencies holds the times of one operation's successes.
@@ -21,13 +22,13 @@ type Latencies struct {
 	Response *hdrhistogram.Histogram // from planned to done, in nanoseconds
 	Service  *hdrhistogram.Histogram // from sent to done; the same histogram without a plan
 	Count    int64
-	Overflow int64 // times beyond the histogram, which are in it as its highest value
+	Overflow int64 // number of times beyond the histogram, which counts them as its highest value
 
 	sum int64 // of response times, in nanoseconds, for an exact mean
 }
 
-// NewLatencies returns empty latencies for times up to longest. If operations are planned, it keeps
-// service times apart from response times.
+// NewLatencies returns empty latencies for times up to longest. If planned is set, it keeps service
+// times apart from response times.
 func NewLatencies(planned bool, longest time.Duration) *Latencies {
 	l := &Latencies{Response: newHistogram(longest)}
 	l.Service = l.Response
@@ -79,11 +80,11 @@ func newHistogram(longest time.Duration) *hdrhistogram.Histogram {
 }
 
 // recordClamped adds a time to a histogram. It reports whether the time is within the histogram's
-// bounds; one beyond them counts as the highest.
+// range; a time beyond it counts as the highest.
 func recordClamped(h *hdrhistogram.Histogram, d time.Duration) bool {
 	highest := h.HighestTrackableValue()
 	v := min(max(int64(d), 0), highest)
-	// In range, a histogram takes every value: an error would be ours.
+	// A histogram accepts every value in its range, so an error is a mistake of this package.
 	if err := h.RecordValue(v); err != nil {
 		panic(fmt.Sprintf("load: recorder: %v", err))
 	}

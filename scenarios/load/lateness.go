@@ -9,13 +9,13 @@ import (
 // Lateness says how well the plan of an [ArrivalRate] was kept: how long after its planned time
 // each operation was sent.
 //
-// An operation is late for one of two reasons, which are counted apart. Either it was queued, since
-// every worker was busy when it was due. Or a worker was free and its timer woke late, which is the
-// driver's fault, or its machine's.
+// An operation is late for one of two reasons, which are counted separately. Either it was queued
+// because every worker was busy when it was due, or a worker was free and its timer woke late,
+// which is due to the driver or its machine.
 type Lateness struct {
 	Queued, Timer *hdrhistogram.Histogram // in nanoseconds
 
-	// The operation that was sent last: when it was planned, and when it was sent.
+	// When the operation that was sent last was planned, and when it was sent.
 	LastPlanned, LastSent time.Duration
 }
 
@@ -34,8 +34,8 @@ func (l *Lateness) reset() {
 // was due.
 func (l *Lateness) Add(planned, sent time.Duration, queued bool) {
 	l.trackLast(planned, sent)
-	// A time beyond the histogram is no Overflow here, since the response time, which is longer, is
-	// one.
+	// A time beyond the histogram doesn't count as Overflow here, because the response time, which
+	// is longer, does.
 	if queued {
 		recordClamped(l.Queued, sent-planned)
 	} else {
@@ -68,6 +68,6 @@ func (l *Lateness) All() *hdrhistogram.Histogram {
 func (l *Lateness) FinalLag() time.Duration { return l.LastSent - l.LastPlanned }
 
 // FellBehind reports whether the load was behind the plan of p at its end, so that its rate wasn't
-// the planned one. A load that was late for a while and caught up kept its plan, and its response
-// times show the wait. How long the last answers took doesn't matter.
+// the planned one. A load that was late for a while and caught up kept its plan; its response times
+// include the wait. How long the last answers took doesn't matter.
 func (l *Lateness) FellBehind(p Pacer) bool { return l.FinalLag() > AllowedLag(p, l.LastPlanned) }

@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A standIn is a client whose operations take a given time, in a synctest bubble.
+// A standIn is a client whose operations take a given time of a synctest bubble's clock.
 type standIn struct {
 	takes func(n int64) time.Duration
 	fails func(n int64) bool
@@ -59,16 +59,16 @@ func (nothing) Deliver(context.Context, delivery.Device, *delivery.Update) (deli
 }
 func (nothing) Close() error { return nil }
 
-// someDevices are as many devices, which have no name.
+// someDevices is a number of devices without IDs or addresses.
 type someDevices int
 
 func (n someDevices) Len() int               { return int(n) }
 func (n someDevices) At(int) delivery.Device { return delivery.Device{} }
 
-// each returns a time that every operation takes.
+// each returns a function that gives every operation the same time.
 func each(d time.Duration) func(int64) time.Duration { return func(int64) time.Duration { return d } }
 
-// newEnv returns what an executor works on, with a recording for it.
+// newEnv returns an environment for an executor, with a recording.
 func newEnv(x Executor, op delivery.Op, devices int, c Client) Env {
 	config := RecordingConfig{Op: op, Devices: devices}
 	switch x := x.(type) {
@@ -80,7 +80,7 @@ func newEnv(x Executor, op delivery.Op, devices int, c Client) Env {
 	return Env{Client: c, Op: op, Devices: someDevices(devices), Record: NewRecording(config), Seed: 1}
 }
 
-// run runs a load, of pushes to so many devices.
+// run runs a load of pushes to so many devices.
 func run(ctx context.Context, x Executor, devices int, c Client) (Result, *Recording) {
 	e := newEnv(x, delivery.OpPush, devices, c)
 	result, err := x.Run(ctx, e)

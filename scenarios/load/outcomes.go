@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Outcomes counts, for each device, what the client says became of its operations. Any number of
-// goroutines may add to it. A device takes 8 bytes, since most have a single operation.
+// Outcomes counts, for each device, what the client says happened to its operations. It is safe for
+// concurrent use. A device takes 8 bytes, since most devices have a single operation.
 type Outcomes struct {
 	ended    pairs // operations that succeeded, and that failed
 	requests pairs // pushes and verifications that the client says it sent
@@ -15,14 +15,14 @@ type Outcomes struct {
 	brokenOff map[int]uint32
 }
 
-// An Outcome is what became of one device's operations.
+// An Outcome is what happened to one device's operations.
 type Outcome struct {
 	Succeeded, Failed uint32 // operations
-	BrokenOff         uint32 // operations that the load broke off, so that nobody knows whether they succeeded
+	BrokenOff         uint32 // operations that the load broke off, which may or may not have succeeded
 	Pushes, Verifies  uint32 // requests that the client says it sent
 }
 
-// NewOutcomes returns the outcomes of so many devices, none of which had an operation yet.
+// NewOutcomes returns the outcomes of so many devices, before their first operations.
 func NewOutcomes(devices int) *Outcomes {
 	return &Outcomes{ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}}
 }
@@ -53,7 +53,7 @@ func (o *Outcomes) Sent(i, pushes, verifies int) {
 	}
 }
 
-// Of returns the outcome of device i. It is complete once nobody adds to it any more.
+// Of returns the outcome of device i. It is complete once no goroutine adds to it any more.
 func (o *Outcomes) Of(i int) Outcome {
 	var of Outcome
 	of.Succeeded, of.Failed = o.ended.of(i)
@@ -64,7 +64,7 @@ func (o *Outcomes) Of(i int) Outcome {
 	return of
 }
 
-// Reset empties the outcomes.
+// Reset removes all outcomes.
 func (o *Outcomes) Reset() {
 	o.ended.reset()
 	o.requests.reset()
@@ -78,7 +78,7 @@ type pairs struct {
 	words []atomic.Uint32
 
 	mu       sync.Mutex
-	overflow map[int][2]uint32 // what didn't fit into the halves, in a long load on few devices
+	overflow map[int][2]uint32 // what didn't fit into the halves, as in a long load on few devices
 }
 
 // The halves of a word.
@@ -107,7 +107,7 @@ func (p *pairs) add(i int, half uint) {
 	}
 }
 
-// carry adds a full half, which was set to 0, and the one that didn't fit to the overflow.
+// carry adds a full half, which was set to 0, and the operation that didn't fit, to the overflow.
 func (p *pairs) carry(i int, half uint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

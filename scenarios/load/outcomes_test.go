@@ -39,8 +39,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestOutcomesOfManyWorkers: nothing is lost where workers meet at a device, while
-// its halves run over.
+// TestOutcomesOfManyWorkers checks that nothing is lost if workers add to the same device while its
+// halves overflow.
 func TestOutcomesOfManyWorkers(t *testing.T) {
 	const workers, each = 8, 50_000
 	o := NewOutcomes(1)

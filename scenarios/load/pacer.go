@@ -8,15 +8,15 @@ import (
 
 // A Pacer plans when the operations of an [ArrivalRate] are due.
 //
-// That is all that a pacer must say. What else is asked of a plan is found from its arrivals, unless
-// the pacer knows it: a method CountBy(end time.Duration) int64 returns how many operations are
-// planned before end, on average if their times are random, without counting through them. A method
-// RateAt(at time.Duration) float64 returns the planned operations per second at a time, which
-// progress shows. A method AllowedLag(lastPlanned time.Duration) time.Duration replaces the usual
-// bound of [AllowedLag].
+// A pacer needs no other method. Other questions about its plan are answered from its arrivals,
+// unless it has one of these methods. CountBy(end time.Duration) int64 returns how many operations
+// are planned before end, on average if their times are random, without counting them one by one.
+// RateAt(at time.Duration) float64 returns the planned operations per second at a time, which is
+// shown as progress. AllowedLag(lastPlanned time.Duration) time.Duration replaces the usual result
+// of [AllowedLag].
 type Pacer interface {
-	// Arrivals yields the planned time of each operation, in order, counted from the load's start.
-	// The same seed gives the same times, however often they are asked for.
+	// Arrivals yields the planned time of each operation in order, counted from the load's start.
+	// The same seed always gives the same times.
 	Arrivals(seed uint64) iter.Seq[time.Duration]
 }
 
@@ -54,15 +54,15 @@ func rateAt(p Pacer) func(time.Duration) float64 {
 	return nil
 }
 
-// How far behind its plan a load may be at its end: whichever is more.
+// How far behind its plan a load may be at its end: the larger of the two.
 const (
-	maxLag = 0.05                   // of the time that was planned
+	maxLag = 0.05                   // share of the last operation's planned time
 	minLag = 100 * time.Millisecond // a busy machine may pause for as long
 )
 
-// AllowedLag returns how late the last operation of a load may be sent, which is planned for
-// lastPlanned. A load that sends it later has not kept its plan. It is 5% of lastPlanned, but at
-// least 100 ms, unless p says otherwise.
+// AllowedLag returns how late a load may send its last operation, which is planned for lastPlanned,
+// without falling behind its plan. It is 5% of lastPlanned, but at least 100 ms, unless p says
+// otherwise.
 func AllowedLag(p Pacer, lastPlanned time.Duration) time.Duration {
 	if p, ok := p.(interface {
 		AllowedLag(time.Duration) time.Duration
@@ -72,8 +72,8 @@ func AllowedLag(p Pacer, lastPlanned time.Duration) time.Duration {
 	return max(minLag, time.Duration(maxLag*float64(lastPlanned)))
 }
 
-// Bursts plans operations in bursts of Size at once, one burst each Every. If Every is 0, there is
-// one burst. It is a [Pacer].
+// Bursts plans Size operations at once, again after each Every. If Every is 0, there is one burst.
+// It is a [Pacer].
 type Bursts struct {
 	Size  int64
 	Every time.Duration
@@ -110,8 +110,8 @@ func (b Bursts) CountBy(end time.Duration) int64 {
 	return bursts * b.Size
 }
 
-// AllowedLag returns Every. The workers need some time for a burst, which is the point of one. It is
-// late only if it isn't sent when the next burst is due.
+// AllowedLag returns Every. The workers always need some time for a burst. A burst is late only if
+// it isn't sent when the next one is due.
 func (b Bursts) AllowedLag(time.Duration) time.Duration {
 	if b.Every == 0 {
 		return never

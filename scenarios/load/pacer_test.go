@@ -11,20 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestArrivals holds each pacer to times worked out by hand.
+// TestArrivals compares each pacer with times worked out by hand.
 func TestArrivals(t *testing.T) {
 	const ms = time.Millisecond
 	for name, row := range map[string]struct {
 		pacer Pacer
-		want  []time.Duration // of the first operations
-		ends  bool            // there is no further one
+		want  []time.Duration // times of the first operations
+		ends  bool            // whether there is no further operation
 	}{
 		"constant": {ConstantRate(100), []time.Duration{0, 10 * ms, 20 * ms, 30 * ms}, false},
 		// From 0/s to 200/s in 1 s: after t seconds there were 100 t² operations, so operation n
 		// is planned at the square root of n/100.
 		"a ramp from nothing": {NewRateSchedule(Segment{time.Second, 0, 200}),
 			[]time.Duration{0, 100 * ms, 141421356, 173205081, 200 * ms}, false},
-		// From 20/s to 0/s in 1 s: 20 t - 10 t² = n; the 10th never.
+		// From 20/s to 0/s in 1 s: 20 t - 10 t² = n; operation 10 never comes.
 		"a ramp to nothing": {NewRateSchedule(Segment{time.Second, 20, 0}),
 			[]time.Duration{0, 51316702, 105572809, 163339973, 225403331, 292893219, 367544468, 452277442, 552786405,
 				683772234}, true},
@@ -57,7 +57,7 @@ func TestConstantRate(t *testing.T) {
 	}{
 		{1, 0, 0}, {1, 1, time.Second}, {1000, 1, time.Millisecond}, {1000, 1500, 1500 * time.Millisecond},
 		{3, 1, 333333333}, {3, 3, time.Second}, {0.5, 3, 6 * time.Second}, {1e7, 1, 100},
-		{3, 3_000_000, 1_000_000 * time.Second}, // no drift: the millionth second is as exact as the first
+		{3, 3_000_000, 1_000_000 * time.Second}, // there is no drift: the millionth second is as exact as the first
 	} {
 		require.Equal(t, row.want, ConstantRate(row.perSecond).timeOf(float64(row.n)), "%v/s, operation %d", row.perSecond,
 			row.n)
@@ -65,7 +65,7 @@ func TestConstantRate(t *testing.T) {
 }
 
 func TestConstantRate_tiny(t *testing.T) {
-	// 1e-300 a second: every operation but the first is beyond what a Duration holds.
+	// At 1e-300/s, every operation except the first is beyond the range of a Duration.
 	r := ConstantRate(1e-300)
 	require.Zero(t, r.timeOf(0))
 	for _, n := range []int64{1, 2, 1 << 40, math.MaxInt64} {
@@ -83,9 +83,9 @@ func TestCountBy(t *testing.T) {
 	}{
 		{10, time.Second, 10},                     // at 0, 100, … 900 ms
 		{10, 1001 * time.Millisecond, 11},         // and at 1 s
-		{0.5, time.Second, 1},                     // at 0 alone
+		{0.5, time.Second, 1},                     // only at 0
 		{3, time.Second, 3},                       // at 0, 333,333,333 and 666,666,667 ns
-		{3, 666_666_667, 2},                       // the end is no part
+		{3, 666_666_667, 2},                       // the end itself doesn't count
 		{3, 666_666_668, 3},                       //
 		{400, 200 * time.Millisecond, 80},         //
 		{1e7, 24 * time.Hour, 10_000_000 * 86400}, //
@@ -94,7 +94,7 @@ func TestCountBy(t *testing.T) {
 	}
 }
 
-// TestCountsAreThoseOfTheArrivals holds the counts that pacers know to their arrivals.
+// TestCountsAreThoseOfTheArrivals compares the counts that pacers compute with their arrivals.
 func TestCountsAreThoseOfTheArrivals(t *testing.T) {
 	ramp := NewRateSchedule(Segment{time.Second, 0, 200}, Segment{Length: time.Second}, Segment{time.Second, 20, 0})
 	for name, p := range map[string]Pacer{
@@ -126,12 +126,12 @@ func TestAllowedLag(t *testing.T) {
 	}
 }
 
-// listed plans the times of a list, and can do nothing else.
+// listed is a pacer with only the method Arrivals, which plans the times in the list.
 type listed []time.Duration
 
 func (l listed) Arrivals(uint64) iter.Seq[time.Duration] { return slices.Values(l) }
 
-// TestPacer_onlyArrivals: one method is enough for a plan.
+// TestPacer_onlyArrivals checks that a pacer needs no method except Arrivals.
 func TestPacer_onlyArrivals(t *testing.T) {
 	const ms = time.Millisecond
 	plan := listed{0, 10 * ms, 30 * ms, 60 * ms, 100 * ms}
@@ -140,10 +140,10 @@ func TestPacer_onlyArrivals(t *testing.T) {
 		devices          int
 		want, operations int64
 	}{
-		"by its devices":              {0, 3, 3, 3},
-		"by its end":                  {0, 10, 5, 5},
-		"by its duration":             {50 * ms, 10, 3, 3},
-		"by an operation's very time": {60 * ms, 10, 3, 3},
+		"by its devices":                   {0, 3, 3, 3},
+		"by its end":                       {0, 10, 5, 5},
+		"by its duration":                  {50 * ms, 10, 3, 3},
+		"by the very time of an operation": {60 * ms, 10, 3, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -173,8 +173,8 @@ func arrivalsOf(p Pacer, seed uint64, n int) []time.Duration {
 	return list
 }
 
-// TestPoissonArrivals tests gaps against the exponential distribution (Kolmogorov and
-// Smirnov), and counts in windows against the Poisson one, whose variance is its mean.
+// TestPoissonArrivals compares the gaps with the exponential distribution (Kolmogorov-Smirnov
+// test), and the counts in windows with the Poisson distribution, whose variance equals its mean.
 func TestPoissonArrivals(t *testing.T) {
 	const rate, n = 1000.0, 100_000
 	for seed := range uint64(5) {
@@ -188,17 +188,18 @@ func TestPoissonArrivals(t *testing.T) {
 				counts[w]++
 			}
 		}
-		// At 1%, the statistic is below 1.63 over the square root of n.
+		// At a level of 1%, the critical value is 1.63 over the square root of n.
 		require.Less(t, kolmogorov(gaps, func(x float64) float64 { return 1 - math.Exp(-rate*x) }), 1.63/math.Sqrt(n),
 			"seed %d", seed)
 		counts = counts[:int(last/(100*time.Millisecond))]
 		mean, variance := moments(counts)
 		require.InEpsilon(t, rate/10, mean, 0.02)
-		require.InEpsilon(t, mean, variance, 0.2) // of a thousand windows: its own deviation is 4.5%
+		require.InEpsilon(t, mean, variance, 0.2) // a thousand windows, so the standard deviation of the variance is 4.5%
 	}
 }
 
-// TestPoissonRamp: where the rate changes, the times at rate 1 are a Poisson process's.
+// TestPoissonRamp checks that if the rate changes, the times, transformed to rate 1, are a Poisson
+// process.
 func TestPoissonRamp(t *testing.T) {
 	const n = 20_000
 	p := Poisson{NewRateSchedule(Segment{100 * time.Second, 0, 500})} // 2.5 t²: 25,000 in all
@@ -220,7 +221,7 @@ func TestTheSeedDeterminesArrivals(t *testing.T) {
 	require.Equal(t, arrivalsOf(p, 3, 50), arrivalsOf(p, 3, 50))
 	require.NotEqual(t, arrivalsOf(p, 3, 50), arrivalsOf(p, 4, 50))
 	again := p.Arrivals(3)
-	for range 2 { // a sequence begins anew each time
+	for range 2 { // a sequence starts again each time
 		for planned := range again {
 			require.Equal(t, timeOf(p, 0, 3), planned)
 			break
@@ -229,8 +230,8 @@ func TestTheSeedDeterminesArrivals(t *testing.T) {
 	require.Equal(t, arrivalsOf(p, 3, 50)[49], timeOf(p, 49, 3))
 }
 
-// kolmogorov is the statistic of Kolmogorov and Smirnov: the largest distance between a
-// sample's distribution and another one.
+// kolmogorov returns the Kolmogorov-Smirnov statistic: the largest distance between a sample's
+// distribution and another one.
 func kolmogorov(sample []float64, distribution func(float64) float64) (most float64) {
 	sorted := slices.Sorted(slices.Values(sample))
 	n := float64(len(sorted))

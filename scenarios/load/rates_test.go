@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// witnessClient notes when each operation reached it, and does nothing.
+// witnessClient records when each operation reached it, and does nothing.
 type witnessClient struct {
 	nothing
 	mu    sync.Mutex
@@ -33,8 +33,7 @@ func (w *witnessClient) Push(context.Context, delivery.Device, *delivery.Update)
 
 const ratesLast = 10 * time.Second
 
-// eachRate calls test for each rate that loads are held to, evenly spaced and with independent
-// arrivals.
+// eachRate calls test for each rate that must be kept, with even spacing and with Poisson arrivals.
 func eachRate(test func(name string, rate float64, poisson bool)) {
 	for _, poisson := range []bool{false, true} {
 		for _, rate := range []float64{100, 1000, 10_000} {
@@ -47,8 +46,8 @@ func eachRate(test func(name string, rate float64, poisson bool)) {
 	}
 }
 
-// sentBy runs a load of a rate against a client that notes when, and returns its sorted times and
-// its record.
+// sentBy runs a load at a rate against a witnessClient, and returns the sorted times and the
+// recording.
 func sentBy(ctx context.Context, rate float64, poisson, systemClock bool) ([]time.Duration, *Recording) {
 	w := &witnessClient{sent: make([]time.Duration, 0, int(1.1*rate*ratesLast.Seconds()))}
 	x := ArrivalRate{Pacer: ConstantRate(rate), Workers: 64, Duration: ratesLast, Drain: time.Minute}
@@ -64,8 +63,8 @@ func sentBy(ctx context.Context, rate float64, poisson, systemClock bool) ([]tim
 	return w.sent, e.Record
 }
 
-// TestRatesAreKept: by a clock that doesn't fail, as many operations are sent as planned,
-// and the gaps between them are all the same, or exponential (Kolmogorov and Smirnov, at 1%).
+// TestRatesAreKept checks, with a fake clock, that as many operations are sent as planned, and that
+// the gaps between them are all equal, or exponential (Kolmogorov-Smirnov test at 1%).
 func TestRatesAreKept(t *testing.T) {
 	eachRate(func(name string, rate float64, poisson bool) {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +78,7 @@ func TestRatesAreKept(t *testing.T) {
 					}
 					return
 				}
-				// Of a Poisson count, 99% are within 2.58 of its roots.
+				// 99% of Poisson counts are within 2.58 times the square root of the mean.
 				require.InDelta(t, planned, float64(len(sent)), 2.58*math.Sqrt(planned))
 				require.Less(t, kolmogorov(gapsOf(sent), func(x float64) float64 { return 1 - math.Exp(-rate*x) }),
 					1.63/math.Sqrt(float64(len(sent))))
@@ -88,7 +87,7 @@ func TestRatesAreKept(t *testing.T) {
 	})
 }
 
-// gapsOf are the distances between moments, in seconds.
+// gapsOf returns the distances between times, in seconds.
 func gapsOf(sent []time.Duration) []float64 {
 	gaps := make([]float64, 0, len(sent))
 	for n := 1; n < len(sent); n++ {
@@ -97,9 +96,9 @@ func gapsOf(sent []time.Duration) []float64 {
 	return gaps
 }
 
-// BenchmarkRates tells how this machine's clock and scheduler keep the rates: the rate that was
-// achieved against the planned one, how late operations were, and how far their gaps' distribution
-// is from the intended one (0 is the same, 1 another altogether).
+// BenchmarkRates reports how well this machine's clock and scheduler keep the rates: the rate that
+// was achieved, relative to the planned one, how late operations were, and the distance between the
+// distribution of their gaps and the intended one (0 to 1).
 func BenchmarkRates(b *testing.B) {
 	eachRate(func(name string, rate float64, poisson bool) {
 		b.Run(name, func(b *testing.B) {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A Segment is a time over which a rate is constant, or rises or falls evenly.
+// A Segment is a period in which a rate is constant or changes linearly.
 type Segment struct {
-	Length   time.Duration // math.MaxInt64 never ends
+	Length   time.Duration // math.MaxInt64 means that it never ends
 	From, To float64       // operations per second, at its start and its end
 }
 
@@ -44,7 +44,7 @@ func ConstantRate(perSecond float64) RateSchedule {
 	return NewRateSchedule(Segment{Length: never, From: perSecond, To: perSecond})
 }
 
-// timeOf returns when the schedule has come to count operations, or never. It is exact to about a
+// timeOf returns when the schedule reaches count operations, or never. It is exact to about a
 // nanosecond, however long the load lasts.
 func (r RateSchedule) timeOf(count float64) time.Duration {
 	i := sort.Search(len(r), func(i int) bool { return r[i].cumulative > count })
@@ -60,8 +60,8 @@ func (r RateSchedule) timeOf(count float64) time.Duration {
 	return never
 }
 
-// timeOf returns after how many seconds x the segment has come to count operations. It solves count
-// = from*x + (to-from)/(2*length)*x² in a form that stays exact where the rate hardly changes.
+// timeOf returns after how many seconds x the segment reaches count operations. It solves count =
+// from*x + (to-from)/(2*length)*x² in a form that stays exact if the rate hardly changes.
 func (s segment) timeOf(count float64) float64 {
 	switch {
 	case count == 0:
@@ -106,12 +106,12 @@ func (r RateSchedule) RateAt(at time.Duration) float64 {
 	return 0
 }
 
-// Poisson plans independent arrivals: a Poisson process with the rate of the schedule. It is made
-// from a process of rate 1, whose gaps are exponential, by a change of time (Çinlar, "Introduction
-// to Stochastic Processes", 1975, ch. 4.7). It is a [Pacer].
+// Poisson plans independent arrivals: a Poisson process with the rate of the schedule. It
+// transforms the times of a process of rate 1, whose gaps are exponential (Çinlar, "Introduction to
+// Stochastic Processes", 1975, ch. 4.7). It is a [Pacer].
 type Poisson struct{ RateSchedule }
 
-// poissonSeed keeps the arrivals' random numbers independent of others that have the same seed.
+// poissonSeed makes the random numbers of the arrivals independent of others from the same seed.
 const poissonSeed = 0x706f6973736f6e
 
 // Arrivals implements [Pacer].

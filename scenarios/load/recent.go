@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A LatencyWindow returns percentiles over the last seconds of a load under way. The zero value is
+// A LatencyWindow returns percentiles over the last seconds of a running load. The zero value is
 // ready for use by one goroutine.
 type LatencyWindow struct {
 	samples [windowSamples]recentLatencies
 	turn    int
 }
 
-// windowSamples is how many samples a window has.
+// windowSamples is the number of samples in a window.
 const windowSamples = 10
 
 // Sample takes the response times that r recorded since the last call, and returns the median and
@@ -36,7 +36,7 @@ func (w *LatencyWindow) Sample(r *Recording) (p50, p99 time.Duration) {
 }
 
 // recentLatencies is a coarse histogram of response times, small enough to be read several times a
-// second. A bucket is an eighth of a power of two wide.
+// second. A bucket's width is an eighth of a power of two.
 type recentLatencies struct{ counts [recentBuckets]uint32 }
 
 const (

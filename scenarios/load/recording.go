@@ -10,35 +10,35 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A Recording counts what becomes of a load's operations. It is large, so it is reset and used
-// again for the next load.
+// A Recording counts what happens to a load's operations. It is large, so it is reset and reused
+// for the next load.
 type Recording struct {
 	Outcomes *Outcomes // of each device
 	Failures *Failures
 
 	config    RecordingConfig
 	recorders []*recorder
-	brokenOff atomic.Int64 // operations that were under way when the load was over, or its context ended
+	brokenOff atomic.Int64 // operations that were running when the load was over or its context ended
 
-	// Of an ArrivalRate.
-	behindAfter   atomic.Int64 // when unsent operations put the load behind its plan for certain; 0: never
+	// Only for an ArrivalRate.
+	behindAfter   atomic.Int64 // the time after which unsent operations mean that the load is behind its plan; 0: never
 	dispatched    atomic.Int64 // operations that the dispatcher handed out
-	allDispatched atomic.Bool  // there are no more
+	allDispatched atomic.Bool  // the dispatcher has handed out its last operation
 	inFlight      inFlight
 }
 
 // A RecordingConfig describes the load that a [Recording] is for.
 type RecordingConfig struct {
 	Op      delivery.Op
-	Planned bool // an ArrivalRate: it has a Lateness, and response times that aren't service times
+	Planned bool // whether the load is an ArrivalRate, which has a Lateness, and response times that differ from service times
 	Devices int
-	Workers int           // at most
+	Workers int           // the most workers
 	Longest time.Duration // the longest time that histograms hold; 0: 100 s
 }
 
 // How many recorders the workers share: a few for each core, so that workers seldom wait for each
-// other at one. Each recorder has a histogram of 190 KB for each operation, so one for each worker
-// would take too much memory.
+// other. Each recorder has a histogram of 190 KB for each operation, so one recorder for each
+// worker would take too much memory.
 const (
 	recordersPerCore = 4
 	maxRecorders     = 64
@@ -72,10 +72,10 @@ func (r *Recording) Reset() {
 	}
 }
 
-// A Hook is called for each operation that ends.
+// A Hook is called at the end of each operation.
 type Hook interface {
 	// Operation receives when an operation was planned, how long after that it ended, and whether
-	// it succeeded. It must not block. One goroutine calls it at a time.
+	// it succeeded. It must not block. Only one goroutine calls it at a time.
 	Operation(planned, response time.Duration, succeeded bool)
 }
 
@@ -113,8 +113,8 @@ func (r *Recording) Totals() Totals {
 	return t
 }
 
-// Behind reports whether a load under way is certain not to keep its plan: whether operations are
-// still unsent at a time at which all had to be.
+// Behind reports whether a running load certainly can't keep its plan: whether operations are still
+// unsent at a time by which all must be sent.
 func (r *Recording) Behind(elapsed time.Duration) bool {
 	after := time.Duration(r.behindAfter.Load())
 	return after > 0 && elapsed > after && (!r.allDispatched.Load() || r.inFlight.begun.Load() < r.dispatched.Load())
@@ -139,7 +139,7 @@ func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
 	return latencies, sum.lateness
 }
 
-// operations lists the operations that are recorded under a load of op.
+// operations returns the operations that are recorded in a load of op.
 func operations(op delivery.Op) []delivery.Op {
 	if op == delivery.OpDeliver {
 		return []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver}
@@ -153,7 +153,7 @@ type recorder struct {
 	latencies []*Latencies    // by operation, in the order of operations
 	lateness  *Lateness       // nil without a plan
 	recent    recentLatencies // since the last sample
-	hook      Hook            // nil: there is none
+	hook      Hook            // may be nil
 
 	succeeded, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
 
@@ -191,15 +191,15 @@ func (r *recorder) recordDispatch(planned, sent time.Duration, queued bool) {
 	r.lateness.Add(planned, sent, queued)
 }
 
-// recordSuccess records an operation that succeeded and, if it is a delivery, its push and
-// verification.
+// recordSuccess records an operation that succeeded. For a delivery, it also records its push and
+// its verification.
 func (r *recorder) recordSuccess(planned, sent, done time.Duration, report delivery.Report) {
 	r.succeeded.Add(1)
 	response, service := done-planned, done-sent
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.latencies) > 1 {
-		if report.Push > 0 { // a client may not time the parts of a delivery
+		if report.Push > 0 { // some clients don't time the parts of a delivery
 			r.latencies[0].Add(sent-planned+report.Push, report.Push)
 		}
 		if report.Verify > 0 {
@@ -213,8 +213,8 @@ func (r *recorder) recordSuccess(planned, sent, done time.Duration, report deliv
 	}
 }
 
-// recordFailure records an operation that failed. Its response time is not among the Latencies but
-// in [Failures].
+// recordFailure records an operation that failed. Its response time isn't in Latencies but in
+// [Failures].
 func (r *recorder) recordFailure(planned, response time.Duration) {
 	r.failed.Add(1)
 	if r.hook == nil {

@@ -30,8 +30,8 @@ func TestRecording(t *testing.T) {
 	require.Zero(t, latencies[delivery.OpPush].Mean())
 }
 
-// TestRecording_partsWithoutTimes: a client that doesn't time the parts of a delivery has no latencies
-// of them, not latencies of zero.
+// TestRecording_partsWithoutTimes checks that a client that doesn't time the parts of a delivery
+// has no latencies for them, rather than latencies of zero.
 func TestRecording_partsWithoutTimes(t *testing.T) {
 	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Workers: 1})
 	r := record.recorder(0)
@@ -41,12 +41,13 @@ func TestRecording_partsWithoutTimes(t *testing.T) {
 	l, _ := record.Merge()
 	require.Equal(t, []int64{1, 1, 3}, []int64{l[delivery.OpPush].Count, l[delivery.OpVerify].Count,
 		l[delivery.OpDeliver].Count})
-	require.Equal(t, 3e9, l[delivery.OpPush].Mean(), "a second's wait, and two of the push")
+	require.Equal(t, 3e9, l[delivery.OpPush].Mean(), "one second of waiting, and two of the push")
 	require.Equal(t, 3e9, l[delivery.OpVerify].Mean())
 	require.Equal(t, 6e9, l[delivery.OpDeliver].Mean())
 }
 
-// TestRecordersAreFew: their memory is bounded, however many workers there are.
+// TestRecordersAreFew checks that the memory of recorders is bounded, however many workers there
+// are.
 func TestRecordersAreFew(t *testing.T) {
 	require.Len(t, NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1}).recorders, 1)
 	many := NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1 << 16}).recorders
@@ -66,13 +67,13 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	}))
 }
 
-// BenchmarkHarness is what the harness spends around one call of the client, with
-// one that does nothing.
+// BenchmarkHarness measures what the harness adds to a call of the client, with a client that does
+// nothing.
 func BenchmarkHarness(b *testing.B) {
 	bench := func(name string, x Executor, op delivery.Op) {
 		b.Run(name, func(b *testing.B) {
 			x := x
-			if a, ok := x.(ArrivalRate); ok && a.Pacer == nil { // one burst: all is due at once, so that nobody waits
+			if a, ok := x.(ArrivalRate); ok && a.Pacer == nil { // one burst, so that all operations are due at once and no worker waits
 				a.Pacer = Bursts{Size: int64(b.N)}
 				x = a
 			}
@@ -83,7 +84,7 @@ func BenchmarkHarness(b *testing.B) {
 			require.NoError(b, err)
 		})
 	}
-	const maxRate = 10_000_000 // that nobody keeps: what it costs, not when it comes
+	const maxRate = 10_000_000 // too fast to be kept, so that the cost of an operation shows
 	for _, workers := range []int{1, 64} {
 		for _, op := range []delivery.Op{delivery.OpPush, delivery.OpDeliver} {
 			bench(fmt.Sprintf("%s/model=closed/workers=%d", op, workers), ClosedLoop{Workers: workers}, op)

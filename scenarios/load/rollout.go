@@ -11,16 +11,16 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
-// A Rollout is the client's own rollout over all devices. Its client must be a [Rollouter].
+// A Rollout is the client's own rollout over all devices. The client must be a [Rollouter].
 type Rollout struct {
-	Options rollout.Options // OnEvent, if not nil, hears of every event, too
+	Options rollout.Options // OnEvent, if not nil, is called for every event, too
 }
 
 // Expect implements [Executor].
 func (r Rollout) Expect(devices int) Expectation { return Expectation{Operations: int64(devices)} }
 
-// Run implements [Executor]. A rollout that stops because too many devices failed is no error: it
-// has done what it is for, and Result.Stopped says why.
+// Run implements [Executor]. A rollout that stops because too many devices failed is no error: that
+// is what it is for, and Result.Stopped says why.
 func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 	client, ok := e.Client.(Rollouter)
 	if !ok {
@@ -49,15 +49,16 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 		return result, nil
 	}
 	if ctx.Err() != nil {
-		err = nil // broken off by us
+		err = nil // ended by the caller, which is no error
 	}
 	return result, err
 }
 
-// recordEvent records what became of device i. It is called by one goroutine at a time.
+// recordEvent records what happened to device i. Only one goroutine calls it at a time.
 //
-// Only the event that ends a device counts. Its report is of all the device's turns, so it includes
-// what an event of a turn that is to be repeated (rollout.DeviceWaiting) has reported before.
+// Only the event that ends a device counts. Its report covers all attempts at the device, so it
+// includes what earlier events for attempts that are to be repeated (rollout.DeviceWaiting)
+// reported.
 func (l *loop) recordEvent(e rollout.Event, i int) {
 	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
 	switch e.Kind {

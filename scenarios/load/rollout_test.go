@@ -32,7 +32,7 @@ func (r *rollsOut) Rollout(_ context.Context, devices iter.Seq[delivery.Device],
 	return rollout.Report{}, r.err
 }
 
-// devices are some by their addresses.
+// devices is a list of devices.
 type devices []delivery.Device
 
 func (d devices) Len() int                 { return len(d) }
@@ -71,8 +71,8 @@ func TestRolloutRecordsItsEvents(t *testing.T) {
 	require.EqualValues(t, 3, x.Expect(3).Operations)
 }
 
-// TestRolloutCountsRequestsOnce checks that the requests of a device that had several turns are
-// those of its last report, which is of all its turns.
+// TestRolloutCountsRequestsOnce checks that the requests of a device with several attempts are
+// those of its last report, which covers all attempts.
 func TestRolloutCountsRequestsOnce(t *testing.T) {
 	event := func(kind rollout.EventKind, i, pushes, verifies int) rollout.Event {
 		e := rollout.Event{Kind: kind, Device: three[i], Report: delivery.Report{Pushes: pushes, Verifies: verifies}}
@@ -89,7 +89,7 @@ func TestRolloutCountsRequestsOnce(t *testing.T) {
 		event(rollout.DeviceBegun, 0, 0, 0),
 		event(rollout.DeviceUpdated, 0, 3, 3),
 		event(rollout.DeviceWaiting, 1, 1, 1),
-		event(rollout.DeviceFailed, 1, 1, 1), // the rollout stops: it has no further turn
+		event(rollout.DeviceFailed, 1, 1, 1), // the rollout stops, so there is no further attempt
 		event(rollout.DeviceHadIt, 2, 0, 1),
 	}}
 	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Devices: 3, Workers: 1})
@@ -97,10 +97,10 @@ func TestRolloutCountsRequestsOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Outcome{{Succeeded: 1, Pushes: 3, Verifies: 3}, {Failed: 1, Pushes: 1, Verifies: 1}, {Verifies: 1}},
 		[]Outcome{record.Outcomes.Of(0), record.Outcomes.Of(1), record.Outcomes.Of(2)})
-	require.EqualValues(t, 4, record.Totals().Retries, "of three pushes and three verifications, all but the first")
+	require.EqualValues(t, 4, record.Totals().Retries, "three pushes and three verifications, without the first of each")
 }
 
-// TestRolloutStops: too many failures are what a rollout is for, not an error.
+// TestRolloutStops checks that a rollout that stops after too many failures is no error.
 func TestRolloutStops(t *testing.T) {
 	run := func(ctx context.Context, c Client) (Result, error) {
 		return Rollout{}.Run(ctx, Env{Client: c, Op: delivery.OpDeliver, Devices: three,

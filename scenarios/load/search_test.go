@@ -13,11 +13,11 @@ func TestSearch(t *testing.T) {
 	for name, row := range map[string]struct {
 		from, to, tolerance float64
 		limit               float64           // rates up to this one hold
-		hiccup              map[int]bool      // tries that fail although they'd hold, from 1
-		tells               func(float64) int // a trial of a rate must be so many times as long as usual; nil: 1
-		held, failed        float64           // 0: within bounds of the limit
+		hiccup              map[int]bool      // numbers, from 1, of trials that fail although their rate holds
+		tells               func(float64) int // how many times as long as usual a trial of a rate must be to be clear; nil: 1
+		held, failed        float64           // 0: as close to the limit as tolerance says
 		uncertain           bool
-		most                int // times the usual time, of all trials
+		most                int // the longest that all trials may take, in usual times
 	}{
 		"in the middle":         {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, most: 20},
 		"exactly":               {from: 100, to: 10_000, tolerance: 0.001, limit: 777.7, most: 30},
@@ -27,7 +27,7 @@ func TestSearch(t *testing.T) {
 		"between two doublings": {from: 100, to: 150, tolerance: 0.05, limit: 120, most: 12},
 		"one hiccup": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234,
 			hiccup: map[int]bool{1: true, 4: true}, most: 22},
-		// 15 rates are tried, 1+2+4 times the usual time, and those above the limit 4 more.
+		// 15 rates are tried for 1+2+4 times the usual time, and those above the limit for 4 more.
 		"hard to tell": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, most: 15 * 11,
 			tells: func(float64) int { return 4 }},
 		"hard to tell at the limit": {from: 100, to: 10_000, tolerance: 0.05, limit: 1234, tells: func(rate float64) int {
@@ -91,13 +91,12 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// A busyMachine is a simulated driver and a simulated fleet, each of which is kept from its
-// processor now and then: four times a second on average, for 60 ms on average. Nothing of it is
-// measured.
+// A busyMachine simulates a driver and a fleet that each lose their processor now and then: four
+// times a second on average, for 60 ms on average.
 type busyMachine struct{ random *rand.Rand }
 
-// pauses returns when a process has no processor in so many seconds: the beginning and the end of
-// each pause.
+// pauses returns the times at which a process has no processor, in so many seconds: the beginning
+// and the end of each pause.
 func (b busyMachine) pauses(seconds float64) (list [][2]float64) {
 	for at := b.random.ExpFloat64() / 4; at < seconds; {
 		end := at + b.random.ExpFloat64()*0.06
@@ -107,7 +106,7 @@ func (b busyMachine) pauses(seconds float64) (list [][2]float64) {
 	return list
 }
 
-// resumed returns the first moment from at on that is in none of the pauses.
+// resumed returns the first time from at on that isn't in a pause.
 func resumed(pauses [][2]float64, at float64) float64 {
 	i := slices.IndexFunc(pauses, func(p [2]float64) bool { return p[0] <= at && at < p[1] })
 	if i < 0 {
@@ -116,12 +115,12 @@ func resumed(pauses [][2]float64, at float64) float64 {
 	return pauses[i][1]
 }
 
-// try returns the growth of response times at a rate, of a fleet that answers limit operations per
-// second.
+// try returns the growth of response times at a rate, for a fleet that can answer limit operations
+// per second.
 func (b busyMachine) try(rate, limit float64, lasts time.Duration) Growth {
 	driver, fleet := b.pauses(lasts.Seconds()+5), b.pauses(lasts.Seconds()+5)
 	trend := NewTrend(lasts)
-	free := 0.0 // when the fleet has answered what came before
+	free := 0.0 // when the fleet will have answered all earlier operations
 	for n := range int(rate * lasts.Seconds()) {
 		planned := float64(n) / rate
 		answered := max(free, resumed(fleet, resumed(driver, planned)))
@@ -132,10 +131,10 @@ func (b busyMachine) try(rate, limit float64, lasts time.Duration) Growth {
 	return trend.Growth()
 }
 
-// TestSearchOnABusyMachine checks that trials of 300 ms find no limit that is much too high on a
-// machine whose pauses are as long as what operations at 1.2 times the limit come to wait: 60 ms.
-// Of 200 searches four may, and most find the limit. The pauses themselves take a fifth of the
-// fleet's time.
+// TestSearchOnABusyMachine checks that trials of 300 ms hardly ever find a limit that is much too
+// high, on a machine whose pauses, of 60 ms, are as long as operations at 1.2 times the limit wait.
+// At most four of 200 searches may, and most must find the limit. The pauses alone take a fifth of
+// the fleet's time.
 func TestSearchOnABusyMachine(t *testing.T) {
 	const limit, usual, searches = 200, 300 * time.Millisecond, 200
 	machine := busyMachine{rand.New(rand.NewPCG(1, 2))}

@@ -7,8 +7,8 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// A Trend follows the response times of a load, in parts of the load of equal length. If operations
-// come faster than they are done, each waits longer than the one before. It is a [Hook].
+// A Trend follows the response times of a load in parts of equal length. If operations come faster
+// than they are done, each waits longer than the one before. It is a [Hook].
 type Trend struct {
 	lasts time.Duration
 	parts [trendParts]sums
@@ -16,17 +16,18 @@ type Trend struct {
 
 const (
 	trendParts = 16
-	// openingParts is how many parts Growth leaves out, since connections are opened in them.
+	// openingParts is the number of parts at the beginning that Growth leaves out, because
+	// connections are opened in them.
 	openingParts = trendParts / 4
 )
 
 // NewTrend returns the trend of a load that lasts so long.
 func NewTrend(lasts time.Duration) *Trend { return &Trend{lasts: lasts} }
 
-// sums has the number of operations of a part and the sums of their times, in seconds.
+// sums holds the number of operations in a part, and the sums of their times, in seconds.
 type sums struct{ n, planned, response float64 }
 
-// Operation implements [Hook]. It leaves out operations that failed.
+// Operation implements [Hook]. It ignores operations that failed.
 func (t *Trend) Operation(planned, response time.Duration, succeeded bool) {
 	if !succeeded {
 		return
@@ -49,9 +50,9 @@ func (t *Trend) Merge(other *Trend) {
 // Growth returns how response times grow after the first quarter of the load: the slope of the line
 // through the means of the parts, by weighted least squares, with its margin.
 //
-// The margin comes from how far the means of the parts lie off the line, not single operations.
-// Operations at about the same time aren't independent: if the machine pauses, all of them are
-// late. Taken as independent samples, they would make the margin far too small.
+// The margin comes from the distances between the means of the parts and the line, rather than from
+// single operations. Operations at about the same time aren't independent: if the machine pauses,
+// all of them are late. Treated as independent samples, they would make the margin far too small.
 func (t *Trend) Growth() Growth {
 	var n, x, y, used float64
 	for _, part := range t.parts[openingParts:] {
@@ -60,7 +61,7 @@ func (t *Trend) Growth() Growth {
 			used++
 		}
 	}
-	if used < 3 { // a line goes through any two
+	if used < 3 { // any two points are on a line
 		return Growth{Margin: math.Inf(1)}
 	}
 	x, y = x/n, y/n // means
@@ -76,22 +77,22 @@ func (t *Trend) Growth() Growth {
 	return Growth{PerSecond: slope, Margin: stats.InvCDF(stats.TDist{V: used - 2})(confidence) * math.Sqrt(squaredError)}
 }
 
-// confidence is the probability that the true growth is at most Margin above what was measured. It
-// is as probable that it is at most Margin below.
+// confidence is the probability that the true growth is at most Margin above the measured one. It
+// is also the probability that it is at most Margin below.
 const confidence = 0.975
 
 // Growth says by how many seconds response times grow in each second of a load. If operations come
-// at r times the rate at which they are served, response times grow by r-1: serving what comes in a
-// second takes r seconds.
+// at r times the rate at which they are served, response times grow by r-1, since serving the
+// operations of a second takes r seconds.
 type Growth struct {
 	PerSecond float64
-	Margin    float64 // how far off PerSecond may be, to either side; +Inf if operations were too few to tell
+	Margin    float64 // how far off PerSecond may be in either direction; +Inf if there were too few operations
 }
 
-// Outcome returns the outcome of a trial in which response times grew so. tolerance is how exact
-// the limit has to be, as a share of it. The rate exceeded the limit if it was certainly more than
-// tolerance/2 above it. It held if it was certainly at most tolerance above it. If neither is
-// certain, the outcome is Unclear.
+// Outcome returns the outcome of a trial with this growth. tolerance is how exactly the limit is to
+// be found, relative to it. The rate exceeded the limit if it was certainly more than tolerance/2
+// above it. It held if it was certainly at most tolerance above it. If neither is certain, the
+// outcome is Unclear.
 func (g Growth) Outcome(tolerance float64) TrialOutcome {
 	switch {
 	case g.PerSecond-g.Margin > tolerance/2:

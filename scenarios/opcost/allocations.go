@@ -24,20 +24,20 @@ type Allocations struct {
 	Objects int64 `json:"objects"`
 	Bytes   int64 `json:"bytes"`
 
-	// Profile divides what the memory profile has. It lacks objects of under 16 bytes without
-	// pointers that found room in a block with others; see Unprofiled.
+	// Profile divides the allocations in the memory profile by component. The profile lacks objects
+	// of under 16 bytes without pointers that found room in a block with others; see Unprofiled.
 	Profile profiles.Breakdown `json:"profile"`
 }
 
-// Unprofiled returns what the runtime counted and the profile lacks.
+// Unprofiled returns what the runtime counted but the profile lacks.
 func (a *Allocations) Unprofiled() (objects, bytes int64) {
 	return a.Objects - a.Profile.Objects, a.Bytes - a.Profile.Bytes
 }
 
 // allocations measures the allocations of a variant. If the profile has more objects than the
-// runtime counted, it measures again, a few times at most: what the runtime allocates by itself,
-// for a new thread, between reading its counts and the begin or end of the profile, is in one of
-// the two only.
+// runtime counted, it measures again, a few times at most. The runtime itself may allocate, for
+// example for a new thread, between reading its counts and the beginning or end of the profile;
+// only one of the two contains that.
 func (b *bench) allocations(ctx context.Context, v Variant, components []profiles.Component) (*Allocations, error) {
 	const maxTries = 4
 	for try := 1; ; try++ {
@@ -59,8 +59,8 @@ func (b *bench) allocations(ctx context.Context, v Variant, components []profile
 func (b *bench) allocationsOnce(
 	ctx context.Context, v Variant, components []profiles.Component,
 ) (_ *Allocations, err error) {
-	// Two collections empty the client's pools, and refilling them would be charged to these few
-	// operations. The one that the capture makes doesn't.
+	// Two collections in a row empty the client's pools, and refilling them would be charged to
+	// these few operations. The capture makes one collection, so there must be no other.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c, err := b.newClient(ctx, v, nil)
 	if err != nil {
@@ -73,14 +73,14 @@ func (b *bench) allocationsOnce(
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var before, after runtime.MemStats
-	waitQuiet(ctx, &before) // what the warmup's connections still allocate doesn't count
+	waitQuiet(ctx, &before) // don't count what the warm-up's connections still allocate
 	running, err := capture.Start(ctx, dir, 1, capture.Config{Kinds: []profiles.Kind{profiles.Allocs}})
 	if err != nil {
 		return nil, err
 	}
 	runtime.ReadMemStats(&before)
 	ran := b.run(ctx, c, v, 0, b.operations)
-	waitQuiet(ctx, &after) // what the last connection's goroutines still allocate counts
+	waitQuiet(ctx, &after) // count what the last connection's goroutines still allocate
 	if _, err := running.Stop(); err != nil || ran != nil {
 		return nil, errors.Join(ran, err)
 	}
@@ -94,12 +94,12 @@ func (b *bench) allocationsOnce(
 	}, nil
 }
 
-// waitQuiet waits until nothing has been allocated for 10 ms, a second at most, and sets counts to
-// what was allocated until then.
+// waitQuiet waits until nothing has been allocated for 10 ms, but at most a second, and sets counts
+// to what was allocated until then.
 func waitQuiet(ctx context.Context, counts *runtime.MemStats) {
 	const (
 		interval   = 2 * time.Millisecond
-		quietReads = 5 // that must show the same
+		quietReads = 5 // reads in a row that must show the same counts
 		maxReads   = 500
 	)
 	runtime.ReadMemStats(counts)

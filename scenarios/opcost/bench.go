@@ -8,12 +8,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A Variant is one way to do an operation. Each is measured by itself.
+// A Variant is one way to do an operation. Each variant is measured separately.
 type Variant struct {
 	Op        delivery.Op        `json:"op"` // push or verify
 	Transport delivery.Transport `json:"transport"`
-	// If NewConnection is set, each operation is to a device that the client has not seen, over a
-	// new connection. Otherwise all operations are to one device, over one kept-alive connection.
+	// NewConnection makes each operation go to a device that the client has not seen, over a new
+	// connection. Otherwise all operations go to one device, over one kept-alive connection.
 	NewConnection bool `json:"new"`
 }
 
@@ -50,15 +50,15 @@ type bench struct {
 }
 
 const (
-	// warmup is the number of operations before the measured ones. They fill the client's buffers
-	// and pools. Over new connections they go to the last devices, which no measured operation goes
-	// to.
+	// warmup is the number of operations before the measured ones, which fill the client's buffers
+	// and pools. Over new connections they go to the last devices, which no measured operation
+	// uses.
 	warmup       = 32
-	spareDevices = warmup + 1 // the first device has all operations over a kept-alive connection
+	spareDevices = warmup + 1 // one more, since the first device serves the kept-alive connection
 )
 
-// newClient returns a client that has done the warmup. The devices have the update already if they
-// will be asked for it. observe is called for each later request; it may be nil.
+// newClient returns a client that has done the warm-up. If operations verify, the devices have the
+// update already. observe is called for each later request; it may be nil.
 func (b *bench) newClient(
 	ctx context.Context, v Variant, observe func(delivery.Timeline),
 ) (*delivery.Client, error) {
@@ -88,7 +88,7 @@ func (b *bench) newClient(
 	return c, nil
 }
 
-// device returns the device of the i-th operation.
+// device returns the device of operation i.
 func (b *bench) device(v Variant, i int) delivery.Device {
 	if v.NewConnection {
 		return b.devices.At(1 + i)
@@ -111,7 +111,7 @@ func (b *bench) preload(ctx context.Context, v Variant) error {
 	return b.run(ctx, c, v, 0, n)
 }
 
-// run does n operations, beginning with number first.
+// run does n operations, starting with number first.
 func (b *bench) run(ctx context.Context, c *delivery.Client, v Variant, first, n int) error {
 	do := c.Push
 	if v.Op == delivery.OpVerify {

@@ -12,15 +12,15 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 )
 
-// A message is a line of the child's output: the step that begins, or the report.
+// A message is a line of the child's output: the name of a step that begins, or the report.
 type message struct {
 	Step   string  `json:"step,omitempty"`
 	Report *Report `json:"report,omitempty"`
 }
 
 // Serve is the child's side of [Run]. It reads a [Config] from in, measures, and writes each step
-// and then the report to out, each a line of JSON. It ends when in does, as it does when its parent
-// has ended.
+// and finally the report to out, each as a line of JSON. It returns when in ends, which also
+// happens when the parent has ended.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -29,9 +29,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 		return fmt.Errorf("standard input holds no order: %w", err)
 	}
 	// This goroutine may outlive the function, since a read of standard input can't be canceled.
-	// The process is about to end then.
+	// The process is about to exit then.
 	go func() {
-		_, _ = io.Copy(io.Discard, in) // whatever ends it
+		_, _ = io.Copy(io.Discard, in) // an error ends the input, too
 		cancel()
 	}()
 	messages := json.NewEncoder(out)
@@ -45,12 +45,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, f Fleet) error {
 	return messages.Encode(message{Report: r})
 }
 
-// stopTimeout is how long the child may take to end, and to end its fleet.
+// stopTimeout is how long the child may take to exit, including the end of its fleet.
 const stopTimeout = 20 * time.Second
 
-// Run starts a child that measures. command is the program and the arguments that lead to [Serve].
-// Run calls onStep with the name of each step as it begins. If the child fails, the error holds the
-// end of what it printed on standard error.
+// Run starts a child that measures. command is the program and the arguments that make it call
+// [Serve]. Run calls onStep with the name of each step as it begins. If the child fails, the error
+// contains the end of its standard error.
 func Run(ctx context.Context, command []string, cfg Config, onStep func(string)) (*Report, error) {
 	var stderr childproc.Tail
 	child, err := childproc.StartChild(command, &stderr, stopTimeout)
@@ -88,7 +88,7 @@ func readMessages(
 			switch {
 			case !ok:
 				return report, err
-			case err != nil: // read on, so that the child can end
+			case err != nil: // keep reading, so that the child can exit
 				continue
 			}
 			if err = json.Unmarshal(line, &m); err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // TestDeliveryComponents_nameFunctions looks each name up in the table of function names that every
-// Go program holds for its stack traces, where each follows a zero byte. It fails for a name that
-// no function begins with, such as the old name of a renamed one.
+// Go program contains for stack traces, where a zero byte precedes each name. It fails for a name
+// that no function begins with, such as the old name of a renamed function.
 func TestDeliveryComponents_nameFunctions(t *testing.T) {
 	path, err := os.Executable()
 	require.NoError(t, err)

@@ -1,9 +1,9 @@
 // Package opcost measures what a single operation of the client costs: how long each of its phases
 // takes, which parts of the code allocate for it, and whether a larger artifact takes more memory.
 //
-// What goes in: a [Config], which says what to measure and how many operations, and the command
-// that starts a fleet. What comes out: numbers, as a [Report]. [Run] starts a child process, whose
-// side is [Serve]. The child does one operation at a time against devices in a third process:
+// Its input is a [Config], which says what to measure and with how many operations, and the command
+// that starts a fleet. Its output is numbers, as a [Report]. [Run] starts a child process, which
+// calls [Serve]. The child does one operation at a time against devices in a third process:
 //
 //	fleet's process <── one operation after another ── delivery.Client
 //	                         ├── Config.Observe   ──> Phases, medians

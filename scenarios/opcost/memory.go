@@ -25,14 +25,15 @@ type PushMemory struct {
 	Nanos     int64 `json:"ns"`        // how long the push took
 }
 
-// pushMemory pushes a file of the given size once. The client has a connection and buffers by then.
+// pushMemory pushes a file of the given size once. The client has a connection and its buffers
+// already.
 func (b *bench) pushMemory(ctx context.Context, size int64) (_ PushMemory, err error) {
 	file, err := os.CreateTemp("", "fleetmark-opcost-")
 	if err != nil {
 		return PushMemory{}, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
-	if err := errors.Join(file.Truncate(size), file.Close()); err != nil { // it takes no room on the disk
+	if err := errors.Join(file.Truncate(size), file.Close()); err != nil { // a file of holes takes no space on the disk
 		return PushMemory{}, err
 	}
 	artifact, err := delivery.OpenArtifact(ctx, file.Name())

@@ -22,10 +22,10 @@ type Config struct {
 
 	// Operations is the number of operations for each variant, 1 to MaxOperations.
 	Operations int `json:"operations"`
-	// Sizes are the sizes of the artifacts of Streaming, in bytes.
+	// Sizes are the sizes of the artifacts whose pushes measure memory, in bytes.
 	Sizes []int64 `json:"sizes"`
-	// Components are the parts of the client that allocations are divided into. What belongs to
-	// none of them is the component "other". See [DeliveryComponents].
+	// Components are the parts of the client by which allocations are divided. Allocations of none
+	// of them belong to the component "other". See [DeliveryComponents].
 	Components []profiles.Component `json:"components"`
 }
 
@@ -34,13 +34,14 @@ const MaxOperations = 10_000
 
 // A Report is what was measured.
 type Report struct {
-	ArtifactBytes int64         `json:"artifact_bytes"` // of Phases and Allocations
+	ArtifactBytes int64         `json:"artifact_bytes"` // the artifact's size in Phases and Allocations
 	Phases        []Phases      `json:"phases,omitempty"`
 	Allocations   []Allocations `json:"allocations,omitempty"`
 	PushMemory    []PushMemory  `json:"streams,omitempty"`
 }
 
-// artifactBytes is the size of the artifact where the size doesn't matter. It fits into one packet.
+// artifactBytes is the artifact's size in measurements where the size doesn't matter. It fits into
+// one packet.
 const artifactBytes = 1 << 10
 
 // Fleet says how to start the process of the devices.
@@ -123,6 +124,6 @@ func (c Config) check() error {
 // randomBytes returns n bytes that can't be compressed. They are the same every time.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // it never fails
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // Read never fails
 	return b
 }

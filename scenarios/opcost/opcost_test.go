@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// These environment variables make the program of this test the process of a fleet, or the one that
-// measures.
+// These environment variables make this test's program act as the process of a fleet, or as the
+// child that measures.
 const (
 	asFleet = "FLEETMARK_TEST_FLEET"
 	asChild = "FLEETMARK_TEST_OPCOST"
@@ -52,7 +52,8 @@ func mustMeasure(t *testing.T, cfg Config) *Report {
 	return r
 }
 
-// TestPhases checks that every variant has a whole, and that no phase exceeds its 99th percentile.
+// TestPhases checks that every variant has a time for the whole, and that no phase exceeds the
+// whole's 99th percentile.
 func TestPhases(t *testing.T) {
 	r := mustMeasure(t, Config{Time: true, Operations: 50})
 	require.Len(t, r.Phases, 8)
@@ -67,8 +68,9 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestAllocations checks that the parts add up to the profile, and the profile, but for objects
-// that share a block, to what the runtime counted. Hardly anything may be in no component.
+// TestAllocations checks that the parts add up to the profile, and that the profile adds up to what
+// the runtime counted, except for objects that share a block. Hardly anything may belong to no
+// component.
 func TestAllocations(t *testing.T) {
 	r := mustMeasure(t, Config{Allocations: true, Operations: 200, Components: DeliveryComponents()})
 	require.Len(t, r.Allocations, 8)
@@ -86,9 +88,9 @@ func TestAllocations(t *testing.T) {
 		require.Equal(t, "other", other.Name)
 		require.LessOrEqual(t, float64(other.Bytes), 0.02*float64(a.Bytes)+64<<10, "%s: in no component", a.Variant)
 		if a.NewConnection {
-			require.Greater(t, a.Objects, int64(10*a.N), "%s: a connection isn't for nothing", a.Variant)
+			require.Greater(t, a.Objects, int64(10*a.N), "%s: a new connection allocates", a.Variant)
 		} else if a.Transport == delivery.Lean && !raceEnabled {
-			require.Less(t, a.Objects, int64(a.N), "%s: not one an operation", a.Variant)
+			require.Less(t, a.Objects, int64(a.N), "%s: less than one object an operation", a.Variant)
 		}
 	}
 }

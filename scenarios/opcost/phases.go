@@ -37,8 +37,9 @@ func (b *bench) phases(ctx context.Context, v Variant) (Phases, error) {
 	return phasesOf(v, timelines)
 }
 
-// phasesOf returns the medians of timelines. It returns an error if a request did not go over the
-// kind of connection that the variant says, or was sent twice: its time would be another variant's.
+// phasesOf returns the medians of timelines. It returns an error if a request used another kind of
+// connection than the variant says, or was sent twice, since its time would be that of another
+// variant.
 func phasesOf(v Variant, timelines []delivery.Timeline) (Phases, error) {
 	p := Phases{Variant: v, N: len(timelines)}
 	var spans [6][]int64
@@ -69,8 +70,8 @@ func phasesOf(v Variant, timelines []delivery.Timeline) (Phases, error) {
 	return p, nil
 }
 
-// quantile returns the smallest value that at least the given percentage of the values don't
-// exceed, or 0 if there are none. It sorts the values.
+// quantile returns the smallest of the values such that at least the given percentage of the values
+// don't exceed it, or 0 if there are none. It sorts the values.
 func quantile(values []int64, percent int) int64 {
 	if len(values) == 0 {
 		return 0

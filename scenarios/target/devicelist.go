@@ -10,33 +10,34 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// A DeviceList is the devices of a run, packed: text in blocks, and 5 bytes a device that say where
-// in it. A million of them as a slice of delivery.Device would take 32 MB beside their text, and
-// the garbage collector would look at an address of each.
+// A DeviceList holds the devices of a run in packed form: their text in blocks, and 5 bytes a
+// device that say where its text is. A slice of a million delivery.Device values would take 32 MB
+// besides their text, and the garbage collector would follow the pointers of each.
 type DeviceList struct {
 	blocks []string
-	// starts holds where the text of each device begins, the number of the block before the
-	// position in it, and last where a further one would begin. A device's text is in one block. It
-	// ends where the next one begins, or with the block.
+	// starts holds where the text of each device begins, as the number of the block followed by the
+	// position in it, and at its end where the text of a further device would begin. A device's
+	// text is in one block; it ends where the next device's begins, or at the end of the block.
 	starts []uint32
-	ids    []uint8 // how many bytes of that are its ID; the address is the rest
+	ids    []uint8 // how many bytes of its text are its ID; the rest is its address
 }
 
-// A block is so small that the last one, half empty, is nothing beside a short list, and that a
-// position in one of 65,536 fits into 32 bits.
+// A block is so small that a half-empty one doesn't matter, even in a short list, and that the
+// numbers of 65,536 blocks with positions in them fit into 32 bits.
 const (
 	listBlockBits = 16
 	listBlock     = 1 << listBlockBits
 	maxListBlocks = 1 << (32 - listBlockBits)
 )
 
-// maxListID is the longest ID whose length can be kept. delivery takes IDs of half of that.
+// maxListID is the longest ID whose length fits into a byte. delivery accepts IDs of half that
+// length.
 const maxListID = math.MaxUint8
 
-// Len returns how many devices there are.
+// Len returns the number of devices.
 func (l *DeviceList) Len() int { return len(l.ids) }
 
-// At returns device i. It is made of parts of the list, and allocates nothing.
+// At returns device i. Its strings are parts of the list's text, so At allocates nothing.
 func (l *DeviceList) At(i int) delivery.Device {
 	start, end := l.starts[i], l.starts[i+1]
 	text := l.blocks[start>>listBlockBits]
@@ -59,25 +60,27 @@ func (l *DeviceList) All() iter.Seq[delivery.Device] {
 	}
 }
 
-// A deviceListBuilder builds a list. Nothing that it has written is copied again as the list grows.
+// A deviceListBuilder builds a list. It never copies what it has written.
 type deviceListBuilder struct {
 	list DeviceList
-	text *strings.Builder // the block under way
+	text *strings.Builder // the block being written
 }
 
-// newDeviceListBuilder makes room for n devices; 0 if it isn't known how many there will be.
+// newDeviceListBuilder returns a builder with room for n devices. n may be 0 if their number isn't
+// known.
 func newDeviceListBuilder(n int) *deviceListBuilder {
 	return &deviceListBuilder{list: DeviceList{starts: make([]uint32, 0, n+1), ids: make([]uint8, 0, n)}}
 }
 
-// addDevice adds a device. One that delivery takes fits.
+// addDevice adds a device. It returns an error only for IDs and addresses that delivery rejects, or
+// if all of them together are too long.
 func addDevice[T string | []byte](b *deviceListBuilder, id, address T) error {
 	length := len(id) + len(address)
 	if len(id) > maxListID || length > listBlock {
 		return fmt.Errorf("device %d: an ID of %d bytes and an address of %d are too long",
 			b.list.Len(), len(id), len(address))
 	}
-	// Behind a full block there is no position, not even for no text.
+	// A full block has no position left, not even for an empty text.
 	if b.text == nil || b.text.Len() == listBlock || b.text.Len()+length > listBlock {
 		b.endBlock()
 		if len(b.list.blocks) == maxListBlocks {
@@ -105,14 +108,14 @@ func (b *deviceListBuilder) endBlock() {
 	}
 }
 
-// build ends the list and returns it.
+// build returns the finished list.
 func (b *deviceListBuilder) build() *DeviceList {
 	b.endBlock()
 	b.list.starts = append(b.list.starts, uint32(len(b.list.blocks)<<listBlockBits))
 	return &b.list
 }
 
-// ListDevices returns the first n devices of the fleet at base, its own address.
+// ListDevices returns the first n devices of the fleet whose own address is base.
 func ListDevices(base string, a address.Mode, n int) (*DeviceList, error) {
 	addresses, err := address.ParseBase(base, a)
 	if err != nil {

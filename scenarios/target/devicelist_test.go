@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// listOf packs devices, of which a test has few.
+// listOf returns a list of the given devices.
 func listOf(devices ...delivery.Device) *DeviceList {
 	m := newDeviceListBuilder(0)
 	for _, d := range devices {
@@ -72,8 +72,8 @@ func TestTheDevicesOfAFleet(t *testing.T) {
 	require.ErrorContains(t, err, "port 65536")
 }
 
-// TestAListIsMadeWithoutGarbage: it allocates what it is, 5 bytes a device beside the
-// text, and a part of a block; and a device of it costs nothing.
+// TestAListIsMadeWithoutGarbage checks that building a list allocates only the list, 5 bytes a
+// device besides the text and a part of a block, and that reading a device allocates nothing.
 func TestAListIsMadeWithoutGarbage(t *testing.T) {
 	const devices = 200_000
 	var before, after runtime.MemStats

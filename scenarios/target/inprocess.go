@@ -10,8 +10,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// inProcess is a fleet in this process: for benchmarks and tests, and for systems on which a second
-// process is not wanted. Profiles and allocations then hold both sides. It is its own witness.
+// inProcess is a fleet in this process, for benchmarks and tests, and for systems on which no
+// second process is wanted. Profiles and allocations contain both sides then. The fleet is its own
+// witness.
 type inProcess struct {
 	known
 	fleet *mockfleet.Fleet

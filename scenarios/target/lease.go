@@ -12,16 +12,16 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet"
 )
 
-// A lease of a fleet that somebody else started is renewed until it is ended, so that no second
-// driver resets the fleet's ledger meanwhile.
+// A lease of a fleet that somebody else started is renewed until it is ended, so that no other
+// driver resets the fleet's ledger in between.
 type lease struct {
 	control *mockfleet.Control
 	stop    context.CancelFunc
 	renewal sync.WaitGroup
 }
 
-// takeLease takes the lease for a run of a scenario. It returns nil if the fleet is of a time that
-// knew none.
+// takeLease takes the lease for a run of a scenario. It returns nil if the fleet is too old to have
+// leases.
 func takeLease(ctx context.Context, control *mockfleet.Control, scenario string) (*lease, error) {
 	holder := fmt.Sprintf("a run of %s, process %d", scenario, os.Getpid())
 	if err := control.Lease(ctx, holder); err != nil {
@@ -30,7 +30,7 @@ func takeLease(ctx context.Context, control *mockfleet.Control, scenario string)
 		}
 		return nil, err
 	}
-	// The lease outlasts an interrupted run until what that broke off is reconciled.
+	// An interrupted run keeps the lease until it has reconciled the operations that it broke off.
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &lease{control: control, stop: stop}
 	l.renewal.Go(func() {
@@ -39,7 +39,7 @@ func takeLease(ctx context.Context, control *mockfleet.Control, scenario string)
 		for {
 			select {
 			case <-tick.C:
-				// If it can't be renewed and another driver takes it, that one's reset shows.
+				// If renewing fails and another driver takes the lease, this run notices that driver's reset.
 				_ = control.Lease(ctx, holder)
 			case <-ctx.Done():
 				return
@@ -49,7 +49,7 @@ func takeLease(ctx context.Context, control *mockfleet.Control, scenario string)
 	return l, nil
 }
 
-// releaseTimeout is how long giving the lease back may take. A fleet that is gone has none to give
+// releaseTimeout is how long giving the lease back may take. A fleet that is gone can't take it
 // back.
 const releaseTimeout = 2 * time.Second
 
@@ -58,5 +58,5 @@ func (l *lease) end() {
 	l.renewal.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	_ = l.control.Release(ctx) // if this fails, the lease ends by itself soon
+	_ = l.control.Release(ctx) // if this fails, the lease soon ends by itself
 }

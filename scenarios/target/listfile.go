@@ -17,14 +17,14 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// maxListedDevices bounds a device list.
+// maxListedDevices is the largest number of devices in a list.
 const maxListedDevices = 1 << 24
 
-// readDevices reads a list of devices from r: one address a line, followed by an ID if the device
-// is to be asked for it. # begins a comment, at a line's beginning and after white space. An
-// address without a scheme is http. readDevices ignores a byte order mark. Its error names the
-// line, after name, that is no device, or that has the same one as an earlier line, however it is
-// spelled there.
+// readDevices reads a list of devices from r: one address a line, followed by an ID if requests for
+// the device should carry one. A "#" at the beginning of a line or after white space begins a
+// comment. An address without a scheme is http. A byte order mark is ignored. The error names the
+// line, after name, that isn't a device, or that has the address of an earlier line, even if
+// spelled differently.
 func readDevices(name string, r io.Reader) (*DeviceList, error) {
 	all := newDeviceListBuilder(0)
 	lines := bufio.NewScanner(plaintext.Reader(r))
@@ -32,7 +32,7 @@ func readDevices(name string, r io.Reader) (*DeviceList, error) {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("devices %s:%d: "+format, append([]any{name, n}, args...)...)
 	}
-	seed, lineOf := maphash.MakeSeed(), map[uint64]int{} // of an address, as it is compared
+	seed, lineOf := maphash.MakeSeed(), map[uint64]int{} // the line of each address, by the hash of its normalized form
 	for lines.Scan() {
 		n++
 		text := lines.Text()
@@ -53,7 +53,7 @@ func readDevices(name string, r io.Reader) (*DeviceList, error) {
 			d.ID = words[1]
 		}
 		if err := d.Validate(); err != nil {
-			if strings.Contains(text, "@") { // the error may quote what is secret
+			if strings.Contains(text, "@") { // other errors may quote a secret
 				return nil, bad("the address (not shown) isn't one, or holds a user or a password: " +
 					"want http://HOST[:PORT][/PATH]")
 			}
@@ -62,7 +62,7 @@ func readDevices(name string, r io.Reader) (*DeviceList, error) {
 		if all.list.Len() == maxListedDevices {
 			return nil, bad("more than %d devices", maxListedDevices)
 		}
-		// Two addresses meet in one 64-bit hash once in 2^64 pairs.
+		// Two different addresses have the same 64-bit hash once in 2^64 pairs.
 		key := maphash.String(seed, normalized(d.Address))
 		if before := lineOf[key]; before > 0 {
 			return nil, bad("%s is the device of line %d: want each once", d.Address, before)
@@ -81,7 +81,8 @@ func readDevices(name string, r io.Reader) (*DeviceList, error) {
 	return all.build(), nil
 }
 
-// withoutComment cuts off what follows a # that begins the line or stands behind white space.
+// withoutComment returns the line without a comment, which begins with "#" at the beginning of the
+// line or after white space.
 func withoutComment(line string) string {
 	for i, c := range line {
 		if c == '#' && (i == 0 || strings.ContainsRune(" \t", rune(line[i-1]))) {
@@ -91,9 +92,9 @@ func withoutComment(line string) string {
 	return line
 }
 
-// normalized returns an address, which delivery takes, in the one form that all its spellings have
-// (RFC 3986, section 6.2): the host in lower case, an IP address as it is usually written, no
-// default port and no slash at the end.
+// normalized returns an address that delivery accepts in a form that is the same for all its
+// spellings (RFC 3986, section 6.2): the host in lower case, an IP address in its usual form, no
+// default port, and no slash at the end.
 func normalized(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -111,13 +112,13 @@ func normalized(address string) string {
 	return u.Scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(u.EscapedPath(), "/")
 }
 
-// openList returns the devices of a file. Nobody tells what they saw.
+// openList returns the devices in a file, which have no witness.
 func openList(path string) (Target, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &scenarios.OptionError{Option: "Target.DeviceFile", Err: err}
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // f was only read
 	devices, err := readDevices(path, f)
 	if err != nil {
 		return nil, err

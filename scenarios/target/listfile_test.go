@@ -37,14 +37,14 @@ func TestReadDevices(t *testing.T) {
 	}
 }
 
-// Addresses that differ are of different devices, however alike they look.
+// TestReadDevices_alike checks that addresses which look alike but differ are different devices.
 func TestReadDevices_alike(t *testing.T) {
 	list, err := readDevices("d", strings.NewReader("a/x/y\na/x\nA/X/y\nhttps://a/x/y\na:8080/x/y\n"))
 	require.NoError(t, err)
 	require.Equal(t, 5, list.Len())
 }
 
-// Lists come from editors and exports of all kinds.
+// TestReadDevices_forms checks lists as editors and exports write them.
 func TestReadDevices_forms(t *testing.T) {
 	list, err := readDevices("d", strings.NewReader("\ufeffHTTP://127.0.0.1:80 till#7 # the first\r\n#comment\r\n\t# another\r\nHttpS://a/x\t#z\r\na:81\r\na:82"))
 	require.NoError(t, err)

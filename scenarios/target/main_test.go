@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// asFleet makes this test's program the fleet's process.
+// asFleet names the environment variable that makes this test's program act as the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fleetCommand starts this test's program as the fleet.
+// fleetCommand returns a command that starts this test's program as the fleet.
 func fleetCommand() []string { return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]} }
 
 // small returns a scenario of a few devices.

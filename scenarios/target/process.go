@@ -17,10 +17,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A Process is a fleet in a process of its own, seen from its driver. The driver starts its own
-// program again, sends it the scenario as the first line of its standard input, and reads from the
-// first line of its standard output where the fleet is. The process ends with its standard input,
-// and therefore with its driver.
+// A Process is a fleet in a process of its own, as its driver sees it. The driver starts its own
+// program again, sends it the scenario as the first line of its standard input, and reads where the
+// fleet is from the first line of its standard output. The process exits when its standard input
+// ends, and therefore when its driver has ended.
 type Process struct {
 	known
 	Ready mockfleet.Ready // where the fleet is, and the token for its control port
@@ -29,7 +29,7 @@ type Process struct {
 	stderr  *startupOutput
 	control *mockfleet.Control
 
-	responses chan []byte // to requests, a line each
+	responses chan []byte // responses to requests, one line each
 	reading   sync.WaitGroup
 
 	mu      sync.Mutex
@@ -38,16 +38,17 @@ type Process struct {
 }
 
 const (
-	stopTimeout  = 10 * time.Second // how long a fleet's process may take to end
+	stopTimeout  = 10 * time.Second // how long a fleet's process may take to exit
 	startTimeout = time.Minute      // how long it may take to say where it is; a million devices take a second
 )
 
-// ErrExited is the error of what was asked of a fleet's process that has ended.
+// ErrExited is the error of a call to a fleet's process that has ended.
 var ErrExited = errors.New("the fleet's process ended in the middle of the run")
 
-// StartProcess starts the devices of a scenario and waits until they are up. command is the program
-// and its arguments that lead to [Serve]. What the process prints on standard error goes to stderr
-// once the fleet is up; until then it is the reason why it isn't. The process ends with Close.
+// StartProcess starts the devices of a scenario, and waits until they are up. command is the
+// program and its arguments that make it call [Serve]. If the fleet doesn't come up, the error
+// quotes what the process printed on standard error; once it is up, that goes to stderr. Close ends
+// the process.
 func StartProcess(ctx context.Context, command []string, s scenarios.Spec, stderr io.Writer) (*Process, error) {
 	return startProcess(ctx, Options{Command: command, Stderr: stderr}, s, startTimeout)
 }
@@ -57,7 +58,7 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 		return nil, err
 	}
 	p := &Process{stderr: &startupOutput{to: o.Stderr}, exited: make(chan struct{}), responses: make(chan []byte, 1)}
-	// It has no context: the fleet is closed in order, by Close, also after a cancel.
+	// The child has no context, since Close ends it in order even after ctx was canceled.
 	if p.child, err = childproc.StartChild(o.Command, p.stderr, cmp.Or(o.StopTimeout, stopTimeout)); err != nil {
 		return nil, fmt.Errorf("the fleet's process can't be started: %w", err)
 	}
@@ -99,14 +100,14 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 	return p, nil
 }
 
-// read sends the first line of the process's output to first, or nil if it ends without one, and
-// the later ones to responses, until the process has ended.
+// read sends the first line of the process's output to first, or nil if there is none, and the
+// later lines to responses, until the process has ended.
 func (p *Process) read(first chan<- []byte) {
 	first <- <-p.child.Lines()
 	for line := range p.child.Lines() {
 		select {
 		case p.responses <- line:
-		default: // it answers no request
+		default: // a line without a request
 		}
 	}
 	p.mu.Lock()
@@ -116,7 +117,7 @@ func (p *Process) read(first chan<- []byte) {
 	}
 }
 
-// startupError ends a process that didn't say what became of its fleet, and returns an error that
+// startupError ends a process that didn't report the state of its fleet, and returns an error that
 // quotes what it printed instead.
 func (p *Process) startupError(ctx context.Context, line []byte) error {
 	if err := p.end(); err != nil {
@@ -142,13 +143,13 @@ func notUp(format string, args ...any) error {
 	return fmt.Errorf("the fleet did not come up: "+format, args...)
 }
 
-// CA returns what the fleet said of its authority.
+// CA returns the certificates of the fleet's authority, in PEM, as the fleet reported them.
 func (p *Process) CA() string { return p.Ready.CA }
 
 // Pid returns the id of the process.
 func (p *Process) Pid() int { return p.child.Pid() }
 
-// Witness returns the fleet's control port.
+// Witness returns the client of the fleet's control port.
 func (p *Process) Witness() Witness { return p.control }
 
 // Exited returns a channel that is closed if the process ends before Close is called.
@@ -156,7 +157,7 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // Close ends the process and waits until it has ended.
 func (p *Process) Close() error {
-	if p.control == nil { // it did not come up, and that has been said
+	if p.control == nil { // the fleet did not come up, which startProcess reports
 		return p.end()
 	}
 	p.control.Close()
@@ -169,8 +170,8 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// end tells the process to end and waits until it has. If it takes longer than stopTimeout, it is
-// killed, and the error says so.
+// end tells the process to exit, and waits until it has. If it takes longer than stopTimeout, end
+// kills it and returns an error.
 func (p *Process) end() error {
 	p.mu.Lock()
 	p.closing = true
@@ -183,8 +184,8 @@ func (p *Process) end() error {
 	return err
 }
 
-// A startupOutput keeps what a process prints, up to a bound, until it is known whether the fleet
-// came up. From then on it passes everything on.
+// A startupOutput keeps what a process prints, up to a limit, until it is known whether the fleet
+// came up. After that it passes everything on.
 type startupOutput struct {
 	mu   sync.Mutex
 	to   io.Writer // may be nil
@@ -201,18 +202,18 @@ func (o *startupOutput) Write(text []byte) (int, error) {
 	case !o.up:
 		o.kept = append(o.kept, text[:min(len(text), maxStartupOutput-len(o.kept))]...)
 	case o.to != nil:
-		_, _ = o.to.Write(text) // the process is not to fail because nobody reads
+		_, _ = o.to.Write(text) // ignore errors: the process must not fail because its output can't be passed on
 	}
 	return len(text), nil
 }
 
-// pass writes what was kept to the destination, and from now on everything.
+// pass passes on what was kept, and from now on everything.
 func (o *startupOutput) pass() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.up = true
 	if o.to != nil && len(o.kept) > 0 {
-		_, _ = o.to.Write(o.kept) // as above
+		_, _ = o.to.Write(o.kept) // ignore errors, as in Write
 	}
 	o.kept = nil
 }

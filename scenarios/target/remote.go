@@ -17,12 +17,12 @@ import (
 )
 
 // remote is a fleet that somebody else started. It has a witness only if its control port and the
-// token for that are known.
+// token for it are known.
 type remote struct {
 	known
 	addressing address.Mode
 	control    *mockfleet.Control
-	lease      *lease // nil: the fleet hands out none
+	lease      *lease // nil if the fleet has no leases
 }
 
 func (r *remote) Addressing() address.Mode { return r.addressing }
@@ -44,8 +44,8 @@ func (r *remote) Close() error {
 	return nil
 }
 
-// openRemote returns the fleet at an address, once it is certain that it has the scenario's
-// devices: with a smaller one operation after operation would fail.
+// openRemote returns the fleet at an address, after checking that it has the scenario's devices:
+// with a smaller fleet, many operations would fail.
 func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (_ Target, err error) {
 	cfg := s.FleetConfig()
 	r := &remote{known: known{kind: Remote, mayReboot: mayReboot(cfg)}, addressing: cfg.Addressing}
@@ -59,7 +59,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		if err := r.ask(ctx, o, s); err != nil {
 			return nil, err
 		}
-		// It is as large as it should be, and its first device may be one that never answers.
+		// The fleet is known to be large enough, and its first device may be one that never answers.
 		ends, tries = ends[:1], nearbyDevices
 	}
 	if r.devices, err = ListDevices(o.Address, r.addressing, cfg.Devices); err != nil {
@@ -75,14 +75,14 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 	return r, nil
 }
 
-// addressError returns the error of a fleet at an address. err is its cause, or nil.
+// addressError returns the error about a fleet at an address. err is its cause, or nil.
 func (o Options) addressError(err error, format string, args ...any) error {
 	problem := fmt.Sprintf(format, args...)
 	return &scenarios.OptionError{Option: "Target.Address", Value: o.Address, Problem: problem, Err: err}
 }
 
-// ask takes the lease of the fleet, and asks its control port whether it is what the scenario
-// wants.
+// ask takes the lease of the fleet, and asks its control port whether it is the fleet that the
+// scenario needs.
 func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err error) {
 	refused := func(err error) error {
 		return &scenarios.OptionError{Option: "Target.Control", Value: o.Control, Err: err}
@@ -108,7 +108,7 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 			status.Devices, want)
 	}
 	switch want := s.Fleet.Addressing; {
-	case status.Addressing == "": // of a time that didn't tell
+	case status.Addressing == "": // an old fleet doesn't report its addressing
 	case want == "":
 		r.addressing = status.Addressing
 	case want != status.Addressing:
@@ -127,10 +127,10 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 // nearbyDevices is how many devices are asked until one answers.
 const nearbyDevices = 16
 
-// anyHealthy returns nil if one of n devices answers, from first on, and else why the first
-// doesn't.
+// anyHealthy returns nil if one of the n devices from first on answers, and otherwise the error of
+// the first.
 func anyHealthy(ctx context.Context, list *DeviceList, first, n int, trust *tls.Config) error {
-	const timeout = 5 * time.Second // for all of them
+	const timeout = 5 * time.Second // for all requests together
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var why error

@@ -22,8 +22,7 @@ var ErrNotDriven = errors.New("it is for the driver, which starts it")
 
 // Serve runs in the process of a fleet that a [Process] has started. It reads a scenario from the
 // first line of in and starts the devices. It writes a line to out that says where they are, or why
-// they can't be started. Then it carries out the requests that come from in. It returns when in or
-// ctx ends.
+// they can't be started. Then it carries out requests from in. It returns when in or ctx ends.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
@@ -46,8 +45,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		return errors.Join(err, f.Close())
 	}
 	ended := make(chan struct{})
-	// This goroutine can outlive the function only if ctx ended first, and then the process is
-	// about to end: a read of standard input can't be broken off.
+	// This goroutine can outlive the function only if ctx ended first, since a read of standard
+	// input can't be canceled. The process is about to exit then.
 	go func() {
 		defer close(ended)
 		serveRequests(ctx, lines, out)
@@ -66,12 +65,12 @@ type firstLine struct {
 	Error string `json:"error,omitempty"`
 }
 
-// A fleet's process is profiled at its driver's request: after the scenario, each line on its
-// standard input is a request, answered by a line on its standard output. So no profile of it can
-// be had over a network.
+// A fleet's process is profiled when its driver asks for it: each line of its standard input after
+// the scenario is a request, which a line on its standard output answers. Profiles can't be taken
+// over a network.
 type request struct {
-	Profile *profileRequest `json:"profile,omitempty"` // begins
-	Stop    *int64          `json:"stop,omitempty"`    // ends, after so many operations
+	Profile *profileRequest `json:"profile,omitempty"` // begins to profile
+	Stop    *int64          `json:"stop,omitempty"`    // ends profiling; the value is the number of operations that were profiled
 }
 
 type profileRequest struct {
@@ -84,10 +83,12 @@ type response struct {
 	Error string `json:"error,omitempty"`
 }
 
-// TraceDuration is how much of a profiled repetition has its execution trace taken: some megabytes.
+// TraceDuration is how much of a profiled repetition the execution trace covers. It takes some
+// megabytes.
 const TraceDuration = 100 * time.Millisecond
 
-// ProfilesFolder is where a run directory has the profiles of its fleet, below those of the driver.
+// ProfilesFolder is the directory with the profiles of the fleet, below those of the driver in a
+// run directory.
 const ProfilesFolder = "fleet"
 
 // serveRequests carries out requests until they end.
@@ -101,7 +102,7 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 		running = nil
 		return err
 	}
-	defer func() { _ = stop() }() // the driver is gone: nobody could be told
+	defer func() { _ = stop() }() // an error can't be reported, since the driver is gone
 	responses := json.NewEncoder(out)
 	for {
 		line, err := requests.ReadBytes('\n')
@@ -117,7 +118,7 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 			case r.Stop != nil && running != nil:
 				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
 			default:
-				err = errors.New("want an order to profile, or one to stop after it")
+				err = errors.New("want a profile request, or a stop request after one")
 			}
 		}
 		var answer response
@@ -130,7 +131,7 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 	}
 }
 
-// requestTimeout is how long a request may take: profiles of a million devices are written in
+// requestTimeout is how long a request may take. Writing the profiles of a million devices takes
 // seconds.
 const requestTimeout = time.Minute
 
@@ -160,7 +161,7 @@ func (p *Process) call(ctx context.Context, r request) error {
 	}
 }
 
-// StartProfile has the process profiled; see [Profiler].
+// StartProfile implements [Profiler].
 func (p *Process) StartProfile(
 	ctx context.Context, dir string, repetition int, labels map[string]string,
 ) (stop func(operations int64) error, err error) {
@@ -170,6 +171,6 @@ func (p *Process) StartProfile(
 	if err := p.call(ctx, request{Profile: &profileRequest{dir, repetition, labels}}); err != nil {
 		return nil, err
 	}
-	// It is ended also if the run is: what was profiled is kept.
+	// Profiling ends in order even if the run was interrupted, which keeps the profiles.
 	return func(operations int64) error { return p.call(context.WithoutCancel(ctx), request{Stop: &operations}) }, nil
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestServe_withoutADriver: whoever starts it by hand is told whom it is for.
+// TestServe_withoutADriver checks that the error tells a user who starts the process by hand what
+// it is for.
 func TestServe_withoutADriver(t *testing.T) {
 	for input, want := range map[string]string{
 		"":               "standard input holds no scenario; it is for the driver, which starts it: EOF",

@@ -2,10 +2,10 @@
 // own, in this process, at an address where somebody else started them, or listed in a file.
 //
 // [Open] starts or finds them, as [Options] say, and returns a [Target]: the list of the devices,
-// and a [Witness] that tells what the devices saw, unless nobody does. A [Process] is a fleet for
-// drivers that are processes themselves.
+// and a [Witness] that reports what the devices saw, if there is one. A [Process] is a fleet for
+// drivers in other processes.
 //
-// The package doesn't know what is done with the devices, what is measured or what is written down.
+// The package doesn't know what is done with the devices, what is measured, or what is written.
 package target
 
 import (
@@ -30,31 +30,31 @@ import (
 type Target interface {
 	Kind() string         // such as OwnProcess
 	Devices() *DeviceList // a device's place in it is its index
-	Pid() int             // of the process that Open started; 0 if it started none
+	Pid() int             // the id of the process that Open started; 0 if it started none
 
 	// CA returns the certificates of the authority of the devices, in PEM. It returns "" if the
 	// devices speak no TLS, or if the target doesn't know.
 	CA() string
 
-	// Addressing returns how the fleet says that its devices are addressed, or "" if only the
-	// scenario says it.
+	// Addressing returns how the fleet reports that its devices are addressed. It returns "" if the
+	// fleet doesn't report that.
 	Addressing() address.Mode
 
 	// MayReboot reports whether devices break connections by rebooting, as far as that is known.
 	MayReboot() bool
 
-	// Witness returns nil if nobody tells what the devices saw.
+	// Witness returns the devices' witness, or nil if there is none.
 	Witness() Witness
 
 	// Exited returns a channel that is closed if the fleet ends before Close is called. It returns
 	// nil if that can't be known.
 	Exited() <-chan struct{}
 
-	// Close ends what Open began, and waits for it.
+	// Close ends what Open started, and waits until it has ended.
 	Close() error
 }
 
-// A Witness is the fleet's own account of what happened. A [*mockfleet.Control] is one.
+// A Witness reports what the devices saw. A [*mockfleet.Control] is one.
 type Witness interface {
 	Reset(ctx context.Context) error
 	Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error]
@@ -63,14 +63,14 @@ type Witness interface {
 
 // A Profiler is a Target whose process can be profiled.
 type Profiler interface {
-	// StartProfile begins to profile a repetition into the directory dir. stop ends that, says of
-	// how many operations the profiles are, and must be called.
+	// StartProfile begins to profile a repetition into the directory dir. stop ends the profiling,
+	// labels the profiles with the number of operations, and must be called.
 	StartProfile(
 		ctx context.Context, dir string, repetition int, labels map[string]string,
 	) (stop func(operations int64) error, err error)
 }
 
-// The kinds of targets say where the devices are. The first two are values of Options.Address, too.
+// The kinds of targets, by where the devices are. The first two are values of Options.Address, too.
 const (
 	OwnProcess = "process"   // in a process of their own, started and ended by Open and Close
 	InProcess  = "inprocess" // in this process
@@ -82,19 +82,19 @@ const (
 type Options struct {
 	Address string // OwnProcess, InProcess, or the http address of a fleet, without user or password; empty: OwnProcess
 
-	// Of OwnProcess: the program and its arguments that lead to [Serve], where that process says
-	// what it has to say, whether it is to be profiled, and how long it may take to end.
+	// For OwnProcess: the program and its arguments that make it call [Serve], where that process
+	// writes its messages, whether it is profiled, and how long it may take to exit.
 	Command     []string
-	Stderr      io.Writer // nil: nowhere
+	Stderr      io.Writer // nil: discarded
 	Profile     bool
 	StopTimeout time.Duration // 0: 10 s
 
-	// Of a fleet at an address: its control port, if it may be asked, the token for that, which is
-	// never written anywhere, and the authority of its devices' certificates, in PEM; empty: the
-	// system's.
+	// For a fleet at an address: its control port, if it may be asked; the token for that, which is
+	// never written anywhere; and the authority of its devices' certificates, in PEM, or empty for
+	// the system's.
 	Control, Token, CA string
 
-	Shared bool // for drivers that take turns at one fleet: take no lease, which would keep the others out
+	Shared bool // take no lease, since several drivers take turns at the fleet
 
 	DeviceFile string // a file of devices, one address a line, instead of a fleet
 }
@@ -102,8 +102,8 @@ type Options struct {
 // ErrNotProfiled is the cause of an [*scenarios.OptionError] about Target.Profile.
 var ErrNotProfiled = errors.New("only a fleet in a process of its own is profiled")
 
-// Validate returns a [*scenarios.OptionError] if the options can't be used. It asks nobody and
-// reads no file.
+// Validate returns a [*scenarios.OptionError] if the options can't be used. It sends no requests
+// and reads no files.
 func (o Options) Validate() error {
 	if err := checkNoSecret("Target.Address", o.Address); err != nil {
 		return err
@@ -114,8 +114,8 @@ func (o Options) Validate() error {
 	return checkNoSecret("Target.Control", o.Control)
 }
 
-// checkNoSecret refuses an address that holds a user or a password. It is called before anything is
-// written down or quoted, and doesn't quote the address either.
+// checkNoSecret returns an error if an address contains a user or a password. It is called before
+// anything is written or quoted, and its error doesn't quote the address either.
 func checkNoSecret(option, address string) error {
 	if !strings.Contains(address, "@") {
 		return nil
@@ -125,9 +125,9 @@ func checkNoSecret(option, address string) error {
 	}
 }
 
-// Open starts or finds the devices of a scenario. trust is for asking devices at an address whether
-// they are there; nil trusts the system's authorities. If it can't, it returns a
-// [*scenarios.OptionError] or another error, and leaves nothing behind.
+// Open starts or finds the devices of a scenario. trust is for checking that devices at an address
+// answer; nil trusts the system's authorities. If Open returns an error, such as a
+// [*scenarios.OptionError], it leaves nothing behind.
 func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (Target, error) {
 	switch {
 	case o.DeviceFile != "":
@@ -135,7 +135,7 @@ func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (
 	case o.Address == "" || o.Address == OwnProcess:
 		p, err := startProcess(ctx, o, s, startTimeout)
 		if err != nil {
-			return nil, err // not p, which isn't nil as a Target
+			return nil, err // don't return p, since a nil *Process isn't a nil Target
 		}
 		return p, nil
 	case o.Address == InProcess:
@@ -144,7 +144,7 @@ func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (
 	return openRemote(ctx, o, s, trust)
 }
 
-// known is what every target knows of itself.
+// known holds what every target knows about itself.
 type known struct {
 	kind      string
 	devices   *DeviceList
@@ -159,7 +159,7 @@ func (*known) CA() string               { return "" }
 func (*known) Addressing() address.Mode { return "" }
 func (*known) Exited() <-chan struct{}  { return nil }
 
-// knownOf returns what is known of the fleet of a scenario, once it is up at an address.
+// knownOf returns what is known about the fleet of a scenario that is up at an address.
 func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
 	cfg := s.FleetConfig()
 	devices, err := ListDevices(address, cfg.Addressing, cfg.Devices)

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// TestOpen: a fleet of 40 devices, wherever it is.
+// TestOpen opens a fleet of 40 devices in each place where devices can be.
 func TestOpen(t *testing.T) {
 	s := small()
 	s.Fleet.Addressing, s.Fleet.TLS = address.Path, behavior.TLSGood
@@ -73,11 +73,11 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestValidate: what can be refused without asking anybody.
+// TestValidate checks the options that can be rejected without asking anybody.
 func TestValidate(t *testing.T) {
 	for _, row := range []struct {
 		options Options
-		option  string // that is named
+		option  string // the option that the error names
 		says    string
 	}{
 		{Options{Address: "http://me:word@127.0.0.1:1"}, "Target.Address",
@@ -99,7 +99,8 @@ func TestValidate(t *testing.T) {
 	require.ErrorIs(t, Options{Address: "http://a", Profile: true}.Validate(), ErrNotProfiled)
 }
 
-// TestMayReboot: a device that reboots, or that has a life, may break connections.
+// TestMayReboot checks that a device may break connections if it has a fault that reboots it, or an
+// install time.
 func TestMayReboot(t *testing.T) {
 	install, err := random.Fixed(time.Second)
 	require.NoError(t, err)
@@ -119,7 +120,8 @@ func TestMayReboot(t *testing.T) {
 	}
 }
 
-// TestStartProfile: the profiles are of the fleet's process, and say of how many operations they are.
+// TestStartProfile checks that the profiles are of the fleet's process, and that they say how many
+// operations they cover.
 func TestStartProfile(t *testing.T) {
 	p, err := StartProcess(t.Context(), fleetCommand(), small(), os.Stderr)
 	require.NoError(t, err)
@@ -127,9 +129,9 @@ func TestStartProfile(t *testing.T) {
 	stop, err := Profiler(p).StartProfile(t.Context(), dir, 3, map[string]string{"scenario": "small"})
 	require.NoError(t, err)
 	_, err = p.StartProfile(t.Context(), dir, 4, nil)
-	require.EqualError(t, err, "profiling the fleet: want an order to profile, or one to stop after it")
+	require.EqualError(t, err, "profiling the fleet: want a profile request, or a stop request after one")
 	require.NoError(t, stop(7))
-	require.EqualError(t, stop(7), "profiling the fleet: want an order to profile, or one to stop after it")
+	require.EqualError(t, stop(7), "profiling the fleet: want a profile request, or a stop request after one")
 	for _, name := range []string{"cpu.3.pb.gz", "allocs.3.pb.gz", "trace.3.out"} {
 		require.FileExists(t, filepath.Join(dir, name))
 	}
