@@ -15,7 +15,7 @@ type Body struct {
 	Size   int64
 }
 
-// SourceError is a failure of our own source, in the middle of a request.
+// SourceError reports that the body of a request couldn't be read.
 type SourceError struct{ err error }
 
 // Error implements error.
@@ -24,7 +24,7 @@ func (e *SourceError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.err }
 
-// ShortRead returns the error of a source that gave less than its size: at is how much it gave.
+// ShortRead returns the SourceError of a body whose source ended at an offset, or failed there with err.
 func ShortRead(at int64, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -32,16 +32,16 @@ func ShortRead(at int64, err error) error {
 	return &SourceError{fmt.Errorf("reading artifact at byte %d: %w", at, err)}
 }
 
-// SingleWrite is how much of a body goes out in one write with the request's head, in bytes. An
-// upload of no more than that isn't watched.
+// SingleWrite is how much of a body goes out in one write with the request's head, in bytes. The
+// progress of an upload of no more than that isn't checked.
 const SingleWrite = 2 << 10
 
-// ChunkSize is how much of a body is in memory at once, per request: it stays in
-// the processor's cache between its read and its write. (sendfile was measured a fifth
-// slower over loopback, whose receiver then copies from cold pages.)
+// ChunkSize is how much of a body is in memory at once, per request: it stays in the processor's cache
+// between its read and its write. (sendfile was measured a fifth slower over loopback, whose receiver
+// then copies from cold pages.)
 const ChunkSize = 128 << 10
 
-// ChunkPool lends the memory for it.
+// ChunkPool keeps memory for chunks.
 type ChunkPool struct{ pool sync.Pool }
 
 func (p *ChunkPool) get() *[ChunkSize]byte {

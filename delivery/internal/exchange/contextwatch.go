@@ -2,8 +2,8 @@ package exchange
 
 import "context"
 
-// ContextWatch calls a function when a context ends, without a goroutine a request. To begin a watch
-// costs allocations, so where the same context comes again the watch goes on between its requests.
+// ContextWatch calls a function when a context ends, without a goroutine for each request. To start a
+// watch costs allocations, so if the same context comes again, its watch goes on between its requests.
 // It is not safe for concurrent use.
 type ContextWatch struct {
 	onEnd   func()

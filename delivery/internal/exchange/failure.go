@@ -64,8 +64,8 @@ func (f *Failure) AsError() error {
 // ErrClosed is the error of a request that is begun after the transport was closed.
 var ErrClosed = errors.New("delivery: client is closed")
 
-// ErrUnfinished reports a success that the device told before it had the whole update, of which
-// it then took no more.
+// ErrUnfinished is the error of a push that the device called a success before it had the whole update, of
+// which it then took no more.
 var ErrUnfinished = errors.New("device answered before it had the whole update, and took no more of it")
 
 // timeoutError is a timeout, as a net.Error tells it.
@@ -80,8 +80,8 @@ const (
 	ErrResponseTimeout = timeoutError("no answer within the answer timeout")
 )
 
-// IsTimeout reports whether err is a timeout, which net errors and context.DeadlineExceeded tell by a
-// Timeout method.
+// IsTimeout reports whether err is a timeout, by the Timeout method that errors of package net have, and
+// context.DeadlineExceeded.
 func IsTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -90,8 +90,8 @@ func IsTimeout(err error) bool {
 	return ok && t.Timeout()
 }
 
-// IsRefusedPeer tells a peer that must not be trusted (certificate, name, TLS
-// version) from one that can't be reached.
+// IsRefusedPeer reports whether err means that the peer must not be trusted, because of its certificate,
+// its name or its version of TLS.
 func IsRefusedPeer(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
@@ -109,8 +109,8 @@ func IsRefusedPeer(err error) bool {
 	return !IsTimeout(err) && strings.Contains(err.Error(), "tls: ")
 }
 
-// IsRefusedClient reports a peer that doesn't take our certificate, or wants one. In
-// TLS 1.3 it says so when the handshake is over on this side, in place of an answer.
+// IsRefusedClient reports whether err is the alert of a peer that refuses our certificate, or wants one.
+// In TLS 1.3 it comes in place of an answer, when the handshake is over on this side.
 func IsRefusedClient(err error) bool {
 	_, what, alert := strings.Cut(err.Error(), "remote error: tls: ") // crypto/tls has no type for it
 	if !alert {
@@ -122,7 +122,7 @@ func IsRefusedClient(err error) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(what, part) })
 }
 
-// IsPeerGone reports a write that failed because the other side closed or reset.
+// IsPeerGone reports whether err is that of a write to a connection that the peer has closed or reset.
 func IsPeerGone(err error) bool {
 	if _, ours := errors.AsType[*SourceError](err); ours {
 		return false

@@ -17,8 +17,8 @@ const headerUserAgent = "User-Agent"
 // Field is a header field of a request.
 type Field struct{ Name, Value string }
 
-// Header is a part of requests that is made once, in both forms: for net/http, and for
-// the wire, where the body's Content-Length is in it.
+// Header is a part of requests that is made once, in two forms: as fields for net/http, and as lines for
+// the wire, which include the Content-Length of the body.
 type Header struct {
 	Fields []Field
 	Lines  []byte
@@ -44,8 +44,8 @@ func AppendField(b []byte, f Field) []byte {
 	return append(b, "\r\n"...)
 }
 
-// CommonHeader is what all requests to a device say, in both forms: with User-Agent, a configured
-// one or the package's own, and the other configured fields in the order of their names.
+// CommonHeader is the configured part of all requests to a device, in the same two forms: the User-Agent,
+// which is UserAgent if none is configured, and the other fields in the order of their names.
 type CommonHeader struct {
 	UserAgent []string
 	Fields    []FieldValues // without the User-Agent
@@ -58,7 +58,7 @@ type FieldValues struct {
 	Values []string
 }
 
-// NewCommonHeader makes the configured header ready to be sent.
+// NewCommonHeader returns the common header of a configured one, which may be nil.
 func NewCommonHeader(configured http.Header) CommonHeader {
 	var h CommonHeader
 	for name, values := range SortedHeader(configured) {
@@ -78,8 +78,8 @@ func NewCommonHeader(configured http.Header) CommonHeader {
 	return h
 }
 
-// SortedHeader walks a header in the order of its names, so that requests are the
-// same bytes every time.
+// SortedHeader yields the fields of a header in the order of their names, so that requests are the same
+// bytes every time.
 func SortedHeader(h http.Header) iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
 		for _, name := range slices.Sorted(maps.Keys(h)) {

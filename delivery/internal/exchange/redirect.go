@@ -14,10 +14,10 @@ var (
 	ErrLocation    = errors.New("its Location is missing or unusable")
 )
 
-// ResolveRedirect returns the path (and query) that a redirect of a request leads to. It must be of
-// the same origin (RFC 6454 §4: scheme, host and port): the request carries an artifact
-// and perhaps credentials, which are for this device alone. Location may hold
-// anything; what isn't plain printable ASCII is refused.
+// ResolveRedirect returns the path and query that a redirect leads to. It returns ErrOtherOrigin if the
+// origin is another (RFC 6454 §4: scheme, host and port), because the request carries an artifact and
+// perhaps credentials, which are for this device alone. It returns ErrLocation if the location isn't a
+// URL of printable ASCII.
 func ResolveRedirect(to endpoint.Target, path, location string) (string, error) {
 	scheme := "http"
 	if to.TLS {
@@ -46,7 +46,7 @@ func ResolveRedirect(to endpoint.Target, path, location string) (string, error) 
 	return next, nil
 }
 
-// sameHost compares a host with the target's: in any case, its port spelt out or not.
+// sameHost reports whether a host, with or without its port, is the target's.
 func sameHost(to endpoint.Target, host string) bool {
 	if !endpoint.ValidHost(host) {
 		return false

@@ -2,24 +2,23 @@ package exchange
 
 import "time"
 
-// CheckInterval is how long an upload may be stuck before it is looked whether the
-// device has answered already.
+// CheckInterval is how often an upload that is stuck is checked for progress, and for an early answer.
 const CheckInterval = 250 * time.Millisecond
 
-// ThroughputMonitor watches one upload. It is told the time, so a table tests it.
+// ThroughputMonitor decides whether an upload is too slow. It is told the time, so a table tests it.
 type ThroughputMonitor struct {
 	min   MinThroughput
 	since time.Time // when it was last fast enough
 	taken int64     // what had been taken then
 }
 
-// Begin starts an upload, at a count of taken bytes.
+// Begin starts an upload. taken is the count of bytes that IsTooSlow is told, as it is now.
 func (m *ThroughputMonitor) Begin(now time.Time, taken int64, least MinThroughput) {
 	*m = ThroughputMonitor{min: least, since: now, taken: taken}
 }
 
-// IsTooSlow reports whether the upload has been too slow for a whole window; taken is
-// the count of bytes that the device took.
+// IsTooSlow reports whether the upload has been too slow for a whole window. taken is the count of bytes
+// that the device took.
 func (m *ThroughputMonitor) IsTooSlow(now time.Time, taken int64) bool {
 	if m.min.BytesPerSecond < 0 {
 		return false
@@ -31,11 +30,11 @@ func (m *ThroughputMonitor) IsTooSlow(now time.Time, taken int64) bool {
 	return now.Sub(m.since) >= m.min.Window
 }
 
-// Postpone leaves a wait that is ours out of what counts.
+// Postpone leaves a wait of the client's own out of the upload's time.
 func (m *ThroughputMonitor) Postpone(wait time.Duration) { m.since = m.since.Add(wait) }
 
-// Interval returns how often to ask: often enough that an upload which stops is seen soon
-// after the window, and an early answer at once.
+// Interval returns how often to check the upload: often enough to notice one that stops soon after its
+// window is over, and an early answer at once.
 func (m *ThroughputMonitor) Interval() time.Duration {
 	return max(min(CheckInterval, m.min.Window/4), time.Millisecond)
 }

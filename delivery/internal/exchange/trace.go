@@ -25,15 +25,15 @@ type Times struct {
 	Reused bool // the connection was kept alive
 }
 
-// Trace collects the times of a request. net/http tells them from goroutines of its own, and
-// sometimes of another connection than the one that the request got in the end. A nil
-// one takes nothing and costs nothing.
+// Trace collects the times of a request. It is safe for concurrent use: net/http marks events from
+// goroutines of its own, and sometimes those of another connection than the request gets in the end. A
+// nil Trace does nothing and costs nothing.
 type Trace struct {
 	mu    sync.Mutex
 	times Times
 }
 
-// Mark notes that an event happens now. The last time that it does counts.
+// Mark notes that an event happens now. Of an event that happens again, the last time counts.
 func (t *Trace) Mark(e Event) {
 	if t == nil {
 		return
@@ -44,7 +44,8 @@ func (t *Trace) Mark(e Event) {
 	t.times.At[e] = now
 }
 
-// GotConn is a new beginning: the request has a connection, or has another one.
+// GotConn notes that the request has a connection, or has another one: what happened on the one before is
+// dropped.
 func (t *Trace) GotConn(reused bool) {
 	if t == nil {
 		return
@@ -62,7 +63,7 @@ func (t *Trace) GotConn(reused bool) {
 	}
 }
 
-// Snapshot returns the times as they are.
+// Snapshot returns the times so far.
 func (t *Trace) Snapshot() Times {
 	t.mu.Lock()
 	defer t.mu.Unlock()
