@@ -70,7 +70,7 @@ func KeepColumns(p *profile.Profile, k Kind) error {
 
 // KeepNames marks p as symbolized. The runtime marks a profile only if it could name every address
 // of the binary, which fails with cgo and the race detector. pprof would then symbolize the profile
-// again, from whatever binary lies at that path, and lose inlined calls.
+// again, from whatever binary lies at the path in the profile, and lose inlined calls.
 func KeepNames(p *profile.Profile) {
 	for _, location := range p.Location {
 		if location.Mapping != nil && len(location.Line) > 0 {

@@ -57,8 +57,7 @@ func (s *Samples) HasBase() bool { return s.baseLen > 0 }
 // IsBase reports whether a sample belongs to the base.
 func (s *Samples) IsBase(sample int) bool { return sample >= s.Len()-s.baseLen }
 
-// append adds the samples of o, which must have the same sample types. The comments of s become
-// comments.
+// append adds the samples of o, which must have the same sample types, and sets the comments of s.
 func (s *Samples) append(o *Samples, comments []string) {
 	locations, frames := uint32(len(s.Locations)), len(s.frames)
 	s.frames = slices.Grow(s.frames, len(o.frames))
@@ -89,8 +88,8 @@ func (s *Samples) DropFrames(path string) error {
 	if s.Header.DropFrames == "" {
 		return nil
 	}
-	// Package profile implements the rules: it is asked about each location, in a stack with one
-	// frame that stays.
+	// Package profile implements the rules. It is asked about one location at a time, in a stack
+	// below a frame that stays.
 	stays := &profile.Location{ID: uint64(len(s.Locations) + 1)}
 	asked := &profile.Profile{DropFrames: s.Header.DropFrames, KeepFrames: s.Header.KeepFrames, Location: s.Locations}
 	lines := make([]int, len(s.Locations))

@@ -14,7 +14,7 @@ type Quantity int
 
 // The quantities.
 const (
-	Number         Quantity = iota // shown as its name suggests
+	Number         Quantity = iota // shown as the metric's name suggests
 	Objects                        // shown with two decimals
 	Duration                       // nanoseconds; a limit may be "20ms"
 	Bytes                          // a limit may be "64KiB"

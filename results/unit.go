@@ -156,7 +156,7 @@ func WantedOperations(unit string) int64 {
 	return int64(math.Round(10 / (1 - q)))
 }
 
-// Operations returns the number of operations that a record's value of a metric is over.
+// Operations returns how many operations a record's value of a metric summarizes.
 func (r Record) Operations(unit string) int64 {
 	if u, _ := LookupUnit(unit); u.OfFailed {
 		return r.Failed

@@ -44,7 +44,7 @@ const (
 // two cores, the mean moves by ±10%, and the tails, which depend on a few operations, by more. A
 // baseline is older than minutes. So a comparison with a baseline finds a mean that is a quarter
 // worse, or a tail that is half worse, and nothing smaller; measuring both sides in turns finds
-// less.
+// smaller changes.
 //
 // Metrics that don't depend on the machine's speed have small tolerances. The number of allocations
 // depends only on what pools keep (2%), allocated bytes also on how buffers grow (5%). Exact units

@@ -265,7 +265,7 @@ func (c *Capture) captureLabels(k profiles.Kind) []string {
 	return labels
 }
 
-// take adds the profiles of those kinds that are wanted to taken.
+// take puts the profiles of kinds into taken, except kinds that aren't wanted.
 func (c *Capture) take(taken map[profiles.Kind]*profile.Profile, kinds ...profiles.Kind) (errs []error) {
 	for _, k := range kinds {
 		if !c.takes(k) {

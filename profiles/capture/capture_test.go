@@ -133,7 +133,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 				require.Equal(t, value, profiles.Labels(p)[key])
 			}
 			require.Positive(t, total(t, f, "0", functions[k]))
-			if k != profiles.Heap && k != profiles.Goroutine { // which are of a moment
+			if k != profiles.Heap && k != profiles.Goroutine { // snapshots have no duration
 				require.Positive(t, p.DurationNanos)
 			}
 			for _, s := range p.Sample {
@@ -152,8 +152,8 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 		rows)
 }
 
-// TestCaptureHoldsTheRepetitionAlone checks that work before the capture isn't counted, exactly, in
-// the kinds that the runtime accumulates.
+// TestCaptureHoldsTheRepetitionAlone compares counts with exact ones, to check that the kinds that
+// the runtime accumulates don't include work before the capture.
 func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
 	rate := runtime.MemProfileRate
 	runtime.MemProfileRate = 1 // every allocation is counted exactly

@@ -106,9 +106,9 @@ func speeds(random *rand.Rand, n int) (base, now []float64) {
 	return base, now
 }
 
-// tried explains pairs of profiles in which the stack at of the operation costs more by the given
-// share of the operation. If at is negative, nothing differs.
-func tried(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *Explanation {
+// explainChange explains pairs of profiles in which the stack at of the operation costs more by the
+// given share of the operation. If at is negative, nothing differs.
+func explainChange(t *testing.T, random *rand.Rand, pairs int, at int, share float64) *Explanation {
 	t.Helper()
 	dir := t.TempDir()
 	base, now := speeds(random, pairs)
@@ -152,7 +152,7 @@ func TestExplainFindsInjectedRegressions(t *testing.T) {
 				continue
 			}
 			all++
-			e := tried(t, random, 50, at, 0.05+0.10*float64(round)/float64(rounds-1))
+			e := explainChange(t, random, 50, at, 0.05+0.10*float64(round)/float64(rounds-1))
 			for i, c := range e.Causes {
 				if i >= 3 || c.Function != cause {
 					continue
@@ -278,7 +278,7 @@ func TestExplainNamesNothing(t *testing.T) {
 		all = 60
 	}
 	for range all {
-		if e := tried(t, random, 12, -1, 0); len(e.Causes)+len(e.Functions) > 0 {
+		if e := explainChange(t, random, 12, -1, 0); len(e.Causes)+len(e.Functions) > 0 {
 			named++
 		}
 	}
@@ -300,7 +300,7 @@ func TestPermutationIsExact(t *testing.T) {
 	p, err := permutationTest(t.Context(), [][]float64{{1, 2, 11, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 2.0/6, p[0], 1e-12)
-	// 5, 12 against 1, 11: |12-5| / 2 = 2.5 is reached or passed by all but those that come nearer.
+	// 1, 11 against 5, 12: the means differ by 2.5, which 4 of the 6 ways reach.
 	p, err = permutationTest(t.Context(), [][]float64{{1, 11, 5, 12}}, 2, false, one)
 	require.NoError(t, err)
 	require.InDelta(t, 4.0/6, p[0], 1e-12) // 1,5|11,12: 8.5; 1,11|5,12: 2.5; 1,12|5,11: 1.5

@@ -190,8 +190,8 @@ func differenceVariance(a, b []float64, n int, paired bool) (va, cov, degrees fl
 	return va, cov, float64(min(n, m) - 1)
 }
 
-// fieller returns the share of the total's difference that a row's difference is, with Fieller's
-// 95% interval. The interval is nil if the total's difference may be zero.
+// fieller returns a row's difference as a share of the total's difference, with Fieller's 95%
+// interval. The interval is nil if the total's difference may be zero.
 func fieller(row, total []float64, n int, paired bool) (share float64, low, high *float64) {
 	part, whole := stat.Mean(row[n:], nil)-stat.Mean(row[:n], nil), stat.Mean(total[n:], nil)-stat.Mean(total[:n], nil)
 	if whole == 0 {

@@ -115,8 +115,8 @@ func TestLargeFlame(t *testing.T) {
 	require.Contains(t, strings.Join(notes, "\n"), "of 100000 stacks end there")
 }
 
-// TestFlameOfOneDeepStackIsBounded draws one deep stack with long names, of which the share of a
-// call can leave out nothing.
+// TestFlameOfOneDeepStackIsBounded draws one deep stack with long names. Leaving out calls with a
+// small share can't shorten it.
 func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 	frames := make([]string, 20_000)
 	for i := range frames {

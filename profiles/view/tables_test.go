@@ -149,7 +149,7 @@ func TestSumsBeyond64BitsAreSaturatedAndNoted(t *testing.T) {
 	_, below, _ := strings.Cut(text, "\n")
 	require.NotContains(t, below, "-")
 
-	// A decrease that doesn't fit.
+	// A decrease may be too large too.
 	nothing := profiletest.Write(t, dir, "cpu.2.pb.gz",
 		profiletest.Encode(t, profiletest.Handmade("cpu", "nanoseconds", map[string]int64{"a root": 1})))
 	opts := view.DiffOptions{Raw: true, TopOptions: view.TopOptions{Cumulative: true, Lines: 1}}

@@ -10,13 +10,14 @@
 //
 // From the left:
 //
-//  1. [FromRun] makes a page of one run. A [SectionWriter] puts a section together so that no text in it
-//     breaks out of its paragraph or cell.
-//  2. [Write] refuses what wouldn't come back as it is. It puts the samples into blocks of the Go benchmark
-//     format, and all else that a program wants, the facts, into a block of JSON with a digest of the page.
-//  3. [Read] finds the parts by their marks, which are HTML comments. It returns an error with its line if
-//     the page was cut short, damaged, or edited outside its optimization history. [ReadBenchmarkFile]
-//     reads the Go benchmarks of a page or of what go test printed, so that a command takes either.
+//  1. [FromRun] makes a page of one run. A [SectionWriter] makes a section, and escapes the text in it.
+//  2. [Write] returns an error for a page that would read back differently. It writes the samples in
+//     blocks of the Go benchmark format, and the facts, which are everything else that a program
+//     needs, in a block of JSON with a digest of the page.
+//  3. [Read] finds the parts by their marks, which are HTML comments. It returns an error with a line
+//     number if the page was cut short, damaged, or edited outside its optimization history.
+//     [ReadBenchmarkFile] reads the Go benchmarks of a page, or the output of go test, so that a
+//     command accepts either.
 //
 // The package never knows how a section is measured, whether a run is better or worse than the
 // page, or which targets a project has. It has no clock, and writes no file itself.

@@ -206,7 +206,7 @@ func FuzzParse(f *testing.F) {
 		}
 		var again bytes.Buffer
 		if err := Write(&again, *b); err != nil {
-			// A page with a right digest but a machine that no writer takes.
+			// Write refuses the page's machine, though the digest is right.
 			require.Contains(t, err.Error(), "want")
 			return
 		}

@@ -59,7 +59,7 @@ func TestTestEvents(t *testing.T) {
 	require.Empty(t, c.Warnings)
 	require.Equal(t, want, cells(compared(t, "\ufeff"+strings.ReplaceAll(text, "\n", "\r\n"))))
 
-	// A stream may end in the middle of an event, and a line of output in the middle.
+	// The stream ends in the middle of an event, and the output in the middle of a line.
 	whole := strings.TrimSuffix(text, `{"Action":"pass","Package":"a","Elapsed":1}`+"\n")
 	cut := whole[:strings.Index(whole, `  7 B/op`)]
 	c = compared(t, cut)

@@ -66,8 +66,8 @@ const config = "goos: linux\ngoarch: amd64\npkg: example\n\n"
 type compareCase struct {
 	name    string
 	files   map[string]string
-	args    []string // as given to both, files last
-	flags   []string // benchstat's
+	args    []string // arguments of both programs: labels and files
+	flags   []string // of benchstat, which say the same as options
 	options Options
 }
 

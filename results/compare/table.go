@@ -142,8 +142,8 @@ func (cell *Cell) compare(test benchmath.Comparison, base float64, better int) {
 	}
 }
 
-// geomean summarizes a column. As in benchstat, its ratio is the mean of the ratios. The ratio of
-// the means would differ if a column lacks a benchmark.
+// geomean summarizes a column. As in benchstat, its ratio is the geometric mean of the ratios. The
+// ratio of the geometric means would differ if a column lacks a benchmark.
 func (t *Table) geomean(col int) Geomean {
 	var g Geomean
 	var centers, ratios []float64

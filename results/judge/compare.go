@@ -39,7 +39,7 @@ type conditions struct {
 // [results.Unit]:
 //
 //   - A metric or operation that the baseline has and the run lacks is regressed. Processor time
-//     and memory, which some systems can't measure, are so only on the baseline's machine.
+//     and memory, which some systems can't measure, are regressed only on the baseline's machine.
 //   - An exact metric is judged by its median, without a test: any worsening is regressed, any
 //     improvement improved. If some repetition was worse than all of the baseline's, and the median
 //     hides it, it is inconclusive. If the baseline's own samples differ, timing determines the
@@ -48,10 +48,10 @@ type conditions struct {
 //     are corrected by Holm's method. It is regressed, or improved, if the corrected p is below
 //     alpha and the median moved by more than the metric's tolerance and its slack.
 //   - It is inconclusive if the samples are too few for any p below alpha, or if it got worse
-//     beyond its tolerance with a p below alpha that Holm's correction takes back.
-//   - If every metric was asked for, one that was tested passes only if it can't be worse by twice
-//     its tolerance: a change of that size would have been missed with a chance of 2%. Otherwise it
-//     is inconclusive.
+//     beyond its tolerance, with a p below alpha that isn't below alpha once it is corrected.
+//   - If every metric must have a verdict, one that was tested passes only if it can't be worse by
+//     twice its tolerance: a change of that size is missed with a chance of 2%. Otherwise it is
+//     inconclusive.
 //   - It is also inconclusive if it would be regressed or improved, but something else used the
 //     machine at the time and the metric depends on that; if it is exact and would pass, but some
 //     of the run's repetitions lack it; and if a sample of it is zero, though what it measures

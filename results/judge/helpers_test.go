@@ -15,7 +15,8 @@ func testMachine() results.Machine {
 		MemoryBytes: 24 << 30, Kernel: "6.1.0", GoVersion: "go1.26.0", Identity: "0123456789ab"}
 }
 
-// rolloutRecords returns repetitions of push and verify with some noise. Their times are multiplied by slower.
+// rolloutRecords returns repetitions of push and verify with some noise. Their times are multiplied
+// by slower.
 func rolloutRecords(seed uint64, repetitions int, slower float64) []results.Record {
 	random := rand.New(rand.NewPCG(seed, 1))
 	noise := func() float64 { return 1 + 0.05*random.NormFloat64() }

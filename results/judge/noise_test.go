@@ -103,7 +103,7 @@ func TestStrictOnNoise(t *testing.T) {
 				for k, v := range []results.Verdict{results.Pass, results.Inconclusive, results.Regressed} {
 					measured += fmt.Sprintf(" %.0f%% |", 100*got[v])
 					said := row[3*i+k] / 100
-					p := (said*documentedTries + 1) / (documentedTries + 2) // a chance of 0 was none of so many
+					p := (said*documentedTries + 1) / (documentedTries + 2) // so that 0 in so many tries isn't taken for a chance of 0
 					deviation := math.Sqrt(p * (1 - p) * (1.0/documentedTries + 1/float64(tries[n])))
 					require.InDelta(t, said, got[v], 4*deviation+0.005, "%s %s with noise of %d%% and %d repetitions", unit, v,
 						percent, n)

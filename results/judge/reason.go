@@ -87,9 +87,9 @@ const (
 	IncompleteBlocks   Code = "incomplete-blocks"     // some blocks lack the metric
 	TimingDetermines   Code = "timing-determines"     // blocks of the base differ in an exact metric, so it was tested
 	Unsteady           Code = "unsteady"              // the samples of a steady metric differ, so it was tested
-	PassedAfter        Code = "passed-after"          // it was shown after N pairs
+	PassedAfter        Code = "passed-after"          // an analysis after N pairs showed that it is no worse
 	UndirectedInTurns  Code = "undirected-in-turns"   // as Undirected; Text: what is wrong with its Unit line, or empty
-	AcrossLayouts      Code = "across-layouts"        // decided over N layouts; Change: that in the first, or nil
+	AcrossLayouts      Code = "across-layouts"        // decided over N layouts; Change: in the first layout, or nil
 	LayoutAlone        Code = "layout-alone"          // as AcrossLayouts; only the layout made the first one worse
 	OpenAcrossLayouts  Code = "open-across-layouts"   // as AcrossLayouts, but not decided; Of: how many layouts are measured at most
 	NotInOtherLayouts  Code = "not-in-other-layouts"  // not measured in further layouts of the code

@@ -64,7 +64,7 @@ func TestReportsSayWhy(t *testing.T) {
 			"93% (70% to 120%)", "client.go:77", "crypto/sha256.block", "Note: profiled on different machines.",
 			"no function's cost changed by more than chance would have it",
 		} {
-			require.Contains(t, htmlless(text), says, form)
+			require.Contains(t, unescaped(text), says, form)
 		}
 	}
 	suites, err := junit.Ingest(junitOf(t, s))
@@ -82,8 +82,8 @@ func TestReportsSayWhy(t *testing.T) {
 	require.Equal(t, 6, strings.Count(htmlPageOf(t, many), "<h2>Why: "), "every cause has its heading")
 }
 
-// htmlless undoes the escapes of a page.
-func htmlless(text string) string { return html.UnescapeString(text) }
+// unescaped undoes the escapes of a page.
+func unescaped(text string) string { return html.UnescapeString(text) }
 
 // TestReportsQuoteNames checks that names of functions, which come from a profile, can't control a
 // terminal.
@@ -99,7 +99,7 @@ func TestReportsQuoteNames(t *testing.T) {
 		require.NotContains(t, text, "\x1b", form)
 		require.NotContains(t, text, "\u202e", form)
 		for _, shown := range []string{`evil\x1b`, `turned\u202e.go:7`} {
-			require.Contains(t, strings.ReplaceAll(htmlless(text), `\\`, `\`), shown, form)
+			require.Contains(t, strings.ReplaceAll(unescaped(text), `\\`, `\`), shown, form)
 		}
 	}
 }

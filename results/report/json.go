@@ -227,7 +227,7 @@ func newMeasured(d *Document) measuredJSON {
 // An explainedJSON holds the last fields of an object about a comparison in turns.
 type explainedJSON struct {
 	Causes      []causeJSON `json:"causes,omitempty"`      // of a regression
-	Unexplained string      `json:"unexplained,omitempty"` // why no cause could be looked for
+	Unexplained string      `json:"unexplained,omitempty"` // why the cause couldn't be searched for
 
 	encodedResults
 }

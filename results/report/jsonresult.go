@@ -163,7 +163,7 @@ type rowJSON struct {
 	Note      string          `json:"note,omitempty"`
 	Reasons   []reasonJSON    `json:"reasons,omitempty"` // the reasons that Note puts into words
 	Base      *summaryJSON    `json:"base,omitempty"`
-	Baseline  *summaryJSON    `json:"baseline,omitempty"` // what base is called in a judgement
+	Baseline  *summaryJSON    `json:"baseline,omitempty"` // the base, under the key that a judgement has
 	Now       *summaryJSON    `json:"now,omitempty"`
 	Delta     *float64        `json:"delta,omitempty"`
 	P         *float64        `json:"p,omitempty"`

@@ -80,7 +80,7 @@ func runState(e rundir.Entry) string {
 func shortRevision(revision string) string {
 	const enough, dirtyMark = 12, "+dirty"
 	commit, dirty := strings.CutSuffix(revision, dirtyMark)
-	if commit == "" { // only the mark
+	if commit == "" { // the revision is only the mark
 		return revision
 	}
 	if len(commit) == 40 || len(commit) == 64 {

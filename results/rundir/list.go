@@ -30,8 +30,8 @@ type Entry struct {
 	Repetitions int             `json:"repetitions"`
 	Bytes       int64           `json:"bytes"` // size of all its files
 
-	// Problem says why the directory can't be read as a run, or not completely. The other fields
-	// then hold what could be read.
+	// Problem says why the directory, or a part of it, can't be read as a run. The other fields
+	// hold what could be read.
 	Problem string `json:"problem,omitempty"`
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 )
 
-// A Loaded is what a run directory holds.
+// A Loaded holds the content of a run directory.
 type Loaded struct {
 	results.Run
 	Path    string // the directory, as Load was given it

@@ -65,7 +65,7 @@ func (r Result) LayoutWeight() func(Key) float64 {
 }
 
 // AcrossLayouts returns r, the result of one layout, with its unsettled metrics replaced by those
-// of over, the result of the given number of further layouts of both sides. An unsettled metric
+// of further, the result of the given number of further layouts of both sides. An unsettled metric
 // that further lacks is unclear.
 func (r Result) AcrossLayouts(further Result, layouts int) Result {
 	settled := Result{Alpha: r.Alpha, Unmeasured: further.Unmeasured}

@@ -62,7 +62,7 @@ func overall(r Result) Decision {
 	return Open
 }
 
-// noisy is a time with so much noise a block.
+// noisy returns ns with lognormal noise.
 func noisy(random *rand.Rand, ns, noise float64) float64 {
 	return ns * math.Exp(noise*random.NormFloat64())
 }
@@ -122,9 +122,9 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestTimingDetermines: if an exact count differs among the base's own blocks, it is tested, so
-// that a difference isn't a regression by itself, but a large one is still found.
-func TestTimingDetermines(t *testing.T) {
+// TestVaryingExactMetricIsTested: if an exact count differs among the base's own blocks, it is
+// tested, so that a difference isn't a regression by itself, but a large one is still found.
+func TestVaryingExactMetricIsTested(t *testing.T) {
 	for name, row := range map[string]struct {
 		base, now float64 // share of blocks in which a push failed
 		want      []Decision

@@ -67,10 +67,10 @@ func TestSignedRankP(t *testing.T) {
 	require.Equal(t, 1.0, signedRankP([]float64{0, 0}))
 
 	// Darwin's maize, cross- against self-fertilized, in eighths of an inch (R. A. Fisher, "The
-	// design of experiments", 1935): 15 pairs. Of the two with a minus the ranks are 11 and 14, W =
-	// 24, and of 32,768 ways to give signs 676 have that sum or less.
+	// design of experiments", 1935): 15 pairs. The two negative differences have the ranks 10 and
+	// 14, so W = 24. Of 32,768 ways to give signs, 676 have at most that sum.
 	maize := []float64{49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}
-	require.InDelta(t, 2*676.0/32768, signedRankP(maize), 0.0008)
+	require.InDelta(t, 2*676.0/32768, signedRankP(maize), 1e-12)
 	require.InDelta(t, byEnumeration(maize), signedRankP(maize), 1e-12)
 }
 

@@ -77,7 +77,7 @@ func primaryOperations(rows []report.Row) map[string]string {
 	return best
 }
 
-// linear makes a an axis for values of a metric.
+// linear gives axis a the range s, for values of a metric.
 func linear(a *plot.Axis, s svgplot.Span, unit results.Unit) {
 	svgplot.Linear(a, s, 4, unit.Binary(), func(v float64) string { return results.FormatValue(v, unit.Name) })
 }

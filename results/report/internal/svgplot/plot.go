@@ -235,7 +235,7 @@ func TickLabel(v float64, format func(float64) string) string {
 	return digits + rest
 }
 
-// Linear makes a an axis over s with about n ticks, which format labels. Ticks are at round
+// Linear gives axis a the range s, with about n ticks, which format labels. Ticks are at round
 // numbers; if binary is set, they are round in the power of 1024 that the labels use.
 func Linear(a *plot.Axis, s Span, n int, binary bool, format func(float64) string) {
 	scale := 1.0
@@ -250,7 +250,7 @@ func Linear(a *plot.Axis, s Span, n int, binary bool, format func(float64) strin
 	a.Tick.Marker = Ticks(values, func(v float64) string { return TickLabel(v, format) })
 }
 
-// Logarithmic makes a a logarithmic axis over s, which must be above zero.
+// Logarithmic gives axis a the range s, which must be above zero, on a logarithmic scale.
 func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Min, a.Max, a.Scale = s.Low, s.High, plot.LogScale{}
 	steps := logSteps(s.Low, s.High)
@@ -260,7 +260,7 @@ func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Tick.Marker = Ticks(slices.DeleteFunc(steps, func(v float64) bool { return v <= 0 }), label)
 }
 
-// Categories makes a an axis of names beside rows, the first at the top, without a line and at a
+// Categories makes a the axis of names of rows, the first at the top, without a line and at a
 // distance from the data. margin is the room above the first row and below the last.
 func Categories(a *plot.Axis, margin float64, names []string) {
 	a.LineStyle.Width, a.Tick.LineStyle.Width, a.Tick.Length, a.Padding = 0, 0, 0, vg.Points(8)
