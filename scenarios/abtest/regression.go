@@ -143,6 +143,19 @@ func LogPairs(log func(string)) func(done, of int) {
 	}
 }
 
+// waitsNote says how much of the time that an operation takes longer is waits that the profiles show,
+// both in nanoseconds. It returns "" if that is most of it, which the numbers show, or if an operation
+// doesn't take longer.
+func waitsNote(waits, extra float64) string {
+	if extra <= 0 || waits >= extra/2 {
+		return ""
+	}
+	return fmt.Sprintf(
+		"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, "+
+			"its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
+		results.Duration.Format(extra), 100*max(0, waits)/extra)
+}
+
 // explain takes the profiles and explains their difference.
 func (n profileNeed) explain(ctx context.Context, o Options, dir string, log func(string)) (Cause, error) {
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
@@ -165,11 +178,8 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		return c, err
 	}
 	c.Explanation = e.Explanation
-	if waits := e.Total.Delta; waits < n.extraNS/2 { // otherwise the numbers show it
-		e.Notes = append(e.Notes, fmt.Sprintf(
-			"an operation takes %s longer, of which these waits are %.0f%%: the rest is work, "+
-				"its turn at a processor, a sleep or a device's late answer, and the last two are in no profile",
-			results.Duration.Format(n.extraNS), 100*max(0, waits)/n.extraNS))
+	if note := waitsNote(e.Total.Delta, n.extraNS); note != "" {
+		e.Notes = append(e.Notes, note)
 	}
 	flame := view.FlameOptions{
 		Title: fmt.Sprintf("%s of %s: now, less base", c.Kind, c.Scenario),

@@ -82,3 +82,19 @@ func TestDeliveryFunctions(t *testing.T) {
 		require.Equal(t, want, is, "%s", function)
 	}
 }
+
+// TestWaitsNote: a note is for a time that grew by more than the waits that profiles show.
+func TestWaitsNote(t *testing.T) {
+	for _, row := range []struct {
+		waits, extra float64
+		says         string
+	}{
+		{2e3, 10e3, "an operation takes 10.0µs longer, of which these waits are 20%: the rest is work"},
+		{-3e3, 10e3, "of which these waits are 0%"},
+		{6e3, 10e3, ""}, {0, 0, ""}, {-1e3, 0, ""}, {0, -10e3, ""},
+	} {
+		note := waitsNote(row.waits, row.extra)
+		require.Contains(t, note, row.says)
+		require.Equal(t, row.says == "", note == "", "%v of %v: %s", row.waits, row.extra, note)
+	}
+}
