@@ -134,7 +134,7 @@ const (
 	SideFailed        Code = "side-failed"        // Side: its driver failed; Text: how; Name: the file with its stacks, or empty
 	GoTestFailed      Code = "go-test-failed"     // Text: how
 	NotJudged         Code = "not-judged"         // Text: what kept the command from judging
-	PairsDropped      Code = "pairs-dropped"      // N of Of pairs were not to be believed; Text: why the last wasn't
+	PairsDropped      Code = "pairs-dropped"      // N of Of pairs couldn't be believed; Text: why the last one couldn't
 	LedgerContradicts Code = "ledger-contradicts" // Side: its fleet contradicts its client; Text: how
 )
 

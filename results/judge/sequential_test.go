@@ -47,7 +47,7 @@ func TestSequential(t *testing.T) {
 		"missing now": {values{"requests/device": 2, "ns/op": 1}, values{"ns/op": 1}, results.Regressed,
 			"push requests/device is missing now"},
 		"new": {values{"ns/op": 1}, values{"requests/device": 2, "ns/op": 1}, results.Inconclusive,
-			"push requests/device can't be told: the base has no such metric: nothing to hold it against"},
+			"push requests/device can't be told: the base doesn't have the metric, so there is nothing to compare it with"},
 		"nothing": {values{"MB/s": 1}, values{"MB/s": 1}, results.Invalid, "neither side measured anything"},
 	} {
 		t.Run(name, func(t *testing.T) {

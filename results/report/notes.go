@@ -28,7 +28,7 @@ func Note(r judge.Row) string {
 func unjudged(code judge.Code) string {
 	words := map[judge.Code]string{
 		judge.OtherMachine:  "another machine",
-		judge.MachineDrift:  "the machine moved",
+		judge.MachineDrift:  "the machine's speed changed",
 		judge.OtherWorkload: "another workload",
 		judge.NotInBaseline: "not in the baseline",
 		judge.NewBenchmark:  "not in the base",
@@ -108,7 +108,7 @@ func pairedNote(r judge.Row) string {
 	case judge.Undecided:
 		return "not decided by then: " + moreTime(reason, "--budget")
 	case judge.PassedAfter:
-		return fmt.Sprintf("shown after %d pairs", reason.N)
+		return fmt.Sprintf("shown to be no worse after %d pairs", reason.N)
 	case judge.UndirectedInTurns:
 		if reason.Text != "" {
 			return "it changed, and " + noDirection + ": " + reason.Text
@@ -138,10 +138,10 @@ func pairedNote(r judge.Row) string {
 		judge.SamplesDiffer: "the run's samples differ among themselves, though a seed determines them: the median is judged",
 		judge.BaselineDiffers: "the baseline's samples differ among themselves, so timing decides it as well as the seed: " +
 			"it is tested, not compared exactly",
-		judge.WithinNoise:         "beyond the tolerance, but not told from noise",
+		judge.WithinNoise:         "beyond the tolerance, but it may be noise",
 		judge.Unconfirmed:         "it is the client's word only: the baseline's was confirmed by the fleet's ledger",
 		judge.UndirectedUnchanged: noDirection + "; it didn't change",
-		judge.NotInBase:           "the base has no such metric: nothing to hold it against",
+		judge.NotInBase:           "the base doesn't have the metric, so there is nothing to compare it with",
 		judge.IncompleteBlocks:    "some blocks lack it: find out what became of them",
 		judge.TimingDetermines:    "timing determines it too, as the base's own blocks differ: tested",
 		judge.Unsteady:            "its samples differ among themselves: tested, not compared exactly",
@@ -185,7 +185,7 @@ func howToDeclare(unit string) string {
 // flag, unless the largest number of pairs was measured.
 func moreTime(r judge.Reason, flag string) string {
 	if r.Of > 0 && r.N >= r.Of {
-		return "measure on a quieter machine, for more would not be judged"
+		return "measure on a quieter machine: more time wouldn't help"
 	}
 	return fmt.Sprintf("allow more time (%s), or measure on a quieter machine", flag)
 }

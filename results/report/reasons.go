@@ -102,7 +102,7 @@ func clause(r judge.Reason, v results.Verdict) string {
 		}
 		return r.Text
 	case judge.PairsDropped:
-		return fmt.Sprintf("%d of %d pairs were not to be believed, the last for this: %s", r.N, r.Of, r.Text)
+		return fmt.Sprintf("%d of %d pairs were dropped; the last one: %s", r.N, r.Of, r.Text)
 	}
 	return string(r.Code)
 }

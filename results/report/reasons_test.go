@@ -63,7 +63,7 @@ func TestReasons_words(t *testing.T) {
 	}
 	none, unclear := results.Verdict(""), results.Inconclusive
 	for code, want := range map[judge.Code]string{
-		judge.OtherMachine: "another machine: no verdict", judge.MachineDrift: "the machine moved: no verdict",
+		judge.OtherMachine: "another machine: no verdict", judge.MachineDrift: "the machine's speed changed: no verdict",
 		judge.OtherWorkload: "another workload: no verdict", judge.NotInBaseline: "not in the baseline",
 		judge.NewBenchmark: "not in the base: no verdict", judge.UnknownMetric: "unknown metric: no verdict",
 		judge.NoDirection: "nothing says which way is better: no verdict", judge.NotPortable: "not portable: no verdict",
@@ -99,7 +99,7 @@ func TestReasons_words(t *testing.T) {
 		"3 and 4 samples are too few to tell a change from noise: repeat more often")
 	note(row, unclear, judge.Reason{Code: judge.MaybeChance},
 		"worse beyond the tolerance, but among so many metrics it may be chance (corrected p=0.087): repeat more often")
-	note(row, results.Pass, judge.Reason{Code: judge.WithinNoise}, "beyond the tolerance, but not told from noise")
+	note(row, results.Pass, judge.Reason{Code: judge.WithinNoise}, "beyond the tolerance, but it may be noise")
 	worse := "it may be worse by 61.0%, and only less than 50.0%, twice the tolerance, is a pass: "
 	note(row, unclear, judge.Reason{Code: judge.MayBeWorse, Value: 610, Bound: 500, N: 9},
 		worse+"about 9 repetitions of both sides would tell")
@@ -119,13 +119,13 @@ func TestReasons_words(t *testing.T) {
 
 	note(row, unclear, judge.Reason{Code: judge.Undecided},
 		"not decided by then: allow more time (--budget), or measure on a quieter machine")
-	note(row, unclear, judge.Reason{Code: judge.NotInBase}, "the base has no such metric: nothing to hold it against")
+	note(row, unclear, judge.Reason{Code: judge.NotInBase}, "the base doesn't have the metric, so there is nothing to compare it with")
 	note(row, unclear, judge.Reason{Code: judge.IncompleteBlocks}, "some blocks lack it: find out what became of them")
 	note(exact, results.Pass, judge.Reason{Code: judge.TimingDetermines},
 		"timing determines it too, as the base's own blocks differ: tested")
 	note(exact, results.Pass, judge.Reason{Code: judge.Unsteady},
 		"its samples differ among themselves: tested, not compared exactly")
-	note(row, results.Pass, judge.Reason{Code: judge.PassedAfter, N: 24}, "shown after 24 pairs")
+	note(row, results.Pass, judge.Reason{Code: judge.PassedAfter, N: 24}, "shown to be no worse after 24 pairs")
 	note(own, unclear, judge.Reason{Code: judge.UndirectedInTurns},
 		`it changed, and nothing says which way is better: have the benchmarks print a line "Unit probes/op better=lower" (or higher), or declare it under units in fleetmark.yaml`)
 	note(own, unclear, judge.Reason{Code: judge.UndirectedInTurns,
@@ -140,11 +140,11 @@ func TestReasons_words(t *testing.T) {
 		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts: not decided by then: "+more)
 	note(row, unclear, judge.Reason{Code: judge.OpenAcrossLayouts, N: 1}, "not decided over 1 layout: "+more)
 	note(layouts, unclear, judge.Reason{Code: judge.OpenAcrossLayouts, N: 48, Of: 48, Change: &change},
-		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 48 layouts: not decided by then: measure on a quieter machine, for more would not be judged")
+		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 48 layouts: not decided by then: measure on a quieter machine: more time wouldn't help")
 	note(row, unclear, judge.Reason{Code: judge.Undecided, N: 399, Of: 400},
 		"not decided by then: allow more time (--budget), or measure on a quieter machine")
 	note(row, unclear, judge.Reason{Code: judge.Undecided, N: 400, Of: 400},
-		"not decided by then: measure on a quieter machine, for more would not be judged")
+		"not decided by then: measure on a quieter machine: more time wouldn't help")
 	note(row, unclear, judge.Reason{Code: judge.NotInOtherLayouts}, "not measured in other layouts of the code")
 	note(row, results.Pass, judge.Reason{Code: judge.IdenticalBinaries},
 		"the test binaries of both sides are the same, byte for byte")
@@ -214,7 +214,7 @@ func TestReasons_words(t *testing.T) {
 		"the baseline holds a sample that is no number or has no name (NaN)": {Code: judge.DamagedSample,
 			Side: judge.SideBase, Text: "NaN"},
 		"1 device lost: the client claims updates that the ledger denies": {Code: judge.DevicesLost, N: 1},
-		"7 of 10 pairs were not to be believed, the last for this: now: late": {Code: judge.PairsDropped, N: 7,
+		"7 of 10 pairs were dropped; the last one: now: late": {Code: judge.PairsDropped, N: 7,
 			Of: 10, Text: "now: late"},
 		"the drivers of both sides are the same, byte for byte: nothing is to be measured": {Code: judge.IdenticalDrivers},
 	} {
