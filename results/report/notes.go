@@ -28,7 +28,7 @@ func Note(r judge.Row) string {
 func unjudged(code judge.Code) string {
 	words := map[judge.Code]string{
 		judge.OtherMachine:  "another machine",
-		judge.MachineDrift:  "the machine's speed changed",
+		judge.MachineDrift:  "machine speed changed",
 		judge.OtherWorkload: "another workload",
 		judge.NotInBaseline: "not in the baseline",
 		judge.NewBenchmark:  "not in the base",

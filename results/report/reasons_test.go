@@ -63,7 +63,7 @@ func TestReasons_words(t *testing.T) {
 	}
 	none, unclear := results.Verdict(""), results.Inconclusive
 	for code, want := range map[judge.Code]string{
-		judge.OtherMachine: "another machine: no verdict", judge.MachineDrift: "the machine's speed changed: no verdict",
+		judge.OtherMachine: "another machine: no verdict", judge.MachineDrift: "machine speed changed: no verdict",
 		judge.OtherWorkload: "another workload: no verdict", judge.NotInBaseline: "not in the baseline",
 		judge.NewBenchmark: "not in the base: no verdict", judge.UnknownMetric: "unknown metric: no verdict",
 		judge.NoDirection: "nothing says which way is better: no verdict", judge.NotPortable: "not portable: no verdict",
