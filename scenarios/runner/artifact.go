@@ -15,7 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// maxInMemory is the largest artifact that is made in memory rather than in a temporary file.
+// maxInMemory is the largest artifact that is made in memory; a larger one is made in a temporary
+// file.
 const maxInMemory scenarios.Bytes = 8 << 20
 
 // openArtifact returns the artifact that the scenario pushes: its file, or random bytes made from
@@ -62,8 +63,9 @@ func randomBytes(seed uint64) io.Reader {
 }
 
 // workloadDigest returns a digest of the work of a scenario. Two runs with the same digest did the
-// same work, so their figures may be compared. The number of repetitions, the scenario's name and
-// the path of the artifact's file don't count; the content of the file does.
+// same work, so their figures may be compared. The digest doesn't depend on the number of
+// repetitions, the scenario's name, or the path of the artifact's file, but on the content of that
+// file.
 func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
 	s = s.Workload()
 	s.Artifact.Size = scenarios.Bytes(a.Size())
@@ -80,7 +82,7 @@ func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// WorkloadDigest returns the digest of a scenario's work that run.json has if the fleet runs in a
+// WorkloadDigest returns the digest of a scenario's work that is in run.json if the fleet runs in a
 // process of its own.
 func WorkloadDigest(ctx context.Context, s scenarios.Spec) (_ string, err error) {
 	a, err := openArtifact(ctx, s)

@@ -15,16 +15,16 @@ import (
 )
 
 // findBreakpoint searches for the highest rate that holds. Each trial of a rate is a repetition of
-// its own, and lasts breakpoint.probe, or longer if such a trial couldn't tell. It returns what the
-// trial of the highest rate that held measured.
+// its own, which lasts breakpoint.probe, or longer if such a trial was unclear. findBreakpoint
+// returns what the trial of the highest rate that held measured.
 func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured, error) {
 	spec := r.spec.Load
 	b := spec.Breakpoint.WithDefaults()
 	s := &load.Search{From: float64(spec.Rate), To: float64(b.To), Tolerance: float64(b.Tolerance)}
 	began := time.Now()
 	var best, last *measured
-	var why string             // says why the lowest rate that failed did so, or why it is unclear
-	var elsewhere string       // says what else limited that rate; empty if the devices did
+	var why string             // why the lowest rate that failed did so, or why it is unclear
+	var elsewhere string       // what else limited that rate; empty if the devices did
 	var quickest time.Duration // the shortest mean time of an operation at a rate that held
 	for rate, times, ok := s.Next(); ok; rate, times, ok = s.Next() {
 		lasts := time.Duration(times) * b.TrialDuration.Std()
@@ -44,7 +44,7 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 			if quickest == 0 || m.MeanBusy < quickest {
 				quickest = m.MeanBusy
 			}
-		case s.Failed == rate: // and it isn't to be tried again
+		case s.Failed == rate: // the rate failed, and isn't tried again
 			what := "didn't"
 			if outcome == load.Unclear {
 				what = "is unclear"
@@ -81,11 +81,11 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		}
 	}
 	best.limit = s.Held
-	best.failures, best.excerpts = last.failures, last.excerpts // a rate that held has few
+	best.failures, best.excerpts = last.failures, last.excerpts // a rate that held has few failures
 	return best, nil
 }
 
-// trends follows the response times of one trial, by a trend for each recorder.
+// trends follows the response times of one trial, with a trend for each recorder.
 type trends struct {
 	lasts time.Duration
 	all   []*load.Trend
@@ -105,14 +105,14 @@ func (t *trends) sum() *load.Trend {
 	return sum
 }
 
-// calmerTrial is the advice if trials couldn't tell.
+// calmerTrial is the advice if trials were unclear.
 const calmerTrial = "have the machine to yourself, or try longer (load.breakpoint.probe)"
 
-// judgeTrial returns the outcome of a trial, and the reason why the rate doesn't hold, or why that
-// can't be told. The reason is empty if the rate holds.
+// judgeTrial returns the outcome of a trial. The reason says why the rate doesn't hold, or why that
+// is unclear. It is empty if the rate holds.
 //
 // Whatever the thresholds say, a rate is beyond the limit if operations pile up, so that each waits
-// longer than the one before; [load.Growth.Outcome] says by how much they may.
+// longer than the one before; [load.Growth.Outcome] says how much response times may grow.
 func judgeTrial(s scenarios.Spec, m *measured, growth load.Growth, tolerance float64) (load.TrialOutcome, string) {
 	exceeded := func(format string, args ...any) (load.TrialOutcome, string) {
 		return load.Exceeded, fmt.Sprintf(format, args...)
@@ -124,7 +124,7 @@ func judgeTrial(s scenarios.Spec, m *measured, growth load.Growth, tolerance flo
 	}
 	if records := m.records(s, 1); len(records) > 0 {
 		for _, t := range s.Thresholds {
-			t.Min = 1 // a trial is short, and judged by what it has
+			t.Min = 1 // a trial is short, so its percentiles have few operations
 			if o := t.Outcome(s.Load, records); !o.Held {
 				return exceeded("the threshold %s failed", t)
 			}

@@ -28,9 +28,10 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 	return s
 }
 
-// TestASearchFindsAKnownLimit searches the limit of a fleet that answers 200 updates a second and
-// no more. BenchmarkBreakpoint reports how exactly it is found. A busy machine's own limit may be
-// lower, or a higher rate unclear, which the run says. One search in three must find a limit.
+// TestASearchFindsAKnownLimit searches for the limit of a fleet that answers at most 200 updates a
+// second. BenchmarkBreakpoint reports how exactly it is found. On a busy machine the driver's own
+// limit may be lower, or a higher rate unclear, which the run then reports. One search in three
+// must find a limit.
 func TestASearchFindsAKnownLimit(t *testing.T) {
 	s := searching(200)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 70, scenarios.Duration(300*time.Millisecond)
@@ -42,13 +43,13 @@ func TestASearchFindsAKnownLimit(t *testing.T) {
 		if !strings.HasPrefix(strings.Join(res.Run.Invalid, "\n"), "the search has no lower end: 70/s is unclear: ") {
 			break
 		}
-		require.Empty(t, res.Records, "nothing is said of the limit")
+		require.Empty(t, res.Records, "no limit is recorded")
 	}
-	for _, reason := range res.Run.Invalid { // a busy machine's driver may come to its limit first; that is said
+	for _, reason := range res.Run.Invalid { // on a busy machine, the driver may reach its limit first, which is reported
 		require.Regexp(t, `^the limit that was found, [\d.]+/s, (isn't the devices': at .* the driver was too slow, or its machine|may be too low: [\d.]+/s is unclear: )`, reason)
 	}
 	notes := slices.DeleteFunc(res.Run.Notes,
-		func(note string) bool { // a busy machine's fleet may be slow before the load
+		func(note string) bool { // on a busy machine, the fleet may be slow before the load
 			return strings.Contains(note, "devices did not answer within 500ms before the load")
 		})
 	require.Len(t, notes, 1)
@@ -78,8 +79,8 @@ func TestASearchThatHasNoEnd(t *testing.T) {
 	require.Empty(t, res.Records)
 }
 
-// TestASearchHoldsItsThresholds: a rate at which answers take too long is beyond the
-// limit, though they don't pile up.
+// TestASearchHoldsItsThresholds checks that a rate whose answers take too long is beyond the limit,
+// even if operations don't pile up.
 func TestASearchHoldsItsThresholds(t *testing.T) {
 	s := searching(0)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 200, scenarios.MinTrialDuration
@@ -92,7 +93,7 @@ func TestASearchHoldsItsThresholds(t *testing.T) {
 	require.Contains(t, res.Run.Invalid[0], "200/s didn't: the threshold p50-ns/op < 1ms failed")
 }
 
-// BenchmarkBreakpoint tells how exactly a search finds the limit of a fleet that has one.
+// BenchmarkBreakpoint reports how exactly a search finds a fleet's limit.
 func BenchmarkBreakpoint(b *testing.B) {
 	machine, err := results.ThisMachine(b.Context())
 	require.NoError(b, err)
@@ -117,8 +118,8 @@ func BenchmarkBreakpoint(b *testing.B) {
 	}
 }
 
-// TestJudgeTrial checks that a rate holds only if that is proved: growth of response times that may
-// be more than the tolerance, of 5%, leaves it unclear.
+// TestJudgeTrial checks that a rate holds only if that is certain: if response times may grow by
+// more than the tolerance, 5%, the outcome is unclear.
 func TestJudgeTrial(t *testing.T) {
 	steady, steep := load.Growth{Margin: 0.01}, load.Growth{PerSecond: 0.4, Margin: 0.1}
 	unsteady, tooFew := load.Growth{PerSecond: 0.04, Margin: 0.18}, load.Growth{Margin: math.Inf(1)}
@@ -151,7 +152,7 @@ func TestJudgeTrial(t *testing.T) {
 			reason: "the harness was the bottleneck: it was late"},
 		"steep, and saturated": {growth: steep, succeeded: 20, findings: saturated, want: load.Exceeded, reason: pileUp},
 		"contradicted": {growth: steady, succeeded: 20, findings: contradicted,
-			want: load.Held}, // it makes the run invalid
+			want: load.Held}, // another finding, which makes the run invalid
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &measured{findings: row.findings}

@@ -20,8 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// resolveHeader returns the header fields that the client sends. Values that are not in the
-// scenario come from the environment; a variable that is not set is a *scenarios.OptionError.
+// resolveHeader returns the header fields that the client sends. Values that aren't in the scenario
+// come from the environment. If a variable isn't set, the error is a *scenarios.OptionError.
 func resolveHeader(s scenarios.ClientSpec) (http.Header, error) {
 	if len(s.Headers) == 0 {
 		return nil, nil
@@ -77,17 +77,17 @@ type clientFactory struct {
 	newClient load.NewClient
 	config    delivery.Config
 	seed      uint64
-	wrap      func(load.Client) load.Client // what is put around each client; nil: nothing
+	wrap      func(load.Client) load.Client // wraps each client; may be nil
 
-	// added is how many verifications a wrapped client sends in each operation that pushes, besides
-	// those that it says.
+	// added is the number of verifications that a wrapped client sends in each operation that
+	// pushes, besides those that it reports.
 	added int
 }
 
 // A repetitionClient is the client of one repetition.
 type repetitionClient struct {
 	load.Client
-	driven load.Client // the client with what stands around it
+	driven load.Client // the client, wrapped
 	dialer *dialer
 }
 
@@ -100,8 +100,8 @@ func (c repetitionClient) stats() *delivery.Stats {
 	return nil
 }
 
-// open makes the client of a repetition. Each repetition has a client of its own: no connection,
-// and no place in the jitter's sequence, is left from the last.
+// open makes the client of a repetition. Each repetition has its own client, so that no connection
+// and no state of the jitter's random numbers is left from the last one.
 func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClient, err error) {
 	c.dialer = &dialer{}
 	cfg := f.config
@@ -137,7 +137,7 @@ func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error
 	return t.PkgPath(), errors.Join(err, c.Close())
 }
 
-// A deliveryClient is the client of package delivery, which a run drives unless it is given another.
+// A deliveryClient is the client of package delivery, which a run drives by default.
 type deliveryClient struct{ *delivery.Client }
 
 func newDeliveryClient(cfg delivery.Config) (load.Client, error) {

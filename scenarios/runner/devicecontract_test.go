@@ -19,7 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// documented returns the schemas of docs/reference/device-http.md, by the request whose answer they are of.
+// documented returns the schemas in docs/reference/device-http.md by the request whose answer they
+// describe.
 func documented(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/reference/device-http.md")
@@ -45,8 +46,8 @@ func valid(t *testing.T, s *jsonschema.Schema, text string) bool {
 	return s.Validate(document) == nil
 }
 
-// What the page says that a device must answer, the client takes; what it forbids, the client refuses,
-// and says what was wrong.
+// TestDevicesAnswerAsDocumented checks that the client accepts what the page says a device must
+// answer, and rejects what the page forbids, with an error that says what was wrong.
 func TestDevicesAnswerAsDocumented(t *testing.T) {
 	schemas, u := documented(t), xUpdate(t)
 	var answer string
@@ -62,7 +63,7 @@ func TestDevicesAnswerAsDocumented(t *testing.T) {
 	at := delivery.Device{Address: device.URL, ID: "till-7"}
 	for _, c := range []struct {
 		request, answer string
-		says            string // empty: it is taken
+		says            string // the client's error; empty if it accepts the answer
 	}{
 		{"POST /update", `{"success": true}`, ""},
 		{"POST /update", `{"success": true, "more": [1]}`, ""},
@@ -98,7 +99,7 @@ func TestDevicesAnswerAsDocumented(t *testing.T) {
 	}
 }
 
-// The simulated devices answer as the page says.
+// TestFleetAnswersAsDocumented checks that the simulated devices answer as the page says.
 func TestFleetAnswersAsDocumented(t *testing.T) {
 	schemas := documented(t)
 	f, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 1, Addressing: address.Path})

@@ -12,16 +12,17 @@ import (
 
 // A dialer opens the client's connections. While connections are warmed, it holds each of them back
 // until every worker has one. Otherwise the first connections would be idle again before the last
-// worker asked for one, that worker would use one of them, and too few would be open for the load.
+// worker asks for one; that worker would reuse one of them, and too few connections would be open
+// for the load.
 type dialer struct {
 	net     net.Dialer
 	mu      sync.Mutex
-	barrier *barrier // nil: nothing is held back
+	barrier *barrier // nil if connections aren't held back
 
 	noPort, noDescriptor atomic.Int64
 }
 
-// dialErrors counts connections that could not be opened because this machine lacked something.
+// dialErrors counts connections that could not be opened because this machine lacked a resource.
 // They say nothing about a device.
 type dialErrors struct {
 	noPort       int64 // no local port was free, or no local address fits the peer's
@@ -30,7 +31,7 @@ type dialErrors struct {
 
 func (d *dialer) errors() dialErrors { return dialErrors{d.noPort.Load(), d.noDescriptor.Load()} }
 
-// count counts an error of dialing if this machine lacked a port or a descriptor.
+// count counts an error of dialing if its cause is that this machine lacked a port or a descriptor.
 func (d *dialer) count(err error) {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -56,8 +57,8 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return c, nil
 }
 
-// hold makes dial hold back connections until each of so many workers has one, or has called done
-// on the barrier that is returned.
+// hold makes dial hold connections back until each of so many workers has one, or has called done
+// on the returned barrier.
 func (d *dialer) hold(workers int) *barrier {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,7 +66,7 @@ func (d *dialer) hold(workers int) *barrier {
 	return d.barrier
 }
 
-// release ends the hold, even if workers are missing.
+// release ends the hold, even if some workers have no connection yet.
 func (d *dialer) release() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,7 +79,7 @@ func (d *dialer) release() {
 // A barrier makes workers wait for each other, once.
 type barrier struct {
 	mu      sync.Mutex
-	missing int           // workers that have neither come nor called done
+	missing int           // workers that have called neither wait nor done
 	all     chan struct{} // closed when none is missing
 }
 
@@ -91,8 +92,8 @@ func (b *barrier) wait(ctx context.Context) {
 	}
 }
 
-// done tells the barrier that n workers needn't be waited for. A worker that has waited may call
-// it, too, which does no harm: its wait ended since all had come, or since its context ended.
+// done tells the barrier not to wait for n workers. A worker may also call it after wait, which has
+// no effect: its wait ended because all had come, or because its context ended.
 func (b *barrier) done(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

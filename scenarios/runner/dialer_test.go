@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// TestDialerCountsWhatIsOurs: that this side lacked something is counted, that the peer
-// refused isn't.
+// TestDialerCountsWhatIsOurs checks that an error is counted if this machine lacked something, but
+// not if the peer refused the connection.
 func TestDialerCountsWhatIsOurs(t *testing.T) {
 	for err, want := range map[syscall.Errno]dialErrors{
 		syscall.EADDRNOTAVAIL: {noPort: 1},
@@ -30,8 +30,8 @@ func TestDialerCountsWhatIsOurs(t *testing.T) {
 	}
 }
 
-// TestNoPortsMakeTheRunInvalid: the reason stands beside the failures, whatever the
-// transport makes of them.
+// TestNoPortsMakeTheRunInvalid checks that the run gives this reason besides the failures, however
+// the transport reports the error.
 func TestNoPortsMakeTheRunInvalid(t *testing.T) {
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		t.Run(string(transport), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestNoPortsMakeTheRunInvalid(t *testing.T) {
 	}
 }
 
-// TestBarrier: all wait for the last one, who may be done instead of coming.
+// TestBarrier checks that all workers wait for the last one, which may call done instead of wait.
 func TestBarrier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &dialer{}
@@ -75,13 +75,13 @@ func TestBarrier(t *testing.T) {
 		b.done(1)
 		all.Wait()
 
-		// Who waits for nobody to come goes when its context ends.
+		// A worker that waits in vain returns when its context ends.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		d.hold(2).wait(ctx)
 		require.Error(t, ctx.Err())
 
-		// A release is for who still waits.
+		// A release ends the waits of workers that still wait.
 		b = d.hold(3)
 		all.Go(func() { b.wait(t.Context()) })
 		synctest.Wait()

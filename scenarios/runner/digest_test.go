@@ -11,15 +11,15 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// TestWorkloadDigests pins the digests by which runs find their baselines. Those of rollout and throughput
-// are in BASELINE_METRICS.md, too.
+// TestWorkloadDigests keeps the digests stable, because runs find their baselines by them. Those of
+// rollout and throughput are in BASELINE_METRICS.md, too.
 func TestWorkloadDigests(t *testing.T) {
 	var all strings.Builder
 	for _, name := range scenarios.CatalogNames() {
 		s, err := scenarios.Find(name)
 		require.NoError(t, err)
 		if s.Artifact.Size > 1<<20 {
-			continue // takes seconds to make
+			continue // its artifact takes seconds to make
 		}
 		s.Fleet.Addressing = address.IP // the default depends on the system
 		digest, err := WorkloadDigest(t.Context(), s)

@@ -17,10 +17,10 @@ type drive struct {
 	executor load.Executor
 	env      load.Env
 	expect   load.Expectation // what is known of the load before it begins
-	waves    *waves           // of a rollout; nil without one
+	waves    *waves           // the waves of a rollout; nil for other loads
 }
 
-// newDrive prepares the load of a task, with a client for this repetition alone.
+// newDrive prepares the load of a task, with the client of this repetition.
 func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	devices := s.target.Devices()
 	d := &drive{task: t, env: load.Env{
@@ -37,7 +37,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	return d
 }
 
-// run runs the load. It ends the last wave of a rollout, unless the rollout was broken off.
+// run runs the load. It ends the last wave of a rollout, unless the rollout was interrupted.
 func (d *drive) run(ctx context.Context) (load.Result, error) {
 	result, err := d.executor.Run(ctx, d.env)
 	if d.waves != nil && err == nil && (ctx.Err() == nil || result.Stopped != nil) {
@@ -47,7 +47,7 @@ func (d *drive) run(ctx context.Context) (load.Result, error) {
 	return result, err
 }
 
-// progress returns how far the load has come, elapsed after its start.
+// progress returns how far the load is, elapsed after its start.
 func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Progress {
 	record := d.env.Record
 	t := record.Totals()
@@ -71,8 +71,8 @@ func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Prog
 	return v
 }
 
-// What Progress.Invalid says of a load under way that can no longer keep its plan: of a run, and of
-// one rate that a search tries.
+// What Progress.Invalid says about a running load that can no longer keep its plan, in a run and in
+// one trial of a search.
 const (
 	behindForCertain = "the run is invalid already: the plan is over, and operations of it are not sent yet"
 	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"

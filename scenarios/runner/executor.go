@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// executorOf returns the executor of a load. If the load starts workers by itself, it starts at
-// most maxAuto of them, if that isn't 0. A rollout calls onEvent with its events.
+// executorOf returns the executor of a load. If the load starts workers as needed, it starts at
+// most maxAuto of them, unless maxAuto is 0. A rollout calls onEvent with its events.
 func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
@@ -50,8 +50,8 @@ func pacerOf(l scenarios.LoadSpec) load.Pacer {
 	return schedule
 }
 
-// stagesOf returns the rate of an open load over time. The models that have one are short ways to
-// write stages.
+// stagesOf returns the rate of an open load over time. Every model that has a rate is a short form
+// of stages.
 func stagesOf(l scenarios.LoadSpec) []scenarios.StageSpec {
 	switch l.Model {
 	case scenarios.RampingRate:
@@ -91,10 +91,10 @@ func peakRate(l scenarios.LoadSpec) float64 {
 // minLongest is the least time that histograms must be able to hold.
 const minLongest = 100 * time.Second
 
-// maxLongest is the longest time that histograms hold, since their memory grows with it.
+// maxLongest is the longest time that histograms may hold, since their memory grows with it.
 const maxLongest = 30 * 24 * time.Hour
 
-// Deadlines that the client has where the scenario sets none, as package delivery documents them.
+// Deadlines of the client if the scenario sets none, as package delivery documents them.
 const (
 	clientTotal    = 5 * time.Minute
 	clientAttempts = 4
@@ -102,8 +102,8 @@ const (
 	clientPollFor  = 5 * time.Minute
 )
 
-// longest returns how long an operation of the scenario can take, by the client's own deadlines,
-// retries and waits, and under an open load by the wait for a worker. No response time is longer.
+// longest returns how long an operation of the scenario can take, by the client's deadlines,
+// retries and waits and, in an open load, by the wait for a worker. No response time is longer.
 func longest(s scenarios.Spec) time.Duration {
 	or := func(d scenarios.Duration, otherwise time.Duration) float64 {
 		return cmp.Or(d.Std(), otherwise).Seconds()
@@ -116,7 +116,7 @@ func longest(s scenarios.Spec) time.Duration {
 		most = attempts * (request + settles)
 	}
 	if s.Load.IsOpen() {
-		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // a burst is worked off by as many as there are
+		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // the workers there are work off a burst
 			most *= float64(s.Load.Burst.Size/workers + 1)
 		}
 		most += s.Load.DrainTime().Seconds()
@@ -124,7 +124,7 @@ func longest(s scenarios.Spec) time.Duration {
 	return time.Duration(min(max(most, minLongest.Seconds()), maxLongest.Seconds()) * float64(time.Second))
 }
 
-// atRate returns the load of one trial of a search for the breakpoint: a constant rate, for the
+// atRate returns the load of one trial of a search for the breakpoint: a constant rate for the
 // given time.
 func atRate(l scenarios.LoadSpec, rate float64, duration time.Duration) scenarios.LoadSpec {
 	l.Model, l.Rate, l.Duration = scenarios.ConstantRate, scenarios.Rate(rate), scenarios.Duration(duration)

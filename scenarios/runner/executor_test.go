@@ -19,7 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// TestExecutorOf: which executor a model is, and what it begins with.
+// TestExecutorOf checks which executor each model has, and its settings.
 func TestExecutorOf(t *testing.T) {
 	minute := scenarios.Duration(time.Minute)
 	second := load.ConstantRate(1)
@@ -50,22 +50,22 @@ func TestExecutorOf(t *testing.T) {
 		require.Equal(t, row.want, executorOf(row.spec, 40, nil), name)
 	}
 	require.Equal(t, 12, executorOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1}, 12,
-		nil).(load.ArrivalRate).Workers, "no more than there may be")
+		nil).(load.ArrivalRate).Workers, "no more workers than maxAuto")
 	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop}
 	require.NoError(t, spec.Think.UnmarshalText([]byte("90ms")))
 	require.Equal(t, 90*time.Millisecond, executorOf(spec, 0, nil).(load.ClosedLoop).Think(0.5))
 }
 
-// rateOf is a pointer to a rate, for a stage's end.
+// rateOf returns a pointer to a rate, for the end of a stage.
 func rateOf(r scenarios.Rate) *scenarios.Rate { return &r }
 
-// TestPlannedTimes holds each model to times worked out by hand.
+// TestPlannedTimes compares each model with times worked out by hand.
 func TestPlannedTimes(t *testing.T) {
 	const ms = time.Millisecond
 	for name, row := range map[string]struct {
 		load scenarios.LoadSpec
-		want map[int64]time.Duration // by operation
-		all  int64                   // before its end
+		want map[int64]time.Duration // planned times by operation
+		all  int64                   // operations before the end of the load
 	}{
 		"constant": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 100, Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 1: 10 * ms, 99: 990 * ms}, 100},
@@ -78,10 +78,10 @@ func TestPlannedTimes(t *testing.T) {
 		"ramp up": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 100, Ramp: scenarios.RampSpec{To: 300},
 			Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 24: 200 * ms, 75: 500 * ms, 144: 800 * ms}, 200},
-		// From 200/s to 0/s in 1 s: 200 t - 100 t² = n; operation 75 at 0.5 s, 99 at 0.9 s; the 100th never.
+		// From 200/s to 0/s in 1 s: 200 t - 100 t² = n; operation 75 at 0.5 s, 99 at 0.9 s; operation 100 never comes.
 		"ramp down": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 200, Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 75: 500 * ms, 99: 900 * ms, 100: math.MaxInt64}, 100},
-		// 10/s but for 1,000/s from 1 s to 1.5 s: 10 before, 500 within, 15 after.
+		// 10/s, but 1,000/s from 1 s to 1.5 s: 10 operations before, 500 within, and 15 after.
 		"spike": {scenarios.LoadSpec{Model: scenarios.Spike, Rate: 10, Duration: scenarios.Duration(3 * time.Second),
 			Spike: scenarios.SpikeSpec{Rate: 1000, At: scenarios.Duration(time.Second), For: scenarios.Duration(500 * ms)}},
 			map[int64]time.Duration{9: 900 * ms, 10: 1000 * ms, 11: 1001 * ms, 509: 1499 * ms, 510: 1500 * ms, 511: 1600 * ms},
@@ -141,7 +141,8 @@ func TestRateOverTime(t *testing.T) {
 	require.Nil(t, load.ArrivalRate{Pacer: burst}.Expect(1).RateAt)
 }
 
-// TestLongest: no histogram ends below what the client's deadlines let an operation take.
+// TestLongest checks that histograms hold every time that the client's deadlines allow an operation
+// to take.
 func TestLongest(t *testing.T) {
 	second := func(n int) scenarios.Duration { return scenarios.Duration(time.Duration(n) * time.Second) }
 	for name, row := range map[string]struct {
@@ -172,7 +173,7 @@ func TestLongest(t *testing.T) {
 	}
 }
 
-// standIn is a client whose pushes take as long as it is told, in the time of a synctest bubble.
+// standIn is a client whose pushes take a given time of a synctest bubble's clock.
 type standIn struct {
 	load.Client
 	takes func(n int64) time.Duration
@@ -190,7 +191,8 @@ func (s *standIn) Push(ctx context.Context, _ delivery.Device, _ *delivery.Updat
 	}
 }
 
-// runLoad runs a load of pushes to so many devices, which take so long, and no longer than longest.
+// runLoad runs a load of pushes to so many devices, with operations that take a given time, and
+// with histograms up to longest.
 func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Duration,
 	takes func(n int64) time.Duration) (load.Result, *load.Recording) {
 	_, most := spec.WorkerRange()
@@ -203,8 +205,8 @@ func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Du
 	return result, record
 }
 
-// TestRatesAreOverThePlan: what succeeded within the plan, divided by its length, whatever the last
-// answers took. Each row's figures are worked out by hand.
+// TestRatesAreOverThePlan checks that a rate is what succeeded within the plan, divided by its
+// length, however long the last answers took. Each row's figures are worked out by hand.
 func TestRatesAreOverThePlan(t *testing.T) {
 	quick := func(int64) time.Duration { return 5 * time.Millisecond }
 	stage := func(rate scenarios.Rate, seconds time.Duration) scenarios.StageSpec {
@@ -230,7 +232,7 @@ func TestRatesAreOverThePlan(t *testing.T) {
 			Duration: scenarios.Duration(4 * time.Second)}, 1, quick, 25, 100, 100, 4 * time.Second, 0},
 		"a pause is time": {scenarios.LoadSpec{Model: scenarios.Stages,
 			Stages: []scenarios.StageSpec{stage(100, 1), stage(0, 4)}}, 1, quick, 20, 100, 100, 5 * time.Second, 0},
-		// Every tenth hangs: 15 of 150. The last one, operation 140, is planned at 2.8 s and ends at 12.8 s.
+		// Every tenth operation hangs: 15 of 150. The last of these, 140, is planned at 2.8 s and ends at 12.8 s.
 		"a tenth hangs": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 50,
 			Duration: scenarios.Duration(3 * time.Second)}, 1, func(n int64) time.Duration {
 			if n%10 == 0 {
@@ -238,13 +240,13 @@ func TestRatesAreOverThePlan(t *testing.T) {
 			}
 			return 5 * time.Millisecond
 		}, 45, 150, 135, 3 * time.Second, 9800 * time.Millisecond},
-		// A 51st would be due after 500 ms.
+		// A 51st operation would be due after 500 ms.
 		"each device once": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 100}, 50, quick, 100, 50, 50,
 			500 * time.Millisecond, 0},
 		"a closed load": {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Workers: 2,
 			Duration: scenarios.Duration(time.Second)}, 1, func(int64) time.Duration { return 300 * time.Millisecond }, 6, 0,
 			6, time.Second, 200 * time.Millisecond},
-		// 50 operations of 5 ms by 5 workers; there is no plan, so the time is what it took.
+		// 50 operations of 5 ms by 5 workers. There is no plan, so the rate is over the time that they took.
 		"once": {scenarios.LoadSpec{Model: scenarios.Once, Workers: 5}, 50, quick, 1000, 0, 50, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -269,7 +271,8 @@ func TestRatesAreOverThePlan(t *testing.T) {
 	}
 }
 
-// TestALongOperationIsMeasured: 1 MiB at 8 kB/s takes 131 s, more than a histogram used to hold.
+// TestALongOperationIsMeasured checks an operation that sends 1 MiB at 8 kB/s, which takes 131 s:
+// longer than the default range of a histogram.
 func TestALongOperationIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec := scenarios.Default()

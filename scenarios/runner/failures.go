@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// A Failure is a failed operation: a line of failures.jsonl.
+// A Failure is a failed operation, as a line of failures.jsonl.
 type Failure struct {
 	Repetition int `json:"repetition"` // number of the repetition, from 1
 	load.Failure
@@ -22,7 +22,7 @@ type Failure struct {
 	Fleet *LedgerExcerpt `json:"fleet,omitempty"`
 }
 
-// A LedgerExcerpt is what the ledger says of the device of a failed operation.
+// A LedgerExcerpt is what the ledger says about the device of a failed operation.
 type LedgerExcerpt struct {
 	Pushes   uint32            `json:"pushes"`                        // updates that the device received
 	Applied  uint32            `json:"applied"`                       // updates that it installed
@@ -42,8 +42,8 @@ func newLedgerExcerpt(e ledger.Entry) *LedgerExcerpt {
 	}
 }
 
-// writeFailures writes the sampled failures of a repetition, with what the ledger says of their
-// devices: a JSON object on each line.
+// writeFailures writes the sampled failures of a repetition, with what the ledger says about their
+// devices, as a JSON object on each line.
 func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*LedgerExcerpt) error {
 	enc := json.NewEncoder(w)
 	for _, f := range sample {
@@ -54,7 +54,7 @@ func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger ma
 	return nil
 }
 
-// classesText returns how many operations failed by class, most frequent first, such as "12
+// classesText returns how many operations failed in each class, most frequent first, such as "12
 // timeout, 3 permanent".
 func classesText(f *load.Failures) string {
 	classes := f.ByClass()

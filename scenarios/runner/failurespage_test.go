@@ -7,8 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/docpage"
 )
 
-// TestFailuresPage writes the tables of docs/reference/run-directory.md that describe
-// failures.jsonl.
+// TestFailuresPage keeps the tables in docs/reference/run-directory.md that describe failures.jsonl
+// up to date.
 func TestFailuresPage(t *testing.T) {
 	const page = "reference/run-directory.md"
 	ours, load := docpage.ReadSource(t, "."), docpage.ReadSource(t, filepath.Join("..", "load"))

@@ -28,43 +28,50 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// faultRow is a fault as the devices of a fleet of two make it. Device 0 shows the class: it gets one operation.
-// Device 1 shows what the client makes of it: it gets a Deliver.
+// faultRow is a fault, and what must be seen of it. A fleet of two devices has the fault. Device 0
+// gets a single operation, which shows the class of the error. Device 1 gets a Deliver, which shows
+// how the client deals with the fault.
 //
-// The file is for Linux because elsewhere a port can't be made to refuse or to stall.
+// The file is for Linux because on other systems a port can't be made to refuse or to stall.
 type faultRow struct {
-	name  string // of the fault, and behind a slash which form of it
+	name  string // name of the fault, followed by a slash and the variant if there are several
 	fault fault.Fault
 	tls   behavior.TLSMode
 
-	artifact int                     // its size in bytes; 0 is 1 KiB
-	config   func(*delivery.Config)  // what the row needs other than faultConfig
-	before   []delivery.Op           // what comes before the operation that shows the class, and is not struck
-	op       delivery.Op             // that operation; "" is a push
-	warm     bool                    // before anything else, a look at the version leaves a connection to use again
-	class    delivery.Class          // of the operation; ClassUnknown is success
-	status   int                     // of its error
-	after    time.Duration           // RetryAfter of its error
-	is       error                   // that errors.Is finds in it
-	says     string                  // that its text has
-	first    books                   // of device 0, when the client has left
-	heal     []fault.Fault           // the faults of device 1 once the client has failed to connect, where healed
-	healed   bool                    // whether it gets those
-	ends     delivery.Class          // of Deliver; ClassUnknown is success
-	endsIs   error                   // that errors.Is finds in its error
-	tries    delivery.Report         // Pushes and Verifies of its report; not looked at where both are 0
-	then     books                   // of device 1, when the client has left
-	busy     bool                    // a busy machine may be late too: there may be more requests than it says
-	also     func(*testing.T, *trip) // what else is to be seen at the end of Deliver
+	artifactSize   int                    // in bytes; 0 means 1 KiB
+	config         func(*delivery.Config) // changes faultConfig; may be nil
+	warmConnection bool                   // request the version first, which leaves an idle connection
+
+	// The operation on device 0.
+	before       []delivery.Op  // operations before it, which the fault doesn't hit
+	op           delivery.Op    // "" means a push
+	opClass      delivery.Class // of its error; ClassUnknown means success
+	opStatus     int            // of its error
+	opRetryAfter time.Duration  // of its error
+	opErrorIs    error          // that its error wraps; may be nil
+	opErrorText  string         // part of its error's text
+	opCounts     counts         // of device 0, once the client is done
+
+	// Deliver on device 1.
+	healed          bool                           // whether the faults change when the client first fails to connect
+	healedFaults    []fault.Fault                  // the faults from then on
+	deliverClass    delivery.Class                 // of its error; ClassUnknown means success
+	deliverErrorIs  error                          // that its error wraps; may be nil
+	deliverRequests delivery.Report                // Pushes and Verifies of its report; not checked if both are 0
+	deliverCounts   counts                         // of device 1, once the client is done
+	extraRequests   bool                           // on a busy machine, there may be more requests than this
+	check           func(*testing.T, *faultClient) // further checks after Deliver; may be nil
 }
 
-// books are what the ledger has of one device. Nothing is ever applied twice.
-type books struct {
+// counts is what the ledger has about one device. No update is ever applied twice.
+type counts struct {
 	pushes, applied, repeats, rejected, falseAcks, installFailures, broken, verifies, aborted uint32
-	hits                                                                                      uint32 // of the row's fault, and no other
+
+	hits uint32 // of the row's fault; no other fault may hit
 }
 
-// faultTimeout is one that a row waits for; all others are far longer than anything takes.
+// faultTimeout is the timeout of rows that wait for one. All other timeouts are far longer than any
+// row takes.
 const faultTimeout = 150 * time.Millisecond
 
 func faultConfig(transport delivery.Transport) delivery.Config {
@@ -86,8 +93,8 @@ func TestFaultTable(t *testing.T) {
 		for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 			t.Run(row.name+"/"+string(transport), func(t *testing.T) {
 				t.Parallel()
-				// Goroutines hand the label on to those that they start, so that those of a row can be told
-				// from those of the rows beside it.
+				// Goroutines inherit labels, so the label distinguishes a row's goroutines from those of
+				// rows that run at the same time.
 				pprof.Do(t.Context(), pprof.Labels("row", t.Name()), func(ctx context.Context) {
 					row.run(ctx, t, transport, uint64(i))
 				})
@@ -99,7 +106,7 @@ func TestFaultTable(t *testing.T) {
 	}
 }
 
-// contract are the rows of FAULTS.md, which the two sides are held to.
+// contract returns the faults that both packages must agree on.
 func contract() []string {
 	return strings.Fields(`refuse blackhole connect-stall reset-on-accept close-on-accept reset-mid-upload close-mid-upload
 		stall-mid-upload slow-read slow-answer drip-answer idle-close early-4xx
@@ -112,10 +119,11 @@ func contract() []string {
 		duplicate corrupt`)
 }
 
-// beyondContract are faults of the fleet's own.
+// beyondContract has the faults that only mockfleet defines.
 var beyondContract = []string{"failed-install"}
 
-// The table has every row of the contract, and of what a fleet can do, every kind.
+// TestFaultTableIsWhole checks that the table has every fault of the contract, and every kind of fault
+// and TLS mode that a fleet can have.
 func TestFaultTableIsWhole(t *testing.T) {
 	unheardOf := behavior.Behavior{Faults: []fault.Fault{{Kind: "?"}}}
 	var refused *mockfleet.ConfigError
@@ -148,11 +156,11 @@ func TestFaultTableIsWhole(t *testing.T) {
 	require.ElementsMatch(t, modes, spoken)
 }
 
-// leavesNothingOpen checks, when all rows have ended, that they left neither goroutines nor descriptors.
+// leavesNothingOpen checks at the end of the test that the rows left neither goroutines nor descriptors.
 func leavesNothingOpen(t *testing.T) {
 	fleet, err := mockfleet.Start(t.Context(), mockfleet.Config{Devices: 1})
 	require.NoError(t, err)
-	require.NoError(t, fleet.Close()) // the runtime keeps the descriptors of its poller
+	require.NoError(t, fleet.Close()) // opens the descriptors of the runtime's poller, which stay open
 	goroutines, descriptors := goleak.IgnoreCurrent(), openFiles(t)
 	t.Cleanup(func() {
 		goleak.VerifyNone(t, goroutines)
@@ -162,11 +170,11 @@ func leavesNothingOpen(t *testing.T) {
 
 func openFiles(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
-	assert.NoError(t, err) // not require: in a cleanup that would keep the rows' failures from being shown
+	assert.NoError(t, err) // require would end the cleanup, and hide the rows' failures
 	return len(entries)
 }
 
-// goroutinesOf gives the stacks of the goroutines that t has started and that go on.
+// goroutinesOf returns the stacks of the running goroutines that t has started.
 func goroutinesOf(t *testing.T) string {
 	var all bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
@@ -190,51 +198,51 @@ func (row *faultRow) run(ctx context.Context, t *testing.T, transport delivery.T
 	require.NoError(t, err)
 	defer func() { require.NoError(t, fleet.Close()) }()
 
-	one := row.trip(ctx, t, transport, fleet, 0)
+	one := row.newClient(ctx, t, transport, fleet, 0)
 	for _, op := range row.before {
 		require.NoError(t, one.do(op))
 	}
 	row.checkError(t, one.do(row.op))
 	one.end()
-	row.checkBooks(t, fleet, 0, row.first)
+	row.checkCounts(t, fleet, 0, row.opCounts)
 
-	two := row.trip(ctx, t, transport, fleet, 1)
+	two := row.newClient(ctx, t, transport, fleet, 1)
 	report, err := two.client.Deliver(ctx, two.device, two.update)
-	require.Equal(t, row.ends, delivery.ClassOf(err), "%v", err)
-	require.Equal(t, row.ends == delivery.ClassUnknown, err == nil, "%v", err)
-	require.Equal(t, row.ends == delivery.ClassIntegrity, errors.Is(err, delivery.ErrQuarantined))
-	if row.endsIs != nil {
-		require.ErrorIs(t, err, row.endsIs)
+	require.Equal(t, row.deliverClass, delivery.ClassOf(err), "%v", err)
+	require.Equal(t, row.deliverClass == delivery.ClassUnknown, err == nil, "%v", err)
+	require.Equal(t, row.deliverClass == delivery.ClassIntegrity, errors.Is(err, delivery.ErrQuarantined))
+	if row.deliverErrorIs != nil {
+		require.ErrorIs(t, err, row.deliverErrorIs)
 	}
-	if row.tries != (delivery.Report{}) && !row.busy {
-		require.Equal(t, row.tries, delivery.Report{Pushes: report.Pushes, Verifies: report.Verifies})
+	if row.deliverRequests != (delivery.Report{}) && !row.extraRequests {
+		require.Equal(t, row.deliverRequests, delivery.Report{Pushes: report.Pushes, Verifies: report.Verifies})
 	}
-	if row.also != nil {
-		row.also(t, two)
+	if row.check != nil {
+		row.check(t, two)
 	}
 	two.end()
-	row.checkBooks(t, fleet, 1, row.then)
-	row.checkBooks(t, fleet, 0, row.first) // it wasn't asked for what the other one was to get
+	row.checkCounts(t, fleet, 1, row.deliverCounts)
+	row.checkCounts(t, fleet, 0, row.opCounts) // it received nothing that was meant for device 1
 }
 
 func (row *faultRow) checkError(t *testing.T, err error) {
-	if row.class == delivery.ClassUnknown {
+	if row.opClass == delivery.ClassUnknown {
 		require.NoError(t, err)
 		return
 	}
 	var e *delivery.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, row.class, e.Class, "%v", err)
-	require.Equal(t, row.status, e.Status, "%v", err)
-	require.Equal(t, row.after, e.RetryAfter, "%v", err)
-	require.Contains(t, err.Error(), row.says)
-	if row.is != nil {
-		require.ErrorIs(t, err, row.is)
+	require.Equal(t, row.opClass, e.Class, "%v", err)
+	require.Equal(t, row.opStatus, e.Status, "%v", err)
+	require.Equal(t, row.opRetryAfter, e.RetryAfter, "%v", err)
+	require.Contains(t, err.Error(), row.opErrorText)
+	if row.opErrorIs != nil {
+		require.ErrorIs(t, err, row.opErrorIs)
 	}
 }
 
-// checkBooks compares what the fleet witnessed of device i.
-func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, want books) {
+// checkCounts compares the ledger's counts of device i.
+func (row *faultRow) checkCounts(t *testing.T, fleet *mockfleet.Fleet, i int, want counts) {
 	d, err := fleet.Device(i)
 	require.NoError(t, err)
 	hits := map[string]uint32{row.fault.Kind: want.hits}
@@ -244,11 +252,11 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	require.Equal(t, hits, d.Faults, "device %d", i)
 	require.Zero(t, d.AppliedTwice, "device %d", i)
 	require.Zero(t, d.Misdirected, "device %d", i)
-	got := books{
+	got := counts{
 		d.Pushes, d.Applied, d.Repeats, d.Rejected, d.FalseAcks, d.InstallFailures, d.Incomplete, d.Verifies,
 		d.ConnectionsAborted, want.hits,
 	}
-	if row.busy {
+	if row.extraRequests {
 		require.GreaterOrEqual(t, got.pushes, want.pushes)
 		require.GreaterOrEqual(t, got.verifies, want.verifies)
 		require.GreaterOrEqual(t, got.broken, want.broken)
@@ -257,8 +265,8 @@ func (row *faultRow) checkBooks(t *testing.T, fleet *mockfleet.Fleet, i int, wan
 	require.Equal(t, want, got, "device %d", i)
 }
 
-// trip is a client on its way to one device, with all of its connections counted.
-type trip struct {
+// faultClient is a client of one device, all of whose connections are counted.
+type faultClient struct {
 	t         *testing.T
 	ctx       context.Context
 	transport delivery.Transport
@@ -266,22 +274,22 @@ type trip struct {
 	client    *delivery.Client
 	device    delivery.Device
 	update    *delivery.Update
-	most      int // bytes of an answer
+	most      int // largest answer that the client reads, in bytes
 
 	dials, open atomic.Int64
 	failing     sync.Once
-	failed      func() // called when a connection could not be had, the first time
+	failed      func() // called when a connection first can't be opened
 }
 
-func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet,
-	i int) *trip {
-	r := &trip{
+func (row *faultRow) newClient(ctx context.Context, t *testing.T, transport delivery.Transport, fleet *mockfleet.Fleet,
+	i int) *faultClient {
+	r := &faultClient{
 		t: t, ctx: ctx, transport: transport, fleet: fleet, failed: func() {},
 		device: delivery.Device{ID: address.DeviceID(i), Address: fleet.DeviceAddress(i)},
 	}
 	if row.healed && i == 1 {
 		r.failed = func() {
-			if err := fleet.SetFaults(i, behavior.Behavior{Faults: row.heal}); err != nil {
+			if err := fleet.SetFaults(i, behavior.Behavior{Faults: row.healedFaults}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -298,28 +306,28 @@ func (row *faultRow) trip(ctx context.Context, t *testing.T, transport delivery.
 	var err error
 	r.client, err = delivery.New(cfg)
 	require.NoError(t, err)
-	t.Cleanup(r.client.Close) // where a check has failed before
-	artifact, err := delivery.ArtifactFromBytes(make([]byte, max(row.artifact, 1<<10)))
+	t.Cleanup(r.client.Close) // if a check fails before end closes it
+	artifact, err := delivery.ArtifactFromBytes(make([]byte, max(row.artifactSize, 1<<10)))
 	require.NoError(t, err)
 	r.update, err = delivery.NewUpdate("2.0.0", artifact)
 	require.NoError(t, err)
-	if row.warm {
+	if row.warmConnection {
 		require.ErrorIs(t, r.do(delivery.OpVerify), delivery.ErrLacksUpdate)
 	}
 	return r
 }
 
-func (r *trip) do(op delivery.Op) error {
+func (r *faultClient) do(op delivery.Op) error {
 	if op == delivery.OpVerify {
 		return r.client.Verify(r.ctx, r.device, r.update)
 	}
 	return r.client.Push(r.ctx, r.device, r.update)
 }
 
-// end looks for what the client has left, before and after it is closed: but for one connection that lies
-// idle, those it used are closed, on its side and on the device's; and of answers that were too large, or had no
-// end, it has read no more than it must.
-func (r *trip) end() {
+// end checks what the client has left open, before and after it is closed: all its connections except
+// an idle one must be closed, on its side and on the device's. It also checks that the client read no
+// more than necessary of answers that were too large or endless.
+func (r *faultClient) end() {
 	t := r.t
 	eventually := func(what string, done func() bool) {
 		t.Helper()
@@ -335,7 +343,7 @@ func (r *trip) end() {
 	eventually("connections of the fleet to a closed client", func() bool { return r.fleet.Status().Connections == 0 })
 }
 
-func (r *trip) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (r *faultClient) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	r.dials.Add(1)
 	nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	tcp, ok := nc.(*net.TCPConn)
@@ -350,7 +358,7 @@ func (r *trip) dial(ctx context.Context, network, address string) (net.Conn, err
 	return &countedConn{TCPConn: tcp, open: &r.open}, nil
 }
 
-// countedConn counts itself out when it is closed.
+// countedConn is a connection that decrements open when it is closed.
 type countedConn struct {
 	*net.TCPConn
 	open   *atomic.Int64

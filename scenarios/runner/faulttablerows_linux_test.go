@@ -17,21 +17,21 @@ const (
 	verify = delivery.OpVerify
 
 	uploadSize = 64 << 10
-	// stallSize is more than the kernel keeps for a connection (net.ipv4.tcp_wmem and tcp_rmem).
+	// stallSize is more than the kernel buffers of a connection hold (net.ipv4.tcp_wmem and tcp_rmem).
 	stallSize = 12 << 20
 )
 
-// once is a fault that strikes the first attempt alone.
+// once returns a fault that only hits the first attempt.
 func once(kind string) fault.Fault { return fault.Fault{Kind: kind, First: 1} }
 
 func always(kind string) fault.Fault { return fault.Fault{Kind: kind} }
 
-// onVersion is one in the answer to the first look at the version.
+// onVersion returns a fault in the answer to the first request for the version.
 func onVersion(kind string) fault.Fault {
 	return fault.Fault{Kind: kind, First: 1, On: "version"}
 }
 
-// midUpload strikes when a few bytes of the body have come.
+// midUpload returns a fault that hits the first attempt after 10,000 bytes of the body.
 func midUpload(kind string) fault.Fault {
 	return fault.Fault{Kind: kind, First: 1, AfterBytes: must(random.FixedInt(10_000))}
 }
@@ -41,11 +41,11 @@ func lasting(f fault.Fault, d time.Duration) fault.Fault {
 	return f
 }
 
-func did(pushes, verifies int) delivery.Report {
+func requests(pushes, verifies int) delivery.Report {
 	return delivery.Report{Pushes: pushes, Verifies: verifies}
 }
 
-// shortAnswer is for answers that never come.
+// shortAnswer sets a short timeout for answers, for faults that never answer.
 func shortAnswer(c *delivery.Config) {
 	c.Timeouts.Answer = faultTimeout
 	c.Retry.MaxAttempts = 50
@@ -63,7 +63,7 @@ func expecting(c *delivery.Config) {
 	c.Timeouts.Continue = 20 * time.Millisecond
 }
 
-// faultRows is the table: the rows of FAULTS.md, each in one form or several.
+// faultRows returns the table: every fault, in one or several variants.
 func faultRows() []faultRow {
 	rows := connectionRows()
 	rows = append(rows, uploadRows()...)
@@ -75,60 +75,72 @@ func faultRows() []faultRow {
 }
 
 func connectionRows() []faultRow {
-	well := books{pushes: 1, applied: 1, verifies: 1}
-	abortedOnce := books{aborted: 1, hits: 1}
-	again := books{pushes: 1, applied: 1, verifies: 2, aborted: 1, hits: 1}
+	well := counts{pushes: 1, applied: 1, verifies: 1}
+	abortedOnce := counts{aborted: 1, hits: 1}
+	again := counts{pushes: 1, applied: 1, verifies: 2, aborted: 1, hits: 1}
 	return []faultRow{
 		{
-			name: "refuse", fault: always("refuse"), config: manyAttempts, class: delivery.ClassNotSent,
-			healed: true, then: well,
+			name: "refuse", fault: always("refuse"), config: manyAttempts,
+			opClass: delivery.ClassNotSent,
+			healed:  true, deliverCounts: well,
 		},
 		{
-			name: "connect-stall", fault: always("connect-stall"), config: shortDial, class: delivery.ClassTimeout,
-			healed: true, then: well,
+			name: "connect-stall", fault: always("connect-stall"), config: shortDial,
+			opClass: delivery.ClassTimeout,
+			healed:  true, deliverCounts: well,
 		},
 		{
-			name: "flapping", fault: lasting(always("flapping"), time.Hour), config: manyAttempts, class: delivery.ClassNotSent,
-			healed: true, heal: []fault.Fault{lasting(always("flapping"), time.Millisecond)}, then: well,
+			name: "flapping", fault: lasting(always("flapping"), time.Hour), config: manyAttempts,
+			opClass: delivery.ClassNotSent,
+			healed:  true, healedFaults: []fault.Fault{lasting(always("flapping"), time.Millisecond)},
+			deliverCounts: well,
 		},
 		{
-			name: "offline", fault: always("offline"), config: givesUp, class: delivery.ClassNotSent,
-			ends: delivery.ClassNotSent, endsIs: delivery.ErrRetryBudget, tries: did(3, 0), also: spared,
+			name: "offline", fault: always("offline"), config: givesUp,
+			opClass:      delivery.ClassNotSent,
+			deliverClass: delivery.ClassNotSent, deliverErrorIs: delivery.ErrRetryBudget,
+			deliverRequests: requests(3, 0), check: spared,
 		},
 		{
-			name: "blackhole", fault: once("blackhole"), config: shortAnswer, class: delivery.ClassTimeout,
-			first: abortedOnce, then: again, busy: true,
+			name: "blackhole", fault: once("blackhole"), config: shortAnswer,
+			opClass: delivery.ClassTimeout, opCounts: abortedOnce,
+			deliverCounts: again, extraRequests: true,
 		},
 		{
-			name: "reset-on-accept", fault: once("reset-on-accept"), class: delivery.ClassAmbiguous,
-			first: abortedOnce, tries: did(2, 2), then: again,
+			name: "reset-on-accept", fault: once("reset-on-accept"),
+			opClass: delivery.ClassAmbiguous, opCounts: abortedOnce,
+			deliverRequests: requests(2, 2), deliverCounts: again,
 		},
 		{
-			name: "close-on-accept", fault: once("close-on-accept"), class: delivery.ClassAmbiguous,
-			first: abortedOnce, tries: did(2, 2), then: again,
+			name: "close-on-accept", fault: once("close-on-accept"),
+			opClass: delivery.ClassAmbiguous, opCounts: abortedOnce,
+			deliverRequests: requests(2, 2), deliverCounts: again,
 		},
 		{
-			name: "idle-close", fault: once("idle-close"), warm: true, class: delivery.ClassAmbiguous,
-			first: books{verifies: 1, aborted: 1, hits: 1},
-			tries: did(2, 2), then: books{pushes: 1, applied: 1, verifies: 3, aborted: 1, hits: 1},
+			name: "idle-close", fault: once("idle-close"), warmConnection: true,
+			opClass: delivery.ClassAmbiguous, opCounts: counts{verifies: 1, aborted: 1, hits: 1},
+			deliverRequests: requests(2, 2),
+			deliverCounts:   counts{pushes: 1, applied: 1, verifies: 3, aborted: 1, hits: 1},
 		},
-		{ // a question may be sent again: nobody sees it
+		{
+			// A verification can be sent again without an error.
 			name: "idle-close/verify", fault: once("idle-close"), before: []delivery.Op{push}, op: verify,
-			first: books{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
-			tries: did(1, 1), then: books{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
+			opCounts:        counts{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
+			deliverRequests: requests(1, 1),
+			deliverCounts:   counts{pushes: 1, applied: 1, verifies: 1, aborted: 1, hits: 1},
 		},
 	}
 }
 
-// givesUp is a budget of two retries, and a breaker that opens at once.
+// givesUp sets a budget of two retries, and a breaker that opens at the first failure.
 func givesUp(c *delivery.Config) {
 	c.Retry.MaxAttempts = 1000
 	c.Budget = delivery.RetryBudget{Share: -1, PerSecond: 2. / 3600, TTL: time.Hour}
 	c.Breaker = delivery.Breaker{Failures: 1, CoolDown: time.Hour}
 }
 
-// spared sees that a device which is gone isn't asked again.
-func spared(t *testing.T, r *trip) {
+// spared checks that a device whose breaker is open gets no further request.
+func spared(t *testing.T, r *faultClient) {
 	dials := r.dials.Load()
 	require.EqualValues(t, 3, dials)
 	for _, op := range []delivery.Op{push, verify} {
@@ -142,82 +154,94 @@ func spared(t *testing.T, r *trip) {
 }
 
 func uploadRows() []faultRow {
-	well := books{pushes: 1, applied: 1, verifies: 1}
-	broken := books{pushes: 1, broken: 1, hits: 1}
-	again := books{pushes: 2, applied: 1, broken: 1, verifies: 2, hits: 1}
-	hit := func(b books) books { b.hits = 1; return b }
+	well := counts{pushes: 1, applied: 1, verifies: 1}
+	broken := counts{pushes: 1, broken: 1, hits: 1}
+	again := counts{pushes: 2, applied: 1, broken: 1, verifies: 2, hits: 1}
+	hit := func(b counts) counts { b.hits = 1; return b }
 	early := func(status int, form string) faultRow {
 		f := midUpload("early-4xx")
 		f.First, f.Status = 0, status
 		return faultRow{
-			name: "early-4xx/" + form, fault: f, artifact: stallSize, status: status,
-			first: books{pushes: 1, rejected: 1, hits: 1}, also: stoppedSending,
+			name: "early-4xx/" + form, fault: f, artifactSize: stallSize,
+			opStatus: status, opCounts: counts{pushes: 1, rejected: 1, hits: 1},
+			check: stoppedSending,
 		}
 	}
 	refused := early(413, "permanent")
-	refused.class, refused.ends, refused.tries, refused.then = delivery.ClassPermanent, delivery.ClassPermanent, did(1,
-		0), refused.first
+	refused.opClass, refused.deliverClass = delivery.ClassPermanent, delivery.ClassPermanent
+	refused.deliverRequests, refused.deliverCounts = requests(1, 0), refused.opCounts
 	throttled := early(429, "throttled")
-	throttled.fault.First, throttled.also = 1, nil
-	throttled.class, throttled.tries, throttled.then = delivery.ClassThrottled, did(2, 1), books{pushes: 2, applied: 1,
-		rejected: 1, verifies: 1, hits: 1}
+	throttled.fault.First, throttled.check = 1, nil
+	throttled.opClass, throttled.deliverRequests = delivery.ClassThrottled, requests(2, 1)
+	throttled.deliverCounts = counts{pushes: 2, applied: 1, rejected: 1, verifies: 1, hits: 1}
 	return []faultRow{
 		{
-			name: "reset-mid-upload", fault: midUpload("reset-mid-upload"), artifact: uploadSize, class: delivery.ClassAmbiguous,
-			first: broken, tries: did(2, 2), then: again,
+			name: "reset-mid-upload", fault: midUpload("reset-mid-upload"), artifactSize: uploadSize,
+			opClass: delivery.ClassAmbiguous, opCounts: broken,
+			deliverRequests: requests(2, 2), deliverCounts: again,
 		},
 		{
-			name: "close-mid-upload", fault: midUpload("close-mid-upload"), artifact: uploadSize, class: delivery.ClassAmbiguous,
-			first: broken, tries: did(2, 2), then: again,
+			name: "close-mid-upload", fault: midUpload("close-mid-upload"), artifactSize: uploadSize,
+			opClass: delivery.ClassAmbiguous, opCounts: broken,
+			deliverRequests: requests(2, 2), deliverCounts: again,
 		},
 		{
-			name: "stall-mid-upload", fault: lasting(midUpload("stall-mid-upload"), time.Hour), artifact: stallSize,
-			config: shortProgress,
-			class:  delivery.ClassTimeout, says: "LeastProgress", first: broken, then: again, busy: true,
+			name: "stall-mid-upload", fault: lasting(midUpload("stall-mid-upload"), time.Hour),
+			artifactSize: stallSize, config: shortProgress,
+			opClass: delivery.ClassTimeout, opErrorText: "LeastProgress", opCounts: broken,
+			deliverCounts: again, extraRequests: true,
 		},
 		{
-			name:     "slow-read",
-			fault:    fault.Fault{Kind: "slow-read", Rate: must(random.FixedInt(1 << 20))},
-			artifact: uploadSize, first: books{pushes: 1, applied: 1, hits: 1}, tries: did(1, 1), then: hit(well),
+			name: "slow-read", fault: fault.Fault{Kind: "slow-read", Rate: must(random.FixedInt(1 << 20))},
+			artifactSize:    uploadSize,
+			opCounts:        counts{pushes: 1, applied: 1, hits: 1},
+			deliverRequests: requests(1, 1), deliverCounts: hit(well),
 		},
 		refused, throttled,
 		{
-			name: "no-continue", fault: always("no-continue"), artifact: uploadSize, config: expecting,
-			first: books{pushes: 1, applied: 1, hits: 1}, tries: did(1, 1), then: hit(well),
+			name: "no-continue", fault: always("no-continue"), artifactSize: uploadSize, config: expecting,
+			opCounts:        counts{pushes: 1, applied: 1, hits: 1},
+			deliverRequests: requests(1, 1), deliverCounts: hit(well),
 		},
 		{
-			name: "status-417", fault: always("status-417"), artifact: uploadSize, config: expecting,
-			first: books{pushes: 2, applied: 1, rejected: 1, hits: 1},
-			tries: did(1, 1), then: books{pushes: 2, applied: 1, rejected: 1, verifies: 1, hits: 1},
+			name: "status-417", fault: always("status-417"), artifactSize: uploadSize, config: expecting,
+			opCounts:        counts{pushes: 2, applied: 1, rejected: 1, hits: 1},
+			deliverRequests: requests(1, 1),
+			deliverCounts:   counts{pushes: 2, applied: 1, rejected: 1, verifies: 1, hits: 1},
 		},
-		{ // it never strikes: no body is chunked
-			name: "no-chunked", fault: always("no-chunked"), artifact: uploadSize,
-			first: books{pushes: 1, applied: 1}, tries: did(1, 1), then: well,
+		{
+			// The fault never hits, since the client sends no chunked body.
+			name: "no-chunked", fault: always("no-chunked"), artifactSize: uploadSize,
+			opCounts:        counts{pushes: 1, applied: 1},
+			deliverRequests: requests(1, 1), deliverCounts: well,
 		},
 		{
 			name: "corrupt", fault: fault.Fault{Kind: "corrupt", AfterBytes: must(random.FixedInt(10_000))},
-			artifact: uploadSize,
-			class:    delivery.ClassIntegrity, status: 400, first: books{pushes: 1, rejected: 1, hits: 1},
-			ends: delivery.ClassIntegrity, tries: did(1, 0), then: books{pushes: 1, rejected: 1, hits: 1},
+			artifactSize: uploadSize,
+			opClass:      delivery.ClassIntegrity, opStatus: 400, opCounts: counts{pushes: 1, rejected: 1, hits: 1},
+			deliverClass: delivery.ClassIntegrity, deliverRequests: requests(1, 0),
+			deliverCounts: counts{pushes: 1, rejected: 1, hits: 1},
 		},
 		{
-			name: "duplicate", fault: always("duplicate"), artifact: uploadSize,
-			first: books{pushes: 2, applied: 1, repeats: 1, hits: 1},
-			tries: did(1, 1), then: books{pushes: 2, applied: 1, repeats: 1, verifies: 1, hits: 1},
+			name: "duplicate", fault: always("duplicate"), artifactSize: uploadSize,
+			opCounts:        counts{pushes: 2, applied: 1, repeats: 1, hits: 1},
+			deliverRequests: requests(1, 1),
+			deliverCounts:   counts{pushes: 2, applied: 1, repeats: 1, verifies: 1, hits: 1},
 		},
 	}
 }
 
-// shortProgress wants no more than a byte, so that it is the device that stopped and not the machine.
+// shortProgress sets a least progress of one byte a second, which only a device that stopped misses.
 func shortProgress(c *delivery.Config) {
 	c.Timeouts.LeastProgress = delivery.LeastProgress{PerSecond: 1, Window: faultTimeout}
 	c.Retry.MaxAttempts = 50
 }
 
-// stoppedSending sees that the rest of the artifact stayed where it was. The lean transport looks before every
-// piece, and the answer comes while less is under way than the kernel keeps; net/http stops when one of its
-// goroutines has read the answer, which may be when another has sent it all.
-func stoppedSending(t *testing.T, r *trip) {
+// stoppedSending checks that the client didn't send the rest of the artifact. The lean transport looks
+// for an early answer before each piece, and the answer comes before the kernel's buffers could take
+// the whole artifact. net/http reads the answer in another goroutine, perhaps after everything was
+// sent, so it isn't checked.
+func stoppedSending(t *testing.T, r *faultClient) {
 	if r.transport == delivery.NetHTTP {
 		return
 	}
@@ -225,32 +249,38 @@ func stoppedSending(t *testing.T, r *trip) {
 }
 
 func answerRows() []faultRow {
-	applied := books{pushes: 1, applied: 1, hits: 1}
-	seen := books{pushes: 1, applied: 1, verifies: 1, hits: 1}
+	applied := counts{pushes: 1, applied: 1, hits: 1}
+	seen := counts{pushes: 1, applied: 1, verifies: 1, hits: 1}
 	rows := []faultRow{
 		{
 			name: "slow-answer", fault: lasting(always("slow-answer"), 20*time.Millisecond),
-			first: applied, tries: did(1, 1), then: seen,
+			opCounts:        applied,
+			deliverRequests: requests(1, 1), deliverCounts: seen,
 		},
 		{
 			name: "drip-answer", fault: lasting(once("drip-answer"), time.Hour), config: shortAnswer,
-			class: delivery.ClassTimeout,
-			first: applied, then: seen, busy: true,
+			opClass: delivery.ClassTimeout, opCounts: applied,
+			deliverCounts: seen, extraRequests: true,
 		},
 		{
-			name: "http-1.0", fault: always("http-1.0"), first: applied, tries: did(1, 1), then: seen,
-			also: func(t *testing.T, r *trip) { require.EqualValues(t, 2, r.dials.Load()) },
+			name: "http-1.0", fault: always("http-1.0"),
+			opCounts:        applied,
+			deliverRequests: requests(1, 1), deliverCounts: seen,
+			check: func(t *testing.T, r *faultClient) { require.EqualValues(t, 2, r.dials.Load()) },
 		},
 		{
-			name: "applied-but-lost", fault: always("applied-but-lost"), class: delivery.ClassAmbiguous,
-			first: applied, tries: did(1, 1), then: seen,
+			name: "applied-but-lost", fault: always("applied-but-lost"),
+			opClass: delivery.ClassAmbiguous, opCounts: applied,
+			deliverRequests: requests(1, 1), deliverCounts: seen,
 		},
 		{
-			name: "ok-but-not-applied", fault: always("ok-but-not-applied"), before: []delivery.Op{push}, op: verify,
-			class: delivery.ClassIntegrity, status: 200, is: delivery.ErrLacksUpdate,
-			first: books{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
-			ends:  delivery.ClassIntegrity, endsIs: delivery.ErrLacksUpdate, tries: did(1, 1),
-			then: books{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
+			name: "ok-but-not-applied", fault: always("ok-but-not-applied"), before: []delivery.Op{push},
+			op:      verify,
+			opClass: delivery.ClassIntegrity, opStatus: 200, opErrorIs: delivery.ErrLacksUpdate,
+			opCounts:     counts{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
+			deliverClass: delivery.ClassIntegrity, deliverErrorIs: delivery.ErrLacksUpdate,
+			deliverRequests: requests(1, 1),
+			deliverCounts:   counts{pushes: 1, falseAcks: 1, verifies: 1, hits: 1},
 		},
 	}
 	for _, told := range []struct {
@@ -260,56 +290,61 @@ func answerRows() []faultRow {
 		{"wrong-device", delivery.ErrWrongDevice}} {
 		rows = append(rows, faultRow{
 			name: told.kind, fault: always(told.kind), before: []delivery.Op{push}, op: verify,
-			class: delivery.ClassIntegrity, status: 200, is: told.is, first: seen,
-			ends: delivery.ClassIntegrity, endsIs: told.is, tries: did(1, 1), then: seen,
+			opClass: delivery.ClassIntegrity, opStatus: 200, opErrorIs: told.is, opCounts: seen,
+			deliverClass: delivery.ClassIntegrity, deliverErrorIs: told.is, deliverRequests: requests(1, 1),
+			deliverCounts: seen,
 		})
 	}
 	for _, bad := range []struct {
 		kind   string
-		status int // that comes through to the error
+		status int // in the error
 		form   string
 		config func(*delivery.Config)
 	}{
 		{kind: "truncated-body"}, {kind: "truncated-json", status: 200}, {kind: "wrong-content-type", status: 200},
 		{kind: "garbage"}, {kind: "header-flood"}, {kind: "endless-body"}, {kind: "gzip-bomb"},
 		{kind: "gzip-bomb", status: 200, form: "/read",
-			config: func(c *delivery.Config) { c.MaxAnswer = 2 << 20 }}, // and not opened
+			// This is enough for the compressed answer, which the client doesn't unpack.
+			config: func(c *delivery.Config) { c.MaxAnswer = 2 << 20 }},
 	} {
 		rows = append(rows, faultRow{
-			name: bad.kind + bad.form, fault: always(bad.kind), config: bad.config, class: delivery.ClassProtocol,
-			status: bad.status,
-			first:  applied, tries: did(1, 1), then: seen,
+			name: bad.kind + bad.form, fault: always(bad.kind), config: bad.config,
+			opClass: delivery.ClassProtocol, opStatus: bad.status, opCounts: applied,
+			deliverRequests: requests(1, 1), deliverCounts: seen,
 		}, faultRow{
 			name: bad.kind + bad.form + "/version", fault: onVersion(bad.kind), config: bad.config,
-			before: []delivery.Op{push}, op: verify, class: delivery.ClassProtocol, status: bad.status, first: seen,
-			tries: did(1, 2), then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
+			before: []delivery.Op{push}, op: verify,
+			opClass: delivery.ClassProtocol, opStatus: bad.status, opCounts: seen,
+			deliverRequests: requests(1, 2), deliverCounts: counts{pushes: 1, applied: 1, verifies: 2, hits: 1},
 		})
 	}
 	return rows
 }
 
 func lifeRows() []faultRow {
-	applied := books{pushes: 1, applied: 1, hits: 1}
+	applied := counts{pushes: 1, applied: 1, hits: 1}
 	return []faultRow{
 		{
-			name: "reboot", fault: lasting(always("reboot"), time.Hour), class: delivery.ClassPending, status: 202,
-			first:  applied,
-			healed: true, then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
+			name: "reboot", fault: lasting(always("reboot"), time.Hour),
+			opClass: delivery.ClassPending, opStatus: 202, opCounts: applied,
+			healed: true, deliverCounts: counts{pushes: 1, applied: 1, verifies: 2, hits: 1},
 		},
 		{
+			// Installing may succeed the next time, so the client pushes again.
 			name: "failed-install", fault: lasting(always("failed-install"), 20*time.Millisecond),
-			class: delivery.ClassPending, status: 202,
-			first: books{pushes: 1, installFailures: 1, hits: 1}, busy: true,
-			ends: delivery.ClassIntegrity, endsIs: delivery.ErrDeviceFailed,
-			then: books{pushes: 3, installFailures: 3, verifies: 3, hits: 3}, // it may fit the next time
+			opClass: delivery.ClassPending, opStatus: 202,
+			opCounts:     counts{pushes: 1, installFailures: 1, hits: 1},
+			deliverClass: delivery.ClassIntegrity, deliverErrorIs: delivery.ErrDeviceFailed,
+			deliverCounts: counts{pushes: 3, installFailures: 3, verifies: 3, hits: 3}, extraRequests: true,
 		},
 		{
-			name: "rollback", fault: always("rollback"), config: func(c *delivery.Config) { c.Retry.GoodReads = 2 },
-			before: []delivery.Op{push, verify}, op: verify, class: delivery.ClassIntegrity, status: 200,
-			is:    delivery.ErrLacksUpdate,
-			first: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
-			ends:  delivery.ClassIntegrity, endsIs: delivery.ErrRolledBack, tries: did(1, 2),
-			then: books{pushes: 1, applied: 1, verifies: 2, hits: 1},
+			name: "rollback", fault: always("rollback"),
+			config: func(c *delivery.Config) { c.Retry.GoodReads = 2 }, before: []delivery.Op{push, verify},
+			op:      verify,
+			opClass: delivery.ClassIntegrity, opStatus: 200, opErrorIs: delivery.ErrLacksUpdate,
+			opCounts:     counts{pushes: 1, applied: 1, verifies: 2, hits: 1},
+			deliverClass: delivery.ClassIntegrity, deliverErrorIs: delivery.ErrRolledBack,
+			deliverRequests: requests(1, 2), deliverCounts: counts{pushes: 1, applied: 1, verifies: 2, hits: 1},
 		},
 	}
 }
@@ -320,10 +355,13 @@ func tlsRows() []faultRow {
 			c.Timeouts.TLS = faultTimeout
 			c.Retry.MaxAttempts = 2
 		},
-		class: delivery.ClassTimeout, ends: delivery.ClassTimeout, tries: did(2, 0), also: neverAsked,
-	}, { // and with the same trust, a device that is as it should be
-		name: "tls-expired/good", tls: behavior.TLSGood, first: books{pushes: 1, applied: 1}, tries: did(1, 1),
-		then: books{pushes: 1, applied: 1, verifies: 1},
+		opClass:      delivery.ClassTimeout,
+		deliverClass: delivery.ClassTimeout, deliverRequests: requests(2, 0), check: neverAsked,
+	}, {
+		// A device with a good certificate succeeds with the same configuration.
+		name: "tls-expired/good", tls: behavior.TLSGood,
+		opCounts:        counts{pushes: 1, applied: 1},
+		deliverRequests: requests(1, 1), deliverCounts: counts{pushes: 1, applied: 1, verifies: 1},
 	}}
 	for _, bad := range []struct {
 		name string
@@ -335,12 +373,13 @@ func tlsRows() []faultRow {
 		{"tls-unknown-ca", behavior.TLSUnknownCA, "unknown authority"}, {"tls-1.1", behavior.TLS11, "protocol version"},
 	} {
 		rows = append(rows, faultRow{
-			name: bad.name, tls: bad.mode, class: delivery.ClassPermanent, says: bad.says,
-			ends: delivery.ClassPermanent, tries: did(1, 0), also: neverAsked,
+			name: bad.name, tls: bad.mode,
+			opClass: delivery.ClassPermanent, opErrorText: bad.says,
+			deliverClass: delivery.ClassPermanent, deliverRequests: requests(1, 0), check: neverAsked,
 		})
 	}
 	return rows
 }
 
-// neverAsked sees that a device which wasn't trusted was sent nothing.
-func neverAsked(t *testing.T, r *trip) { require.Zero(t, r.fleet.Status().Requests) }
+// neverAsked checks that a device that isn't trusted received no request.
+func neverAsked(t *testing.T, r *faultClient) { require.Zero(t, r.fleet.Status().Requests) }

@@ -24,10 +24,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// shortWatch is for tests; a fleet that is well answers within it also on a busy machine.
+// shortWatch is a watchdog for tests. A healthy fleet answers within its timeout, even on a busy
+// machine.
 var shortWatch = watchdog{interval: 50 * time.Millisecond, timeout: 2 * time.Second}
 
-// during does something the first time that a repetition of a phase and number does so.
+// during is an observer that calls a function the first time that the repetition of a phase and
+// number begins, progresses or ends.
 type during struct {
 	phase    Phase
 	number   int
@@ -59,8 +61,8 @@ func (d *during) End(s Repetition, _ Progress) {
 	}
 }
 
-// requireLost holds what a run of lostSpec leaves whose second timed repetition lost the
-// fleet: the first one, whole, and why there are no more.
+// requireLost checks the run directory of a run of lostSpec that lost its fleet in the second timed
+// repetition: it has the first repetition whole, and the reason why there are no more.
 func requireLost(t *testing.T, r *runner, err, want error, says string) {
 	t.Helper()
 	require.ErrorIs(t, err, want)
@@ -77,15 +79,15 @@ func requireLost(t *testing.T, r *runner, err, want error, says string) {
 	requireLatencies(t, run.Path, 3, -1)
 }
 
-// lostSpec is a run that goes on for much longer than a test may.
+// lostSpec returns a scenario that runs for much longer than a test may.
 func lostSpec() scenarios.Spec {
 	s := small()
 	s.Warmup, s.Profiled, s.Repetitions = 0, 0, 10_000
 	return s
 }
 
-// TestFleetStoppedForGood: a process that was stopped answers nothing and refuses
-// nothing. Whatever the run waits for then, it ends, and says why.
+// TestFleetStoppedForGood checks that a run ends, with the reason, if its fleet's process was
+// stopped. Such a process neither answers nor refuses connections.
 func TestFleetStoppedForGood(t *testing.T) {
 	for name, row := range map[string]struct {
 		at     func(d *during, stop func())
@@ -114,7 +116,7 @@ func TestFleetStoppedForGood(t *testing.T) {
 			r.watchdog = shortWatch
 			runErr := r.runRepetitions(t.Context())
 			err = finish(t.Context(), r, runErr)
-			if name == "between two repetitions" { // the first is over for the observer, and not yet reconciled
+			if name == "between two repetitions" { // the first repetition has ended for the observer, but isn't reconciled yet
 				require.ErrorIs(t, err, errTargetSilent)
 				run, loadErr := rundir.Load(r.dir.Path())
 				require.NoError(t, loadErr)
@@ -130,7 +132,7 @@ func TestFleetStoppedForGood(t *testing.T) {
 	}
 }
 
-// TestFleetKilledInTheMiddle keeps what was measured before.
+// TestFleetKilledInTheMiddle checks that what was measured before is kept.
 func TestFleetKilledInTheMiddle(t *testing.T) {
 	o := options(t, lostSpec())
 	o.Target.Address = target.OwnProcess
@@ -144,7 +146,7 @@ func TestFleetKilledInTheMiddle(t *testing.T) {
 	require.ErrorContains(t, err, "signal: killed")
 }
 
-// failing passes requests on to a control port until it is told to fail.
+// failing is a proxy to a control port that fails once it is told to.
 type failing struct {
 	http.Handler
 	how atomic.Pointer[http.HandlerFunc]
@@ -158,8 +160,8 @@ func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.Handler.ServeHTTP(w, r)
 }
 
-// TestControlConnectionLost: the devices go on, and the control port is gone. Without
-// the ledger nothing of a repetition is worth anything.
+// TestControlConnectionLost checks a run whose devices still answer, but whose control port is
+// gone. Without the ledger, a repetition can't be trusted.
 func TestControlConnectionLost(t *testing.T) {
 	for name, row := range map[string]struct {
 		how  http.HandlerFunc
@@ -196,7 +198,7 @@ func TestControlConnectionLost(t *testing.T) {
 	}
 }
 
-// TestActivity: a client that counts no bytes is active when operations end.
+// TestActivity checks that for a client that counts no bytes, operations that end are activity.
 func TestActivity(t *testing.T) {
 	s := &Session{recording: load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Devices: 3, Workers: 1})}
 	require.Zero(t, s.activity(), "there is no client yet")

@@ -27,12 +27,12 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// foreign is a client as another module has one: it knows net/http, and of package delivery only values.
-// It counts neither requests nor bytes, and has no rollout.
+// foreign is a client as another module may have it: it uses net/http, and only values of package
+// delivery. It counts neither requests nor bytes, and has no rollout.
 type foreign struct {
 	http    *http.Client
 	times   bool                // whether its reports have the times of a push and a verification
-	deliver func(n int64) error // what comes of its nth delivery instead, from 0; nil: deliver
+	deliver func(n int64) error // replaces delivery n, counted from 0; nil: deliver normally
 	n       *atomic.Int64
 }
 
@@ -111,7 +111,7 @@ func (f foreign) Close() error {
 	return nil
 }
 
-// run runs a scenario with the client, on 40 devices that an in-process fleet plays.
+// run runs a scenario with the client, on a fleet of 40 devices in this process.
 func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result, error) {
 	t.Helper()
 	s := scenarios.Default()
@@ -131,8 +131,9 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 	})
 }
 
-// TestForeignClient_units: what a client doesn't report is left out, not zero. The units are those of
-// docs/reference/metrics.md without what it can't know: requests, bytes, and the parts of a delivery.
+// TestForeignClient_units checks that what a client doesn't report is left out, rather than zero.
+// The units are those of docs/reference/metrics.md, without those that such a client can't report:
+// requests, bytes, and the parts of a delivery.
 func TestForeignClient_units(t *testing.T) {
 	times := []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op",
 		"max-ns/op", "service-p99-ns/op"}
@@ -154,7 +155,7 @@ func TestForeignClient_units(t *testing.T) {
 		}, false, map[string][]string{
 			"push": slices.Concat(times, ofLoad),
 		}},
-		"push for a time": {func(s *scenarios.Spec) { // each device says before it that it lacks the update, which is an answer
+		"push for a time": {func(s *scenarios.Spec) { // before the load, each device answers that it lacks the update
 			s.Load.Operation, s.Load.Duration = delivery.OpPush, scenarios.Duration(100*time.Millisecond)
 		}, false, map[string][]string{"push": slices.Concat(times, ofLoad)}},
 		"verify for a time": {func(s *scenarios.Spec) {
@@ -167,7 +168,7 @@ func TestForeignClient_units(t *testing.T) {
 			res, err := run(t, foreign{times: row.times}, row.change)
 			require.NoError(t, err)
 			for _, reason := range res.Run.Invalid {
-				require.Contains(t, reason, "behind schedule", "on a busy machine that may be")
+				require.Contains(t, reason, "behind schedule", "only this may happen on a busy machine")
 			}
 			require.False(t, res.Run.Unconfirmed)
 			require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts, "the ledger agrees")
@@ -183,7 +184,8 @@ func TestForeignClient_units(t *testing.T) {
 	}
 }
 
-// quotaError is an error that says its class and status by the methods that package load documents.
+// quotaError is an error that reports its class and status by the methods that package load
+// documents.
 type quotaError struct{}
 
 func (quotaError) Error() string        { return "no quota" }
@@ -233,7 +235,8 @@ func TestForeignClient_contradicted(t *testing.T) {
 	require.Contains(t, res.Run.Invalid[0], "device 0: the client claims 1 successes, the ledger knows nothing of it")
 }
 
-// TestForeignClient_leak: goroutines of the client's package are the client's, also without its label.
+// TestForeignClient_leak checks that goroutines of the client's package count as the client's, even
+// without its label.
 func TestForeignClient_leak(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// strained is a fleet that reports a fault once: in the status or the ledger that
-// is asked for as the at-th.
+// strained is a target that reports a fault once: in its nth status (refusesAt), or in its nth
+// ledger (contradictAt).
 type strained struct {
 	target.Target
 	statuses, ledgers       int
@@ -47,8 +47,9 @@ func (s *strained) Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error] {
 	}
 }
 
-// TestHealthIsThatOfTimedRepetitions: with a repetition of each phase, a fleet that
-// refuses connections spoils the timed one; a ledger that contradicts spoils any.
+// TestHealthIsThatOfTimedRepetitions runs one repetition of each phase. A fleet that refuses
+// connections makes the run invalid only in the timed one; a ledger that contradicts does so in
+// any.
 func TestHealthIsThatOfTimedRepetitions(t *testing.T) {
 	for name, row := range map[string]struct {
 		fleet strained

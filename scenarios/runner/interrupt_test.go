@@ -24,6 +24,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
+// TestInterruptKeepsWhatWasMeasured checks what run.json and the records hold after an interruption in
+// each phase. TestInterruptKeepsWhatWasMeasured of package app sends the command a signal instead,
+// and checks its exit code, its reports, and that its fleet ends.
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	for _, row := range []struct {
 		phase  Phase
@@ -44,8 +47,8 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// canceling is a server that cancels when it is asked for a path, and never answers
-// that; what else it is asked goes to another.
+// canceling starts a server that calls cancel when it receives a request for path, and never
+// answers that request. It passes all other requests to another server.
 func canceling(t *testing.T, cancel func(), path, other string) string {
 	to, err := url.Parse(other)
 	require.NoError(t, err)
@@ -63,8 +66,8 @@ func canceling(t *testing.T, cancel func(), path, other string) string {
 	return server.URL
 }
 
-// TestInterruptBeforeItBegan: a cancel of any step that readies a run is a cancel,
-// not a mistake of the user's, and leaves nothing.
+// TestInterruptBeforeItBegan checks that a cancel during any step that prepares a run is reported
+// as a cancel, not as the user's mistake, and leaves nothing behind.
 func TestInterruptBeforeItBegan(t *testing.T) {
 	s := small()
 	s.Fleet.Addressing = address.Path
@@ -88,10 +91,10 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 			up := filepath.Join(t.TempDir(), "up")
 			require.NoError(t, syscall.Mkfifo(up, 0o600))
 			go func() {
-				_, _ = os.ReadFile(up) // until the process opens it, and closes
+				_, _ = os.ReadFile(up) // until the process has opened and closed it
 				cancel()
 			}()
-			// It reads its order, says that it lives, and waits for the end of its input.
+			// The process reads its order, signals that it runs, and waits for the end of its input.
 			o.Target.Address, o.Target.Command = target.OwnProcess, []string{"/bin/sh", "-c",
 				"read order; : > " + up + "; read end"}
 		},
@@ -124,8 +127,8 @@ func TestInterruptBeforeItBegan(t *testing.T) {
 	}
 }
 
-// TestInterruptBeforeTheFirstRepetition: once there is a directory it says that it was
-// interrupted, and nothing of a verdict.
+// TestInterruptBeforeTheFirstRepetition checks that a run directory which exists already says that
+// the run was interrupted, and has no verdict. Package app tests what the command prints then.
 func TestInterruptBeforeTheFirstRepetition(t *testing.T) {
 	s := small()
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
@@ -147,8 +150,8 @@ func TestInterruptBeforeTheFirstRepetition(t *testing.T) {
 	require.Empty(t, run.Verdict)
 }
 
-// TestInterruptedWarmUpHasNoVerdict, even one whose ledger contradicts: no repetition
-// was measured that could be invalid.
+// TestInterruptedWarmUpHasNoVerdict checks that not even a ledger that contradicts the client gives
+// a verdict: no repetition was measured that could be invalid.
 func TestInterruptedWarmUpHasNoVerdict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 )
 
-// A journal is the run directory of a run under way, and what its run.json will say.
+// A journal is the run directory of a running run, and what its run.json will say.
 type journal struct {
 	dir     *rundir.Directory
 	latency *latencyLog
@@ -22,12 +22,12 @@ type journal struct {
 	records []results.Record
 
 	findings     []health.Finding // why the run is invalid
-	reference    []float64        // ns a round trip, one for each block of the reference benchmark
+	reference    []float64        // ns per round trip, one for each block of the reference benchmark
 	interference health.Interference
 	cpuPerOp     map[Phase][]float64 // processor time in ns, one for each repetition
 }
 
-// newJournal begins the files of a new run directory. If they can't be written, it removes the
+// newJournal starts the files of a new run directory. If they can't be written, it removes the
 // directory, since nothing was measured yet.
 func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
 	j := &journal{dir: dir, run: run}
@@ -45,16 +45,16 @@ func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
 	return j, nil
 }
 
-// note adds a sentence that the reader of the run should know beside its figures, unless the run
-// has it already.
+// note adds a sentence that readers should know beside the run's figures, unless the run has it
+// already.
 func (j *journal) note(text string) {
 	if !slices.Contains(j.run.Notes, text) {
 		j.run.Notes = append(j.run.Notes, text)
 	}
 }
 
-// invalidate makes the run invalid for each of the findings. A finding that was recorded before
-// isn't recorded again.
+// invalidate makes the run invalid for each of the findings. It ignores findings that it has
+// recorded before.
 func (j *journal) invalidate(findings ...health.Finding) {
 	for _, f := range findings {
 		j.run.Valid = false
@@ -66,9 +66,9 @@ func (j *journal) invalidate(findings ...health.Finding) {
 	}
 }
 
-// addHealth records the notes and findings of a repetition, however it ended, and how the fleet and
-// the harness were. A search tries rates that are too high on purpose, so findings of a trial that
-// may be due to its rate don't count.
+// addHealth records the notes and findings of a repetition, however it ended, and the state of
+// fleet and harness. A search tries rates that are too high on purpose, so findings of a trial that
+// its rate may explain don't count.
 func (j *journal) addHealth(m *measured, isTrial bool) {
 	for _, text := range m.notes {
 		j.note(text)
@@ -93,12 +93,12 @@ func (j *journal) addHealth(m *measured, isTrial bool) {
 	}
 }
 
-// isOfRate reports whether a finding may be due to the rate that a trial tried.
+// isOfRate reports whether the rate of a trial may explain a finding.
 func isOfRate(f health.Finding) bool {
 	return f.Kind != health.Contradiction && f.Kind != health.FleetReset
 }
 
-// append puts a repetition into the run directory: all of it, or nothing.
+// append writes a repetition to the run directory: all of it, or nothing.
 func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error {
 	if rep.Phase == WarmUp {
 		return nil
@@ -141,7 +141,8 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 	return j.dir.WriteRun(j.run)
 }
 
-// failureLines returns the sample of failed operations of a repetition. It is empty if none failed.
+// failureLines returns the sampled failures of a repetition as lines. It is empty if no operation
+// failed.
 func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chunk, error) {
 	number := rep.Number
 	if rep.Phase == Profiled {
@@ -160,7 +161,7 @@ type latencyLog struct {
 	log  *hdrhistogram.HistogramLogWriter
 }
 
-// newLatencyLog returns the log of a run that started at the given time, and the log's header.
+// newLatencyLog returns the log of a run that started at the given time, with the log's header.
 func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
 	l := &latencyLog{}
 	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)

@@ -21,7 +21,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// leaky leaves one of something behind in every few deliveries.
+// leaky is a client that leaves something behind in every few deliveries.
 type leaky struct {
 	load.Client
 	leave func(delivery.Device, *delivery.Update)
@@ -36,7 +36,7 @@ func (l leaky) Deliver(ctx context.Context, d delivery.Device, u *delivery.Updat
 	return l.Client.Deliver(ctx, d, u)
 }
 
-// left is what was left behind, and put away after the test.
+// left holds what clients left behind, to be released after the test.
 type left struct {
 	mu    sync.Mutex
 	files []interface{ Close() error }
@@ -60,7 +60,7 @@ func (l *left) putAway() {
 	}
 }
 
-// leak runs a small scenario whose client leaks; nothing where kind is empty.
+// leak runs a small scenario whose client leaks something of a kind, or nothing if kind is empty.
 func leak(t *testing.T, kind string, every int64) results.Run {
 	t.Helper()
 	l := &left{}
@@ -68,7 +68,7 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer l.wait.Wait()
 	defer cancel()
-	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // takes connections, and never answers
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts connections, but never answers
 	l.keep(t, silent, err)
 	other, err := delivery.New(delivery.Config{Timeouts: delivery.Timeouts{Answer: time.Hour, Total: time.Hour}})
 	require.NoError(t, err)
@@ -105,7 +105,9 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 	return r.Run
 }
 
-// TestLeaksAreFound: each in four ways, three of them ten times where FLEETMARK_LEAKS is set, and none where there is none, thirty times.
+// TestLeaksAreFound checks that each of four kinds of leaks is found, and that no leak is reported
+// in a run without one. If FLEETMARK_LEAKS is set, it repeats three of the kinds ten times and the
+// run without a leak thirty times.
 func TestLeaksAreFound(t *testing.T) {
 	testenv.Slow(t)
 	for kind, says := range map[string]string{"goroutine": "more goroutines", "connection": "more connections",
@@ -113,8 +115,8 @@ func TestLeaksAreFound(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			times := 2
 			if kind == "memory" {
-				times = 1 // one in every delivery
-			} else if os.Getenv("FLEETMARK_LEAKS") != "" { // each waits some seconds for what doesn't come
+				times = 1 // a leak in every delivery
+			} else if os.Getenv("FLEETMARK_LEAKS") != "" { // each run waits some seconds for the release that doesn't come
 				times = 10
 			}
 			for i := range times {
@@ -135,7 +137,8 @@ func TestLeaksAreFound(t *testing.T) {
 	})
 }
 
-// TestALeakIsFoundByItsPackage: a client that takes the label off its goroutines is told by its packages' names.
+// TestALeakIsFoundByItsPackage checks that goroutines whose label the client removed are found by
+// the names of its packages.
 func TestALeakIsFoundByItsPackage(t *testing.T) {
 	for name, packages := range map[string][]string{"named": {"github.com/fleetmark/fleetmark/scenarios/runner.unlabeled."}, "not named": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +157,8 @@ func TestALeakIsFoundByItsPackage(t *testing.T) {
 	}
 }
 
-// unlabeled starts a goroutine for each delivery that sets its labels itself, and that waits for the end.
+// unlabeled is a client that starts a goroutine in each delivery, which removes its labels and
+// waits until the end of the test.
 type unlabeled struct {
 	load.Client
 	end chan struct{}

@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// twice does everything once more, and tells of one only.
+// twice is a client that sends every request twice, and reports one.
 type twice struct{ load.Client }
 
 func (c twice) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
@@ -40,7 +40,8 @@ func (c twice) Deliver(ctx context.Context, d delivery.Device, u *delivery.Updat
 	return c.Client.Deliver(ctx, d, u)
 }
 
-// A client that sends more than it says is found, though every device took it as a repeat.
+// TestLedgerFindsAClientThatSendsTwice checks that a client that sends more than it reports is
+// found, although every device counted the second request as a repeat.
 func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
 	for operation, says := range map[delivery.Op]string{
 		delivery.OpPush:    "received 2 pushes, the client says that it sent 1",
@@ -60,7 +61,7 @@ func TestLedgerFindsAClientThatSendsTwice(t *testing.T) {
 	}
 }
 
-// outside starts a fleet as somebody else would, and gives the options that drive it.
+// outside starts a fleet as another user would, and returns the options that drive it.
 func outside(t *testing.T, s *scenarios.Spec) (*mockfleet.Fleet, Options) {
 	t.Helper()
 	s.Fleet.Addressing = address.Path
@@ -73,7 +74,7 @@ func outside(t *testing.T, s *scenarios.Spec) (*mockfleet.Fleet, Options) {
 	return f, o
 }
 
-// A fleet is driven by one run at a time.
+// TestSecondDriverIsRefused checks that only one run at a time can drive a fleet.
 func TestSecondDriverIsRefused(t *testing.T) {
 	s := small()
 	_, o := outside(t, &s)
@@ -93,19 +94,19 @@ func TestSecondDriverIsRefused(t *testing.T) {
 		`wait until the other driver has ended, or drive a fleet of your own$`, err.Error())
 
 	res, err = Run(t.Context(), late)
-	require.NoError(t, err, "the first has given the lease back")
+	require.NoError(t, err, "the first run has given the lease back")
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
 }
 
-// verifiesFirst sends a request more with each push.
+// verifiesFirst is a client that sends a verification before each push.
 type verifiesFirst struct{ load.Client }
 
 func (c verifiesFirst) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
-	_ = c.Verify(ctx, d, u) // the device runs another update yet
+	_ = c.Verify(ctx, d, u) // the error is that the device doesn't run the update yet
 	return c.Client.Push(ctx, d, u)
 }
 
-// The sides of a comparison take turns at one fleet.
+// TestSession_sharesAFleet checks that two sessions can take turns at one fleet.
 func TestSession_sharesAFleet(t *testing.T) {
 	s := small()
 	s.Load.Operation = delivery.OpPush
@@ -117,7 +118,7 @@ func TestSession_sharesAFleet(t *testing.T) {
 		defer func() { require.NoError(t, one.Close()) }()
 		sides = append(sides, one)
 	}
-	// A request more, which the ledger has, contradicts nothing.
+	// One more request in the ledger is no contradiction if Wrap announced it.
 	sides[1].Wrap(func(c load.Client) load.Client { return verifiesFirst{c} }, 1)
 	for range 2 {
 		for _, one := range sides {
@@ -129,7 +130,7 @@ func TestSession_sharesAFleet(t *testing.T) {
 	}
 }
 
-// A run whose fleet was reset under it is invalid, whoever did it.
+// TestResetUnderARun checks that a run whose fleet was reset while it ran is invalid.
 func TestResetUnderARun(t *testing.T) {
 	s := small()
 	f, o := outside(t, &s)
@@ -137,8 +138,8 @@ func TestResetUnderARun(t *testing.T) {
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, res.Run.Verdict)
-	// On a busy machine the fleet may have been late besides.
+	// On a busy machine, the run may be invalid for a second reason.
 	require.Contains(t, res.Run.Invalid,
 		"the fleet was reset while a repetition was under way: its ledger is of a part of it; have it driven by one run at a time")
-	require.NotContains(t, strings.Join(res.Run.Invalid, "\n"), "contradicts", "half a ledger contradicts nobody")
+	require.NotContains(t, strings.Join(res.Run.Invalid, "\n"), "contradicts", "an incomplete ledger isn't compared")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// asFleet makes this test's program the fleet's process.
+// asFleet names the environment variable that makes this test's program act as the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
 func TestMain(m *testing.M) {
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fleetCommand starts this test's program as the fleet.
+// fleetCommand returns a command that starts this test's program as the fleet.
 func fleetCommand(t *testing.T) []string {
 	t.Helper()
 	return []string{"/usr/bin/env", asFleet + "=1", os.Args[0]}
@@ -51,19 +51,19 @@ func verdict(run results.Run, records []results.Record) results.Verdict {
 	return judge.Judge(nil, run, records, judge.Policy{}).Verdict
 }
 
-// finish ends a run as Run does, after its repetitions.
+// finish ends a run as Run does after the repetitions.
 func finish(ctx context.Context, r *runner, runErr error) error {
 	err := r.end(ctx, runErr)
 	return errors.Join(err, r.finish(verdict(r.run, r.records)))
 }
 
-// atRepetition does something when a repetition begins.
+// atRepetition is an observer that calls a function when a repetition begins.
 type atRepetition struct {
 	discard
 	phase  Phase
 	number int
 	do     func()
-	end    func() // when it ends, if not nil
+	end    func() // called when the repetition ends; may be nil
 }
 
 func (a *atRepetition) Begin(s Repetition) {

@@ -14,44 +14,45 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// measured is everything that one repetition measured, and what was found wrong with it.
+// measured is everything that one repetition measured, with the findings about it.
 type measured struct {
 	load.Result
 	load.Totals
 
 	started     time.Time // by the wall clock
-	failedP99   float64   // response time of the failed ones, ns; 0 where none failed
+	failedP99   float64   // 99th percentile of the failed operations' response times, ns; 0 if none failed
 	usage       usage
-	traffic     *delivery.Stats // of this repetition alone; nil where the client counts nothing
+	traffic     *delivery.Stats // of this repetition alone; nil if the client counts nothing
 	latencies   map[delivery.Op]*load.Latencies
 	lateness    *load.Lateness // nil for a closed load
-	pacing      *health.Pacing // likewise, of a timed repetition
+	pacing      *health.Pacing // of a timed repetition; nil for a closed load
 	dialErrors  dialErrors
 	disturbed   bool                // others used much of the machine
-	descriptors int                 // open when it ended; 0 where unknown
-	ports       *results.LocalPorts // when it ended; nil where unknown
-	bytes       int64               // of one artifact
+	descriptors int                 // descriptors that were open at its end; 0 if unknown
+	ports       *results.LocalPorts // local ports at its end; nil if unknown
+	bytes       int64               // size of the artifact
 	counts      results.Counts
-	rollout     results.Rollout // the waves; empty where there are none
-	limit       float64         // operations a second that a search has found; 0 without one
+	rollout     results.Rollout // the waves of a rollout; empty for other loads
+	limit       float64         // the rate that a search found, in operations per second; 0 without a search
 
-	failures []load.Failure         // a sample
-	excerpts map[int]*LedgerExcerpt // what the ledger says of their devices; nil: nothing
-	notes    []string               // of what the reader should know
-	findings []health.Finding       // why the figures can't be believed
+	failures []load.Failure         // a sample of the failed operations
+	excerpts map[int]*LedgerExcerpt // what the ledger says about the devices of failures; nil without a ledger
+	notes    []string               // sentences for the reader of the run
+	findings []health.Finding       // why the figures can't be trusted
 
-	// Of a timed repetition whose checks were made; else nil.
+	// Only for a timed repetition whose checks were made; otherwise nil.
 	fleet   *results.FleetHealth
 	harness *results.HarnessHealth
-	// likewise, nil also where unknown
+	// before and after the load; nil if unknown, too
 	before, after *health.MachineCPU
 
-	partial *results.Partial // what is kept of a repetition that was broken off; nil: nothing
+	partial *results.Partial // what is kept of an interrupted repetition; may be nil
 }
 
 // records returns the repetition's lines in samples.txt, one for each operation. Values of the load
 // as a whole (rate, processor time, allocations, requests, memory) are in the record of the
-// operation that the load asks for, because nobody can tell which half of a delivery allocated.
+// operation that the load asks for, because they can't be divided between the push and the
+// verification of a delivery.
 func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	var list []results.Record
 	for _, op := range s.Load.Operations() {
@@ -62,7 +63,7 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.Count == 0 {
-			if op == s.Load.Operation && m.rollout.Stopped { // that it updated no device is its result
+			if op == s.Load.Operation && m.rollout.Stopped { // a rollout that stopped may have updated no device
 				m.addCounts(s, add)
 				list = append(list, r)
 			}
@@ -88,8 +89,8 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 	return list
 }
 
-// The runtime counts the allocations of the whole process, and some dozens of objects in a
-// repetition belong to no operation: a pool's list that grew, the progress that is shown. Divided
+// The runtime counts the allocations of the whole process. Some dozens of objects in a repetition
+// belong to no operation, such as a pool's list that grew, or the progress that is shown. Divided
 // by the number of operations, which depends on how fast the machine is, they would make figures
 // differ between machines even for operations that allocate nothing. So figures are rounded to
 // these steps. An operation's own objects are whole ones, of 8 bytes or more.
@@ -124,8 +125,8 @@ func (m *measured) addLoadValues(s scenarios.Spec, op delivery.Op, t *load.Laten
 // addCounts adds the values that are counted rather than timed. They are known even if no operation
 // succeeded.
 func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
-	// These are figures per operation, though they are named per device: each device has one operation
-	// if the load visits each once, and many if the load goes on for a time.
+	// These are figures per operation, though they are named per device. Each device has one
+	// operation if the load visits each device once, and many if the load has a duration.
 	turns := float64(m.Succeeded + m.Failed)
 	if m.traffic != nil {
 		add(results.UnitRequests, float64(m.traffic.Requests)/turns)
@@ -155,8 +156,8 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 // plannedFor returns how long the load's plan was, or 0 if it had none.
 func (m *measured) plannedFor() time.Duration { return time.Duration(m.Operations.PlanNS) }
 
-// percentiles returns the median and the 99th percentile of an operation's response times. They are
-// 0 if there are none.
+// percentiles returns the median and the 99th percentile of an operation's response times, or 0 if
+// there are none.
 func (m *measured) percentiles(op delivery.Op) (p50, p99 time.Duration) {
 	t := m.latencies[op]
 	if t == nil || t.Count == 0 {
@@ -165,7 +166,7 @@ func (m *measured) percentiles(op delivery.Op) (p50, p99 time.Duration) {
 	return time.Duration(quantile(t.Response, 50)), time.Duration(quantile(t.Response, 99))
 }
 
-// quantile returns a percentile in nanoseconds.
+// quantile returns a percentile of a histogram, in nanoseconds.
 func quantile(h *hdrhistogram.Histogram, percent float64) float64 {
 	return float64(h.ValueAtQuantile(percent))
 }
@@ -181,7 +182,8 @@ func difference(after, before *delivery.Stats) *delivery.Stats {
 	}
 }
 
-// checkFleet adds how the fleet was in a timed repetition, and what else had the machine.
+// checkFleet adds the state of the fleet in a timed repetition, and how much others used the
+// machine.
 func (m *measured) checkFleet(before, after snapshot, inProcess bool) {
 	m.before, m.after = before.machine, after.machine
 	m.disturbed = new(health.Interference).Add(m.before, m.after).Exceeds()
@@ -206,7 +208,7 @@ func (s *Session) checkOutcome(m *measured) {
 	m.findings = append(m.findings, health.CheckOutcome(o)...)
 }
 
-// checkHarness adds how the driver was in a timed repetition of a load.
+// checkHarness adds the state of the driver in a timed repetition.
 func (m *measured) checkHarness(spec scenarios.LoadSpec) {
 	m.pacing = m.pacingOf(spec)
 	d := health.Driver{
@@ -223,7 +225,7 @@ func (m *measured) checkHarness(spec scenarios.LoadSpec) {
 	m.harness, m.findings = &h, append(m.findings, findings...)
 }
 
-// pacingOf returns how the plan of an open load was kept, or nil for a closed load.
+// pacingOf returns how well the plan of an open load was kept, or nil for a closed load.
 func (m *measured) pacingOf(spec scenarios.LoadSpec) *health.Pacing {
 	p := m.lateness
 	if p == nil {

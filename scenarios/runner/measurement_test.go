@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// TestHeapFiguresGoInSteps: what a repetition allocates once is the same nothing for a
-// slow machine and a fast one, and what each operation allocates stays.
+// TestHeapFiguresGoInSteps checks that what a repetition allocates once rounds to nothing on slow
+// and fast machines alike, and that what each operation allocates stays.
 func TestHeapFiguresGoInSteps(t *testing.T) {
 	for _, row := range []struct {
 		ops                    int64
@@ -44,8 +44,8 @@ func TestHeapFiguresGoInSteps(t *testing.T) {
 	}
 }
 
-// TestPacingOf: of four operations two were queued, and the last of these was sent 900 ms after its
-// time; two waited for a timer, 1 ms and 60 ms late.
+// TestPacingOf checks four operations: two were queued, the last of which was sent 900 ms late; two
+// waited for a timer, and were 1 ms and 60 ms late.
 func TestPacingOf(t *testing.T) {
 	const ms = time.Millisecond
 	p := load.NewLateness(minLongest)
@@ -57,7 +57,7 @@ func TestPacingOf(t *testing.T) {
 		InFlightPeak: 4, Workers: 4, MeanBusy: 20 * ms, Operations: results.Operations{Planned: 20, NotSent: 16, PlanNS: 1e9},
 	}}
 	got := m.pacingOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 20})
-	near := func(want time.Duration, got *time.Duration) { // what a histogram rounds
+	near := func(want time.Duration, got *time.Duration) { // equal, but for the rounding of a histogram
 		require.InEpsilon(t, want, *got, 0.001)
 		*got = want
 	}

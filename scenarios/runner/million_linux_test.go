@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// TestASmallMillion is the scenario with a fiftieth of its devices: each is updated
-// once, over one connection, and nothing of it is lost.
+// TestASmallMillion runs the scenario with a fiftieth of its devices. Each device is updated once
+// over one connection, and none is lost.
 func TestASmallMillion(t *testing.T) {
 	const devices = 20_000
 	s, err := scenarios.Find("million")
@@ -36,8 +36,8 @@ func TestASmallMillion(t *testing.T) {
 	require.Equal(t, 2.0, requests)
 }
 
-// TestEachDeviceHasItsAddress: the fleet's own count of connections and of devices
-// agrees with the client's.
+// TestEachDeviceHasItsAddress checks that the fleet's own counts of connections and of devices
+// agree with the client's.
 func TestEachDeviceHasItsAddress(t *testing.T) {
 	s, err := scenarios.Find("million")
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestEachDeviceHasItsAddress(t *testing.T) {
 	status := fleet.Status()
 	require.EqualValues(t, 500, status.Updated)
 	require.EqualValues(t, 500, res.Run.Harness.Dials)
-	const health = 1 // the first device is asked before the run, over a connection of its own
+	const health = 1 // the run first checks one device, over a connection of its own
 	require.EqualValues(t, 500+health, status.ConnectionsTotal)
 	require.EqualValues(t, 2*500+health, status.Requests)
 	addresses := map[string]bool{}

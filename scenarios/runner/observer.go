@@ -9,25 +9,26 @@ import (
 // A Phase says what a repetition is for.
 type Phase string
 
-// The phases, in the order in which a run has them.
+// The phases, in the order of a run.
 const (
 	WarmUp   Phase = "warm-up"
 	Timed    Phase = "timed"
 	Profiled Phase = "profiled"
 )
 
-// A Repetition is one run of the load: which one it is, and what is known of it before it begins.
+// A Repetition identifies one repetition of the load, and says what is known about it before it
+// begins.
 type Repetition struct {
 	Scenario string
 	Phase    Phase
-	Number   int           // of its phase, from 1
-	Total    int           // of its phase
-	Planned  int64         // operations; 0 if the load ends after a time, and they aren't planned
+	Number   int           // number within its phase, from 1
+	Total    int           // repetitions of its phase
+	Planned  int64         // operations; 0 if the load ends after a time and they aren't planned
 	Duration time.Duration // 0 if the load ends after a number of operations
-	Rate     float64       // operations per second that a search is trying; 0 if this is no trial
+	Rate     float64       // the rate that a search is trying, in operations per second; 0 if this is no trial
 }
 
-// Progress says how far a repetition has come.
+// Progress says how far a repetition is.
 type Progress struct {
 	Done, Failed, Retries int64
 	Elapsed               time.Duration
@@ -36,30 +37,30 @@ type Progress struct {
 	P50, P99    time.Duration  // of the response times of the last seconds; 0 if there were none
 	Classes     map[string]int // failures by class; nil if there are none
 
-	// Invalid says why the run is certain to be invalid. It is empty while that isn't known.
+	// Invalid says why the run is certain to be invalid. It is empty if that isn't known.
 	Invalid string
 
-	// Plan is how long the plan of a load was, and DoneInPlan how many operations succeeded in that
-	// time. Both are 0 before the repetition has ended, and for a load without a plan.
+	// Plan is the length of the load's plan, and DoneInPlan is how many operations succeeded in it.
+	// Both are 0 until the repetition has ended, and for a load without a plan.
 	Plan       time.Duration
 	DoneInPlan int64
 
 	Waves []results.Wave // of a rollout, as far as it came
 }
 
-// An Observer is told how a run goes, by one goroutine at a time. Every view of a run under way
-// (progress bars, lines, pages) is one.
+// An Observer is told how a run goes. Only one goroutine calls it at a time. Every view of a run
+// (progress bars, lines, pages) is an Observer.
 type Observer interface {
-	Begin(Repetition)              // its load begins
-	Progress(Repetition, Progress) // several times a second
+	Begin(Repetition)              // the load begins
+	Progress(Repetition, Progress) // called several times a second
 
-	// Preparing says what is done before the repetition begins, such as "opening connections", and
-	// for how many of the devices that has been done.
+	// Preparing says what is being done before the repetition begins, such as "opening
+	// connections", and for how many of the devices that is done.
 	Preparing(r Repetition, what string, done, devices int)
-	End(Repetition, Progress) // its load has ended
+	End(Repetition, Progress) // the load has ended
 }
 
-// discard is an Observer that ignores what it hears.
+// discard is an Observer that ignores everything.
 type discard struct{}
 
 func (discard) Preparing(Repetition, string, int, int) {}
@@ -67,11 +68,11 @@ func (discard) Begin(Repetition)                       {}
 func (discard) Progress(Repetition, Progress)          {}
 func (discard) End(Repetition, Progress)               {}
 
-// progressInterval is how often an observer is told of progress.
+// progressInterval is the time between two calls of Progress or Preparing.
 const progressInterval = 200 * time.Millisecond
 
-// everyInterval calls report once every progressInterval until stop is called. When stop has
-// returned, report isn't called any more.
+// everyInterval calls report every progressInterval until stop is called. After stop has returned,
+// it doesn't call report any more.
 func everyInterval(report func()) (stop func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -20,8 +20,8 @@ const partialTimeout = 10 * time.Second
 const noLedger = "these devices keep no ledger"
 
 // keepPartial returns what is kept of a timed repetition that was interrupted, which may have been
-// a soak for half an hour. It returns nil if nothing is: keepSearch keeps the trials of a search,
-// and nothing can be believed if the fleet was lost.
+// a soak for half an hour. It returns nil for a search, whose trials keepSearch keeps, and if the
+// fleet was lost, since nothing can be trusted then.
 func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *delivery.Update) *results.Partial {
 	if isTargetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
@@ -32,8 +32,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	if w := s.target.Witness(); w != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
-		// Operations that were under way when ctx ended are no contradiction: reconcile is given ctx to
-		// know that.
+		// Operations that ran when ctx ended are no contradiction. reconcile gets ctx to know that.
 		ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(late)))
 		counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
 		if err != nil {
@@ -54,8 +53,8 @@ func newPartial(rep Repetition, spec scenarios.Spec, m *measured) *results.Parti
 	return p
 }
 
-// keepSearch keeps how far an interrupted search had come: the highest rate that held, and what its
-// trial measured. Of the trial under way, which is nil if none had begun, it keeps the failures.
+// keepSearch keeps the state of an interrupted search: the highest rate that held, and what its
+// trial measured. From the running trial, which is nil if none had begun, it keeps the failures.
 func (r *runner) keepSearch(
 	ctx context.Context, rep Repetition, s *load.Search, best, underWay *measured, began time.Time,
 ) {
@@ -79,9 +78,8 @@ func (r *runner) keepSearch(
 	r.appendPartial(rep, r.spec, best)
 }
 
-// appendPartial puts the figures of an interrupted repetition into run.json, and writes its
-// response times and failures to files beside it. If the files can't be written, it notes that in
-// the run.
+// appendPartial adds the figures of an interrupted repetition to run.json, and writes its response
+// times and failures to files beside it. If the files can't be written, it adds a note to the run.
 func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured) {
 	j.run.Partial = m.partial
 	log, head, err := newLatencyLog(j.run.Started)

@@ -21,11 +21,11 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// whenDone cancels once so many operations have ended in the timed repetition.
+// whenDone is an observer that cancels once so many operations of a timed repetition have ended.
 type whenDone struct {
 	discard
 	done int64
-	rate float64 // of a search, from which on; 0: any
+	rate float64 // the least rate of a search at which it cancels; 0: any
 	do   func()
 }
 
@@ -35,7 +35,7 @@ func (w *whenDone) Progress(s Repetition, l Progress) {
 	}
 }
 
-// interruptedAt runs a scenario, and interrupts it when the observer says so.
+// interruptedAt runs a scenario and interrupts it as the observer says.
 func interruptedAt(t *testing.T, s scenarios.Spec, w *whenDone) *rundir.Loaded {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -51,7 +51,7 @@ func interruptedAt(t *testing.T, s scenarios.Spec, w *whenDone) *rundir.Loaded {
 	require.Equal(t, results.StatusInterrupted, run.Status)
 	require.True(t, run.Valid)
 	require.Empty(t, run.Verdict)
-	require.Empty(t, run.Records, "no sample is made of it")
+	require.Empty(t, run.Records, "a partial repetition is no sample")
 	require.Empty(t, run.Thresholds)
 	require.Zero(t, run.Repetitions)
 	require.Empty(t, run.RepetitionCounts)
@@ -69,7 +69,8 @@ func endless() scenarios.Spec {
 	return s
 }
 
-// A load that goes on for half an hour is kept as far as it came, with its response times.
+// TestPartialRepetition_load checks that an interrupted load is kept up to the interruption, with
+// its response times.
 func TestPartialRepetition_load(t *testing.T) {
 	s := endless()
 	s.Load.Operation = delivery.OpPush
@@ -83,14 +84,14 @@ func TestPartialRepetition_load(t *testing.T) {
 	require.Equal(t, 1800.0, p.PlannedSeconds)
 	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, p.Counts)
 	require.Empty(t, p.Unwitnessed)
-	require.Empty(t, p.Contradictions, "what was under way is none")
+	require.Empty(t, p.Contradictions, "operations that still ran are no contradictions")
 	values := map[string]float64{}
 	for _, v := range p.Values {
 		require.Equal(t, "push", v.Op)
 		values[v.Unit] = v.Value
 	}
 	require.InEpsilon(t, float64(p.Succeeded)/p.Seconds, values["ops/s"], 1e-9,
-		"over the time that it went on, not the plan")
+		"the rate is over the time until the interruption, not over the plan")
 	require.Positive(t, values["p99-ns/op"])
 
 	f, err := os.Open(filepath.Join(run.Path, rundir.PartialLatencyFile))
@@ -101,7 +102,8 @@ func TestPartialRepetition_load(t *testing.T) {
 	require.Equal(t, p.Succeeded, h.TotalCount())
 }
 
-// Devices that were not reached yet are neither updated nor failed.
+// TestPartialRepetition_once checks that devices which were not reached count neither as updated
+// nor as failed.
 func TestPartialRepetition_once(t *testing.T) {
 	s := endless()
 	s.Load.Model, s.Load.Duration, s.Load.Workers = scenarios.Once, 0, 1
@@ -115,7 +117,8 @@ func TestPartialRepetition_once(t *testing.T) {
 	require.Zero(t, p.Counts.Failed+p.Counts.Lost+p.Counts.AppliedTwice)
 }
 
-// A search is kept with the highest rate that held, and says that the limit is not known.
+// TestPartialRepetition_search checks that the highest rate that held is kept, and that the run
+// says that the limit isn't known.
 func TestPartialRepetition_search(t *testing.T) {
 	s := endless()
 	s.Thresholds = nil
@@ -131,10 +134,11 @@ func TestPartialRepetition_search(t *testing.T) {
 			return
 		}
 	}
-	t.Fatal("the rate that held is no metric")
+	t.Fatal("there is no metric for the rate that held")
 }
 
-// Devices without a ledger have the client's word.
+// TestPartialRepetition_unwitnessed checks that devices without a ledger are counted by the
+// client's claims.
 func TestPartialRepetition_unwitnessed(t *testing.T) {
 	s := endless()
 	s.Load.Operation = delivery.OpPush

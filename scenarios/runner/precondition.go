@@ -17,18 +17,18 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// precondition collects the heap, and does what a load takes for granted before the clock and the
-// usage start:
+// precondition collects the heap, and does what a load needs before its clock starts and its usage
+// counts:
 //
-//   - It brings the update to every device if the load verifies alone, so that there is something
+//   - It sends the update to every device if the load only verifies, so that there is something
 //     to verify.
 //   - It opens connections and uses them if the load has a duration. In a rollout, where each
-//     device has one operation, opening its connection is part of that. Under a load with a
-//     duration it is a fixed cost. Divided by the number of operations, which depends on how fast
-//     the machine is, it would make the allocations per operation differ between machines.
+//     device has one operation, opening its connection is part of that. In a load with a duration,
+//     it is a fixed cost. Divided by the number of operations, which depends on how fast the
+//     machine is, it would make allocations per operation differ between machines.
 //
-// What the fleet's ledger has of it doesn't count as the load's: the fleet is made to forget it, or
-// it is subtracted later.
+// The requests don't count as the load's in the fleet's ledger: the fleet is made to forget them,
+// or they are subtracted later.
 func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, u *delivery.Update) error {
 	spec := t.load
 	if spec.Operation == delivery.OpVerify {
@@ -38,7 +38,7 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 			return err
 		}
 	}
-	// Before connections are warmed: it empties the pools that they fill.
+	// A collection empties the pools that warming fills, so it comes first.
 	runtime.GC()
 	if spec.TotalDuration() > 0 {
 		health.DoAsClient(ctx, func(ctx context.Context) { s.warmConnections(ctx, t.Repetition, c, u) })
@@ -50,7 +50,7 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 	switch {
 	case w == nil:
 		return nil
-	case spec.Operation == delivery.OpVerify: // a reset would take the update away again
+	case spec.Operation == delivery.OpVerify: // a reset would remove the update again
 		return s.claims.setOffset(w.Ledger(ctx))
 	case spec.TotalDuration() > 0:
 		return w.Reset(ctx)
@@ -58,11 +58,11 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 	return nil
 }
 
-// updateDevices brings the update to every device, by a client of its own, because the load's
-// begins without connections.
+// updateDevices sends the update to every device with a client of its own, because the load's
+// client begins without connections.
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
-	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // the repetitions count from 1
+	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // no repetition has number 0
 	client, err := s.clients.newClient(cfg)
 	if err != nil {
 		return err
@@ -92,32 +92,32 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	return ctx.Err()
 }
 
-// warmRounds is how often each connection is used before the load: a client may make one thing at a
-// connection's first use, and another at its second.
+// warmRounds is how often each connection is used before the load. A client may allocate something
+// at a connection's first use, and something else at its second.
 const warmRounds = 4
 
-// Opening connections has deadlines of its own, since a device that hangs would keep a worker for
-// as long as the client's deadlines allow.
+// Opening connections has its own deadlines, since a device that hangs would keep a worker for as
+// long as the client's deadlines allow.
 const (
-	openingEach = 500 * time.Millisecond // of a request
-	openingAll  = 5 * time.Second        // of all of them; connections that aren't open by then are opened in the load
+	openingEach = 500 * time.Millisecond // for one request
+	openingAll  = 5 * time.Second        // for all requests; connections that aren't open by then are opened in the load
 )
 
 // warmConnections opens the connections that the load will keep, and uses each. It returns no
-// error, since whatever fails here will fail in the load, too, and count there. A device that
-// doesn't answer is left alone until an operation of a load succeeds with it.
+// error, since a request that fails here will also fail in the load, where it counts. A device that
+// doesn't answer gets no further request until an operation of a load succeeds with it.
 func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetitionClient, u *delivery.Update) {
 	devices := s.target.Devices()
 	workers, _ := s.spec.Load.WorkerRange()
-	// Each worker visits its devices in turn, as under the load. If there are more devices than the
-	// client keeps connections, no connection lasts until its device's next turn, so that opening one
+	// Each worker visits its devices in turn, as in the load. If there are more devices than the
+	// client keeps connections, no connection lasts until its device's next turn. Then opening one
 	// is part of each operation, and one connection for each worker is enough here.
 	rounds, wanted := 1, workers
 	if kept := devices.Len(); kept > workers && kept <= s.spec.Client.MaxIdle {
 		rounds, wanted = kept/workers+1, kept
 	}
 	// A client's first push allocates other things than its first verification. One push for each
-	// worker is enough. The fleet must be able to forget it afterwards.
+	// worker is enough. The fleet must be able to forget the push afterwards.
 	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
 	stop := s.reportPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
@@ -126,7 +126,7 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 	defer cancel()
 	defer time.AfterFunc(openingAll, cancel).Stop()
 	barrier := c.dialer.hold(workers)
-	// Before requests that wait for other workers run out of time.
+	// Release requests that wait for other workers before they run out of time.
 	defer time.AfterFunc(openingEach/2, c.dialer.release).Stop()
 	var all sync.WaitGroup
 	for i := range workers {
@@ -149,14 +149,14 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 	s.unopened.most = max(s.unopened.most, len(o.unopened))
 }
 
-// unopened counts devices whose connection could not be opened before a load.
+// unopened records the devices to which no connection could be opened before a load.
 type unopened struct {
-	devices map[int]bool // those that didn't answer, and are left alone
-	most    int          // the most that there were before one load
+	devices map[int]bool // devices that didn't answer and get no further requests
+	most    int          // the largest number of such devices before one load
 }
 
-// dropResponsive removes devices that an operation of the load succeeded with: it was the machine
-// that was slow, so they are tried again before the next load.
+// dropResponsive removes devices with which an operation of the load succeeded. Probably the
+// machine was slow, so they are tried again before the next load.
 func (u *unopened) dropResponsive(c *claims) {
 	for device := range u.devices {
 		if c.Of(device).Succeeded > 0 {
@@ -165,8 +165,8 @@ func (u *unopened) dropResponsive(c *claims) {
 	}
 }
 
-// text says how many connections were not opened before the load, by the worst of the repetitions,
-// of so many devices. It returns "" if all were.
+// text says how many of the devices' connections were not opened before the load, in the worst of
+// the repetitions. It returns "" if all were.
 func (u *unopened) text(devices int) string {
 	if u.most == 0 {
 		return ""
@@ -176,17 +176,16 @@ func (u *unopened) text(devices int) string {
 		plaintext.Thousands(u.most), plaintext.Thousands(devices), openingEach)
 }
 
-// An opening follows how far the opening of connections before a load has come. Any number of
-// goroutines may use it.
+// An opening tracks the opening of connections before a load. It is safe for concurrent use.
 type opening struct {
 	mu       sync.Mutex
-	unopened map[int]bool // devices that didn't answer, and are left alone
+	unopened map[int]bool // devices that didn't answer and get no further requests
 	done     int          // connections over which the first request has ended
 }
 
 // use sends a request to a device, unless an earlier one went unanswered. If this one goes
-// unanswered, the device is left alone from now on, unless it was ctx that ended the request. first
-// says that it is the first request over its connection.
+// unanswered, the device gets no further requests, unless it was ctx that ended the request. first
+// says that this is the first request over its connection.
 func (o *opening) use(ctx context.Context, device int, first bool, request func(context.Context) error) {
 	failed := o.failed(device)
 	if !failed && unanswered(within(ctx, request)) && ctx.Err() == nil {
@@ -205,8 +204,8 @@ func (o *opening) use(ctx context.Context, device int, first bool, request func(
 	}
 }
 
-// unanswered reports whether the error of a request says that no answer came. Any answer will do,
-// also one that refuses the request or names another version.
+// unanswered reports whether the error of a request means that no answer came. Any answer counts,
+// even one that rejects the request or names another version.
 func unanswered(err error) bool {
 	if err == nil || delivery.ClassOf(err) == delivery.ClassIntegrity {
 		return false
@@ -214,11 +213,11 @@ func unanswered(err error) bool {
 	if e, ok := errors.AsType[*delivery.Error](err); ok {
 		return e.Status == 0
 	}
-	_, network := errors.AsType[net.Error](err) // of another client; a context's deadline is one, too
+	_, network := errors.AsType[net.Error](err) // for other clients; a context's deadline is a net.Error, too
 	return network || errors.Is(err, context.Canceled)
 }
 
-// failed reports whether a device is left alone.
+// failed reports whether a device went unanswered.
 func (o *opening) failed(device int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -233,8 +232,8 @@ func (o *opening) count() int {
 }
 
 // within sends a request, and cancels it if it takes longer than openingEach. The request's context
-// has no deadline, since those of the load have none, and a client may act differently on one that
-// has.
+// has no deadline, because those of the load have none, and a client may behave differently with
+// one.
 func within(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

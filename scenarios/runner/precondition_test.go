@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// TestConnectionsAreWarmed: a load that goes on for a time finds a connection for each worker, and
-// the ledger knows of nothing but the load.
+// TestConnectionsAreWarmed checks that a load with a duration finds a connection for each worker,
+// and that the ledger only contains the load.
 func TestConnectionsAreWarmed(t *testing.T) {
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		for _, operation := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
@@ -57,7 +57,8 @@ func TestConnectionsAreWarmed(t *testing.T) {
 	}
 }
 
-// TestARolloutIsNotWarmed: where each device has one operation, its connection is a part of that.
+// TestARolloutIsNotWarmed checks that connections are opened in the load if each device has one
+// operation.
 func TestARolloutIsNotWarmed(t *testing.T) {
 	res, err := Run(t.Context(), options(t, small()))
 	require.NoError(t, err)
@@ -66,7 +67,7 @@ func TestARolloutIsNotWarmed(t *testing.T) {
 	require.True(t, res.Run.Valid, "%v", res.Run.Invalid)
 }
 
-// TestHungDevicesAreLeftAlone: what doesn't answer before the load holds nobody up.
+// TestHungDevicesAreLeftAlone checks that devices that don't answer before the load don't delay it.
 func TestHungDevicesAreLeftAlone(t *testing.T) {
 	s := small()
 	s.Fleet.Devices, s.Repetitions, s.Warmup, s.Profiled = 40, 1, 0, 0
@@ -85,8 +86,8 @@ func TestHungDevicesAreLeftAlone(t *testing.T) {
 	require.Contains(t, res.Run.Notes, "2 of 40 devices did not answer within 500ms before the load, so that their connections were opened in it")
 }
 
-// TestADeviceThatAnswersTheLoadIsForgiven: the machine may have been slow when its connection was
-// opened.
+// TestADeviceThatAnswersTheLoadIsForgiven checks that such a device is tried again before the next
+// load, since the machine may have been slow.
 func TestADeviceThatAnswersTheLoadIsForgiven(t *testing.T) {
 	c, u := newClaims(3), unopened{devices: map[int]bool{0: true, 1: true, 2: true}}
 	c.Succeed(1)
@@ -95,8 +96,7 @@ func TestADeviceThatAnswersTheLoadIsForgiven(t *testing.T) {
 	require.Equal(t, map[int]bool{0: true, 2: true}, u.devices)
 }
 
-// TestUnanswered: whatever a device says is an answer; only where nothing came is the device left
-// alone.
+// TestUnanswered checks that any answer of a device counts as an answer.
 func TestUnanswered(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error

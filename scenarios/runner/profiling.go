@@ -15,16 +15,16 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// profiling takes the profiles of a repetition while its load goes on. A nil profiling takes none.
+// profiling takes the profiles of a repetition while its load runs. A nil profiling takes none.
 type profiling struct {
 	capture *capture.Capture
-	fleet   func(operations int64) error // ends the profiling of the fleet; nil if that wasn't begun
-	slow    *slowTraces                  // nil: none are taken
+	fleet   func(operations int64) error // ends the profiling of the fleet; nil if the fleet isn't profiled
+	slow    *slowTraces                  // nil if no traces are taken
 	notes   []string                     // sentences for the reader of the run
 }
 
-// startProfiles begins to take the profiles of a repetition. They go into the run directory. If it
-// returns no error, end must be called.
+// startProfiles begins to take the profiles of a repetition, in the run directory. If it returns no
+// error, end must be called.
 func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profiling, err error) {
 	p := &profiling{}
 	defer func() {
@@ -43,8 +43,8 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 	return p, err
 }
 
-// end stops the profiling and writes the profiles. They are labeled with the number of operations
-// and the processor time that these took.
+// end stops the profiling and writes the profiles, labeled with the number of operations and the
+// processor time that they took.
 func (p *profiling) end(operations int64, processor time.Duration) error {
 	if p == nil {
 		return nil
@@ -71,7 +71,7 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// addProfilingCost adds a repetition to what run.json says of the cost of profiling: the processor
+// addProfilingCost adds a repetition to run.json's figures on the cost of profiling: the processor
 // time of an operation in profiled repetitions, compared with that in timed ones.
 func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
@@ -89,7 +89,8 @@ func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measu
 	}
 }
 
-// profileTarget begins to profile the fleet's process if the options ask for that. stop ends it.
+// profileTarget begins to profile the fleet's process, if the options ask for it. stop ends the
+// profiling.
 func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(operations int64) error, err error) {
 	p, ok := r.target.(target.Profiler)
 	if !ok || !r.o.Target.Profile {
@@ -99,17 +100,17 @@ func (r *runner) profileTarget(ctx context.Context, repetition int) (stop func(o
 }
 
 // slowTraces records an execution trace of a repetition in memory. When an operation has taken too
-// long, it writes the last moments of the trace to a file, however the operation ended. It is a
+// long, whether it succeeded or failed, it writes the last moments of the trace to a file. It is a
 // [load.Hook].
 type slowTraces struct {
 	flight     *capture.FlightRecorder
 	repetition int
-	longest    time.Duration      // that an operation may take without a trace
+	longest    time.Duration      // the longest time that an operation may take without a trace
 	slow       chan time.Duration // response times of slow operations; while one is waiting, others are dropped
 	done       chan struct{}
 	writing    sync.WaitGroup
 
-	// Only the goroutine of write uses these, until it has ended.
+	// Only the goroutine of write uses these fields until it has ended.
 	written []string // a sentence for each trace
 	n       int
 	failed  error
@@ -140,7 +141,7 @@ func (t *slowTraces) Operation(_, response time.Duration, _ bool) {
 	}
 }
 
-// write writes a trace for each slow operation, until stop is called.
+// write writes a trace for each slow operation until stop is called.
 func (t *slowTraces) write() {
 	for {
 		select {
@@ -148,7 +149,7 @@ func (t *slowTraces) write() {
 			t.keep(took)
 		case <-t.done:
 			select {
-			case took := <-t.slow: // it came while the last trace was written
+			case took := <-t.slow: // an operation that ended while the last trace was written
 				t.keep(took)
 			default:
 			}
@@ -157,7 +158,7 @@ func (t *slowTraces) write() {
 	}
 }
 
-// keep writes the trace of an operation that took so long.
+// keep writes the trace of an operation that took the given time.
 func (t *slowTraces) keep(took time.Duration) {
 	t.n++
 	name := fmt.Sprintf("slow.%d.%d", t.repetition, t.n)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSlowIsToldHoweverItEnds: an operation beyond slow_trace is told whether it succeeded or failed,
-// and one within it isn't.
+// TestSlowIsToldHoweverItEnds checks that an operation longer than slow_trace is reported whether
+// it succeeded or failed, and that a shorter one isn't.
 func TestSlowIsToldHoweverItEnds(t *testing.T) {
 	const took = 20 * time.Millisecond
 	for name, row := range map[string]struct {
@@ -23,7 +23,7 @@ func TestSlowIsToldHoweverItEnds(t *testing.T) {
 	} {
 		s := &slowTraces{longest: row.most, slow: make(chan time.Duration, 1)}
 		s.Operation(0, took, row.succeeded)
-		s.Operation(0, took, row.succeeded) // there is no room for it: nothing waits
+		s.Operation(0, took, row.succeeded) // the channel is full, and Operation must not block
 		require.Equal(t, row.told, len(s.slow) == 1, name)
 	}
 }

@@ -13,19 +13,19 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// claims are what the client says it did with each device in one repetition.
+// claims holds what the client says it did with each device in one repetition.
 type claims struct {
 	*load.Outcomes
 	offsets []ledgerOffset // what the ledger held of each device before the load; empty if nothing
 
-	// late counts, by device, operations that failed in the repetition before. Their requests may
+	// late counts, by device, operations that failed in the previous repetition. Their requests may
 	// arrive in this one. It is nil if none failed.
 	late    []uint32
 	reboots uint32 // the most connections that break when a device reboots; 0 if none reboots
 	added   uint64 // verifications that each operation sends beyond those it reports; see Session.Wrap
 }
 
-// A ledgerOffset is what the ledger held of a device before the load.
+// A ledgerOffset is what the ledger contained about a device before the load.
 type ledgerOffset struct{ pushes, applied, repeats, verifies uint32 }
 
 // reset prepares the claims for the next repetition. It must be called before the outcomes of the
@@ -43,8 +43,8 @@ func (c *claims) reset() {
 	c.offsets = c.offsets[:0]
 }
 
-// setOffset keeps what the ledger holds before the load begins. minusOffset subtracts it later, so
-// that it neither supports nor contradicts a claim of the load.
+// setOffset records what the ledger contains before the load begins. minusOffset subtracts it
+// later, so that it neither supports nor contradicts a claim of the load.
 func (c *claims) setOffset(entries iter.Seq2[ledger.Entry, error]) error {
 	c.offsets = slices.Grow(c.offsets[:0], c.Len())[:c.Len()]
 	clear(c.offsets)
@@ -64,8 +64,8 @@ func (c *claims) unknownDevice(i int) error {
 	return fmt.Errorf("the fleet's ledger has device %d, the scenario %d devices", i, c.Len())
 }
 
-// minusOffset returns the ledger without what it held before the load. It doesn't subtract what a
-// device should never do: apply an update twice, or receive another device's.
+// minusOffset returns the ledger without what it contained before the load. It doesn't subtract
+// what a device should never do: apply an update twice, or receive another device's.
 func (c *claims) minusOffset(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
 	less := func(count *uint32, by uint32) { *count -= min(*count, by) }
 	return func(yield func(ledger.Entry, error) bool) {
@@ -98,15 +98,15 @@ func (c *claims) count() results.Counts {
 	return n
 }
 
-// maxContradictions bounds how many contradictions are described; all are counted.
+// maxContradictions is the largest number of contradictions that are described. All are counted.
 const maxContradictions = 5
 
 // reconcile compares the client's claims with the fleet's ledger, device by device. It returns how
 // many devices were updated, and a sentence for each contradiction. One contradiction makes the run
 // invalid, because then none of its other figures can be believed.
 //
-// It is no contradiction if an operation failed although the ledger says that the update was
-// applied: if the answer was lost, the client can't know.
+// An operation that failed although the ledger says that the update was applied is no
+// contradiction: if the answer was lost, the client can't know.
 func (c *claims) reconcile(
 	ctx context.Context, entries iter.Seq2[ledger.Entry, error], u *delivery.Update, op delivery.Op,
 ) (results.Counts, []string, error) {
@@ -120,7 +120,7 @@ func (c *claims) reconcile(
 		}
 	}
 	next := 0 // the first device that hasn't been compared
-	// absentUntil compares devices that the ledger has no entry of.
+	// absentUntil compares devices that the ledger has no entry for.
 	absentUntil := func(until int) {
 		for ; next < until; next++ {
 			claimed := c.Of(next)
@@ -149,7 +149,7 @@ func (c *claims) reconcile(
 		if e.Misdirected > 0 {
 			contradict(e.Device, "got %d pushes that were meant for another device", e.Misdirected)
 		}
-		// If ctx has ended, the client doesn't say how many requests it sent for what was broken off.
+		// If ctx has ended, the client doesn't report the requests of operations that were broken off.
 		surplus := c.surplus(e)
 		if surplus != "" && ctx.Err() == nil {
 			contradict(e.Device, "%s", surplus)
@@ -160,7 +160,7 @@ func (c *claims) reconcile(
 			continue
 		}
 		switch {
-		case claimed.Succeeded > 0: // whatever else failed under a load that goes on: it runs the update
+		case claimed.Succeeded > 0: // the device runs the update, whatever else failed in a load with a duration
 			n.Updated++
 		case claimed.Failed > 0:
 			n.Failed++
@@ -175,16 +175,16 @@ func (c *claims) reconcile(
 	return n, said, nil
 }
 
-// surplus says what a device received beyond what the client says it sent. It returns "" if there
-// is nothing. Some requests needn't be reported by the client: one that repeats a request that was
-// redirected, and a verification whose connection broke before the answer came.
+// surplus says what a device received beyond what the client reports having sent. It returns "" if
+// there is nothing. A client needn't report some requests: one that repeats a redirected request,
+// and a verification whose connection broke before the answer came.
 func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
 	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
 	mayPush, mayVerify := pushes, verifies+uint64(e.ConnectionsAborted)+uint64(e.ConnectionsOverLimit)
 	for kind, times := range e.Faults {
-		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // the last makes two of one
+		if strings.HasPrefix(kind, "redirect") || kind == "status-417" || kind == "duplicate" { // a duplicate fault turns one request into two
 			mayPush += uint64(times)
 		}
 		mayVerify += uint64(times)
@@ -205,9 +205,9 @@ func (c *claims) surplus(e ledger.Entry) string {
 }
 
 // missing says which evidence the ledger lacks for the successes that the client claims. It returns
-// "" if it lacks none. The device has acknowledged each push that succeeded, and answered a
+// "" if it lacks none. A device must have acknowledged each push that succeeded, and answered a
 // verification for each delivery. It needn't have acknowledged a push for each delivery: if several
-// deliver the same update at once, one pushes it, and the others wait and find it there.
+// operations deliver the same update at once, one pushes it, and the others wait and find it there.
 func missing(e ledger.Entry, u *delivery.Update, op delivery.Op, claimed uint32) string {
 	switch {
 	case e.Version != u.Version():

@@ -36,7 +36,7 @@ func ledgerOf(entries ...ledger.Entry) iter.Seq2[ledger.Entry, error] {
 
 func newClaims(devices int) *claims { return &claims{Outcomes: load.NewOutcomes(devices)} }
 
-// claim has the client say of a device how often it succeeded and failed.
+// claim makes the client claim that operations with a device succeeded and failed.
 func claim(c *claims, device int, succeeded, failed uint32) {
 	for range succeeded {
 		c.Succeed(device)
@@ -62,7 +62,7 @@ func TestReconcile(t *testing.T) {
 		ledger            []ledger.Entry
 		operation         delivery.Op
 		want              results.Counts
-		says              string // in the contradictions; empty: there is none
+		says              string // part of the contradictions; empty if there are none
 	}{
 		"all well": {[]uint32{1, 1}, []uint32{0, 0}, []ledger.Entry{at(0, well), at(1, well)}, delivery.OpDeliver,
 			results.Counts{Devices: 2, Updated: 2}, ""},
@@ -135,8 +135,8 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// TestLedgerOffset: what the ledger held before the load supports no claim of the load, and
-// contradicts none.
+// TestLedgerOffset checks that what the ledger contained before the load neither supports nor
+// contradicts a claim of the load.
 func TestLedgerOffset(t *testing.T) {
 	c := newClaims(3)
 	entry := func(device int, verifies uint32) ledger.Entry {
@@ -144,8 +144,8 @@ func TestLedgerOffset(t *testing.T) {
 			Version: "2", Digest: xDigest}
 	}
 	require.NoError(t, c.setOffset(ledgerOf(entry(0, 2), entry(1, 2), entry(2, 1))))
-	// Device 0 is verified twice more, and so claimed. Device 1 is claimed too, but
-	// the ledger saw nothing more of it. Nobody got round to device 2.
+	// Device 0 is verified twice more, as claimed. Device 1 is claimed too, but the ledger saw no
+	// further verification. Device 2 had no operation.
 	claim(c, 0, 2, 0)
 	c.Sent(0, 0, 2)
 	claim(c, 1, 1, 0)
@@ -161,7 +161,7 @@ func TestLedgerOffset(t *testing.T) {
 	c.Reset()
 	n, _, err = c.reconcile(t.Context(), c.minusOffset(ledgerOf(entry(2, 1))), xUpdate(t), delivery.OpVerify)
 	require.NoError(t, err)
-	require.Equal(t, results.Counts{Devices: 3}, n, "a reset forgets what was preconditioned, so the update has no claim")
+	require.Equal(t, results.Counts{Devices: 3}, n, "reset removes the offset, and no operation claims the update")
 	require.ErrorContains(t, c.setOffset(ledgerOf(entry(3, 1))), "device 3")
 }
 
@@ -197,7 +197,8 @@ func TestClientsWord(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 3}, c.count())
 }
 
-// What a device received is held against what the client says it sent to it, request by request.
+// TestSurplus compares what a device received with what the client reports having sent, request by
+// request.
 func TestSurplus(t *testing.T) {
 	clean := ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 1, Applied: 1, Verifies: 1}, Version: "2", Digest: xDigest}
 	with := func(change func(*ledger.Entry)) ledger.Entry {
@@ -206,8 +207,8 @@ func TestSurplus(t *testing.T) {
 		return e
 	}
 	for name, row := range map[string]struct {
-		pushes, verifies int // that the client tells of
-		failed           int // operations of the repetition before
+		pushes, verifies int // requests that the client reports
+		failed           int // failed operations of the previous repetition
 		reboots          uint32
 		e                ledger.Entry
 		says             string

@@ -21,19 +21,19 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A task is one repetition that a session is to do.
+// A task is one repetition that a session has to do.
 type task struct {
 	Repetition
 	load    scenarios.LoadSpec
-	hook    func() load.Hook                          // hears of the operations; nil: nothing does
-	profile func(context.Context) (*profiling, error) // begins to profile; nil: the repetition isn't profiled
+	hook    func() load.Hook                          // makes hooks for the operations; may be nil
+	profile func(context.Context) (*profiling, error) // begins to profile; nil if the repetition isn't profiled
 }
 
 // isTrial reports whether the repetition tries a rate for a search.
 func (t task) isTrial() bool { return t.Rate > 0 }
 
-// repeat runs a load once, from a clean slate, and reconciles. If it returns an error, what was
-// measured until then is nil or incomplete.
+// repeat prepares and runs a load once, and reconciles. If it returns an error, the measured is nil
+// or incomplete.
 func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	u, err := s.update(t.Phase, t.Number)
 	if err != nil {
@@ -92,8 +92,9 @@ func (s *Session) repetitionSeed(rep Repetition) uint64 {
 	return rand.NewPCG(s.spec.Seed, stream).Uint64()
 }
 
-// prepare resets the fleet, the counters and the heap before a repetition, and preconditions what
-// the load takes for granted. It returns the state of fleet and machine after that.
+// prepare resets the fleet, the counters and the heap before a repetition, and preconditions the
+// devices and connections that the load needs. It returns the state of fleet and machine after
+// that.
 func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *delivery.Update) (snapshot, error) {
 	if w := s.target.Witness(); w != nil {
 		if err := w.Reset(ctx); err != nil {
@@ -161,22 +162,22 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 	return m, nil
 }
 
-// reportProgress tells the observer how far the load has come, until stop is called.
+// reportProgress reports the load's progress to the observer until stop is called.
 func (s *Session) reportProgress(d *drive, rep Repetition) (stop func()) {
 	started, window := time.Now(), &load.LatencyWindow{}
 	return everyInterval(func() { s.observer.Progress(rep, d.progress(window, time.Since(started))) })
 }
 
 // reconcile compares the client's claims with the fleet's ledger, and asks how busy the fleet was.
-// A contradiction makes the run invalid whatever the phase of the repetition; a busy fleet does so
-// only in a timed one.
+// A contradiction makes the run invalid in a repetition of any phase; a busy fleet does so only in
+// a timed one.
 func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *delivery.Update, before snapshot) error {
 	w := s.target.Witness()
 	if w == nil {
 		m.counts = s.claims.count()
 		return nil
 	}
-	// Before the ledger is read, since that keeps the fleet busy, too.
+	// Take the snapshot before reading the ledger, which keeps the fleet busy, too.
 	after, err := s.takeSnapshot(ctx)
 	if err != nil {
 		return err
@@ -205,7 +206,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	return nil
 }
 
-// annotateFailures passes the ledger on, and keeps what it says of the devices of the sampled
+// annotateFailures passes the ledger on, and keeps what it says about the devices of the sampled
 // failures.
 func (m *measured) annotateFailures(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
 	m.excerpts = map[int]*LedgerExcerpt{}
@@ -230,7 +231,8 @@ type snapshot struct {
 	machine *health.MachineCPU // nil if unknown
 }
 
-// takeSnapshot asks the fleet, if it can be asked, and looks at the machine.
+// takeSnapshot asks the fleet for its status, if it can be asked, and reads the machine's processor
+// time.
 func (s *Session) takeSnapshot(ctx context.Context) (now snapshot, err error) {
 	if w := s.target.Witness(); w != nil {
 		if now.fleet, err = w.Status(ctx); err != nil {
@@ -244,7 +246,7 @@ func (s *Session) takeSnapshot(ctx context.Context) (now snapshot, err error) {
 		own += seconds(now.fleet.CPUSeconds)
 		ours = append(ours, s.target.Pid())
 	default:
-		return now, nil // a fleet on this machine can't be told from its other processes
+		return now, nil // the fleet may be one of this machine's other processes
 	}
 	now.machine = health.ReadMachineCPU(ctx, own, ours...)
 	return now, nil

@@ -22,10 +22,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// What a driver keeps resident, with the fleet in a process of its own.
+// These benchmarks measure the resident memory of a driver whose fleet is in another process.
 
-// benchFleet starts so many good devices in another process.
-// This one holds nothing of them.
+// benchFleet starts a number of good devices in another process, so that this process holds nothing
+// of them.
 func benchFleet(b *testing.B, devices int) (ready mockfleet.Ready) {
 	s := scenarios.Default()
 	s.Fleet.Devices = devices
@@ -37,7 +37,7 @@ func benchFleet(b *testing.B, devices int) (ready mockfleet.Ready) {
 	return ready
 }
 
-// oneByOne gives devices as a database would: nothing of them is held.
+// oneByOne yields devices as a database would, so that no list of them is in memory.
 func oneByOne(base string, a address.Mode, devices int) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for i := range devices {
@@ -49,9 +49,9 @@ func oneByOne(base string, a address.Mode, devices int) iter.Seq[delivery.Device
 	}
 }
 
-// BenchmarkMillionDevices is a rollout to a million devices, which come one by one,
-// with a new connection to each and a journal. An operation is all of it, and takes
-// minutes: use -benchtime 1x.
+// BenchmarkMillionDevices is a rollout to a million devices, which are yielded one by one, with a
+// new connection to each and a journal. One operation is the whole rollout and takes minutes: use
+// -benchtime 1x.
 func BenchmarkMillionDevices(b *testing.B) {
 	const devices = 1_000_000
 	artifact, err := delivery.ArtifactFromBytes(make([]byte, 1<<10))
@@ -72,19 +72,19 @@ func BenchmarkMillionDevices(b *testing.B) {
 		require.Equal(b, devices, report.Updated, "%v", report)
 		require.GreaterOrEqual(b, client.Stats().Dials, uint64(devices))
 		client.Close()
-		if peak := osinfo.PeakResident(); peak > 0 { // where the system tells
+		if peak := osinfo.PeakResident(); peak > 0 { // 0 if the system doesn't report it
 			b.ReportMetric(float64(peak), "peak-rss-B")
 		}
 	}
 }
 
-// BenchmarkGigabyteStream is one push of 1 GiB; rss-growth-B is what it adds to the
-// resident memory at most.
+// BenchmarkGigabyteStream is one push of 1 GiB. rss-growth-B is the largest growth of resident
+// memory during the push.
 func BenchmarkGigabyteStream(b *testing.B) {
 	const size = 1 << 30
 	path := filepath.Join(b.TempDir(), "firmware.bin")
 	require.NoError(b, os.WriteFile(path, nil, 0o600))
-	require.NoError(b, os.Truncate(path, size)) // a hole: no disk
+	require.NoError(b, os.Truncate(path, size)) // a file of holes takes no space on the disk
 	artifact, err := delivery.OpenArtifact(b.Context(), path)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, artifact.Close()) }()
@@ -99,7 +99,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 			for n := 0; b.Loop(); n++ {
 				update, err := delivery.NewUpdate(fmt.Sprintf("%s-%d", transport, n), artifact)
 				require.NoError(b, err)
-				// What any operation needs is there: this says that it lacks the update.
+				// Allocate beforehand what any operation needs. The device doesn't have the update yet.
 				require.ErrorIs(b, client.Verify(b.Context(), device, update), delivery.ErrLacksUpdate)
 				debug.FreeOSMemory()
 				osinfo.ResetPeakResident()
@@ -107,7 +107,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 				require.NoError(b, client.Push(b.Context(), device, update))
 				growth = max(growth, osinfo.PeakResident()-before)
 			}
-			if osinfo.PeakResident() > 0 { // likewise
+			if osinfo.PeakResident() > 0 { // 0 if the system doesn't report it
 				b.ReportMetric(float64(growth), "rss-growth-B")
 			}
 		})

@@ -20,28 +20,28 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A rollout in a process of its own, so that it can be killed: this test's program
-// again, with an order in its environment that TestRolloutKillDriver carries out.
+// The rollout runs in a process of its own, so that it can be killed. The process is this test's
+// program again, with an order in its environment that TestRolloutKillDriver carries out.
 
 const rolloutOrderVariable = "FLEETMARK_TEST_ROLLOUT_KILL"
 
 type rolloutOrder struct {
-	Address    string // of the fleet
+	Address    string // the fleet's address
 	Addressing address.Mode
 	Devices    int
 	Transport  delivery.Transport
-	Directory  string // of its journal and its report
+	Directory  string // the directory with the rollout's journal and its report
 }
 
-// rolloutTold is what a rollout that came to its end tells.
+// rolloutTold is the report of a rollout that ran to its end.
 type rolloutTold struct {
 	Report rollout.Report
-	Failed []string // IDs of devices, sorted
+	Failed []string // IDs of failed devices, sorted
 }
 
 const rolloutVersion = "2.0.0"
 
-// rolloutArtifact is so large that a kill finds uploads under way.
+// rolloutArtifact returns an artifact so large that a kill interrupts uploads.
 func rolloutArtifact(tb testing.TB) *delivery.Artifact {
 	a, err := delivery.ArtifactFromBytes(bytes.Repeat([]byte("firmware"), 3<<10))
 	require.NoError(tb, err)
@@ -50,15 +50,15 @@ func rolloutArtifact(tb testing.TB) *delivery.Artifact {
 
 func (o rolloutOrder) report() string { return filepath.Join(o.Directory, "report.json") }
 
-// longestRollout is a draw of the longestRollout wait that a retry may take, so that seven tries
-// always outlast a device's reboot: a test must not fail by a throw of dice.
+// longestRollout is a random source that always draws the longest wait before a retry, so that
+// seven attempts always outlast a device's reboot. The test must not fail by chance.
 type longestRollout struct{}
 
 func (longestRollout) Uint64() uint64 { return math.MaxUint64 }
 
-// carryOut is what the process does. The client's policy is the usual one at a
-// shorter scale. The budget and the breaker would fail devices that a test wants to
-// see healthy: that is what they are for, and other tests hold them.
+// carryOut runs the rollout in its process. The client has its usual policy on a shorter time
+// scale. The retry budget and the breaker are off, because they may fail healthy devices, which is
+// their purpose and tested elsewhere.
 func (o rolloutOrder) carryOut(t *testing.T) {
 	devices, err := target.ListDevices(o.Address, o.Addressing, o.Devices)
 	require.NoError(t, err)
@@ -80,9 +80,9 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 	told.Report, err = rollout.Run(t.Context(), client, devices.All(), update, rollout.Options{
 		Workers: 32,
 		Waves:   []rollout.Wave{{Share: 0.01, Soak: time.Millisecond}, {Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
-		// The offline devices stay so.
+		// Offline devices never come back, so there are no further attempts.
 		Requeue: rollout.Requeue{Turns: -1},
-		// Often, so that there is something in it when the process is killed.
+		// The journal is written often, so that it isn't empty when the process is killed.
 		Journal: rollout.Journal{Path: filepath.Join(o.Directory, "journal"), Every: 5 * time.Millisecond, Records: 64},
 		OnEvent: func(e rollout.Event) {
 			if e.Kind == rollout.DeviceFailed {
@@ -97,7 +97,8 @@ func (o rolloutOrder) carryOut(t *testing.T) {
 	require.NoError(t, os.WriteFile(o.report(), text, 0o600))
 }
 
-// TestRolloutKillDriver is the process. Without an order there is nothing to test.
+// TestRolloutKillDriver is the process of a rollout. Without an order in its environment, it does
+// nothing.
 func TestRolloutKillDriver(t *testing.T) {
 	text := os.Getenv(rolloutOrderVariable)
 	if text == "" {
@@ -108,24 +109,25 @@ func TestRolloutKillDriver(t *testing.T) {
 	order.carryOut(t)
 }
 
-// rolloutProcess is one that runs.
+// rolloutProcess is a running rollout.
 type rolloutProcess struct {
 	order  rolloutOrder
 	cmd    *exec.Cmd
 	output bytes.Buffer
-	ended  chan struct{} // closed when there is nothing left of it
+	ended  chan struct{} // closed when the process has ended
 	owner  sync.WaitGroup
 	err    error
 }
 
-// start starts one, which kill must end or await see to its end.
+// start starts a process for the order. The caller must end it with kill, or wait for it with
+// await.
 func (o rolloutOrder) start(t *testing.T) *rolloutProcess {
 	t.Helper()
 	text, err := json.Marshal(o)
 	require.NoError(t, err)
 	p := &rolloutProcess{order: o, ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRolloutKillDriver$", "-test.count=1")
-	// Under -race a process that has ended stays for a second more, for reports of others.
+	// By default the race detector delays a process's exit by a second.
 	race := "GORACE=" + os.Getenv("GORACE") + " atexit_sleep_ms=0"
 	p.cmd.Env = append(os.Environ(), rolloutOrderVariable+"="+string(text), race)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
@@ -134,19 +136,19 @@ func (o rolloutOrder) start(t *testing.T) *rolloutProcess {
 		defer close(p.ended)
 		p.err = p.cmd.Wait()
 	})
-	t.Cleanup(p.owner.Wait) // the test's context has ended by then, and so the process
+	t.Cleanup(p.owner.Wait) // the test's context, which ends the process, is canceled before cleanups
 	return p
 }
 
-// kill is SIGKILL. It returns when the process is gone, and reports whether it was
-// this that ended it.
+// kill sends SIGKILL, and returns when the process has ended. It reports whether the signal ended
+// it.
 func (p *rolloutProcess) kill() bool {
-	_ = p.cmd.Process.Kill() // an error is that it has ended already
+	_ = p.cmd.Process.Kill() // the process may have ended already
 	<-p.ended
 	return p.cmd.ProcessState.ExitCode() < 0
 }
 
-// await sees it to its end, and gives what it told.
+// await waits until the rollout has ended, and returns what it reported.
 func (p *rolloutProcess) await(t *testing.T) (told rolloutTold) {
 	t.Helper()
 	<-p.ended

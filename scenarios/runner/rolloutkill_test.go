@@ -22,13 +22,13 @@ import (
 
 const (
 	killDevices = 2000
-	killOffline = 20 // of them, gone for good
+	killOffline = 20 // devices that never answer
 	killMoments = 20
 	killSeed    = 20261123
 )
 
-// troubled is a fleet of which most devices are good, and the others have one fault
-// or several.
+// troubled returns a behavior by which most devices are good, and each of the others has one or
+// several faults.
 func troubled() behavior.Behavior {
 	must := func(text string) (d random.Duration) {
 		if err := d.UnmarshalText([]byte(text)); err != nil {
@@ -41,7 +41,7 @@ func troubled() behavior.Behavior {
 		panic(err) // likewise
 	}
 	return behavior.Behavior{
-		// So that a kill finds devices in all states.
+		// Different latencies, so that a kill finds devices in all states.
 		Latency: must("uniform(0ms, 6ms)"),
 		Faults: []fault.Fault{
 			{Kind: "reset-mid-upload", Share: 0.04, First: 1, AfterBytes: middle},
@@ -55,10 +55,10 @@ func troubled() behavior.Behavior {
 	}
 }
 
-// killFleet is a troubled fleet, with some devices that are gone for good.
+// killFleet is a fleet of troubled devices, some of which never answer.
 type killFleet struct {
 	*mockfleet.Fleet
-	offline []string // their IDs, sorted
+	offline []string // the IDs of devices that never answer, sorted
 }
 
 func startKillFleet(t *testing.T, random *rand.Rand) *killFleet {
@@ -77,24 +77,24 @@ func startKillFleet(t *testing.T, random *rand.Rand) *killFleet {
 	return f
 }
 
-// settle returns when the fleet is done with everything that a dead driver sent.
-// Connections are accepted in the order in which they came: when ours has ended, all
-// of the driver's were accepted.
+// settle returns when the fleet has dealt with everything that a killed driver sent. Connections
+// are accepted in order, so when a connection made here has ended, all of the driver's were
+// accepted.
 func (f *killFleet) settle(t *testing.T) {
 	t.Helper()
 	at, err := url.Parse(f.Ready().Address)
 	require.NoError(t, err)
 	c, err := net.Dial("tcp", at.Host)
 	require.NoError(t, err)
-	// To no device: it is closed, before or after this was read.
+	// The request is for no device. The fleet closes the connection before or after reading it.
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: fleet\r\nConnection: close\r\n\r\n")
 	_, _ = io.Copy(io.Discard, c)
 	require.NoError(t, c.Close())
 	require.Eventually(t, func() bool { return f.Status().Connections == 0 }, time.Minute, time.Millisecond)
 }
 
-// killAt kills the driver once so many updates were applied in all, by the fleet's
-// count, and not before it applied one of its own.
+// killAt kills the driver once the fleet counts the given number of applied updates in all, but not
+// before at least one of this driver's updates was applied.
 func (f *killFleet) killAt(t *testing.T, p *rolloutProcess, moment uint64) {
 	t.Helper()
 	moment = max(moment, f.Status().Applied+1)
@@ -110,9 +110,9 @@ func (f *killFleet) killAt(t *testing.T, p *rolloutProcess, moment uint64) {
 	require.True(t, p.kill(), "the driver ended before the kill: %s", &p.output)
 }
 
-// check holds the ledger, which knows nothing of what the driver believes, against
-// what should be: each healthy device was updated once, and was never sent the update
-// when it had it; an offline one was tried, and took nothing.
+// check compares the ledger, which is independent of the driver, with what must be true: each
+// healthy device was updated once, and received no further push after that; an offline device
+// received nothing.
 func (f *killFleet) check(t *testing.T) (struck map[string]int) {
 	t.Helper()
 	struck = map[string]int{}
@@ -135,18 +135,22 @@ func (f *killFleet) check(t *testing.T) (struck map[string]int) {
 	return struck
 }
 
-// TestRolloutKilled: 2,000 devices under mixed faults, and a rollout that is killed
-// with SIGKILL at 20 moments and resumed each time, over the other transport than
-// before. Whatever a kill left behind, the ledger shows every healthy device updated
-// once, and the offline ones are reported.
+// TestRolloutKilled runs a rollout to 2,000 simulated devices with various faults. It kills the
+// rollout's process with SIGKILL at 20 moments and resumes it each time, alternating between the
+// two transports. Whatever a kill left behind, the fleet's ledger must show that every healthy
+// device was updated once, and the last report must name the offline devices.
+//
+// This test alone shows that for a large fleet of package mockfleet, with all of its faults and over
+// both transports. TestRolloutSurvivesSIGKILL of package rollout kills at exact steps of a push, on a
+// small fleet of its own, and also damages the end of the journal as a power failure would.
 func TestRolloutKilled(t *testing.T) {
 	random := rand.New(rand.NewPCG(killSeed, 0))
 	fleet := startKillFleet(t, random)
 	order := rolloutOrder{
 		Address: fleet.Ready().Address, Addressing: address.DefaultMode(), Devices: killDevices, Directory: t.TempDir(),
 	}
-	// Not near the end: what a driver has under way at a kill may still be applied,
-	// and the next is to have something left.
+	// Kill well before the end: updates that a driver was sending when it was killed may still be
+	// applied, and the next one must have something left to do.
 	moments := random.Perm(killDevices * 3 / 4)[:killMoments]
 	slices.Sort(moments)
 	for n, moment := range moments {
@@ -165,9 +169,9 @@ func TestRolloutKilled(t *testing.T) {
 	require.Equal(t, killDevices-killOffline, r.Updated+r.HadIt+r.DoneBefore, "%v", r)
 	require.Equal(t, []int{killOffline, 0, 0, 0}, []int{r.Failed.Total(), r.NotReached, r.Interrupted, r.Duplicates})
 	require.True(t, r.Resumed)
-	require.Positive(t, r.DoneBefore, "the journal spared them the question")
+	require.Positive(t, r.DoneBefore, "the journal records them as done, so they aren't asked again")
 
-	// One more finds nothing to do, and asks only those that failed.
+	// One more rollout has nothing to do, and only tries the devices that failed.
 	before := fleet.Status()
 	told = order.start(t).await(t)
 	require.Equal(t, fleet.offline, told.Failed)

@@ -43,8 +43,8 @@ func TestARolloutReachesEveryDevice(t *testing.T) {
 	}
 }
 
-// A rollout of an update that devices can't install stops with its canaries: the others
-// never hear of it.
+// TestARolloutStopsWithItsCanaries checks that a rollout of an update that devices can't install
+// stops with its first wave, and that the other devices receive nothing.
 func TestARolloutStopsWithItsCanaries(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
@@ -62,7 +62,8 @@ func TestARolloutStopsWithItsCanaries(t *testing.T) {
 	require.InDelta(t, float64(res.Run.Counts.Failed)/400, failed, 1e-9)
 }
 
-// TestClientsAsTheyAreShipped: only a scenario that asks for it has what depends on the clock.
+// TestClientsAsTheyAreShipped checks that a client has the defaults that depend on the clock only
+// if its scenario asks for them.
 func TestClientsAsTheyAreShipped(t *testing.T) {
 	var asShipped delivery.Config
 	cfg := scenarios.ClientSpec{Transport: delivery.Lean, Defaults: scenarios.Shipped}.Config()
@@ -73,8 +74,8 @@ func TestClientsAsTheyAreShipped(t *testing.T) {
 	require.Equal(t, -1, cfg.Breaker.Failures)
 }
 
-// TestDevicesOfARolloutHaveFurtherTurns: half of the devices refuse the update in their first
-// two turns, and each counts once.
+// TestDevicesOfARolloutHaveFurtherTurns checks a rollout in which half of the devices reject the
+// update in their first two turns. Each device counts once.
 func TestDevicesOfARolloutHaveFurtherTurns(t *testing.T) {
 	s := rollingOut()
 	s.Fleet.Devices, s.Repetitions = 100, 1
@@ -92,7 +93,8 @@ func TestDevicesOfARolloutHaveFurtherTurns(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 100, Updated: 50, Failed: 50}, res.Run.Counts)
 }
 
-// requireLateAtMost allows for a busy machine, on which the fleet may be late: nothing else may be wrong.
+// requireLateAtMost checks that nothing is wrong with a run, except that the fleet may be late on a
+// busy machine.
 func requireLateAtMost(t *testing.T, run results.Run) {
 	t.Helper()
 	for _, reason := range run.Invalid {
@@ -100,7 +102,8 @@ func requireLateAtMost(t *testing.T, run results.Run) {
 	}
 }
 
-// TestAStoppedRolloutFails unless its thresholds say that it should stop.
+// TestAStoppedRolloutFails checks that a rollout that stops fails its run, unless the scenario's
+// thresholds say that it should stop.
 func TestAStoppedRolloutFails(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
@@ -141,7 +144,8 @@ func TestAStoppedRolloutFails(t *testing.T) {
 	}
 }
 
-// TestWavesSayWhyTheyPassed, and which are judged at their end alone.
+// TestWavesSayWhyTheyPassed checks the reason that each wave gives, and the notes about waves that
+// are judged only at their end.
 func TestWavesSayWhyTheyPassed(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions = 1
@@ -163,8 +167,8 @@ func TestWavesSayWhyTheyPassed(t *testing.T) {
 	require.True(t, res.Run.Thresholds[0].Held, "stopped == 0")
 }
 
-// TestASmallWaveIsJudgedAtItsEnd: all 4 of its devices are tried, as many as there are, and then the
-// rollout stops. The devices' further turns count none of them twice.
+// TestASmallWaveIsJudgedAtItsEnd checks that all 4 devices of a small wave are tried before the
+// rollout stops. Devices that are tried again count once.
 func TestASmallWaveIsJudgedAtItsEnd(t *testing.T) {
 	s := rollingOut()
 	s.Repetitions, s.Client.MaxAttempts, s.Client.RetryBase = 1, 1, 1e6
@@ -184,7 +188,8 @@ func TestASmallWaveIsJudgedAtItsEnd(t *testing.T) {
 	require.Equal(t, 0.01, reached)
 }
 
-// TestSizesOfWaves: a wave is within one device of its share, and has one at least.
+// TestSizesOfWaves checks that each wave differs from its share by less than one device, and has at
+// least one.
 func TestSizesOfWaves(t *testing.T) {
 	for _, row := range []struct {
 		shares  []random.Share

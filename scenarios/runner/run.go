@@ -17,30 +17,31 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// Options say how a scenario is run. Everything outside the process comes in here.
+// Options say how a scenario is run. They hold everything that comes from outside the process.
 type Options struct {
 	Spec scenarios.Spec
 
-	// Target says which devices are driven. Profiles of their process go into the folder
-	// [target.ProfilesFolder] of the profiles of the run.
+	// Target says which devices are driven. Profiles of their process are written to the
+	// subdirectory [target.ProfilesFolder] of the run's profiles.
 	Target target.Options
 
-	Out      string // where run directories are made
-	Command  string // how the user may do this again; goes into the run directory, so no secrets
+	Out      string // the directory in which run directories are made
+	Command  string // how a user can repeat the run; written to the run directory, so it must not contain secrets
 	Revision string // of the source
 	Machine  results.Machine
 
-	// Client makes the client that is driven. Nil: the client of package delivery. What a client
-	// doesn't report is left out of the records: requests and bytes if it isn't a
-	// [load.StatsReporter], and the parts of a delivery if its reports have no times of them.
+	// Client makes the client that is driven. Nil means the client of package delivery. Records
+	// lack what a client doesn't report: requests and bytes if it isn't a [load.StatsReporter], and
+	// the parts of a delivery if its reports don't have their times.
 	Client load.NewClient
 
-	// ClientPackages are beginnings of names of functions, such as "example.com/client.", by which
-	// the run knows goroutines of the client that don't have its pprof label, since the client sets
-	// labels itself or a timer started them. None: the package of the client's type.
+	// ClientPackages are prefixes of function names, such as "example.com/client.". The run uses
+	// them to recognize goroutines of the client that lack its pprof label, because the client sets
+	// its own labels or a timer started them. If there are none, it uses the package of the
+	// client's type.
 	ClientPackages []string
 
-	wrap func(load.Client) load.Client // puts a test's wrapper around the client; may be nil
+	wrap func(load.Client) load.Client // wraps the client in a test; may be nil
 
 	Observer Observer // may be nil
 }
@@ -59,10 +60,10 @@ type Running struct {
 	result *Result // nil before Measure
 }
 
-// Start begins a run. The options must be valid: whoever makes them calls [Options.Validate] once,
-// before the first of several runs. If the run can't begin, Start leaves nothing behind and returns
-// an error, such as a *SpecError, an *OptionError, or the fleet's *mockfleet.ConfigError; if ctx
-// ends before the run has begun, it returns ctx's error.
+// Start begins a run. The options must be valid: the caller calls [Options.Validate] first, once
+// for several runs with the same options. If the run can't begin, Start leaves nothing behind and
+// returns an error, such as a *SpecError, an *OptionError, or the fleet's *mockfleet.ConfigError.
+// If ctx ends before the run has begun, it returns ctx's error.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	r, err := begin(ctx, o)
 	if err != nil {
@@ -72,8 +73,8 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 }
 
 // Measure runs all repetitions. It always returns a result, and also an error if a repetition
-// failed. If ctx ends, the run is interrupted, which is no error. The directory holds what was
-// measured, but its run.json says that the run goes on until Finish is called.
+// failed. If ctx ends, the run is interrupted, which is no error. The directory then holds what was
+// measured, but its run.json says that the run is still running until Finish is called.
 func (r *Running) Measure(ctx context.Context) (*Result, error) {
 	err := r.r.end(ctx, r.r.runRepetitions(ctx))
 	r.result = &Result{Directory: r.r.dir.Path(), Run: r.r.run, Records: r.r.records}
@@ -87,7 +88,7 @@ func (r *Running) Finish(v results.Verdict) error {
 	return r.r.finish(v)
 }
 
-// A runner is a run under way: a session whose repetitions go into a journal.
+// A runner is a run: a session whose repetitions are written to a journal.
 type runner struct {
 	*Session
 	*journal
@@ -95,7 +96,7 @@ type runner struct {
 	watchdog watchdog
 }
 
-// begin makes ready everything that can be refused, the run directory last.
+// begin opens everything that can fail, the run directory last.
 func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	s, err := openSession(ctx, o)
 	if err != nil {
@@ -122,8 +123,8 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in
-// the scenario, an *OptionError, or an error that says that the scenario is a suite. It looks at
-// nothing else, such as files.
+// the scenario, an *OptionError, or an error that says that the scenario is a suite. It doesn't
+// check anything outside the options, such as files.
 func (o Options) Validate() error {
 	if err := o.Spec.Validate(); err != nil {
 		return err
@@ -143,8 +144,8 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// runRepetitions runs all repetitions of the scenario, and checks for leaks after the last. It
-// stops at the first that fails.
+// runRepetitions runs all repetitions of the scenario, and checks for leaks after the last one. It
+// stops at the first one that fails.
 func (r *runner) runRepetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -192,7 +193,7 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 // which are the run's own.
 func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	if w, ok := r.target.Witness().(*mockfleet.Control); ok {
-		w.Close() // idle connections alone: the next question opens another
+		w.Close() // closes only idle connections; the next request opens one
 	}
 	packages := r.o.ClientPackages
 	if len(packages) == 0 {
@@ -201,8 +202,7 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	return health.TakeResources(r.dir.Path(), packages...)
 }
 
-// end records how the run ended. It returns runErr, or nil if ctx ended and runErr says no more
-// than that.
+// end records how the run ended. It returns runErr, or nil if runErr only says that ctx ended.
 func (r *runner) end(ctx context.Context, runErr error) error {
 	r.run.Finished = time.Now().UTC()
 	if text := r.unopened.text(r.target.Devices().Len()); text != "" {
@@ -233,8 +233,8 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	return runErr
 }
 
-// finish writes the run with its verdict, and closes everything. The directory is written before
-// anything else is closed: that could fail.
+// finish writes the run with its verdict, and closes everything. It writes the directory first,
+// because closing anything else may fail.
 func (r *runner) finish(v results.Verdict) error {
 	r.run.Verdict = v
 	return errors.Join(r.dir.WriteRun(r.run), r.close())
@@ -243,9 +243,8 @@ func (r *runner) finish(v results.Verdict) error {
 // close closes the run directory, and then what the session opened.
 func (r *runner) close() error { return errors.Join(r.dir.Close(), r.Session.Close()) }
 
-// runRepetition runs the load once, or a whole search for the breakpoint, and appends the outcome
-// to the run directory. A repetition that ctx breaks off is no sample; keepPartial says what is
-// kept of it.
+// runRepetition runs the load once, or a whole search for the breakpoint, and adds the outcome to
+// the run directory. A repetition that ctx ends is no sample; keepPartial says what is kept of it.
 func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 	if err := r.runReference(ctx, rep); err != nil {
 		return err
@@ -259,7 +258,7 @@ func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 	switch search := t.load.Model == scenarios.Breakpoint; {
 	case search && rep.Phase == Timed:
 		m, err = r.findBreakpoint(ctx, rep)
-	case search: // to warm up, or to take profiles, its lowest rate is enough
+	case search: // for a warm-up or for profiles, the search's lowest rate is enough
 		t.Duration = t.load.Breakpoint.WithDefaults().TrialDuration.Std()
 		t.load = atRate(t.load, float64(t.load.Rate), t.Duration)
 		m, err = r.attempt(ctx, t)
@@ -276,7 +275,7 @@ func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 	return r.append(rep, r.spec, m)
 }
 
-// attempt runs a repetition and records in the run what it found, however it ended.
+// attempt runs a repetition and records its findings in the run, however it ended.
 func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	m, err := r.repeat(ctx, t)
 	if m != nil {

@@ -102,7 +102,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatCantBeFilledIsRemoved, with one reason.
+// TestADirectoryThatCantBeFilledIsRemoved checks that a run directory is removed if its files can't
+// be written, and that the error gives one reason.
 func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
 	o := options(t, small())
 	dir, err := rundir.Create(o.Out, "small", time.Now(), "1a2b3c")
@@ -116,7 +117,8 @@ func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
 	require.NoDirExists(t, dir.Path())
 }
 
-// TestLatencyLogIntervals: an interval is the load's time, whenever it is written.
+// TestLatencyLogIntervals checks that an interval has the times of its load, whenever it is
+// written.
 func TestLatencyLogIntervals(t *testing.T) {
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	l, head, err := newLatencyLog(began)
@@ -134,8 +136,8 @@ func TestLatencyLogIntervals(t *testing.T) {
 	require.Equal(t, rundir.LatencyFile, part.Name)
 }
 
-// requireLatencies reads latency.hlog with HdrHistogram's own reader. each is how many
-// operations every interval has, or below 0 any.
+// requireLatencies checks latency.hlog with HdrHistogram's own reader. each is the number of
+// operations in every interval, or negative for any.
 func requireLatencies(t *testing.T, dir string, intervals, each int) {
 	f, err := os.Open(filepath.Join(dir, rundir.LatencyFile))
 	require.NoError(t, err)
@@ -152,7 +154,7 @@ func requireLatencies(t *testing.T, dir string, intervals, each int) {
 	}
 }
 
-// steps writes down what an observer is told.
+// steps is an observer that records what it is told.
 type steps struct{ ended, prepared []string }
 
 func (s *steps) Begin(Repetition)              {}
@@ -201,12 +203,12 @@ func TestRunOtherOperationsAndModels(t *testing.T) {
 			res, err := Run(t.Context(), options(t, s))
 			require.NoError(t, err)
 			for _, reason := range res.Run.Invalid {
-				require.Contains(t, reason, "behind schedule", "on a busy machine that may be; nothing else may")
+				require.Contains(t, reason, "behind schedule", "only this may happen on a busy machine")
 				require.Greater(t, res.Run.Harness.LatenessP99NS, int64(load.AllowedLag(load.ConstantRate(1), 0)),
-					"and only if it was")
+					"the reason is given only if it applies")
 			}
 			want := results.Counts{Devices: s.Fleet.Devices, Updated: s.Fleet.Devices}
-			if s.Load.Duration > 0 { // how many a busy machine gets round to is its own affair
+			if s.Load.Duration > 0 { // how many operations there are depends on the machine
 				want.Updated = res.Run.Counts.Updated
 				require.Positive(t, want.Updated)
 			}
@@ -226,7 +228,7 @@ func TestRunWithFailures(t *testing.T) {
 	retries, _ := res.Records[2].Value("retries/device")
 	require.Equal(t, 2.0, retries)
 
-	s.Client.MaxAttempts = 2 // one too few
+	s.Client.MaxAttempts = 2 // one attempt too few
 	res, err = Run(t.Context(), options(t, s))
 	require.NoError(t, err)
 	require.Equal(t, results.Counts{Devices: 40, Failed: 40}, res.Run.Counts)
@@ -242,11 +244,12 @@ func TestRunWithFailures(t *testing.T) {
 	require.Equal(t, "throttled", f.Class)
 	require.Equal(t, 503, f.Status)
 	require.Equal(t, 2, f.Attempts)
-	require.EqualValues(t, 2, f.Fleet.Injected, "what the fleet says it did")
+	require.EqualValues(t, 2, f.Fleet.Injected, "the fleet's own count")
 	require.Equal(t, 3*20, bytes.Count(lines, []byte("\n")), "a bounded sample of two timed and one profiled repetition")
 }
 
-// TestFailuresTellTheFault: a sampled failure says what the device was made to do.
+// TestFailuresTellTheFault checks that a sampled failure names the fault that the device was told
+// to have.
 func TestFailuresTellTheFault(t *testing.T) {
 	s := small()
 	s.Fleet.Behavior.Faults = []fault.Fault{{Kind: "status-422"}}
@@ -358,7 +361,7 @@ func TestAFleetBehindScheduleIsInvalid(t *testing.T) {
 	require.Contains(t, res.Run.Invalid[0], "behind schedule")
 	require.Equal(t, results.Invalid, res.Run.Verdict)
 	require.Greater(t, res.Run.Harness.LatenessP99NS, int64(100*time.Millisecond),
-		"60 operations of 20 ms in a plan for 5 ms each")
+		"60 operations of 20 ms, planned for 5 ms each")
 }
 
 func must[T any](v T, err error) T {

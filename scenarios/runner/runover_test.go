@@ -20,7 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// Runs over fleets other than the usual one.
+// Runs on fleets other than the run's own.
 
 func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	s := small()
@@ -36,7 +36,7 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
 	versions := map[string]bool{}
 	for e := range fleet.Ledger() {
-		require.EqualValues(t, 4, e.Applied, "each repetition brings a version of its own, so that none passes for the last")
+		require.EqualValues(t, 4, e.Applied, "each repetition has its own version, so that devices don't count as updated by an earlier one")
 		versions[e.Version] = true
 	}
 	require.Len(t, versions, 1)
@@ -53,7 +53,8 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	require.NotContains(t, err.Error(), "wrong\"")
 }
 
-// A fleet whose first devices don't answer can be driven by who can ask it how large it is.
+// TestRunOverAFleetThatIsNotWell checks that a fleet whose first devices don't answer can be driven
+// if its control port can confirm its size.
 func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	s := small()
 	fleet, err := mockfleet.Start(t.Context(), s.FleetConfig())
@@ -83,7 +84,8 @@ func TestRunOverAFleetThatIsNotWell(t *testing.T) {
 	require.Equal(t, res.Records, run.Records)
 }
 
-// Devices speak TLS, each group in its way, and the client trusts the fleet's own authority.
+// TestRunOverTLS checks devices that speak TLS, each group in its own way. The client trusts the
+// fleet's own authority.
 func TestRunOverTLS(t *testing.T) {
 	for _, kind := range []string{target.InProcess, target.OwnProcess} {
 		for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
@@ -107,7 +109,8 @@ func TestRunOverTLS(t *testing.T) {
 	}
 }
 
-// Over somebody else's fleet that speaks TLS, the authority is a file.
+// TestRunTrustsWhomItIsTold checks that for a fleet that somebody else started, the trusted
+// authority is read from a file.
 func TestRunTrustsWhomItIsTold(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0

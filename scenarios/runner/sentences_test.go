@@ -10,8 +10,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// What run.json says under "invalid" is read by scripts and printed by reports, to the letter. Here stand
-// the sentences that the tests of each check hold to a part only; see also package health.
+// Scripts read the sentences under "invalid" in run.json, and reports print them, so they must not
+// change. These tests have whole sentences; other tests only check parts of them. See also the
+// tests of package health.
 
 func TestSentencesOfContradictions(t *testing.T) {
 	const well, other = xDigest, "other"
@@ -23,8 +24,8 @@ func TestSentencesOfContradictions(t *testing.T) {
 	}
 	for _, row := range []struct {
 		op       delivery.Op
-		claimed  uint32 // by the client, of devices 0 to 4
-		sent     int    // pushes and verifications that it tells of, of each
+		claimed  uint32 // successes that the client claims for each of devices 0 to 4
+		sent     int    // pushes and verifications that it reports for each
 		ledger   []ledger.Entry
 		sentence string
 	}{

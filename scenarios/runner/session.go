@@ -27,8 +27,8 @@ import (
 )
 
 // A Session repeats the load of a scenario. It holds what repetitions share: the devices, the
-// artifact, how a client is made, and what is recorded. It writes no run directory. One repetition
-// is under way at a time, and between them the process does nothing; several sessions may take
+// artifact, how a client is made, and the recording. It writes no run directory. One repetition
+// runs at a time, and between repetitions the process does nothing, so several sessions may take
 // turns at one fleet.
 type Session struct {
 	spec     scenarios.Spec // with client.max_idle fitted to this machine
@@ -37,22 +37,22 @@ type Session struct {
 	clients  clientFactory
 	observer Observer
 
-	recording *load.Recording // large, so that it is reset and used again
+	recording *load.Recording // large, so it is reset and reused
 	claims    *claims
 
 	runID         string            // part of versions if the fleet can't be reset
-	labels        map[string]string // of profiles
-	maxWorkers    int               // the most workers of a load that starts them by itself
+	labels        map[string]string // labels of profiles
+	maxWorkers    int               // the most workers of a load that starts workers as needed
 	unopened      unopened
-	current       atomic.Pointer[repetitionClient] // of the repetition under way, or the last one
-	clientPackage string                           // its import path
+	current       atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
+	clientPackage string                           // the import path of the client's package
 	closers       []func() error
 
-	repetitions int // how many Repeat has begun
+	repetitions int // how many repetitions Repeat has begun
 }
 
-// OpenSession opens what repetitions share. It uses neither Options.Out nor Options.Observer, and
-// takes no lease of the fleet. What it refuses, [Start] refuses as well.
+// OpenSession opens what repetitions share. It ignores Options.Out and Options.Observer, and takes
+// no lease of the fleet. It returns the same errors as [Start].
 func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -61,33 +61,34 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	return openSession(ctx, o)
 }
 
-// Wrap has every later repetition drive wrap's result in place of its client. In each operation
-// that pushes, the result sends so many verifications more than it reports.
+// Wrap makes every later repetition drive the result of wrap instead of its client. verifications
+// is how many verifications that result sends in each operation that pushes, besides those that it
+// reports.
 func (s *Session) Wrap(wrap func(load.Client) load.Client, verifications int) {
 	s.clients.wrap, s.clients.added = wrap, verifications
 }
 
-// Labels returns what a profile of the session says of itself.
+// Labels returns the labels of the session's profiles.
 func (s *Session) Labels() map[string]string { return s.labels }
 
-// A Measurement is what came of one repetition of a session.
+// A Measurement is the outcome of one repetition of a session.
 type Measurement struct {
-	Records    []results.Record // of the operation that the load asks for; nil unless the repetition is Timed
+	Records    []results.Record // the record of the operation that the load asks for; nil unless the repetition is Timed
 	Counts     results.Counts
-	Findings   []health.Finding // why the figures can't be believed; nil if they can
-	Operations int64            // that ended
-	CPU        time.Duration    // processor time that they took
+	Findings   []health.Finding // why the figures can't be trusted; nil if they can
+	Operations int64            // number of operations that ended
+	CPU        time.Duration    // processor time of the operations
 }
 
-// A ProfileTarget says where the profiles of a repetition go.
+// A ProfileTarget says where the profiles of a repetition are written.
 type ProfileTarget struct {
 	Dir    string
-	Number int // of the repetition, in the files' names
+	Number int // number of the repetition, for the names of the files
 	Config capture.Config
 }
 
-// Repeat runs a load once, from a clean slate. A Profiled repetition is profiled into the target
-// from when its connections are ready. If ctx ends, Repeat returns an error.
+// Repeat prepares and runs the load once. A Profiled repetition is profiled into the target from
+// when its connections are open. If ctx ends, Repeat returns an error.
 func (s *Session) Repeat(
 	ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget,
 ) (Measurement, error) {
@@ -107,7 +108,7 @@ func (s *Session) Repeat(
 	}
 	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.usage.cpu}
 	if phase == Timed {
-		// A session's repetitions are so short that the times of a delivery's parts are left to chance.
+		// A session's repetitions are too short for the times of a delivery's parts to mean anything.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
 			return rec.Op != string(spec.Operation)
 		})
@@ -126,7 +127,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 			return
 		}
 		if ctx.Err() != nil {
-			err = ctx.Err() // err says the same in other words
+			err = ctx.Err() // err only describes the end of ctx
 		}
 		err = errors.Join(err, s.Close())
 	}()
@@ -144,7 +145,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
 		return nil, err
 	}
-	if err = client.Validate(); err != nil { // the values of headers were unknown before
+	if err = client.Validate(); err != nil { // header values come from the environment, so they weren't validated before
 		return nil, &scenarios.OptionError{Option: "client", Problem: yamlnode.OneLine(err.Error())}
 	}
 	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
@@ -164,7 +165,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	if client.TLS == nil { // the fleet's own authority, or else the system's
 		client.TLS = caPool([]byte(cmp.Or(s.target.CA(), o.Target.CA)))
 	}
-	if a := s.target.Addressing(); a != "" { // as it says itself
+	if a := s.target.Addressing(); a != "" { // the fleet's own report takes precedence
 		s.spec.Fleet.Addressing = a
 	}
 	_, most := s.spec.Load.WorkerRange()
@@ -185,13 +186,13 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	return s, ctx.Err()
 }
 
-// newRun returns what run.json says before the first repetition.
+// newRun returns the content of run.json before the first repetition.
 func (s *Session) newRun(o Options) (results.Run, error) {
 	spec, err := json.Marshal(s.spec)
 	if err != nil {
 		return results.Run{}, err
 	}
-	asked := o.Spec // without what was fitted to this machine's limits
+	asked := o.Spec // the scenario before it was fitted to this machine's limits
 	asked.Fleet.Addressing = s.spec.Fleet.Addressing
 	devices := s.target.Devices().Len()
 	digest, err := workloadDigest(asked, s.target.Kind(), devices, s.artifact)
@@ -211,9 +212,9 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	return run, nil
 }
 
-// update returns the update of one repetition. If the fleet can be reset, every repetition brings
-// the same version. If it can't, each brings a version of its own; otherwise a device would count
-// as updated because of what an earlier repetition brought.
+// update returns the update of one repetition. If the fleet can be reset, every repetition has the
+// same version. Otherwise each has its own version, so that a device doesn't count as updated
+// because of an earlier repetition.
 func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	version := s.spec.Artifact.Version
 	switch {
@@ -226,7 +227,7 @@ func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	return delivery.NewUpdate(version, s.artifact)
 }
 
-// Close closes what was opened, in the opposite order.
+// Close closes what was opened, in reverse order.
 func (s *Session) Close() error {
 	var err error
 	for i := len(s.closers) - 1; i >= 0; i-- {
@@ -236,12 +237,12 @@ func (s *Session) Close() error {
 	return err
 }
 
-// exitDelay is the longest time from when the connections to a fleet's process break until it is
-// known that the process has ended.
+// exitDelay is the longest time between the moment when the connections to a fleet's process break
+// and the moment when its exit is known.
 const exitDelay = time.Second
 
-// endCause returns the reason for an error of a repetition: that the fleet is lost, if it is, or
-// else err. An error of a file has nothing to do with the fleet.
+// endCause returns the reason for the error of a repetition: that the fleet is lost, if it is, or
+// else err. An error about a file never means that the fleet is lost.
 func (s *Session) endCause(ctx context.Context, err error) error {
 	_, file := errors.AsType[*fs.PathError](err)
 	if died := s.target.Exited(); died != nil && !file && ctx.Err() == nil {
@@ -260,13 +261,13 @@ func (s *Session) endCause(ctx context.Context, err error) error {
 	return err
 }
 
-// isTargetLost reports whether an error says that the fleet ended, or stopped answering.
+// isTargetLost reports whether an error means that the fleet has ended or doesn't answer.
 func isTargetLost(err error) bool {
 	return errors.Is(err, target.ErrExited) || errors.Is(err, errTargetSilent)
 }
 
-// fitConnections sizes the pool of idle connections, and the number of workers that a load starts
-// by itself, to the descriptors that this process may have.
+// fitConnections limits the pool of idle connections, and the number of workers that a load starts
+// as needed, to what this process's limit of descriptors allows.
 func (s *Session) fitConnections(inProcess bool) error {
 	limit, _ := osinfo.DescriptorLimit()
 	perConnection := 1

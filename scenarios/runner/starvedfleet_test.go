@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// starve lets a process run for a fifteenth of the time, until stop is closed, and then freely again.
+// starve lets a process run for a fifteenth of the time until stop is closed, and then freely
+// again.
 func starve(p *os.Process, stop <-chan struct{}) error {
 	for {
 		if err := p.Signal(syscall.SIGSTOP); err != nil {
@@ -39,8 +40,8 @@ func starve(p *os.Process, stop <-chan struct{}) error {
 	}
 }
 
-// A fleet that doesn't get to run is the bottleneck, says so, and the run is invalid. The same run with a fleet
-// that does is valid.
+// TestAStarvedFleetMakesTheRunInvalid checks that a fleet that gets too little processor time
+// reports that, which makes the run invalid. The same run is valid if the fleet gets enough.
 func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 	for name, starved := range map[string]bool{"starved": true, "free": false} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +68,7 @@ func TestAStarvedFleetMakesTheRunInvalid(t *testing.T) {
 				require.Greater(t, time.Duration(res.Run.Fleet.WakeP90NS), 50*time.Millisecond)
 			}
 			if res.Run.Harness.Interference.Exceeds() {
-				return // others had the machine, which health.TestCheckFleet is about
+				return // others used the machine; health.TestCheckFleet tests that case
 			}
 			require.Equal(t, starved, res.Run.Fleet.Saturated)
 			require.Equal(t, !starved, res.Run.Valid, "%v", res.Run.Invalid)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopProcess stops a child of the test's process. When it returns, none of the child's threads runs any more:
-// the signal alone lets one finish what it is about, such as an answer.
+// stopProcess stops a child of the test's process, and returns when none of its threads runs any
+// more. After the signal alone, a thread may still finish what it was doing, such as an answer.
 func stopProcess(t *testing.T, p *os.Process) {
 	t.Helper()
 	require.NoError(t, p.Signal(syscall.SIGSTOP))

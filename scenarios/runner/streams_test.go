@@ -11,13 +11,14 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// A seed stands for the same run for ever: what is drawn from it must not change. The numbers here
-// were worked out with another implementation of PCG-DXSM (O'Neill, "PCG: A Family of Simple Fast
-// Space-Efficient Statistically Good Algorithms for Random Number Generation", 2014), which agrees
-// with the reference output that math/rand/v2 tests against.
+// A seed must always stand for the same run, so what is drawn from it must not change. The numbers
+// here were computed with another implementation of PCG-DXSM (O'Neill, "PCG: A Family of Simple
+// Fast Space-Efficient Statistically Good Algorithms for Random Number Generation", 2014), which
+// agrees with the reference output that math/rand/v2 is tested against.
 
-// TestRepetitionsDrawFromStreamsOfTheirOwn: timed repetition n from stream 4n of the scenario's seed,
-// a warm-up from the next one, a profiled repetition from the one after that.
+// TestRepetitionsDrawFromStreamsOfTheirOwn checks that timed repetition n draws from stream 4n of
+// the scenario's seed, a warm-up from the next stream, and a profiled repetition from the one after
+// that.
 func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 	s := &Session{spec: scenarios.Spec{Seed: 7}}
 	for rep, want := range map[Repetition]uint64{
@@ -32,7 +33,8 @@ func TestRepetitionsDrawFromStreamsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestPoissonArrivalsDrawFromAStreamOfTheirOwn, which is called by the eight bytes of "\0poisson".
+// TestPoissonArrivalsDrawFromAStreamOfTheirOwn checks that arrivals have their own stream, whose
+// number is the eight bytes "\0poisson".
 func TestPoissonArrivalsDrawFromAStreamOfTheirOwn(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 0x00_70_6f_69_73_73_6f_6e))
 	n, sum := 0, 0.0
@@ -45,9 +47,9 @@ func TestPoissonArrivalsDrawFromAStreamOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestJitterIsDrawnByRepetition from stream n of the seed, whatever came before. The first draws of streams
-// 1 to 3 of this seed are 0.9315, 0.0513 and 0.5871, so that the first waits, of 500 ms at most, last
-// 465, 25 and 293 ms.
+// TestJitterIsDrawnByRepetition checks that jitter is drawn from stream n of the seed,
+// independently of earlier repetitions. The first draws of streams 1 to 3 of this seed are 0.9315,
+// 0.0513 and 0.5871, so the first waits, of at most 500 ms, last 465, 25 and 293 ms.
 func TestJitterIsDrawnByRepetition(t *testing.T) {
 	s := small()
 	s.Seed = 679

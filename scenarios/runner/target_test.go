@@ -13,7 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
-// Who can ask the control port needn't be told the addressing; who says another is told of it.
+// TestAddressingIsAgreed checks that a run learns the addressing from the fleet's control port, and
+// that a scenario with another addressing is an error.
 func TestAddressingIsAgreed(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled, s.Fleet.Devices = 1, 0, 0, 3
@@ -37,8 +38,8 @@ func TestAddressingIsAgreed(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsShown: an address with a password in it is refused before anything is
-// written, and no error quotes it.
+// TestNoSecretIsShown checks that an address with a password is rejected before anything is
+// written, and that no error quotes it.
 func TestNoSecretIsShown(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"fleet":                func(o *Options) { o.Target.Address = "http://user:hunter2@127.0.0.1:1" },

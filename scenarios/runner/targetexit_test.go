@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// tellingItsPID gives a command that starts the fleet, and a function that finds its process once it is up.
+// tellingItsPID returns a command that starts the fleet, and a function that finds the fleet's
+// process once it is up.
 func tellingItsPID(t *testing.T) (command []string, find func() *os.Process) {
 	file := filepath.Join(t.TempDir(), "pid")
 	command = []string{"/bin/sh", "-c", "echo $$ > " + file + "; exec " + strings.Join(fleetCommand(t), " ")}

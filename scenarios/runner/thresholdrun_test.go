@@ -32,5 +32,5 @@ func TestARunIsHeldAgainstItsThresholds(t *testing.T) {
 	require.NoError(t, err)
 	without, err := WorkloadDigest(t.Context(), plain)
 	require.NoError(t, err)
-	require.Equal(t, without, with, "what is wanted of the work is no part of it")
+	require.Equal(t, without, with, "thresholds aren't part of the workload")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// overloaded is a run that plans twice as many updates as its fleet takes, or, where that has no
-// limit, as many.
+// overloaded returns a scenario that plans twice as many updates as its fleet can answer or, if
+// throttled is false, as many as it can.
 func overloaded(throttled bool) scenarios.Spec {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
@@ -25,7 +25,8 @@ func overloaded(throttled bool) scenarios.Spec {
 	return s
 }
 
-// TestAThrottledFleetMakesTheRunInvalid, which says how far behind it fell. BenchmarkThrottled does it twenty times each.
+// TestAThrottledFleetMakesTheRunInvalid checks that such a run is invalid, and says how far behind
+// its plan it was. BenchmarkThrottled repeats this twenty times.
 func TestAThrottledFleetMakesTheRunInvalid(t *testing.T) {
 	res, err := Run(t.Context(), options(t, overloaded(true)))
 	require.NoError(t, err)
@@ -33,8 +34,8 @@ func TestAThrottledFleetMakesTheRunInvalid(t *testing.T) {
 	require.Regexp(t, `^behind schedule: .*\d+(\.\d+)?m?s after its time`, res.Run.Invalid[0])
 }
 
-// BenchmarkThrottled counts how many of twenty runs are invalid, of those whose fleet takes half of what is
-// planned, and of those whose fleet takes all.
+// BenchmarkThrottled counts how many of twenty runs are invalid, for a fleet that can answer half
+// of what is planned, and for a fleet that can answer all of it.
 func BenchmarkThrottled(b *testing.B) {
 	machine, err := results.ThisMachine(b.Context())
 	require.NoError(b, err)

@@ -11,9 +11,9 @@ import (
 // usage is what the process used of the machine between two snapshots.
 type usage struct {
 	cpu            time.Duration // user and system time
-	gcFraction     float64       // of the processor time
-	gcBusy         float64       // seconds of the collector on processors that others may have wanted
-	bytes, objects uint64        // allocated
+	gcFraction     float64       // the garbage collector's share of the processor time
+	gcBusy         float64       // seconds of the collector on processors that others may have needed
+	bytes, objects uint64        // heap bytes and objects that were allocated
 	peakResident   uint64        // bytes
 }
 
@@ -21,20 +21,20 @@ type usage struct {
 type usageSnapshot struct {
 	cpu            time.Duration
 	gcCPU          float64 // seconds, estimated by the runtime
-	gcIdle         float64 // of those, on processors that would have been idle
+	gcIdle         float64 // the part of gcCPU on processors that would have been idle
 	bytes, objects uint64
 }
 
-// The collector's processor time, as of its last cycle, and the part of it on processors that would
-// have been idle.
+// The metrics of the collector's processor time, as of its last cycle, and of the part of it on
+// processors that would have been idle.
 const (
 	metricGC     = "/cpu/classes/gc/total:cpu-seconds"
 	metricGCIdle = "/cpu/classes/gc/mark/idle:cpu-seconds"
 )
 
-// takeUsage returns what the process has used until now. What it allocates itself isn't counted. To
-// count exactly, it stops the world for some microseconds: runtime/metrics doesn't, but has an
-// allocation only when the span that it lies in is full, and may miss hundreds.
+// takeUsage returns what the process has used until now, not counting its own allocations. It stops
+// the world for some microseconds to count exactly: runtime/metrics doesn't stop the world, but
+// counts an allocation only when its span is full, and may miss hundreds.
 func takeUsage() usageSnapshot {
 	gc := []metrics.Sample{{Name: metricGC}, {Name: metricGCIdle}}
 	metrics.Read(gc)

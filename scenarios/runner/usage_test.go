@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUsage: an allocation is counted when it is made, not when the runtime gets round to it.
+// TestUsage checks that an allocation is counted when it is made, and not only when its span is
+// full.
 func TestUsage(t *testing.T) {
 	const n = 100
 	kept := make([]*[48]byte, n)
@@ -17,6 +18,6 @@ func TestUsage(t *testing.T) {
 	}
 	used := begin.until(takeUsage())
 	runtime.KeepAlive(kept)
-	require.InDelta(t, n, used.objects, 20, "but for what other goroutines make")
+	require.InDelta(t, n, used.objects, 20, "other goroutines may allocate a little")
 	require.InDelta(t, 48*n, used.bytes, 4096)
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// errTargetSilent ends a run whose fleet hasn't ended, but doesn't answer.
+// errTargetSilent ends a run whose fleet doesn't answer, although it hasn't ended.
 var errTargetSilent = errors.New("the fleet was lost")
 
-// A watchdog notices a fleet that stopped answering. If a process was stopped, or its machine
-// hangs, connections aren't refused: every operation would wait for its deadline, and the run would
-// take hours if there are many devices.
+// A watchdog notices a fleet that doesn't answer any more. If a process was stopped or its machine
+// hangs, connections aren't refused: every operation would wait for its deadline, and with many
+// devices the run would take hours.
 type watchdog struct {
-	interval time.Duration // how often it looks whether anything came from the devices
+	interval time.Duration // how often it checks whether anything came from the devices
 	timeout  time.Duration // how long the control port may then take to answer
 }
 
-// The times of a run's watchdog. While anything comes from the devices, it asks nothing of the
-// fleet. It waits longer than a fleet takes to answer that gets too little processor time.
+// The times of a run's watchdog. While anything comes from the devices, it sends no request to the
+// fleet. The timeout is longer than a fleet with too little processor time takes to answer.
 const (
 	watchInterval = 5 * time.Second
 	watchTimeout  = 20 * time.Second
@@ -64,7 +64,7 @@ func (s *Session) activity() uint64 {
 	return uint64(t.Succeeded + t.Failed)
 }
 
-// ping asks the control port for a sign of life.
+// ping sends a request to the control port to see whether it answers.
 func (w watchdog) ping(ctx context.Context, fleet target.Witness) error {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()

@@ -28,15 +28,13 @@ func rolloutOptions(l scenarios.LoadSpec, onEvent func(rollout.Event)) rollout.O
 }
 
 // defaultAbortLeast is how many devices of a wave must have finished before a rollout judges the
-// wave while it goes on, if the scenario doesn't say. It is the default of
-// rollout.Options.AbortLeast.
+// wave while it runs, if the scenario doesn't say. It is the default of rollout.Options.AbortLeast.
 const defaultAbortLeast = 20
 
-// waves follows a rollout by its events, and keeps a row for each wave. Any number of goroutines
-// may call rows.
+// waves tracks a rollout by its events, with a row for each wave. rows is safe for concurrent use.
 type waves struct {
 	spec  scenarios.RolloutSpec
-	sizes []int // of the waves, in devices
+	sizes []int // sizes of the waves, in devices
 
 	mu      sync.Mutex
 	list    []results.Wave
@@ -44,10 +42,10 @@ type waves struct {
 }
 
 // abortLeast returns how many devices of a wave must have finished before the wave is judged while
-// it goes on.
+// it runs.
 func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
-// event updates the last wave, or begins a new one, by an event of the rollout.
+// event updates the last wave, or begins a new one, from an event of the rollout.
 func (w *waves) event(e rollout.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +59,7 @@ func (w *waves) event(e rollout.Event) {
 	if len(w.list) == 0 {
 		return
 	}
-	// The client counts a device once, however many turns it has.
+	// The client counts a device once, however often it is tried.
 	now, counts := &w.list[len(w.list)-1], e.Progress.CurrentWave
 	now.Reached, now.Updated, now.Failed = counts.Devices, counts.Updated+counts.HadIt, counts.Failed.Total()
 	switch e.Kind {
@@ -114,7 +112,8 @@ func (w *waves) end(abort *rollout.AbortError) {
 // percents returns a share of devices as text, such as "1.5%".
 func percents(share float64) string { return results.Share.Format(share) }
 
-// rows returns the waves that have begun. It returns nil if w is nil, as it is without a rollout.
+// rows returns the waves that have begun. It returns nil if w is nil, as for loads other than
+// rollouts.
 func (w *waves) rows() []results.Wave {
 	if w == nil {
 		return nil
@@ -126,7 +125,7 @@ func (w *waves) rows() []results.Wave {
 
 // waveSizes returns how many of a fleet's devices each wave has. It divides the fleet as package
 // delivery does: each wave differs from its share by less than one device, and has at least one
-// device as long as there are any left.
+// device as long as any are left.
 func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	if len(s.Waves) == 0 {
 		return []int{devices}
@@ -148,7 +147,7 @@ func waveSizes(s scenarios.RolloutSpec, devices int) []int {
 	return sizes
 }
 
-// smallWaves returns a sentence for each wave that is too small to be judged while it goes on.
+// smallWaves returns a sentence for each wave that is too small to be judged while it runs.
 func smallWaves(s scenarios.RolloutSpec, devices int) (sentences []string) {
 	if s.AbortShare == 0 || len(s.Waves) == 0 {
 		return nil

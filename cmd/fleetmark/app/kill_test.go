@@ -68,6 +68,9 @@ func status(t *testing.T, run string) (status string, repetitions int) {
 	return r.Status, r.Repetitions
 }
 
+// TestInterruptKeepsWhatWasMeasured checks that an interrupted command exits with its code, begins no
+// further scenario, leaves a directory that can be read, and ends its fleet. Package runner tests an
+// interruption in each phase of a run.
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, stderr := started(t, "rollout", "throughput")
@@ -91,6 +94,7 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	eventually(t, "the fleet ends", func() bool { return len(fleets(t)) == 0 })
 }
 
+// TestSecondInterruptEndsAtOnce checks that a second signal ends a run that the first couldn't end yet.
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, _ := started(t)
@@ -148,6 +152,9 @@ func TestSecondSignalBeforeTheFirstIsDealtWith(t *testing.T) {
 	})
 }
 
+// TestKillLeavesADirectoryThatLoads kills a run at an ordinary moment. TestKilledAtSeededMoments kills
+// at the moments at which the most can go wrong, and TestRolloutKilled of package runner kills the
+// process of a rollout and resumes it.
 func TestKillLeavesADirectoryThatLoads(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, _ := started(t)
@@ -160,6 +167,7 @@ func TestKillLeavesADirectoryThatLoads(t *testing.T) {
 	eventually(t, "the fleet ends with its driver", func() bool { return len(fleets(t)) == 0 })
 }
 
+// TestFleetKilledUnderARun checks what the command prints if its fleet's process is killed.
 func TestFleetKilledUnderARun(t *testing.T) {
 	onceOnly(t)
 	cmd, dir, run, stderr := started(t)
