@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-func TestOperationsInWords(t *testing.T) {
+func TestOperations_String(t *testing.T) {
 	for want, o := range map[string]Operations{
 		"82,122 started, 0 succeeded, 82,122 failed": {Started: 82122, Failed: 82122},
 		"150 planned, 150 started, 138 succeeded, 12 failed; 134 ended within the 3s of the plan, and the drain took 9.70s": {
@@ -25,7 +25,7 @@ func TestOperationsInWords(t *testing.T) {
 	require.Zero(t, repetition)
 }
 
-func TestWaves(t *testing.T) {
+func TestWave_String(t *testing.T) {
 	stopped := Rollout{Stopped: true, Waves: []Wave{
 		{Number: 1, Share: 0.01, Size: 5, Reached: 4, Updated: 4, SoakNS: 1e9, Ended: true, Why: "passed: …"},
 		{Number: 2, Share: 0.1, Size: 45, Reached: 27, Updated: 21, Failed: 6, Ended: true, Stopped: true, Why: "stopped: …"},
@@ -37,8 +37,8 @@ func TestWaves(t *testing.T) {
 		stopped.Waves[0].String())
 }
 
-// TestCounts_String checks the plural of nouns, and the commas of large numbers.
-func TestCounts_String(t *testing.T) {
+// TestCounts_plural checks the plural of nouns, and the commas of large numbers.
+func TestCounts_plural(t *testing.T) {
 	require.Equal(t, "1 device, 1 updated, 0 failed, 0 lost, 0 applied twice", Counts{Devices: 1, Updated: 1}.String())
 	require.Equal(t, "2 devices, 1 updated, 1 failed, 0 lost, 0 applied twice",
 		Counts{Devices: 2, Updated: 1, Failed: 1}.String())

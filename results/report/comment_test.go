@@ -29,9 +29,9 @@ func rendered(t testing.TB, text string) *nethtml.Node {
 	return root
 }
 
-// requireTame checks that only the renderer's own text became markup, and that none of its markup
+// requireEscaped checks that only the renderer's own text became markup, and that none of its markup
 // was left as text.
-func requireTame(t testing.TB, root *nethtml.Node, wantText string) {
+func requireEscaped(t testing.TB, root *nethtml.Node, wantText string) {
 	t.Helper()
 	allowed := map[string]bool{}
 	for _, name := range strings.Fields("html head body p strong table thead tbody tr th td details summary ul li pre code hr h1 h2") {
@@ -82,10 +82,10 @@ func comment1(t testing.TB, inputs ...*report.Input) string {
 	return b.String()
 }
 
-func TestCommentIsTame(t *testing.T) {
+func TestCommentEscapesInput(t *testing.T) {
 	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
-			requireTame(t, rendered(t, comment1(t, s)), documentOf(s).Results[0].Headline.Word)
+			requireEscaped(t, rendered(t, comment1(t, s)), documentOf(s).Results[0].Headline.Word)
 		})
 	}
 }
@@ -106,7 +106,7 @@ func TestCommentOfManyShowsTheWorstFirst(t *testing.T) {
 	text := comment1(t, runInput(testRun(), judgement(testRun())), gateInput())
 	require.True(t, strings.HasPrefix(text, "❌ **throughput: regressed**"), text)
 	require.Contains(t, text, "\n---\n\n✅ **rollout: pass**")
-	requireTame(t, rendered(t, text), "regressed")
+	requireEscaped(t, rendered(t, text), "regressed")
 	many := make([]*report.Input, 1000)
 	for i := range many {
 		many[i] = gateInput()
@@ -139,25 +139,25 @@ func TestCommentIsBounded(t *testing.T) {
 			text := comment1(t, s)
 			line, _, _ := strings.Cut(text, "\n")
 			require.Contains(t, line, "**: ")
-			requireTame(t, rendered(t, text), "regressed")
+			requireEscaped(t, rendered(t, text), "regressed")
 			four := make([]*report.Input, 4)
 			for i := range four {
 				four[i] = s
 			}
-			requireTame(t, rendered(t, comment1(t, four...)), "regressed")
+			requireEscaped(t, rendered(t, comment1(t, four...)), "regressed")
 		})
 	}
 }
 
-func TestMarkdownIsTame(t *testing.T) {
+func TestMarkdownEscapesInput(t *testing.T) {
 	for name, s := range inputs() {
 		t.Run(name, func(t *testing.T) {
 			if name == "hostile" {
-				t.Skip("the page links as GitHub's linkifier does; see TestMarkdownIsNoBenchmark")
+				t.Skip("the page links as GitHub's linkifier does; see TestMarkdownHoldsNoResults")
 			}
 			var b bytes.Buffer
 			require.NoError(t, report.Markdown(&b, documentOf(s)))
-			requireTame(t, rendered(t, b.String()), "")
+			requireEscaped(t, rendered(t, b.String()), "")
 		})
 	}
 }

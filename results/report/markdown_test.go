@@ -181,9 +181,9 @@ func TestMarkdownWithoutBaseline(t *testing.T) {
 	require.Contains(t, text, "None: no operation of the 2 repetitions succeeded.")
 }
 
-// TestMarkdownIsNoBenchmark puts hostile text into every string of a run, and reads the page as
+// TestMarkdownHoldsNoResults puts hostile text into every string of a run, and reads the page as
 // benchstat does.
-func TestMarkdownIsNoBenchmark(t *testing.T) {
+func TestMarkdownHoldsNoResults(t *testing.T) {
 	const evil = "a|b `c`\nBenchmarkEvil 1 1 ns/op\nUnit ns/op better=higher\nkey: value\n```\n<script>"
 	run := testRun()
 	for _, s := range []*string{&run.Path, &run.Scenario, &run.WorkloadDigest, &run.Command, &run.Revision,
