@@ -173,7 +173,7 @@ const (
 	Stages       Model = "stages"     // at one rate after another
 	Spike        Model = "spike"      // at a constant rate, and for a while at another
 	Burst        Model = "burst"      // many at once, again and again
-	Breakpoint   Model = "breakpoint" // searches the highest constant rate that still holds the thresholds
+	Breakpoint   Model = "breakpoint" // searches for the highest constant rate at which the thresholds hold
 	Rollout      Model = "rollout"    // the client's own rollout, in waves
 )
 

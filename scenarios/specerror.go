@@ -20,7 +20,7 @@ type SpecError struct {
 	Origin Origin
 	File   string // as the user named it; empty unless Origin is InFile
 	Line   int    // 1-based; 0 if the value isn't written anywhere
-	Column int    // in characters, 1-based; 0 likewise
+	Column int    // in characters, 1-based; 0 if Line is 0
 	Field  string // such as fleet.devices; empty if the file as a whole is wrong
 	Source string // the line of the file; empty if there is none, or if it may contain a secret
 	Err    error  // why the file can't be read, or nil

@@ -222,7 +222,7 @@ func plural(what string) string {
 type Constant struct {
 	Value string
 	Doc   string // Markdown
-	Group string // Markdown: the comment above the constants that it stands among
+	Group string // Markdown: the comment above its group of constants
 }
 
 // Constants returns the constants of a type, in the order in which they are declared.

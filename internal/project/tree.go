@@ -116,7 +116,7 @@ func (t *tree) err() error {
 	return errors.Join(all...)
 }
 
-// position returns where a token stands, counted from 1, or 0, 0 for nil.
+// position returns the line and column of a token, counted from 1, or 0, 0 for nil.
 func position(t *token.Token) (line, column int) {
 	if t == nil {
 		return 0, 0

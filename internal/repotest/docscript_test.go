@@ -58,7 +58,7 @@ func newDocScript(page, captured string) (*docScript, error) {
 			}
 			for j := range want {
 				s.outputs = append(s.outputs, docOutput{line: want[j].line, want: want[j].text, found: file})
-				if j > 0 { // it goes on where the one before it ended
+				if j > 0 { // continue in the line where the last part ended
 					last := &s.outputs[len(s.outputs)-1]
 					last.want = s.outputs[len(s.outputs)-2].want + last.want
 				}

@@ -19,7 +19,7 @@ const HealthBody = "OK"
 // Header names. HTTP ignores their case; net/http changes X-Device-ID to X-Device-Id, so its maps
 // must be read with Get.
 const (
-	HeaderDeviceID      = "X-Device-ID"      // whom the update is meant for
+	HeaderDeviceID      = "X-Device-ID"      // the device that the update is meant for
 	HeaderUpdateVersion = "X-Update-Version" // the version that the artifact brings
 	HeaderReprDigest    = "Repr-Digest"      // RFC 9530: sha-256=:<base64>:
 	HeaderIdempotency   = "Idempotency-Key"  // a device applies updates with the same key only once

@@ -66,7 +66,7 @@ type Outcome struct {
 	Judgement      *judge.Judgement
 	Base, Now      []results.Record // one for each block and operation
 	Pairs          int
-	Dropped        int // pairs with a block that can't be believed
+	Dropped        int // pairs with a block that can't be trusted
 	Elapsed        time.Duration
 	Layouts        int           // layouts measured besides the first
 	LayoutsElapsed time.Duration // building included

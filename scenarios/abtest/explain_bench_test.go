@@ -41,7 +41,7 @@ const (
 	importsText = `import plantedfmt "fmt"`
 )
 
-// slowdowns are some 5 to 15% of a push each, in as many functions.
+// slowdowns returns slowdowns of some 5 to 15% of a push, each in another function.
 func slowdowns() []slowdown {
 	type work struct{ statement, imports string }
 	hash := func(n int) work { return work{fmt.Sprintf(aHash, n), importsHash} }
@@ -93,9 +93,9 @@ func slowdowns() []slowdown {
 	}
 }
 
-// helpers are what the statements stand on, and a stopwatch that looks at one in sixteen of them:
-// an independent witness of what they cost where they are. One that was longer than the clip was
-// interrupted.
+// helpers is the code that the planted statements use, and a stopwatch that measures one in sixteen
+// of them, independently of profiles. It ignores a measurement so long that the process must have
+// been interrupted.
 const helpers = `package %s
 
 import (
@@ -132,10 +132,10 @@ func plantedTook(ns int64) {
 }
 `
 
-// stopwatch has a statement timed now and then.
+// stopwatch wraps a statement so that it is sometimes measured.
 const stopwatch = "plantedBegan := plantedNow(); { %s }; if plantedBegan&15 == 0 { plantedTook(plantedNow() - plantedBegan) }"
 
-// took is what the stopwatch shows, in nanoseconds.
+// took returns the time that the stopwatch measured, in nanoseconds.
 func took(tb testing.TB, program string) float64 {
 	tb.Helper()
 	data, err := os.ReadFile(filepath.Join(filepath.Dir(program), "took"))
@@ -146,7 +146,7 @@ func took(tb testing.TB, program string) float64 {
 	return sum / count
 }
 
-// build makes a driver of the tree with a slowdown in it.
+// build builds a driver from the tree with a slowdown in it.
 func (s slowdown) build(tb testing.TB, root, work string) string {
 	tb.Helper()
 	planted := filepath.Join(root, "delivery", filepath.FromSlash(s.file))
@@ -179,7 +179,7 @@ func driverOf(root string) recipe {
 	return recipe{tree: &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}}
 }
 
-// tree is where this project's source is, and a driver of it as it stands.
+// tree returns the root of this project's source, and a driver that was built from it unchanged.
 func tree(tb testing.TB, work string) (root, program string) {
 	tb.Helper()
 	root, err := childproc.Output(tb.Context(), ".", "go", "list", "-m", "-f", "{{.Dir}}")
@@ -199,15 +199,14 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profile
 	}
 }
 
-// owned asks which of this project's functions differ.
+// owned returns options that look for causes among this project's functions.
 func owned() explain.Options {
 	return explain.Options{Own: []string{"github.com/fleetmark/fleetmark/"}}
 }
 
-// BenchmarkExplainPlanted: how often what is planted in the source is among the first three causes,
-// and how often its share of the whole difference, by a stopwatch around the statement, lies in the
-// interval; and how often anything is named where nothing was planted. Some 45 minutes: -benchtime
-// 1x -timeout 2h.
+// BenchmarkExplainPlanted counts how often a slowdown planted in the source is among the first three
+// causes, and how often its share of the whole difference, measured by a stopwatch around the
+// statement, lies in the reported interval. It takes some 45 minutes: use -benchtime 1x -timeout 2h.
 func BenchmarkExplainPlanted(b *testing.B) {
 	for range b.N {
 		root, asItStands := tree(b, b.TempDir())
@@ -219,7 +218,7 @@ func BenchmarkExplainPlanted(b *testing.B) {
 			o.Seed = uint64(i)
 			e, err := explainSides(b.Context(), o, owned())
 			require.NoError(b, err)
-			// The rest of the difference is what a longer push does to everything else.
+			// The rest of the difference is the effect of a longer push on everything else.
 			ns := took(b, program)
 			share, place := ns/e.Total.Delta, 0
 			for k, c := range e.Causes[:min(3, len(e.Causes))] {
@@ -247,7 +246,8 @@ func BenchmarkExplainPlanted(b *testing.B) {
 	}
 }
 
-// BenchmarkExplainNothing: how often anything is named where nothing was planted. Some 20 minutes.
+// BenchmarkExplainNothing counts how often a cause is named although nothing was planted. It takes some
+// 20 minutes.
 func BenchmarkExplainNothing(b *testing.B) {
 	for range b.N {
 		_, asItStands := tree(b, b.TempDir())
@@ -281,8 +281,8 @@ func TestSlowdownsHaveTheirPlace(t *testing.T) {
 	}
 }
 
-// TestPlantedIsFound: the exact call site of an object more, whose count is exact; and the line
-// that waits for a lock that another operation holds.
+// TestPlantedIsFound checks that the exact call site of one more object is found, with its exact size,
+// and the line that waits for a lock that another operation holds.
 func TestPlantedIsFound(t *testing.T) {
 	testenv.Slow(t)
 	if raced {

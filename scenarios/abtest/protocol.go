@@ -40,7 +40,7 @@ type request struct {
 	Scenario  int             `json:"scenario,omitempty"` // an index of the hello's work
 }
 
-// A profileRequest asks for a profile of a scenario under way.
+// A profileRequest asks for a profile of a scenario.
 type profileRequest struct {
 	Dir         string        `json:"dir"`
 	Kind        profiles.Kind `json:"kind"`

@@ -83,7 +83,7 @@ func TestDeliveryFunctions(t *testing.T) {
 	}
 }
 
-// TestWaitsNote: a note is for a time that grew by more than the waits that profiles show.
+// TestWaitsNote checks that there is a note if a time grew by more than the waits that profiles show.
 func TestWaitsNote(t *testing.T) {
 	for _, row := range []struct {
 		waits, extra float64

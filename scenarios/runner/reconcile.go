@@ -103,7 +103,7 @@ const maxContradictions = 5
 
 // reconcile compares the client's claims with the fleet's ledger, device by device. It returns how
 // many devices were updated, and a sentence for each contradiction. One contradiction makes the run
-// invalid, because then none of its other figures can be believed.
+// invalid, because then none of its other figures can be trusted.
 //
 // An operation that failed although the ledger says that the update was applied is no
 // contradiction: if the answer was lost, the client can't know.

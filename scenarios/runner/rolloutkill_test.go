@@ -38,7 +38,7 @@ func troubled() behavior.Behavior {
 	}
 	var middle random.Int
 	if err := middle.UnmarshalText([]byte("uniform(1, 20000)")); err != nil {
-		panic(err) // likewise
+		panic(err) // a constant of this test, too
 	}
 	return behavior.Behavior{
 		// Different latencies, so that a kill finds devices in all states.

@@ -38,7 +38,7 @@ here; 130 interrupted.`,
 				err = writeDoctorTable(c.Out, checks, cli.TableStyle(c.Out))
 			}
 			if err == nil && !doctor.Fit(checks) {
-				err = cli.VerdictError(results.Inconclusive, "") // the table has said it
+				err = cli.VerdictError(results.Inconclusive, "") // the table says it already
 			}
 			return err
 		},

@@ -139,7 +139,7 @@ func serve(cmd *cobra.Command, cfg mockfleet.Config, quiet bool, c cli.Console) 
 		return errors.Join(err, f.Close())
 	}
 	_, _ = fmt.Fprintf(c.Err, "%d devices, the first at %s; Ctrl-C ends them\n",
-		f.Devices(), f.DeviceAddress(0)) // a note for a person, if there is one
+		f.Devices(), f.DeviceAddress(0)) // a note for a person
 	progress.WatchFleet(cmd.Context(), f, c.Err, quiet)
 	return f.Close()
 }

@@ -3,8 +3,8 @@
 // exit code. Code that is of use without a command line belongs to another package.
 //
 // A program of another module may run the commands too, by calling [Main]. A call leaves no state
-// behind: what it changes of the process, such as how signals are handled, is as before when it
-// returns.
+// behind: when it returns, it has restored what it changed in the process, such as how signals are
+// handled.
 package app
 
 import (

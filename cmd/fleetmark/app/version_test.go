@@ -38,7 +38,7 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// TestHelpNamesKindsOfValues: --help names what each text flag of a command takes.
+// TestHelpNamesKindsOfValues checks that --help names what each text flag of a command takes.
 func TestHelpNamesKindsOfValues(t *testing.T) {
 	untyped := regexp.MustCompile(`(?m)^ +(-\w, )?--\S+ (string|strings|stringArray)\b.*$`)
 	seen := 0

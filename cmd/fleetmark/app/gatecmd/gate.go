@@ -1,6 +1,6 @@
 // Package gatecmd holds the command `fleetmark gate`, which passes or fails a change. Its flags
 // choose one of four ways to judge: runs or Go benchmarks, compared with a baseline page or with
-// another revision. Each is one call into the packages that measure and judge; what comes of it is
+// another revision. Each is one call into the packages that measure and judge; the result is
 // one document, which the command writes to every report that was asked for, also if nothing could
 // be judged. A fifth way judges the gate itself.
 package gatecmd

@@ -44,7 +44,7 @@ func TestLineView(t *testing.T) {
 	}, strings.Split(log.String(), "\n"))
 }
 
-// Nothing that a device said acts on the terminal.
+// No text of a device is a control sequence on the terminal.
 func TestLineView_controlCharacters(t *testing.T) {
 	var log bytes.Buffer
 	l := New(&log, Lines)
