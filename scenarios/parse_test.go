@@ -340,6 +340,6 @@ func FuzzParse(f *testing.F) {
 		back, err := Parse("g.yaml", again)
 		require.NoError(t, err, "%s", again)
 		require.Equal(t, s, back)
-		requireWell(t, editor, again)
+		requireValid(t, editor, again)
 	})
 }

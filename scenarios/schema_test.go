@@ -51,24 +51,24 @@ func asJSON(text []byte) (any, error) {
 	return jsonschema.UnmarshalJSON(bytes.NewReader(converted))
 }
 
-func requireWell(t testing.TB, s *jsonschema.Schema, text []byte) {
+func requireValid(t testing.TB, s *jsonschema.Schema, text []byte) {
 	t.Helper()
 	document, err := asJSON(text)
 	require.NoError(t, err)
 	require.NoError(t, s.Validate(document), "%s", text)
 }
 
-func TestSchemaTakesWhatIsWell(t *testing.T) {
+func TestSchemaAcceptsValidFiles(t *testing.T) {
 	s := compiledSchema(t)
 	for _, name := range CatalogNames() {
 		source, err := CatalogFile(name)
 		require.NoError(t, err)
-		requireWell(t, s, source)
+		requireValid(t, s, source)
 		spec, err := Find(name)
 		require.NoError(t, err)
 		shown, err := spec.YAML()
 		require.NoError(t, err)
-		requireWell(t, s, shown)
+		requireValid(t, s, shown)
 	}
 	for _, text := range []string{
 		"name: x\n",
@@ -100,9 +100,9 @@ func TestSchemaTakesWhatIsWell(t *testing.T) {
 			require.NoError(t, err, text)
 			shown, err := spec.YAML()
 			require.NoError(t, err)
-			requireWell(t, s, shown)
+			requireValid(t, s, shown)
 		}
-		requireWell(t, s, []byte(text))
+		requireValid(t, s, []byte(text))
 	}
 }
 

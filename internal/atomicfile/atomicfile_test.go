@@ -20,7 +20,7 @@ func TestWrite(t *testing.T) {
 	requireAlone(t, path)
 }
 
-// requireAlone wants nothing but a file in its directory.
+// requireAlone checks that a file is the only one in its directory.
 func requireAlone(t *testing.T, path string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))

@@ -49,8 +49,8 @@ func (e *ConfigError) Error() string {
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 const (
-	maxMistakes = 20  // reported of one file
-	maxNesting  = 100 // of lists and mappings; the parser's time grows with its square
+	maxMistakes = 20  // that are reported of one file
+	maxNesting  = 100 // of lists and mappings; the parser's time grows with the square of the depth
 )
 
 // A tree is a YAML document being read. Each of its methods reads a node. If the node isn't valid,

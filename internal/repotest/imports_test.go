@@ -87,7 +87,7 @@ func importRules() []packageRule {
 			"results/baseline results/rundir results/judge results/report/internal/bounded"},
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
-		// What measures.
+		// Packages that measure.
 		{"scenarios/load", "internal/osinfo delivery delivery/rollout results"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +

@@ -108,7 +108,7 @@ type comparison struct {
 	work    []assignment // for the drivers
 	drivers              // those of the layout that is being measured
 	test    *sequential.Test
-	found   sequential.Result // of the last analysis
+	found   sequential.Result // the result of the last analysis
 	random  *rand.Rand
 	longest time.Duration // the longest time that a block of the base took
 	outcome *Outcome

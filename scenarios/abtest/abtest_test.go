@@ -43,8 +43,7 @@ func row(t *testing.T, j *judge.Judgement, scenario, op, unit string) judge.Row 
 	return judge.Row{}
 }
 
-// TestOnePair checks that what the seed determines is judged by a single pair, and that times
-// aren't.
+// TestOnePair checks that a single pair is enough to judge what the seed determines, but not times.
 func TestOnePair(t *testing.T) {
 	o := options(t, "gate-push", "gate-verify", "gate-deliver")
 	out, err := Run(t.Context(), o)
@@ -60,7 +59,8 @@ func TestOnePair(t *testing.T) {
 	require.Equal(t, 2*out.Pairs, out.Base[len(out.Base)-1].Repetition)
 }
 
-// TestARequestMoreIsFoundAtOnce checks that in each scenario that pushes.
+// TestARequestMoreIsFoundAtOnce checks that a single pair finds one more request for each push, in each
+// scenario that pushes.
 func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	o := options(t, "gate-push", "gate-deliver")
 	o.Injection = Injection{Requests: 1}
@@ -72,8 +72,8 @@ func TestARequestMoreIsFoundAtOnce(t *testing.T) {
 	require.Equal(t, results.Regressed, row(t, out.Judgement, "gate-deliver", "deliver", "requests/device").Verdict)
 }
 
-// TestAnAllocationMoreIsFound checks that one pair is enough to find it, since allocations have no
-// noise.
+// TestAnAllocationMoreIsFound checks that one more allocation for each push is found at the first look
+// at the samples, since allocations have no noise.
 func TestAnAllocationMoreIsFound(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Injection, o.Budget = Injection{Allocations: 1}, time.Minute

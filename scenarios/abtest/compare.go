@@ -29,7 +29,7 @@ type Comparison struct {
 	*Outcome
 	Builds      *Builds
 	Scenarios   []string
-	Causes      []Cause // of a regression
+	Causes      []Cause // causes of a regression
 	Unexplained error   // why some or all causes could not be found, or nil
 	Stacks      string  // the file with the goroutines of a driver that failed, or ""
 }

@@ -44,7 +44,7 @@ type OverheadError struct {
 }
 
 // Error doesn't give the reasons; see Judgement.
-func (e *OverheadError) Error() string { return "nothing could be told of what profiling costs" }
+func (e *OverheadError) Error() string { return "the cost of profiling could not be measured" }
 
 // MeasureOverhead measures pushes with and without a CPU profile in turns, until the budget of o is
 // spent. It sets the builds and the scenario of o, and returns the ratio of processor time first.

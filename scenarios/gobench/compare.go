@@ -140,7 +140,7 @@ type comparison struct {
 	Options
 	random    *rand.Rand
 	test      *sequential.Test
-	result    sequential.Result // of the last analysis
+	result    sequential.Result // the result of the last analysis
 	base, now *checkout.Tree
 	targets   []*target
 

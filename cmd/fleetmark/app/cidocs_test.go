@@ -18,7 +18,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
-// pipeline returns the fenced yaml block of docs/guides/gate-a-pull-request.md whose first line names the file.
+// pipeline returns the fenced yaml block of docs/guides/gate-a-pull-request.md whose first line names
+// the file.
 func pipeline(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/guides/gate-a-pull-request.md")

@@ -337,7 +337,7 @@ func requireGateJSON(t *testing.T, text string, code int) {
 	}
 }
 
-// TestGatePasses checks that a gate can pass at all: one that never passed would meet the table
+// TestGatePasses checks that a gate can pass at all: a gate that never passed would pass the tests
 // above, too.
 func TestGatePasses(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -26,8 +26,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// perishable is a run that writes to every file of its directory, since a tenth of the devices
-// fails.
+// perishable is a scenario whose runs write to every file of a run directory: a tenth of its devices
+// fail.
 const perishable = `
 name: perishable
 description: what is left of it

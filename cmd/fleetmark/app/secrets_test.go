@@ -118,7 +118,7 @@ repetitions: 2
 	require.NoError(t, os.Rename(filepath.Join(dir, "BASELINE_METRICS.md"), filepath.Join(dir, "page.md")))
 	run(cli.ExitPass, "run", "secret.yaml", "--no-progress", "--out", "asked-by-nobody")
 
-	for _, name := range []string{"value.yaml", "devices.txt"} { // the test's own
+	for _, name := range []string{"value.yaml", "devices.txt"} { // files that the test wrote
 		require.NoError(t, os.Remove(filepath.Join(dir, name)))
 	}
 	files := requireNoSecret(t, dir, []string{plantedToken, plantedBearer, plantedTenant, plantedPassword, token})

@@ -1,7 +1,7 @@
 // Package gatecmd holds the command `fleetmark gate`, which passes or fails a change. Its flags
 // choose one of four ways to judge: runs or Go benchmarks, compared with a baseline page or with
 // another revision. Each is one call into the packages that measure and judge; the result is
-// one document, which the command writes to every report that was asked for, also if nothing could
+// one document, which the command writes to every report that was asked for, even if nothing could
 // be judged. A fifth way judges the gate itself.
 package gatecmd
 
@@ -41,7 +41,7 @@ type gate struct {
 	out      string
 
 	noExplain    bool          // the cause of a regression isn't looked for
-	benchTimeout time.Duration // of one benchmark in one process
+	benchTimeout time.Duration // how long one benchmark may take in one process
 	budget       time.Duration // how long one comparison by turns measures at most
 	budgetGiven  bool
 	layouts      time.Duration // how long further layouts of the code are measured at most; 0: none are

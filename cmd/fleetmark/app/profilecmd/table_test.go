@@ -26,7 +26,7 @@ Showing nodes accounting for -0.30s, 1.2% of 24.10s total
 		return page.String()
 	}
 	require.Equal(t, text, shown(text, 0))
-	require.Equal(t, text, shown(text, 107)) // the second row
+	require.Equal(t, text, shown(text, 107)) // the width of the second row
 	require.Equal(t, `Type: cpu
 Showing nodes accounting for -0.30s, 1.2% of 24.10s total
   flat  flat%     cum   cum%  function

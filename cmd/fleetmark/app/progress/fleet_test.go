@@ -31,7 +31,7 @@ func TestFleetText(t *testing.T) {
 	require.Equal(t, "1,000 devices, 40 updated, 2 installing, 3 offline | 64 connections, 6,000/s requests, 1.5/s faults | CPU 23%",
 		fleetText(before, now, map[ledger.Stage]int{ledger.StageOffline: 3, ledger.StageInstalling: 2,
 			ledger.StageRunning: 38, ledger.StageIdle: 957}))
-	now.Injections, now.Requests = 1, 50 // it was reset
+	now.Injections, now.Requests = 1, 50 // the fleet was reset
 	require.Contains(t, fleetText(before, now, nil), "0.0/s requests, 0.0/s faults")
 	require.Contains(t, fleetText(now, now, nil), "0.0/s requests")
 	now.Health.Saturated, now.Health.Problems = true, []mockfleet.Problem{{Text: "it is slow"}, {Text: "it is full"}}
@@ -63,7 +63,7 @@ func TestStatusLine(t *testing.T) {
 		l := newStatusLine(&screen, mpb.WithAutoRefresh(), mpb.WithWidth(100))
 		for _, text := range []string{"one", "two", "three"} {
 			l.show(text, true)
-			time.Sleep(statusInterval) // of the bubble's clock
+			time.Sleep(statusInterval) // of the fake clock
 		}
 		l.show("never drawn", true)
 		l.show("the last", true)
