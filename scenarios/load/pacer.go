@@ -9,7 +9,8 @@ import (
 // A Pacer plans when the operations of an [ArrivalRate] are due.
 //
 // A pacer needs no other method. Other questions about its plan are answered from its arrivals,
-// unless it has one of these methods. CountBy(end time.Duration) int64 returns how many operations
+// unless it has one of these methods. At(n int64) time.Duration returns the planned time of operation
+// n, counted from 0, if no seed changes it, or [math.MaxInt64] if there is none. CountBy(end time.Duration) int64 returns how many operations
 // are planned before end, on average if their times are random, without counting them one by one.
 // RateAt(at time.Duration) float64 returns the planned operations per second at a time, which is
 // shown as progress. AllowedLag(lastPlanned time.Duration) time.Duration replaces the usual result
@@ -20,9 +21,11 @@ type Pacer interface {
 	Arrivals(seed uint64) iter.Seq[time.Duration]
 }
 
-// timeOf returns the planned time of operation n, counted from 0, or never if there is none. It
-// takes time in proportion to n.
+// timeOf returns the planned time of operation n, counted from 0, or never if there is none.
 func timeOf(p Pacer, n int64, seed uint64) time.Duration {
+	if p, ok := p.(interface{ At(int64) time.Duration }); ok {
+		return p.At(n)
+	}
 	for planned := range p.Arrivals(seed) {
 		if n == 0 {
 			return planned
@@ -93,6 +96,18 @@ func (b Bursts) Arrivals(uint64) iter.Seq[time.Duration] {
 			}
 		}
 	}
+}
+
+// At returns the planned time of operation n.
+func (b Bursts) At(n int64) time.Duration {
+	burst := n / b.Size
+	switch {
+	case burst == 0:
+		return 0
+	case b.Every == 0 || burst > math.MaxInt64/int64(b.Every):
+		return never
+	}
+	return time.Duration(burst) * b.Every
 }
 
 // CountBy returns how many operations are planned before end.

@@ -94,7 +94,8 @@ func TestCountBy(t *testing.T) {
 	}
 }
 
-// TestCountsAreThoseOfTheArrivals compares the counts that pacers compute with their arrivals.
+// TestCountsAreThoseOfTheArrivals compares the counts and times that pacers compute with their
+// arrivals.
 func TestCountsAreThoseOfTheArrivals(t *testing.T) {
 	ramp := NewRateSchedule(Segment{time.Second, 0, 200}, Segment{Length: time.Second}, Segment{time.Second, 20, 0})
 	for name, p := range map[string]Pacer{
@@ -105,6 +106,10 @@ func TestCountsAreThoseOfTheArrivals(t *testing.T) {
 			want := countBy(listed(arrivalsOf(p, 0, 1000)), end, math.MaxInt64)
 			require.Equal(t, want, countBy(p, end, math.MaxInt64), "%s by %v", name, end)
 			require.Equal(t, min(want, 5), countBy(p, end, 5), "%s by %v", name, end)
+		}
+		times := listed(arrivalsOf(p, 0, 300))
+		for n := range int64(300) {
+			require.Equal(t, timeOf(times, n, 0), timeOf(p, n, 0), "%s, operation %d", name, n)
 		}
 	}
 	require.EqualValues(t, math.MaxInt64, Bursts{1 << 40, 1}.CountBy(never))

@@ -91,6 +91,9 @@ func (r RateSchedule) Arrivals(uint64) iter.Seq[time.Duration] {
 	}
 }
 
+// At returns the planned time of operation n.
+func (r RateSchedule) At(n int64) time.Duration { return r.timeOf(float64(n)) }
+
 // CountBy returns how many operations are planned before end.
 func (r RateSchedule) CountBy(end time.Duration) int64 {
 	return int64(sort.Search(math.MaxInt, func(n int) bool { return r.timeOf(float64(n)) >= end }))
@@ -109,7 +112,7 @@ func (r RateSchedule) RateAt(at time.Duration) float64 {
 // Poisson plans independent arrivals: a Poisson process with the rate of the schedule. It
 // transforms the times of a process of rate 1, whose gaps are exponential (Çinlar, "Introduction to
 // Stochastic Processes", 1975, ch. 4.7). It is a [Pacer].
-type Poisson struct{ RateSchedule }
+type Poisson struct{ Rate RateSchedule }
 
 // poissonSeed makes the random numbers of the arrivals independent of others from the same seed.
 const poissonSeed = 0x706f6973736f6e
@@ -121,7 +124,7 @@ func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
 		operations := 0.0 // when the next one arrives in a process of rate 1
 		for {
 			operations += rng.ExpFloat64()
-			if planned := p.timeOf(operations); planned == never || !yield(planned) {
+			if planned := p.Rate.timeOf(operations); planned == never || !yield(planned) {
 				return
 			}
 		}
@@ -131,9 +134,12 @@ func (p Poisson) Arrivals(seed uint64) iter.Seq[time.Duration] {
 // CountBy returns how many operations are planned before end on average.
 func (p Poisson) CountBy(end time.Duration) int64 {
 	var sum float64
-	for _, s := range p.RateSchedule {
+	for _, s := range p.Rate {
 		x := max(0, min(s.length, end.Seconds()-s.start))
 		sum += x * (s.from + s.rateAt(x)) / 2
 	}
 	return int64(math.Round(min(sum, 1<<62)))
 }
+
+// RateAt returns the mean of planned operations per second at a time.
+func (p Poisson) RateAt(at time.Duration) float64 { return p.Rate.RateAt(at) }

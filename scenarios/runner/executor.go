@@ -45,7 +45,7 @@ func pacerOf(l scenarios.LoadSpec) load.Pacer {
 	}
 	schedule := load.NewRateSchedule(segments...)
 	if l.Model == scenarios.Poisson || l.Arrivals == scenarios.PoissonArrivals {
-		return load.Poisson{RateSchedule: schedule}
+		return load.Poisson{Rate: schedule}
 	}
 	return schedule
 }
