@@ -26,9 +26,8 @@ type conn struct {
 	raw *rawConn      // beneath TLS; nil: plain
 	br  *bufio.Reader // over Read of the conn itself
 
-	probe       socket.Probe
-	writeWait   socket.WriteWaiter
-	markWritten func() // for writeWait: the request was handed to the system
+	probe     socket.Probe
+	writeWait socket.WriteWaiter
 	// A cancel of the context cuts a request short, by a deadline in the past.
 	watch exchange.ContextWatch
 
@@ -52,9 +51,11 @@ func newConn() *conn {
 		// A connection that is closed already is as good: there is nobody to tell of an error.
 		_ = c.nc.SetDeadline(aLongTimeAgo())
 	})
-	c.markWritten = func() { c.trace.Mark(exchange.Written) }
 	return c
 }
+
+// OnWritten implements [socket.WriteObserver].
+func (c *conn) OnWritten() { c.trace.Mark(exchange.Written) }
 
 // open makes c the conn of a new network connection.
 func (c *conn) open(key connKey, nc net.Conn) {
@@ -66,7 +67,7 @@ func (c *conn) open(key connKey, nc net.Conn) {
 		}
 	}
 	c.probe.Open(nc)
-	c.writeWait.Open(nc, &c.probe, c.markWritten)
+	c.writeWait.Open(nc, &c.probe, c)
 	c.br.Reset(c)
 }
 

@@ -14,6 +14,13 @@ import (
 // anything was written to it.
 var ErrStale = errors.New("kept-alive connection is no good any more")
 
+// A WriteObserver is told what a [WriteWaiter] does. It is an interface rather than a function so that
+// a connection can observe its own writes without an allocation.
+type WriteObserver interface {
+	// OnWritten is called after the write of a request, before the wait for the response.
+	OnWritten()
+}
+
 // unwrap returns the socket of a connection, beneath TLS and whatever else has a NetConn method. It
 // returns the innermost connection that it finds if that is no socket.
 func unwrap(nc net.Conn) net.Conn {

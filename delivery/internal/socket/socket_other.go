@@ -25,7 +25,7 @@ func (*Probe) Unacked() (n int64, known bool) { return 0, false }
 type WriteWaiter struct{}
 
 // Open does nothing.
-func (*WriteWaiter) Open(net.Conn, *Probe, func()) {}
+func (*WriteWaiter) Open(net.Conn, *Probe, WriteObserver) {}
 
 // IsAvailable reports false.
 func (*WriteWaiter) IsAvailable() bool { return false }

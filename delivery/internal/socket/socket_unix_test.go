@@ -48,6 +48,11 @@ func TestProbe(t *testing.T) {
 	require.True(t, p.HasEnded())
 }
 
+// writeCount counts the writes of a WriteWaiter.
+type writeCount int
+
+func (c *writeCount) OnWritten() { *c++ }
+
 func TestWriteWaiter(t *testing.T) {
 	ours, theirs := pair(t)
 	var p Probe
@@ -56,9 +61,9 @@ func TestWriteWaiter(t *testing.T) {
 	w.Open(wrapped{ours}, &p, nil)
 	require.False(t, w.IsAvailable(), "who wraps a socket may want to see what is written")
 
-	written := 0
+	var written writeCount
 	p.Open(ours)
-	w.Open(ours, &p, func() { written++ })
+	w.Open(ours, &p, &written)
 	require.True(t, w.IsAvailable())
 	answered := make(chan error, 1)
 	go func() {
@@ -71,14 +76,14 @@ func TestWriteWaiter(t *testing.T) {
 	n, err := w.Send([]byte("ask"), true)
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
-	require.Equal(t, 1, written)
+	require.EqualValues(t, 1, written)
 	require.False(t, p.IsQuiet(), "it returns when the answer has begun to come")
 	require.NoError(t, <-answered)
 
 	n, err = w.Send([]byte("ask"), true)
 	require.ErrorIs(t, err, ErrStale, "it holds an answer that nobody asked for")
 	require.Zero(t, n)
-	require.Equal(t, 1, written)
+	require.EqualValues(t, 1, written)
 	n, err = w.Send([]byte("ask"), false)
 	require.NoError(t, err, "what a fresh connection holds is read as the answer")
 	require.Equal(t, 3, n)

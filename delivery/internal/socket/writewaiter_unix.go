@@ -15,7 +15,7 @@ import (
 type WriteWaiter struct {
 	raw       syscall.RawConn // nil: not a bare socket
 	writeFunc func(fd uintptr) (done bool)
-	onWritten func()
+	observer  WriteObserver
 	probe     *Probe
 	reused    bool // the connection is not fresh
 	request   []byte
@@ -24,13 +24,13 @@ type WriteWaiter struct {
 }
 
 // Open turns w to a connection, which the probe is turned to already. A connection that wraps a
-// socket is not available: it may want to see what is written. onWritten is called after the write
-// of a request, before the wait.
-func (w *WriteWaiter) Open(nc net.Conn, p *Probe, onWritten func()) {
+// socket is not available: it may want to see what is written. observer is told of the
+// write of each request.
+func (w *WriteWaiter) Open(nc net.Conn, p *Probe, observer WriteObserver) {
 	if w.writeFunc == nil {
 		w.writeFunc = w.writeThenWait // once, so that no request allocates it
 	}
-	w.raw, w.probe, w.onWritten = nil, p, onWritten
+	w.raw, w.probe, w.observer = nil, p, observer
 	if _, ok := nc.(*net.TCPConn); ok {
 		w.raw = p.raw
 	}
@@ -76,7 +76,7 @@ func (w *WriteWaiter) writeThenWait(fd uintptr) (done bool) {
 			return true
 		}
 		w.written = n
-		w.onWritten()
+		w.observer.OnWritten()
 		return n < len(w.request) || !w.probe.quiet
 	}
 }

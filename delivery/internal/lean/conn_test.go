@@ -1,0 +1,16 @@
+package lean
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestNewConnAllocates checks what a new connection costs beside its socket: the conn, its reader and
+// the reader's buffer, and the function that a context calls. Devices that close after each answer
+// make every request pay for it.
+func TestNewConnAllocates(t *testing.T) {
+	var c *conn
+	require.EqualValues(t, 4, testing.AllocsPerRun(100, func() { c = newConn() }))
+	require.NotNil(t, c)
+}
