@@ -118,7 +118,7 @@ func serveRequests(ctx context.Context, requests *bufio.Reader, out io.Writer) {
 			case r.Stop != nil && running != nil:
 				err = errors.Join(running.Label(profiles.OperationsLabel, fmt.Sprint(*r.Stop)), stop())
 			default:
-				err = errors.New("want a profile request, or a stop request after one")
+				err = errors.New("want an order to profile, or one to stop after it")
 			}
 		}
 		var answer response

@@ -129,9 +129,9 @@ func TestStartProfile(t *testing.T) {
 	stop, err := Profiler(p).StartProfile(t.Context(), dir, 3, map[string]string{"scenario": "small"})
 	require.NoError(t, err)
 	_, err = p.StartProfile(t.Context(), dir, 4, nil)
-	require.EqualError(t, err, "profiling the fleet: want a profile request, or a stop request after one")
+	require.EqualError(t, err, "profiling the fleet: want an order to profile, or one to stop after it")
 	require.NoError(t, stop(7))
-	require.EqualError(t, stop(7), "profiling the fleet: want a profile request, or a stop request after one")
+	require.EqualError(t, stop(7), "profiling the fleet: want an order to profile, or one to stop after it")
 	for _, name := range []string{"cpu.3.pb.gz", "allocs.3.pb.gz", "trace.3.out"} {
 		require.FileExists(t, filepath.Join(dir, name))
 	}
