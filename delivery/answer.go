@@ -7,14 +7,14 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// updateView and versionView are a device's answers as parts of the bytes they came in: parsing the
-// usual answer allocates nothing. They live no longer than those bytes.
+// updateView and versionView hold a device's answers as slices of the bytes that they came in, so
+// that parsing a usual answer allocates nothing. They are valid only as long as those bytes.
 //
-// Whatever is unusual (an escape, nesting, a name in another case, invalid UTF-8) is left to
-// encoding/json. A fuzz test holds the two together.
+// An unusual answer (with an escape, nesting, a name in another case, or invalid UTF-8) is left to
+// encoding/json. FuzzAnswers checks that both give the same result.
 type updateView struct {
 	success bool
-	told    bool // whether success was there, and not null
+	told    bool // success is present, and not null
 	message []byte
 	size    int64
 	digest  []byte
@@ -31,7 +31,7 @@ func (v *updateView) parse(b []byte) error {
 	}
 	var a struct {
 		wire.UpdateAnswer
-		Success *bool `json:"success"` // instead of the one within
+		Success *bool `json:"success"` // shadows the one of UpdateAnswer, to tell false from missing
 	}
 	if err := json.Unmarshal(b, &a); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (v *updateView) fast(b []byte) bool {
 	}) && s.End()
 }
 
-// text takes a string; null leaves to as it is, as in encoding/json.
+// text reads a string into to. It leaves to unchanged for null, as encoding/json does.
 func text(s *jsonscan.Scanner, to *[]byte) bool {
 	if s.Null() {
 		return true

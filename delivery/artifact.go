@@ -16,20 +16,20 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// Artifact is what is pushed: bytes of a known size and digest. The digest is
-// computed once, when the artifact is made, reading it through once with constant
-// memory; after that, any number of operations may send it at the same time.
+// Artifact is the content that a push sends: bytes of a known size and digest. The digest is
+// computed once, when the artifact is made, by reading all of it with constant memory. Afterwards
+// any number of operations may send the artifact at the same time.
 type Artifact struct {
 	body   exchange.Body
 	digest [sha256.Size]byte
 	close  func() error
 }
 
-// ErrEmptyArtifact is returned for an artifact without a byte.
+// ErrEmptyArtifact is returned for an artifact of 0 bytes.
 var ErrEmptyArtifact = errors.New("empty artifact")
 
-// NewArtifact takes the size bytes of source. It reads them once, for the digest;
-// source must stay readable and unchanged for as long as the artifact is used.
+// NewArtifact returns an artifact of the first size bytes of source. It reads them once, for the
+// digest; source must stay readable and unchanged for as long as the artifact is used.
 func NewArtifact(ctx context.Context, source io.ReaderAt, size int64) (*Artifact, error) {
 	if size <= 0 {
 		return nil, ErrEmptyArtifact
@@ -47,7 +47,7 @@ func NewArtifact(ctx context.Context, source io.ReaderAt, size int64) (*Artifact
 	return a, nil
 }
 
-// ArtifactFromBytes takes bytes in memory, which must not change afterwards.
+// ArtifactFromBytes returns an artifact of b, which must not change afterwards.
 func ArtifactFromBytes(b []byte) (*Artifact, error) {
 	if len(b) == 0 {
 		return nil, ErrEmptyArtifact
@@ -56,20 +56,20 @@ func ArtifactFromBytes(b []byte) (*Artifact, error) {
 	return &Artifact{body: body, digest: sha256.Sum256(b)}, nil
 }
 
-// OpenArtifact takes a regular file, which must not change until Close. Memory use
-// does not depend on its size.
+// OpenArtifact returns an artifact of a regular file, which must not change until Close. Memory use
+// does not depend on the size of the file.
 func OpenArtifact(ctx context.Context, path string) (*Artifact, error) {
 	var f *os.File
 	info, err := os.Stat(path)
 	if err == nil {
-		err = regular(info) // before it is opened: a pipe would wait for its writer
+		err = regular(info) // before it is opened, because opening a pipe waits for its writer
 	}
 	if err == nil {
 		f, err = os.Open(path)
 	}
 	if err != nil {
 		if p, ok := errors.AsType[*os.PathError](err); ok {
-			err = p.Err // the path is named once
+			err = p.Err // the path is added below
 		}
 		return nil, fmt.Errorf("artifact %s: %w", path, err)
 	}
@@ -102,9 +102,9 @@ func regular(info os.FileInfo) error {
 	return nil
 }
 
-// ReadArtifact takes everything that r gives, up to limit bytes, into an unnamed temporary file in
-// dir (empty: the system's), because an update is sent more than once: to many devices, and again
-// after a failure. Memory use is constant. Close frees the file.
+// ReadArtifact copies r into an unnamed temporary file in dir (the system's if dir is empty),
+// because an update is sent more than once. Memory use is constant. It returns an error if r has
+// more than limit bytes. Close frees the file.
 func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*Artifact, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("artifact: limit of %d bytes: want 0 at least", limit)
@@ -113,7 +113,7 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 	if err != nil {
 		return nil, fmt.Errorf("artifact: %w", err)
 	}
-	// Where the system lets an open file go without a name, a kill leaves nothing behind.
+	// If the system can remove the name of an open file, a killed process leaves no file behind.
 	named := os.Remove(f.Name()) != nil
 	drop := func() error {
 		err := f.Close()
@@ -139,16 +139,16 @@ func ReadArtifact(ctx context.Context, r io.Reader, dir string, limit int64) (*A
 	return nil, errors.Join(err, drop())
 }
 
-// Size is the artifact's size in bytes.
+// Size returns the artifact's size in bytes.
 func (a *Artifact) Size() int64 { return a.body.Size }
 
-// Digest is the SHA-256 of its bytes.
+// Digest returns the SHA-256 of the artifact's bytes.
 func (a *Artifact) Digest() [sha256.Size]byte { return a.digest }
 
-// DigestHex is the digest as sha256sum prints it.
+// DigestHex returns the digest in lower-case hexadecimal, as sha256sum prints it.
 func (a *Artifact) DigestHex() string { return hex.EncodeToString(a.digest[:]) }
 
-// Reader reads the artifact from its start. Any number may read at once.
+// Reader returns a reader from the artifact's start. Any number of readers may be used at once.
 func (a *Artifact) Reader() *io.SectionReader {
 	return io.NewSectionReader(a.body.Source, 0, a.body.Size)
 }
@@ -185,8 +185,8 @@ type Update struct {
 	pushHeader exchange.Header // of a push in the native protocol
 }
 
-// NewUpdate names an artifact as a version, which is 1 to 128 bytes of UTF-8 without
-// control characters or space around them.
+// NewUpdate returns the update that brings an artifact under a version. The version is 1 to 128
+// bytes of UTF-8 without control characters, and without space around it.
 //
 // The update's Idempotency-Key is derived from version and content. So the same update has the same
 // key in every attempt, and after a restart too, and a device that already applied it can tell.
@@ -214,12 +214,12 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	return u, nil
 }
 
-// Version is the version that the update brings.
+// Version returns the version that the update brings.
 func (u *Update) Version() string { return u.version }
 
 // IdempotencyKey returns the Idempotency-Key that every push of the update carries, with its quotes.
 // It stands for version and content: two updates that agree in both have the same key.
 func (u *Update) IdempotencyKey() string { return u.key }
 
-// Artifact is what it brings.
+// Artifact returns the artifact that the update brings.
 func (u *Update) Artifact() *Artifact { return u.artifact }

@@ -12,18 +12,18 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/check"
 )
 
-// Breaker spares a device that can't be reached, and those who wait for it: after so
-// many operations (Push, Verify or Deliver) in a row that failed as below, further ones
-// fail at once with ErrBreakerOpen. After CoolDown one is let through: if it fails so
-// too, the breaker stays open for another CoolDown, and else it closes.
+// Breaker stops the operations (Push, Verify or Deliver) on a device that can't be reached, to
+// spare the device and the callers that wait for it. After Failures failed operations in a row,
+// further ones fail at once with ErrBreakerOpen. After CoolDown one operation is let through: if it
+// fails as well, the breaker stays open for another CoolDown; otherwise it closes.
 //
-// The class of an operation's error decides. ClassNotSent, ClassTimeout, ClassAmbiguous
-// and ClassProtocol count: nobody answered, or the answer was of a device that doesn't work
-// (408; 5xx but 501, 503 and 505), or it was none of the device interface. Every other
-// answer shows that the device is there, if only to refuse (404), to ask for a pause (429,
-// 503) or to run something else, and begins the count anew as a success does. An operation
-// that its caller ended says nothing, nor does one that got no answer and can't get one,
-// such as one with a refused certificate.
+// The class of an operation's error decides whether it counts as failed. ClassNotSent,
+// ClassTimeout, ClassAmbiguous and ClassProtocol count: nothing answered, or the answer came from a
+// device that doesn't work (408; 5xx except 501, 503 and 505), or it didn't follow the device
+// interface. Any other answer shows that a device is there, even if it refuses (404), asks for a
+// pause (429, 503) or runs something else. Such an answer resets the count, as a success does. An
+// operation that its caller ended doesn't change the count. Neither does one that got no answer and
+// can't get one, such as one with a refused certificate.
 type Breaker struct {
 	// Failures is how many operations in a row open it. Default 5; -1: never.
 	Failures int
@@ -44,7 +44,7 @@ func (b Breaker) withDefaults() Breaker {
 	return b
 }
 
-// Validate reports everything that is wrong with the breaker, a line each.
+// Validate returns an error with a line for each mistake in the breaker, or nil if there is none.
 func (b Breaker) Validate() error {
 	m := check.Mistakes{Prefix: "delivery: breaker."}
 	if b.Failures < -1 || b.Failures > maxAttempts {
@@ -55,7 +55,7 @@ func (b Breaker) Validate() error {
 	return m.Err()
 }
 
-// outcome is what an operation says of a device.
+// outcome is what the end of an operation shows about a device.
 type outcome uint8
 
 const (
@@ -64,7 +64,8 @@ const (
 	dead
 )
 
-// outcomeOf reads an operation's end; ended says that its caller ended it.
+// outcomeOf returns the outcome of an operation that ended with e. ended reports whether its caller
+// ended it.
 func outcomeOf(e *Error, ended bool) outcome {
 	switch {
 	case e == nil:
@@ -80,10 +81,11 @@ func outcomeOf(e *Error, ended bool) outcome {
 	}
 }
 
-// breakers remembers the addresses that failed lately. It is told the time.
+// breakers remembers the addresses that failed lately. Its methods are given the time, and read no
+// clock.
 type breakers struct {
 	limits Breaker
-	any    atomic.Bool // whether there are some: the usual operation takes no lock
+	any    atomic.Bool // any address is remembered; if not, an operation takes no lock
 	opened atomic.Uint64
 
 	mu     sync.Mutex
@@ -94,7 +96,7 @@ type breakers struct {
 type failing struct {
 	address  string
 	failures int
-	until    time.Time // open until then; afterwards one may try
+	until    time.Time // open until then; afterwards one operation may try
 	trying   bool
 }
 
@@ -102,7 +104,7 @@ func newBreakers(limits Breaker) *breakers {
 	return &breakers{limits: limits, byAddr: map[string]*list.Element{}}
 }
 
-// allow reports whether an operation may begin; one that may must be recorded.
+// allow reports whether an operation may begin. If it may, its end must be passed to record.
 func (b *breakers) allow(address string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +119,7 @@ func (b *breakers) allow(address string, now time.Time) bool {
 	return true
 }
 
-// record takes the end of an operation.
+// record notes the outcome of an operation that has ended.
 func (b *breakers) record(address string, now time.Time, o outcome) {
 	if b.limits.Failures < 0 {
 		return
@@ -136,7 +138,7 @@ func (b *breakers) record(address string, now time.Time, o outcome) {
 		if b.recent.Len() >= b.limits.Devices {
 			b.forget(b.recent.Back())
 		}
-		address = strings.Clone(address) // it may be a part of something large
+		address = strings.Clone(address) // it may be part of a larger string, which it would keep in memory
 		f = &failing{address: address}
 		b.byAddr[address] = b.recent.PushFront(f)
 		b.any.Store(true)

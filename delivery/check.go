@@ -8,36 +8,37 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// CheckOptions says what is known of a device that [Client.Check] is about to ask. The zero value
-// stands for a device that the update wasn't pushed to.
+// CheckOptions says what is known about a device that [Client.Check] is about to ask. The zero
+// value stands for a device that the update wasn't pushed to.
 type CheckOptions struct {
-	// Pushed says that the update was pushed to the device before, so that it may come up right
-	// and then go back. Its word that it runs the update counts once it was given as often as after
-	// the push of a Deliver: see Retry.GoodReads. If it isn't set, it counts at once.
+	// Pushed says that the update was pushed to the device before, so that the device may run it at
+	// first and then roll back. The device must then say that it runs the update as often as after
+	// the push of a Deliver: see Retry.GoodReads. If Pushed isn't set, once is enough.
 	Pushed bool
-	// MayBeRebooting says that nobody knows how a push to the device ended, so that it may be
-	// rebooting with the update. If it doesn't answer at all, it is asked until Retry.PollFor, as
-	// one that says that it installs. It implies Pushed. A device should be waited for in this way
-	// once: it may be gone for good.
+	// MayBeRebooting says that nobody knows how a push to the device ended, so that the device may
+	// be rebooting with the update. If it doesn't answer at all, it is asked until Retry.PollFor is
+	// over, like a device that says that it is installing. MayBeRebooting implies Pushed. Set it
+	// for only one Check of a device, because the device may be gone for good.
 	MayBeRebooting bool
 }
 
 // Check asks the device whether it runs the update, and pushes nothing. It is for a device that may
-// have the update already: because of a push whose end isn't known, or by somebody else's doing. It
-// returns a nil error if the device runs the update. [LacksUpdate] reports whether the error means
-// that the device may be pushed to. Any other *Error means that it isn't known what the device
-// runs, or that the device should be left alone; then an error of ClassIntegrity is also
-// ErrQuarantined.
+// have the update already, because a push to it ended in an unknown way or because somebody else
+// updated it. Check returns a nil error if the device runs the update. [LacksUpdate] reports
+// whether the error means that the device may be pushed to. Any other *Error means that it isn't
+// known what the device runs, or that the device should be left alone; in the latter case the error
+// is of ClassIntegrity and also ErrQuarantined.
 //
 // A device that fails to answer is asked Retry.MaxAttempts times, with the waits of Retry between.
-// One that is installing or rebooting is asked every Retry.Poll, for Retry.PollFor at most. Neither
-// takes from the [RetryBudget]. To the device's [Breaker] all of it is one operation.
+// A device that is installing or rebooting is asked every Retry.Poll, for Retry.PollFor at most.
+// Neither counts against the [RetryBudget]. The device's [Breaker] counts the whole Check as one
+// operation.
 //
-// The report has how often the device was asked, how long the last time took, and the waits
-// between.
+// The report says how often the device was asked, how long the last request took, and how long
+// Check waited between requests.
 func (c *Client) Check(ctx context.Context, d Device, u *Update, opts CheckOptions) (Report, error) {
-	// Were each question an operation of its own, the breaker would open over a device that
-	// reboots, and keep the questions from it.
+	// The breaker counts the whole Check as one operation. If it counted each request, it would
+	// open while the device reboots, and refuse the requests that wait for the device.
 	if e := c.admit(OpVerify, d); e != nil {
 		return Report{}, e
 	}
@@ -50,15 +51,15 @@ func (c *Client) Check(ctx context.Context, d Device, u *Update, opts CheckOptio
 	return report, nil
 }
 
-// LacksUpdate reports whether err, of a [Client.Check] or Verify, means that the device may be
-// pushed to: it answered, and either runs another version or failed to install the update. It is
-// false for a device that ran the update and went back, because it would again.
+// LacksUpdate reports whether err, from [Client.Check] or Verify, means that the device may be
+// pushed to: it answered, and either runs another version or failed to install the update. It
+// returns false for a device that ran the update and rolled back, because it would do so again.
 func LacksUpdate(err error) bool {
 	lacks := errors.Is(err, ErrLacksUpdate) || errors.Is(err, ErrDeviceFailed)
 	return lacks && !errors.Is(err, ErrRolledBack)
 }
 
-// checking is what a Check needs of its client.
+// checking holds what a Check needs from its client.
 type checking struct {
 	client interface {
 		verify(ctx context.Context, d Device, u *Update) *Error
@@ -68,7 +69,7 @@ type checking struct {
 }
 
 // run verifies until it is known whether the device runs the update. It returns what the last
-// verification saw, which is the breaker's to know, and what the Check ends with.
+// verification showed, for the breaker, and the error that the Check ends with.
 func (k checking) run(ctx context.Context, d Device, u *Update, opts CheckOptions, report *Report) (seen, e *Error) {
 	started, patient, strict := time.Now(), opts.MayBeRebooting, opts.MayBeRebooting || opts.Pushed
 	var looks versionChecks
@@ -89,7 +90,7 @@ func (k checking) run(ctx context.Context, d Device, u *Update, opts CheckOption
 			return seen, seen.ofDelivery()
 		case ctx.Err() != nil:
 			return seen, seen
-		case seen.Class == ClassPending, patient && seen.gone(): // perhaps with this very update
+		case seen.Class == ClassPending, patient && seen.gone(): // it may be installing this very update
 			patient = true
 			if time.Since(started) >= k.retry.PollFor {
 				return seen, seen

@@ -25,11 +25,11 @@ type Client struct {
 	budget    *budget
 	breakers  *breakers
 	known     *identities // nil: no device has credentials of its own
-	secrets   []string    // of the configuration: what no error may show
+	secrets   []string    // from the configuration; no error may show them
 	closed    atomic.Bool
 }
 
-// New makes a client. Its error names everything that is wrong with the configuration.
+// New returns a client. Its error names everything that is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (c *Client) Close() {
 	}
 }
 
-// Stats gives the client's counters.
+// Stats returns the client's counters.
 func (c *Client) Stats() Stats {
 	s := c.stats.snapshot()
 	s.BreakersOpened = c.breakers.opened.Load()
@@ -91,7 +91,7 @@ func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
 	return nil
 }
 
-// admit asks the device's breaker for an operation, whose end record must be told.
+// admit asks the device's breaker whether an operation may begin; record must be told its end.
 func (c *Client) admit(op Op, d Device) *Error {
 	if !c.breakers.any.Load() || c.breakers.allow(d.Address, time.Now()) {
 		return nil
@@ -106,8 +106,8 @@ func (c *Client) record(ctx context.Context, d Device, e *Error) {
 	}
 }
 
-// push and verify return *Error, so that Deliver can decide on it without errors.As. A
-// fresh push goes over a connection of its own.
+// push and verify return *Error, so that Deliver can decide on it without errors.As. If fresh is
+// set, push uses a connection that nothing was sent over before.
 func (c *Client) push(ctx context.Context, d Device, u *Update, fresh bool) *Error {
 	s := c.sessions.get()
 	defer c.sessions.put(s)
@@ -172,7 +172,8 @@ func (p *sessionPool) put(s *session) {
 	p.pool.Put(s)
 }
 
-// do is one exchange. The device's name and address are checked before a byte is sent.
+// do sends one request and reads its answer. It checks the device's name and address before a byte
+// is sent.
 func (c *Client) do(ctx context.Context, op Op, d Device, s *session) *Error {
 	fail := func(class Class, sent bool, err error) *Error {
 		return &Error{Op: op, Device: d.Name(), Class: class, Err: redact(err, c.secretsFor(s)), sent: sent}
@@ -209,9 +210,9 @@ func (c *Client) do(ctx context.Context, op Op, d Device, s *session) *Error {
 	return nil
 }
 
-// send sends the request until it has its answer: a redirect that keeps method and
-// body is followed within the device's origin, and a device that doesn't take
-// Expect is asked again without it (RFC 9110 §15.5.18).
+// send sends the request until it has an answer that counts. It follows a redirect that keeps
+// method and body within the device's origin, and asks again without Expect if the device doesn't
+// support Expect (RFC 9110 §15.5.18).
 func (c *Client) send(ctx context.Context, op Op, d Device, s *session) (*exchange.Failure, *redirectError) {
 	r := &s.Request
 	r.Expect = r.Body != nil && c.cfg.ExpectFrom > 0 && r.Body.Size >= c.cfg.ExpectFrom
@@ -240,7 +241,7 @@ func (c *Client) send(ctx context.Context, op Op, d Device, s *session) (*exchan
 	}
 }
 
-// roundTrip is one request, and its timeline where somebody wants it.
+// roundTrip sends one request, and passes its timeline to Config.Observe if that is set.
 func (c *Client) roundTrip(ctx context.Context, op Op, d Device, s *session) *exchange.Failure {
 	if c.cfg.Observe == nil {
 		return c.transport.RoundTrip(ctx, &s.Exchange)
@@ -254,7 +255,7 @@ func (c *Client) roundTrip(ctx context.Context, op Op, d Device, s *session) *ex
 	return f
 }
 
-// answered is a failure that the device told us.
+// answered returns the error for a failure that the device's answer reported.
 func (c *Client) answered(op Op, d Device, s *session, class Class, err error) *Error {
 	return &Error{
 		Op: op, Device: d.Name(), Class: class, Status: s.Response.Status, Err: redact(err, c.secretsFor(s)),
@@ -265,7 +266,7 @@ func (c *Client) answered(op Op, d Device, s *session, class Class, err error) *
 // maxRedirects bounds how many redirects one request follows.
 const maxRedirects = 3
 
-// redirectError is a redirect that is not followed.
+// redirectError is the error of a redirect that is not followed.
 type redirectError struct{ err error }
 
 func (e *redirectError) Error() string { return "redirect refused: " + e.err.Error() }

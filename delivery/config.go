@@ -22,17 +22,17 @@ type Transport string
 
 // The transports.
 const (
-	// Lean drives the client's own connections: HTTP/1.1 only, no proxies, one goroutine
-	// (the caller's) an operation.
+	// Lean uses connections of the client's own: HTTP/1.1 only, no proxies, and each operation runs
+	// in its caller's goroutine.
 	Lean Transport = "lean"
-	// NetHTTP drives net/http's Transport, for HTTP/2, proxies and instrumented round-trippers.
+	// NetHTTP uses net/http's Transport, for HTTP/2, proxies and instrumented round-trippers.
 	NetHTTP Transport = "nethttp"
 )
 
-// Config says how a Client works. The zero value is useful: lean transport,
-// the defaults named at each field. New checks it once and copies it.
+// Config configures a Client. The zero value is useful: it selects the lean transport, and the
+// default of each field. New checks the configuration once and copies it.
 //
-// Its String shows no header values and no keys, so it may be logged.
+// Its String method shows no header values and no keys, so a Config may be logged.
 type Config struct {
 	Transport Transport // default Lean
 	Timeouts  Timeouts
@@ -184,7 +184,8 @@ func (c Config) limits() exchange.Limits {
 	}
 }
 
-// Validate reports everything that is wrong with the configuration, a line each.
+// Validate returns an error with a line for each mistake in the configuration, or nil if there is
+// none.
 func (c Config) Validate() error {
 	m := check.Mistakes{Prefix: "delivery: "}
 	switch c.Transport {

@@ -20,10 +20,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// Credentials is what a client shows to one device and expects of it, beside what Config says for
-// all of them. Config.ForDevice returns one. A zero field takes what Config says.
+// Credentials are what a client shows to one device and expects from it, in addition to what Config
+// says for all devices. Config.ForDevice returns them. A zero field takes what Config says.
 //
-// No verb of fmt and no handler of log/slog shows what is in it.
+// No verb of fmt and no handler of log/slog shows their contents.
 type Credentials struct {
 	// Header is sent with every request to this device. A name that Config.Header has
 	// too is sent with these values alone. Names that the package sets itself are refused.
@@ -49,15 +49,16 @@ func (c Credentials) String() string {
 	return s + fmt.Sprintf("certificates=%d serverName=%q}", len(c.Certificates), check.Truncate(c.ServerName))
 }
 
-// Format is String for every verb.
+// Format writes String for every verb.
 func (c Credentials) Format(f fmt.State, _ rune) { formatted(f, c.String()) }
 
-// LogValue is String.
+// LogValue returns String.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 const maxServerName = 253 // bytes of a DNS name (RFC 1035 §2.3.4)
 
-// validate reports everything that is wrong, a line each. It shows no values.
+// validate returns an error with a line for each mistake, or nil if there is none. It shows no
+// values.
 func (c Credentials) validate() error {
 	errs := validateHeader(c.Header)
 	if len(c.ServerName) > maxServerName || !check.IsHeaderValue(c.ServerName) {
@@ -76,18 +77,18 @@ func (c Credentials) isZero() bool {
 	return len(c.Header) == 0 && c.ServerName == "" && c.RootCAs == nil && len(c.Certificates) == 0
 }
 
-// identity is a set of credentials made ready for use. Equal credentials share one, and
-// connections and TLS sessions belong to one: so no request goes over a connection that
-// was opened with other credentials, or to a device of another name.
+// identity is a set of credentials made ready for use. Equal credentials share one identity, and
+// each connection and TLS session belongs to one. So no request goes over a connection that was
+// opened with other credentials, or to a device of another name.
 type identity struct {
 	exchange.Identity
 	key     identityKey
 	roots   *x509.CertPool
-	secrets []string // what no error may show
+	secrets []string // no error may show them
 }
 
-// identityKey finds an identity: by a sum over everything but its RootCAs, which can only
-// be compared, and by its place among those that differ in them.
+// identityKey finds an identity: by a hash of everything but its RootCAs, which can only be
+// compared, and by its index among the identities that differ only in their RootCAs.
 type identityKey struct {
 	sum   [sha256.Size]byte
 	place int
@@ -96,8 +97,8 @@ type identityKey struct {
 // maxPlaces bounds how many identities may differ in their RootCAs alone.
 const maxPlaces = 16
 
-// maxIdentities bounds how many sets of credentials are kept ready. The one that was
-// unused longest is forgotten: its connections are not found again, and age.
+// maxIdentities bounds how many sets of credentials are kept ready. The one that was unused longest
+// is forgotten; its idle connections are then not used again, and close when they are too old.
 const maxIdentities = 4096
 
 // identities finds the identity of a device. It is safe for concurrent use.
@@ -157,7 +158,7 @@ func (i *identities) forget(e *list.Element) {
 	}
 }
 
-// prepare makes an identity. It copies what the caller might change.
+// prepare returns an identity of the given credentials. It copies what the caller might change.
 func (i *identities) prepare(given Credentials, key identityKey) *identity {
 	header, conf := i.cfg.Header.Clone(), i.cfg.TLS.Clone()
 	if header == nil {
@@ -187,7 +188,7 @@ func (i *identities) prepare(given Credentials, key identityKey) *identity {
 	}
 }
 
-// sum tells sets of credentials apart, all but their RootCAs, which can only be compared.
+// sum returns a hash of everything but the RootCAs, which can only be compared.
 func (c Credentials) sum() [sha256.Size]byte {
 	h := sha256.New()
 	c.hashPeers(h)
@@ -203,7 +204,7 @@ func (c Credentials) sum() [sha256.Size]byte {
 	return sum
 }
 
-// session names what a TLS session depends on: who the device is and who the client is.
+// session returns a text of what a TLS session depends on: who the device is and who the client is.
 func (c Credentials) session() string {
 	h := sha256.New()
 	c.hashPeers(h)
@@ -221,7 +222,7 @@ func (c Credentials) hashPeers(h hash.Hash) {
 	}
 }
 
-// hashText writes a text so that two of them can't be taken for two others.
+// hashText hashes a text with its length before it, so that no two sequences of texts hash alike.
 func hashText(h hash.Hash, s string) {
 	hashLength(h, len(s))
 	_, _ = io.WriteString(h, s) // a hash never fails to write
@@ -231,7 +232,7 @@ func hashLength(h hash.Hash, n int) {
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
-// classOfCredentials classes a failure to get a device's credentials.
+// classOfCredentials returns the class of a failure to get a device's credentials.
 func classOfCredentials(ctx context.Context) Class {
 	if ctx.Err() != nil {
 		return classOfContext(ctx)
@@ -261,8 +262,8 @@ func keepSessions(t *tls.Config, most int) {
 	t.ClientSessionCache = tls.NewLRUClientSessionCache(most)
 }
 
-// identitySessions keeps the sessions of an identity apart from all others: a session
-// carries who the client is, and that the device was verified.
+// identitySessions keeps the sessions of an identity apart from all others, because a session
+// implies who the client is, and that the device was verified.
 type identitySessions struct {
 	tls.ClientSessionCache
 	of string

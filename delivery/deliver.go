@@ -7,7 +7,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// Report is what a Deliver did.
+// Report says what a Deliver did.
 type Report struct {
 	Pushes   int // attempts to push; one may have sent nothing
 	Verifies int // attempts to verify, likewise
@@ -51,10 +51,10 @@ type delivering struct {
 	yield  *pacing.Yield // nil: nobody else wants the worker
 	report Report
 	waits  int // backoffs so far, which widen the next
-	// The next push is to have a connection of its own. One that was kept alive, or the
-	// one that a look left, may be what a push can't be brought over: some devices serve
-	// one request a connection, without saying so. If a push over one of its own breaks off,
-	// the next may use what the look left: other devices refuse every other connection.
+	// The next push needs a connection of its own. A connection that was kept alive, such as the
+	// one of the last verification, may not carry a push, because some devices serve one request
+	// per connection without saying so. If a push over a connection of its own breaks off, the next
+	// one may use an idle connection again, because other devices refuse every other connection.
 	fresh bool
 }
 
@@ -77,7 +77,7 @@ func (r *delivering) run(ctx context.Context) *Error {
 	}
 }
 
-// pause waits until an action's time has come.
+// pause waits until it is time for an action.
 func (r *delivering) pause(ctx context.Context, a action) *Error {
 	if a.retries != nil {
 		return r.backOff(ctx, a.retries)
@@ -104,12 +104,12 @@ func (r *delivering) verify(ctx context.Context) *Error {
 	return e
 }
 
-// backOff waits before the next try, and as long as the device asked for at least,
-// within the policy's cap. Without a retry in the budget there is no next try.
+// backOff waits before the next try, at least as long as the device asked for, within the policy's
+// cap. It returns an error if there is no next try because the budget has no retry left.
 func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
 	retry := r.client.cfg.Retry
 	if r.yield != nil && r.yield.Later && after.Class.IsTransient() && after.RetryAfter > retry.Cap {
-		return after // the device has another turn when it wants it
+		return after // the rollout gives the device another turn at that time
 	}
 	started := time.Now()
 	switch granted := r.takeRetry(ctx); {
@@ -126,7 +126,8 @@ func (r *delivering) backOff(ctx context.Context, after *Error) *Error {
 	return r.wait(ctx, after.Op, d-time.Since(started))
 }
 
-// takeRetry takes a retry from the budget, and waits for one where others can have the worker.
+// takeRetry takes a retry from the budget. It waits for one if other devices can use the worker
+// meanwhile.
 func (r *delivering) takeRetry(ctx context.Context) bool {
 	b, started := r.client.budget, time.Now()
 	if (r.yield == nil || !b.isAwaited()) && b.retry(started) {
@@ -139,7 +140,7 @@ func (r *delivering) takeRetry(ctx context.Context) bool {
 	return r.yield.While(b.await)
 }
 
-// wait returns early, with an error, when the context ends.
+// wait waits for d. It returns an error early if the context ends.
 func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 	if d <= 0 {
 		return nil
@@ -152,7 +153,7 @@ func (r *delivering) wait(ctx context.Context, op Op, d time.Duration) *Error {
 	return nil
 }
 
-// ended is the failure of an operation whose context ended between two requests.
+// ended returns the error of an operation whose context ended between two requests.
 func ended(ctx context.Context, op Op, d Device) *Error {
 	return &Error{Op: op, Device: d.Name(), Class: classOfContext(ctx), Err: ctx.Err()}
 }

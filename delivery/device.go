@@ -11,21 +11,22 @@ import (
 
 // Device is one device to update.
 type Device struct {
-	// ID is who the device must say it is, at most 128 bytes of UTF-8 without control characters or
-	// space around it. Empty: the device isn't asked, and whoever answers at the address counts.
+	// ID is the ID that the device must report, at most 128 bytes of UTF-8 without control
+	// characters or space around it. If it is empty, the device's ID isn't checked, and any device
+	// that answers at the address is accepted.
 	ID string
-	// Address is where it answers, http://HOST[:PORT][/PREFIX] or https://…
+	// Address is where the device answers: http://HOST[:PORT][/PREFIX] or https://…
 	Address string
 }
 
-// Validate reports what is wrong with the ID or the address. Nothing that fails
-// here reaches a connection: a line break in either could smuggle a header.
+// Validate returns an error if the ID or the address is not valid. A device with such a value is
+// never connected to: a line break in either could smuggle a header.
 func (d Device) Validate() error {
 	_, err := d.target()
 	return err
 }
 
-// target checks the device and gives its address.
+// target validates the device and returns its address.
 func (d Device) target() (endpoint.Target, error) {
 	if len(d.ID) > wire.MaxDeviceID || !check.IsPrintable(d.ID) {
 		return endpoint.Target{}, fmt.Errorf("device id %q: want at most %d bytes of UTF-8 without control characters or space around them", check.Truncate(d.ID), wire.MaxDeviceID)

@@ -5,7 +5,7 @@
 // a version. What comes out: nil for a device that was seen to run the update, or an error whose
 // class says what to do next. It knows nothing of benchmarks, fleets or reports, and must not.
 //
-// # The way of an update
+// # How an update is delivered
 //
 // An [Artifact] is bytes with a size and a digest; it is read once to hash it, and
 // then sent to any number of devices with constant memory. An [Update] is an
@@ -16,11 +16,11 @@
 //	update, err := NewUpdate("2.1.0", artifact)
 //	report, err := client.Deliver(ctx, Device{ID: "till-17", Address: "http://192.0.2.17:8080"}, update)
 //
-// [Client.Push] and [Client.Verify] are one request each. [Client.Deliver] is the
-// whole way: push, verify, and retries with full jitter. [Client.Check] is for before that: it
-// finds out whether a device has the update already. Package rollout delivers to any sequence of
-// devices: in waves, bounded, each device once, and after a crash it goes on where its journal ends.
-// Package inventory reads devices from a file.
+// [Client.Push] and [Client.Verify] send one request each. [Client.Deliver] pushes, verifies, and
+// retries with full jitter. [Client.Check] finds out beforehand whether a device has the update
+// already. Package rollout delivers to any sequence of devices: in waves, with bounded concurrency,
+// and to each device once; after a crash it resumes from its journal. Package inventory reads
+// devices from a file.
 //
 // # Errors
 //
@@ -30,17 +30,17 @@
 // Idempotency-Key that depends on version and content alone, and a Repr-Digest (RFC 9530) by which
 // the device can check what it got.
 //
-// A device that reboots after an update may come up right and then go back. So one
-// that was seen to install, to reboot or to be gone must say twice that it runs the
-// update (Retry.GoodReads). A Deliver that ends with [ClassIntegrity] is also
-// [ErrQuarantined]: send nothing more to that device before somebody looked.
+// A device that reboots after an update may run it at first and then roll back. So a device that
+// was seen installing, rebooting or gone must say twice that it runs the update (Retry.GoodReads).
+// The error of a Deliver that ends with [ClassIntegrity] is also [ErrQuarantined]: send nothing
+// more to that device until somebody has looked at it.
 //
 // # Bounds
 //
 // [Timeouts] bounds six things: the connect, the TLS handshake, the wait for 100 Continue, the
-// answer, the whole, and by [LeastProgress] an upload that crawls; a slow one is left alone. The end of a context ends an operation at once. Retries of
-// all devices together are held by a [RetryBudget], and a device that is gone is
-// spared by its [Breaker].
+// answer, the whole request and, by [LeastProgress], an upload that makes almost no progress. An
+// operation ends at once when its context ends. A [RetryBudget] bounds the retries of all devices
+// together, and a [Breaker] stops the requests to a device that is gone.
 //
 // # Transports
 //
@@ -49,8 +49,8 @@
 // and never decompress. They follow a redirect only where it keeps the artifact (307, 308) and the
 // device's own origin, three times at most.
 //
-// # Looking in
+// # Observing a client
 //
-// [Client.Stats] counts, Config.Observe tells the phases of each request as a
-// [Timeline], and Config.RoundTripper takes what watches net/http.
+// [Client.Stats] returns counters, Config.Observe is given the phases of each request as a
+// [Timeline], and Config.RoundTripper wraps net/http's transport, for instrumentation.
 package delivery

@@ -37,7 +37,7 @@ var classNames = [numClasses]string{
 	"pending", "permanent", "protocol", "integrity", "canceled", "refused",
 }
 
-// String gives the name that reports use.
+// String returns the name that reports use.
 func (c Class) String() string {
 	if c < numClasses {
 		return classNames[c]
@@ -45,8 +45,8 @@ func (c Class) String() string {
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
 
-// IsTransient reports whether a device that failed so may do better later, without anybody's doing:
-// it couldn't be reached, asked for a pause, was busy or installing, or broke off.
+// IsTransient reports whether a later attempt may succeed without anybody's intervention: the
+// device couldn't be reached, asked for a pause, was busy or installing, or broke off.
 func (c Class) IsTransient() bool {
 	switch c {
 	case ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassConflict, ClassPending:
@@ -56,10 +56,10 @@ func (c Class) IsTransient() bool {
 	}
 }
 
-// ClassCounts counts failures by class: counts[ClassTimeout] is a number.
+// ClassCounts counts failures by class: counts[ClassTimeout] is the number of timeouts.
 type ClassCounts [numClasses]int
 
-// Total is the number over all classes.
+// Total returns the number of failures over all classes.
 func (c ClassCounts) Total() int {
 	n := 0
 	for _, k := range c {
@@ -68,7 +68,7 @@ func (c ClassCounts) Total() int {
 	return n
 }
 
-// String names the classes that have any, as in "3 timeout, 1 permanent".
+// String lists the classes that have failures, as in "3 timeout, 1 permanent".
 func (c ClassCounts) String() string {
 	var parts []string
 	for class, n := range c {
@@ -79,7 +79,7 @@ func (c ClassCounts) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Op names an operation of a client. That of an [Error] is a single request: OpPush or OpVerify.
+// Op names an operation of a client. The Op of an [Error] is a single request: OpPush or OpVerify.
 type Op string
 
 // The operations.
@@ -89,27 +89,28 @@ const (
 	OpDeliver Op = "deliver" // push, then verify, with retries
 )
 
-// What a device can say, to a verification or to a push. They are wrapped in an *Error.
+// Errors for what a device can answer to a verification or to a push. They are wrapped in an
+// *Error.
 var (
-	// ErrLacksUpdate: the device answers, and runs another version.
+	// ErrLacksUpdate means that the device answers, and runs another version.
 	ErrLacksUpdate = errors.New("device does not run the update")
-	// ErrWrongDigest: the version agrees, the content doesn't.
+	// ErrWrongDigest means that the version agrees and the content doesn't.
 	ErrWrongDigest = errors.New("device runs other content under this version")
-	// ErrWrongDevice: another device answers at this address.
+	// ErrWrongDevice means that another device answers at this address.
 	ErrWrongDevice = errors.New("another device answers at this address")
-	// ErrDeviceFailed: the device says that it could not install the update.
+	// ErrDeviceFailed means that the device says that it could not install the update.
 	ErrDeviceFailed = errors.New("device failed to install")
-	// ErrNotTaken: the device answered a push with success: false, or without a success.
-	// The error has its message, quoted.
+	// ErrNotTaken means that the device answered a push with success: false, or without a success.
+	// The error quotes the device's message.
 	ErrNotTaken = errors.New("device did not take the update")
-	// ErrRolledBack: the device ran the update, and then something else.
+	// ErrRolledBack means that the device ran the update, and then something else.
 	ErrRolledBack = errors.New("device ran the update and went back")
 )
 
-// ErrQuarantined is what errors.Is finds in the error of a Deliver, or of a device of a
-// rollout, that ended with ClassIntegrity: the device said that it took the update and runs something else,
-// failed to install it, or isn't the device that it should be. Nothing should be sent to it
-// again before somebody looked.
+// ErrQuarantined is what errors.Is finds in the error of a Deliver, or of a device of a rollout,
+// that ended with ClassIntegrity: the device said that it took the update and runs something else,
+// failed to install it, or isn't the device that it should be. Nothing should be sent to it again
+// until somebody has looked at it.
 var ErrQuarantined = errors.New("delivery: device is quarantined")
 
 // ErrClosed is what errors.Is finds in the error of an operation of a closed Client, which
@@ -130,7 +131,7 @@ type Error struct {
 	budget      bool // the retry budget ended the retries
 }
 
-// ofDelivery makes it the error that a whole delivery ended with.
+// ofDelivery returns e, marked as the error that a whole delivery ended with.
 func (e *Error) ofDelivery() *Error {
 	e.quarantined = e.Class == ClassIntegrity
 	return e
@@ -148,7 +149,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s %s: %s: %s%v%s", e.Op, e.Device, e.Class, status, e.Err, end)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes errors.Is find ErrQuarantined and ErrRetryBudget.
@@ -156,8 +157,8 @@ func (e *Error) Is(target error) bool {
 	return e.quarantined && target == ErrQuarantined || e.budget && target == ErrRetryBudget
 }
 
-// ClassOf gives the class of an operation's error: ClassUnknown for nil and for
-// errors that are not of this package.
+// ClassOf returns the class of an operation's error. It returns ClassUnknown for nil and for errors
+// that are not of this package.
 func ClassOf(err error) Class {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
@@ -165,9 +166,9 @@ func ClassOf(err error) Class {
 	return ClassUnknown
 }
 
-// classOfFailure classes a transport's failure, and reports whether a byte of the request may have
-// reached the device. The caller's context decides first: an operation that was canceled failed for
-// that reason, whatever the connection then said.
+// classOfFailure returns the class of a transport's failure, and reports whether a byte of the
+// request may have reached the device. The caller's context decides first: an operation that was
+// canceled failed for that reason, whatever error the connection then returned.
 func classOfFailure(ctx context.Context, f *exchange.Failure) (class Class, sent bool) {
 	// A reset while connecting comes from a device that accepted and dropped us, not
 	// from one that isn't there; whether connect or the first write sees it is chance.
@@ -178,7 +179,7 @@ func classOfFailure(ctx context.Context, f *exchange.Failure) (class Class, sent
 	case f.Kind == exchange.PeerRefused:
 		return ClassPermanent, false
 	case f.Kind == exchange.Source:
-		return ClassPermanent, sent // the artifact can't be read: nobody else's fault
+		return ClassPermanent, sent // the artifact can't be read, which isn't the device's fault
 	case f.Kind == exchange.BadHTTP:
 		return ClassProtocol, sent
 	case exchange.IsTimeout(f):
@@ -189,7 +190,7 @@ func classOfFailure(ctx context.Context, f *exchange.Failure) (class Class, sent
 	return ClassAmbiguous, true
 }
 
-// classOfContext classes the end of a context that has ended.
+// classOfContext returns the class of an operation whose context has ended.
 func classOfContext(ctx context.Context) Class {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ClassCanceled
@@ -197,9 +198,9 @@ func classOfContext(ctx context.Context) Class {
 	return ClassTimeout
 }
 
-// classOfStatus classes an answer's status, for an answer that is not a success
-// (RFC 9110 §15; the table is in docs/reference/delivery.md). later says that the device
-// named a time to come back at, which makes a 413 a matter of time (§15.5.14).
+// classOfStatus returns the class of an answer's status, for an answer that is not a success (RFC
+// 9110 §15; the table is in docs/reference/delivery.md). later says that the device named a time to
+// come back at, which makes a 413 temporary (§15.5.14).
 func classOfStatus(status int, later bool) Class {
 	switch {
 	case status == 202:

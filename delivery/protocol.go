@@ -12,12 +12,12 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// protocol is the shape of a push and of a verification: what a request says and
-// what an answer means. Devices that take another shape of push (a multipart
-// upload, say) are another protocol; everything else stays.
+// protocol defines what the requests of a push and of a verification say, and what their answers
+// mean. Another form of push, such as a multipart upload, would be another protocol; nothing else
+// would change.
 //
-// The ask methods fill in a request; the read methods judge an answer that came
-// whole, and give nil or what *Error is to say: a class and a cause.
+// The ask methods fill in a request. The read methods judge a complete answer: they return nil, or
+// the class and the cause of an *Error.
 type protocol interface {
 	askPush(r *exchange.Request, d Device, u *Update)
 	readPush(r *exchange.Response, u *Update) (Class, error)
@@ -35,7 +35,7 @@ func (native) askPush(r *exchange.Request, d Device, u *Update) {
 	nameDevice(r, d)
 }
 
-// pushHeader is what every push of an update says.
+// pushHeader returns the header that all pushes of an update share.
 func (native) pushHeader(u *Update) exchange.Header {
 	return exchange.NewHeader([]exchange.Field{
 		{Name: "Content-Type", Value: wire.TypeArtifact},
@@ -80,14 +80,15 @@ func (native) readPush(r *exchange.Response, u *Update) (Class, error) {
 	if !a.success {
 		return ClassRefused, a.refusal()
 	}
-	// Size and digest may be left out; where they are told, they must be right.
+	// Size and digest may be left out; if they are present, they must be right.
 	if len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex) || a.size != 0 && a.size != u.artifact.body.Size {
 		return ClassIntegrity, fmt.Errorf("%w: %d bytes, SHA-256 %q", errWrongTaken, a.size, check.Truncate(string(a.digest)))
 	}
 	return ClassUnknown, nil
 }
 
-// refusal says that the device did not take the update, in its own words where it has some.
+// refusal returns the error of a device that did not take the update, with the device's message if
+// there is one.
 func (v *updateView) refusal() error {
 	switch {
 	case len(v.message) > 0:
@@ -117,8 +118,9 @@ func (native) readVersion(r *exchange.Response, v *versionView) (Class, error) {
 	return ClassUnknown, nil
 }
 
-// readable reports whether the answer is a document that may be parsed. None is
-// decompressed: the client never offers it, and a small one may open to any size.
+// readable returns an error if the answer isn't a document that may be parsed. Nothing is
+// decompressed: the client never offers to take a compressed answer, and a small one may expand to
+// any size.
 func readable(r *exchange.Response) error {
 	if !isJSON(r.ContentType) {
 		return errNotJSON
@@ -129,20 +131,20 @@ func readable(r *exchange.Response) error {
 	return nil
 }
 
-// refused is an answer that is neither a success nor an acceptance.
+// refused returns the class and the cause of an answer that is neither a success nor an acceptance.
 func refused(r *exchange.Response) (Class, error) {
 	return classOfStatus(r.Status, r.RetryWait(time.Now()) > 0), refusal(r)
 }
 
-// wasCorrupted reports a refusal by a device that has had as many bytes as were sent,
-// and tells by its digest that they were others.
+// wasCorrupted reports whether the device refused because the content arrived damaged: it received
+// as many bytes as were sent, and its digest shows that they were others.
 func wasCorrupted(r *exchange.Response, u *Update) bool {
 	var a updateView
 	return r.Status/100 == 4 && readable(r) == nil && a.parse(r.Body) == nil &&
 		a.size == u.artifact.body.Size && len(a.digest) != 0 && !check.EqualFold(a.digest, u.digestHex)
 }
 
-// refusal says why, in the device's words where it has some.
+// refusal returns why the device refused, with the device's message if there is one.
 func refusal(r *exchange.Response) error {
 	var a updateView
 	if isJSON(r.ContentType) && a.parse(r.Body) == nil && len(a.message) > 0 {
@@ -151,7 +153,7 @@ func refusal(r *exchange.Response) error {
 	return errStatus
 }
 
-// isJSON looks at the media type only; parameters don't matter.
+// isJSON reports whether the media type is JSON. Its parameters don't matter.
 func isJSON(contentType []byte) bool {
 	media, _, _ := bytes.Cut(contentType, []byte(";"))
 	return check.EqualFold(bytes.TrimSpace(media), wire.TypeJSON)

@@ -13,13 +13,13 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// minSecret is the least length of a header's value, or of a part of one, that is taken
-// for a secret, in bytes: shorter ones stand in too many texts.
+// minSecret is the least length, in bytes, of a header value or a part of one that is taken for a
+// secret. Shorter ones occur in too many texts.
 const minSecret = 6
 
-// secretsOf returns what of a header's values must not stand in a log: the values, their
-// parts (a token without its scheme), and the password of Basic credentials (RFC 7617).
-// The longest come first, so that none is cut by another.
+// secretsOf returns what must not appear in a log of a header's values: the values, their parts (a
+// token without its scheme), and the password of Basic credentials (RFC 7617). The longest come
+// first, so that replacing one doesn't cut another.
 func secretsOf(h http.Header) []string {
 	var all []string
 	for _, values := range exchange.SortedHeader(h) {
@@ -41,7 +41,7 @@ func secretsOf(h http.Header) []string {
 	return slices.Compact(all)
 }
 
-// redactedError says what an error says, without secrets.
+// redactedError has the text of an error, without secrets.
 type redactedError struct {
 	text string
 	err  error
@@ -50,8 +50,8 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.err }
 
-// redact keeps secrets out of an error's text: a device, or whatever else answers at its
-// address, may send back what it was sent, and errors quote answers.
+// redact removes secrets from an error's text. Errors quote answers, and a device, or whatever else
+// answers at its address, may send back what it was sent.
 func redact(err error, secrets []string) error {
 	if err == nil || len(secrets) == 0 {
 		return err
@@ -67,7 +67,8 @@ func redact(err error, secrets []string) error {
 	return &redactedError{shown, err}
 }
 
-// redactOne hides a secret, and the beginning of one where the quote was cut off.
+// redactOne hides a secret in text, and the beginning of the secret where the end of a quote cut it
+// off.
 func redactOne(text, secret string) string {
 	const hidden = "(hidden)"
 	text = strings.ReplaceAll(text, secret, hidden)
@@ -96,11 +97,11 @@ func (c Config) String() string {
 	return b.String()
 }
 
-// Format is String for every verb: fmt would go into the fields for those, such as
-// %d, that no string has.
+// Format writes String for every verb. For a verb that strings don't have, such as %d, fmt would
+// print the fields instead.
 func (c Config) Format(f fmt.State, _ rune) { formatted(f, c.String()) }
 
-// LogValue is String, so that no handler of package slog goes into the fields.
+// LogValue returns String, so that no handler of package slog prints the fields.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // String shows the device without what a refused address may hold: a user, a password, a query.
@@ -111,13 +112,13 @@ func (d Device) String() string {
 	return d.Name() + " at " + Device{Address: d.Address}.Name()
 }
 
-// Format is String for every verb.
+// Format writes String for every verb.
 func (d Device) Format(f fmt.State, _ rune) { formatted(f, d.String()) }
 
-// LogValue is String.
+// LogValue returns String.
 func (d Device) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
 func formatted(f fmt.State, s string) {
-	// fmt has no use for an error: it writes to memory of its own.
+	// fmt's own buffer returns no error.
 	_, _ = io.WriteString(f, s)
 }

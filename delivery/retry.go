@@ -40,7 +40,7 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// Validate reports everything that is wrong with the policy, a line each.
+// Validate returns an error with a line for each mistake in the policy, or nil if there is none.
 func (r Retry) Validate() error {
 	m := check.Mistakes{Prefix: "delivery: retry."}
 	check.AtMost(&m, "max_attempts", r.MaxAttempts, maxAttempts)
@@ -52,8 +52,8 @@ func (r Retry) Validate() error {
 	return m.Err()
 }
 
-// Delay is the wait before retry n (the first is 1), for a draw from [0, 1). Full
-// jitter: uniform from 0 to min(Cap, Base·2^(n−1)). It is pure, so a table tests it.
+// Delay returns the wait before retry n (the first is 1), for a draw from [0, 1), with full jitter:
+// uniform from 0 to min(Cap, Base·2^(n−1)). It is a pure function, so a table tests it.
 func (r Retry) Delay(n int, draw float64) time.Duration {
 	width := r.Base
 	for i := 1; i < n && width < r.Cap; i++ {
@@ -70,24 +70,24 @@ type dice struct {
 
 func newDice(src rand.Source) *dice { return &dice{rnd: rand.New(src)} }
 
-// draw gives a number from [0, 1).
+// draw returns a random number from [0, 1).
 func (d *dice) draw() float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.rnd.Float64()
 }
 
-// RetryBudget bounds the retries of all devices together, so that a fleet that fails
-// isn't met with several times the load: within any TTL, retries are at most Share
-// of the deliveries that succeeded, and PerSecond beside that. It is a variant of Finagle's
-// RetryBudget (com.twitter.finagle.service), which counts requests where this one counts
-// deliveries that succeeded.
+// RetryBudget bounds the retries of all devices together, so that a failing fleet doesn't get
+// several times its load. Within any TTL, the retries are at most Share of the deliveries that
+// succeeded, plus PerSecond for each second. It is a variant of Finagle's RetryBudget
+// (com.twitter.finagle.service), which counts requests instead of deliveries that succeeded.
 //
-// A retry is a further push, or a further look at a device that didn't answer the last one.
-// The first look after a push is none, nor are polls of a device that installs, nor the looks
-// of a rollout before its push. A Deliver of its own that finds the budget empty ends. One of a
-// rollout waits for a retry and leaves its worker to other devices meanwhile, if the budget
-// grants retries by time (PerSecond times TTL is 1 or more).
+// A retry is a further push, or a further verification of a device that didn't answer the last one.
+// These are not retries: the first verification after a push, the polls of a device that is
+// installing, and the verifications of a rollout before its push. If the budget is empty, a Deliver
+// that doesn't belong to a rollout ends. A Deliver of a rollout waits for a retry, and leaves its
+// worker to other devices meanwhile, if the budget grants retries by time (PerSecond times TTL is 1
+// or more).
 type RetryBudget struct {
 	// Share of the successful deliveries. Default 0.2; −1: none.
 	Share float64
@@ -119,7 +119,7 @@ func (b RetryBudget) withDefaults() RetryBudget {
 	return b
 }
 
-// Validate reports everything that is wrong with the budget, a line each.
+// Validate returns an error with a line for each mistake in the budget, or nil if there is none.
 func (b RetryBudget) Validate() error {
 	m := check.Mistakes{Prefix: "delivery: budget."}
 	for _, f := range []struct {
@@ -138,7 +138,7 @@ func (b RetryBudget) Validate() error {
 // budgetSlots is how finely a budget forgets: a tenth of its TTL at a time.
 const budgetSlots = 10
 
-// budget is a RetryBudget at work. It is told the time, which must not go back.
+// budget implements a RetryBudget. Its methods are given the time, which must not go back.
 type budget struct {
 	limits RetryBudget
 
@@ -161,14 +161,14 @@ func newBudget(limits RetryBudget, now time.Time) *budget {
 	return b
 }
 
-// success counts a delivery.
+// success counts a delivery that succeeded.
 func (b *budget) success(now time.Time) {
 	b.mu.Lock()
 	b.slots[b.slot(now)].successes++
 	b.mu.Unlock()
 	select {
 	case b.more <- struct{}{}:
-	default: // nobody waits, or somebody will see it
+	default: // nobody waits, or a waiter is about to look
 	}
 }
 
@@ -191,8 +191,8 @@ func (b *budget) refills() bool {
 // isAwaited reports whether somebody waits for a retry.
 func (b *budget) isAwaited() bool { return len(b.queue) > 0 }
 
-// await takes a retry from the budget when there is one. Who came first has the first one. It
-// returns false if the context ended before.
+// await waits until the budget has a retry, and takes it. Waiters are served in the order in which
+// they came. It returns false if the context ended first.
 func (b *budget) await(ctx context.Context) bool {
 	select {
 	case b.queue <- struct{}{}:
@@ -208,13 +208,13 @@ func (b *budget) await(ctx context.Context) bool {
 	return true
 }
 
-// nextSlot is how long it takes until the budget forgets some of its retries.
+// nextSlot returns how long it takes until the budget forgets some of its retries.
 func (b *budget) nextSlot(now time.Time) time.Duration {
 	slot := max(1, b.limits.TTL/budgetSlots)
 	return max(time.Millisecond, slot-now.Sub(b.since)%slot)
 }
 
-// balance is how many retries are left.
+// balance returns how many retries are left.
 func (b *budget) balance(now time.Time) float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -240,7 +240,7 @@ func (b *budget) number(now time.Time) int64 {
 	return int64(now.Sub(b.since) / max(1, b.limits.TTL/budgetSlots))
 }
 
-// slot is the index of the slot of now, cleared of what was in it a TTL ago.
+// slot returns the index of the slot of now. It clears what was counted there a TTL ago.
 func (b *budget) slot(now time.Time) int64 {
 	number := b.number(now)
 	i := number % budgetSlots

@@ -9,7 +9,8 @@ import (
 // A settlement decides what a delivery does next, from what its requests have shown. It sends
 // nothing, and reads no clock.
 //
-// The delivery begins in state push, and each request leads to the next by the first row that fits:
+// The delivery begins in state push, and each request leads to the next by the first row that fits.
+// A look is a verification:
 //
 //	    state      the request                                  what follows, and the next state
 //	 1  push       accepted                                     look at once              check
@@ -28,18 +29,19 @@ import (
 //	14  poll       any other failure                            look after Poll           poll
 //	15  check      any other failure                            look after backing off    check
 //
-// Often enough, in row 8, is GoodReads times in a row, and twice at least if the device was gone or
-// installing since its push: it may come up right, and then go back. Row 11 includes a device that
-// lacks an update that it said it had applied (1), or that it was seen to run. Gone, in row 13, means
-// that nothing answers; a device has said that it has the update if its push was accepted, or if a
-// look found it running the update. Pushes (4 and 10) end after MaxAttempts, and so do the failures
-// of row 15; rows 12 to 14 end when PollFor is over since the first look. The delivery then fails.
+// Row 8 requires GoodReads answers in a row, and at least two if the device was gone or installing
+// since its push, because it may run the update at first and then roll back. Row 11 includes a
+// device that lacks an update that it said it had applied (1), or that it was seen to run. In row
+// 13, gone means that nothing answers; a device has said that it has the update if its push was
+// accepted, or if a look found it running the update. Pushes (4 and 10) end after MaxAttempts, and
+// so do the failures of row 15. Rows 12 to 14 end when PollFor has passed since the first look. The
+// delivery then fails.
 //
-// A device that is gone after a push whose answer was lost (5) may be rebooting with the update too,
-// but nothing that was seen says so: one that went offline before the push resets a kept-alive
-// connection, or falls silent, in the same way. Were it waited for, an outage would hold every
-// worker for PollFor. So row 15 is its row, and it isn't pushed to again: whoever comes back later
-// asks first.
+// A device that is gone after a push whose answer was lost (5) may be rebooting with the update
+// too, but nothing shows that: a device that went offline before the push resets a kept-alive
+// connection, or falls silent, in the same way. If such devices were waited for, an outage would
+// hold every worker for PollFor. So row 15 applies to them, and they aren't pushed to again: a
+// later run asks them first.
 type settlement struct {
 	retry  Retry
 	state  state
@@ -51,7 +53,7 @@ type settlement struct {
 	failures int           // of looks in state check
 }
 
-// A state says what the last request was, and how long failures of it are put up with.
+// A state says what the last request was, and how long its failures are tolerated.
 type state uint8
 
 const (
@@ -63,10 +65,10 @@ const (
 // An action is what a delivery does next.
 type action struct {
 	do    step
-	after time.Duration // it waits for so long before
+	after time.Duration // how long to wait before it
 
-	// retries is the failure that the next request makes up for. The delivery backs off after it,
-	// and needs a retry in the budget. It is nil if the request is none that failed before.
+	// retries is the failure that makes the next request a retry: the delivery backs off, and needs
+	// a retry from the budget. It is nil if the next request is no retry.
 	retries *Error
 
 	err *Error // of stepEnd: why the delivery failed; nil if the device runs the update
@@ -149,10 +151,10 @@ func (s *settlement) afterLook(seen *Error, at time.Time, ended bool) action {
 	return action{do: stepLook, after: max(s.retry.Poll, min(seen.RetryAfter, s.retry.Cap))}
 }
 
-// afterLastLook returns what follows the look that ended the looks after a push.
+// afterLastLook returns what follows the last look after a push.
 func (s *settlement) afterLastLook(seen *Error, ended bool) action {
-	// Only a device that answered, and lacks the update, is pushed to again, and not if it had said
-	// that it applied it. Nor is one that ran it and went back: it would again.
+	// A device is pushed to again only if it answered that it lacks the update, and had not said
+	// that it applied it. A device that ran the update and rolled back would do so again.
 	if s.pushed == nil || !LacksUpdate(seen) || s.refused(seen, ended) {
 		return action{do: stepEnd, err: s.interrupted(seen, ended)}
 	}
@@ -172,8 +174,8 @@ func (s *settlement) pushAgain(after *Error) action {
 	return action{do: stepPush, retries: after}
 }
 
-// interrupted returns how a delivery ends that gets no further because of e: the last look, or what
-// keeps it from the next request.
+// interrupted returns how a delivery ends that can't go on because of e. e is the result of the
+// last look, or what prevents the next request.
 func (s *settlement) interrupted(e *Error, ended bool) *Error {
 	switch {
 	case s.state == statePush || s.pushed == nil:
@@ -186,22 +188,23 @@ func (s *settlement) interrupted(e *Error, ended bool) *Error {
 	return e
 }
 
-// refused reports whether the device's own word, that it refuses the update, is why the delivery
-// fails. It is unless the device turns out to be wrong in another way than lacking the update.
+// refused reports whether the delivery fails because the device itself refuses the update. It does
+// so unless something else is wrong with the device than that it lacks the update.
 func (s *settlement) refused(seen *Error, ended bool) bool {
 	return s.pushed.Class == ClassRefused && (seen.Class != ClassIntegrity || LacksUpdate(seen)) && !ended
 }
 
-// versionChecks are what the looks at a device have shown, until it is settled what it runs.
+// versionChecks records what the looks at a device have shown, until it is certain what it runs.
 type versionChecks struct {
 	consecutive int  // looks in a row that found it running the update
 	ran         bool // it said that it runs the update, in this row or before
 	outage      bool // it installed or was gone: it may come up right, and then go back
 }
 
-// settle takes what one more look saw, and reports whether it is settled that the device runs the
-// update. Any other end of a look ends the row: a device that couldn't be reached, or answered 500,
-// may have rebooted since. Of a device that ran the update and went back, the error says so.
+// settle adds what one more look showed, and reports whether it is certain that the device runs the
+// update. Any other result starts the count again, because a device that couldn't be reached, or
+// answered 500, may have rebooted since. If the device ran the update and rolled back, settle makes
+// the error say so.
 func (s *versionChecks) settle(seen *Error, goodReads int) bool {
 	if seen == nil {
 		s.consecutive++
@@ -218,7 +221,7 @@ func (s *versionChecks) settle(seen *Error, goodReads int) bool {
 	return false
 }
 
-// lookAgain reports a failure to verify that another look may not meet.
+// lookAgain reports whether the failure of a verification may be gone at another look.
 func (e *Error) lookAgain() bool {
 	switch e.Class {
 	case ClassPending, ClassNotSent, ClassTimeout, ClassAmbiguous, ClassThrottled, ClassProtocol:
@@ -228,14 +231,14 @@ func (e *Error) lookAgain() bool {
 	}
 }
 
-// gone reports a failure that a device which reboots would show: no answer at all.
+// gone reports whether the failure is one that a rebooting device would show: no answer at all.
 func (e *Error) gone() bool {
 	return e.Status == 0 && (e.Class == ClassNotSent || e.Class == ClassTimeout || e.Class == ClassAmbiguous)
 }
 
 var errNotBack = errors.New("device has not come back from its reboot")
 
-// stillGone is what a device that never came back from its reboot ends with.
+// stillGone returns the error of a device that never came back from its reboot.
 func (e *Error) stillGone() *Error {
 	if !e.gone() {
 		return e

@@ -6,8 +6,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// Stats is what a Client has done since it was made. Over lean, the requests and bytes of an
-// exchange are in it when that has ended.
+// Stats are the counts of what a Client has done since it was made. Over lean, the requests and
+// bytes of an exchange are counted when it has ended.
 type Stats struct {
 	Requests     uint64 // requests sent, whole or in part
 	Dials        uint64 // connections opened, or tried to

@@ -27,7 +27,7 @@ type Timeline struct {
 	Ended     time.Time // it was read to its end, or the request failed
 }
 
-// setTimes takes over the times that the transport has noted.
+// setTimes copies the times that the transport recorded.
 func (l *Timeline) setTimes(t exchange.Times) {
 	l.Reused = t.Reused
 	l.Prepared, l.Connected, l.Secured = t.At[exchange.Prepared], t.At[exchange.Connected], t.At[exchange.Secured]

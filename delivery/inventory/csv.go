@@ -86,7 +86,7 @@ func (l *loader) loadCSV(lines *lineReader) error {
 
 const labelColumn = "label."
 
-// checkColumns says what is wrong with the header row.
+// checkColumns returns what is wrong with the header row, or nil.
 func (l *loader) checkColumns(header []string) *fieldError {
 	header = withoutEmptyEnd(header, 0)
 	for i, name := range header {

@@ -45,8 +45,8 @@ func (l *loader) loadJSONArray(elements *arrayReader) error {
 	}
 }
 
-// parseJSON reads one device. It goes token by token, because encoding/json would
-// take the last of two equal fields, and one in another case, without a word.
+// parseJSON reads one device. It goes token by token, because encoding/json would accept a repeated
+// field, and a name in another case, without an error.
 func (l *loader) parseJSON(text []byte) (d Entry, _ *fieldError) {
 	if !utf8.Valid(text) {
 		return d, &fieldError{err: errNotUTF8}
@@ -155,7 +155,7 @@ func (p *deviceParser) labels() (map[string]string, error) {
 	return labels, err
 }
 
-// unknown reads over a field that a device doesn't have.
+// unknown skips a field that a device doesn't have.
 func (p *deviceParser) unknown() error {
 	if want := knownField(p.field); want != "" {
 		return misspelled(p.field, want)
@@ -167,7 +167,7 @@ func (p *deviceParser) unknown() error {
 	return p.dec.Decode(&over)
 }
 
-// end reports what follows the object.
+// end returns an error if anything follows the object.
 func (p *deviceParser) end() error {
 	if rest := bytes.TrimSpace(p.text[p.dec.InputOffset():]); len(rest) > 0 {
 		return fmt.Errorf("%q after the object: want one object", check.Truncate(string(rest)))
@@ -189,8 +189,8 @@ func tokenName(t json.Token) string {
 	return "a list or an object"
 }
 
-// arrayReader takes a JSON array apart into its elements, each within bounds,
-// without asking whether they are right: so a bad one costs only itself.
+// arrayReader splits a JSON array into its elements, each within bounds, without checking them: so
+// a bad element costs only itself.
 type arrayReader struct {
 	br    *bufio.Reader
 	most  int
@@ -201,12 +201,12 @@ type arrayReader struct {
 	buf   []byte
 }
 
-// arrayError is an array that can't be gone on with.
+// arrayError is the error of an array that can't be read any further.
 type arrayError string
 
 func (e arrayError) Error() string { return string(e) }
 
-// next gives an element and the line that it begins on, or io.EOF.
+// next returns an element and the line that it begins on, or io.EOF.
 func (r *arrayReader) next() (text []byte, line int, err error) {
 	c, err := r.skipSpace()
 	if !r.begun {
@@ -275,7 +275,7 @@ func (r *arrayReader) element(c byte) ([]byte, error) {
 	}
 }
 
-// lost says what can't be gone on after, and what may have led there.
+// lost returns an error that says where reading can't go on, and what may have led there.
 func (r *arrayReader) lost(what string) error {
 	if r.open > 0 {
 		return arrayError(fmt.Sprintf("%s (a quote is not closed on line %d)", what, r.open))

@@ -8,9 +8,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/jsonscan"
 )
 
-// fastJSON reads a device as most files write it: an object of texts without escapes. It
-// reports false for everything else, right or wrong, which parseJSON reads and names. The
-// text is UTF-8. What devices have in common is shared without being allocated.
+// fastJSON reads a device as most files write it: an object of texts without escapes. It reports
+// false for everything else, valid or not, which parseJSON then reads. The text is UTF-8. Values
+// that devices have in common are shared without an allocation.
 func (l *loader) fastJSON(text []byte) (d Entry, ok bool) {
 	s := jsonscan.NewUTF8(text)
 	var f deviceFields

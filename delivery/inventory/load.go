@@ -60,14 +60,14 @@ func (l *loader) load(r io.Reader) error {
 	}
 }
 
-// fieldError is what is wrong with a device, at a place in it.
+// fieldError says what is wrong with a device, and where.
 type fieldError struct {
 	field string
 	line  int // beyond the line that the device begins on
 	err   error
 }
 
-// addError takes down a bad line.
+// addError records a bad line.
 func (l *loader) addError(line int, e *fieldError) {
 	l.inventory.errorCount++
 	if len(l.inventory.skipped) < l.cfg.MaxErrors {
@@ -79,7 +79,7 @@ func (l *loader) badLine(line int, e *fieldError) *LineError {
 	return &LineError{File: l.name, Line: line + e.line, Field: e.field, Err: e.err}
 }
 
-// add takes a device, or what is wrong with it. Its error ends the reading.
+// add adds a device, or records what is wrong with it. It returns an error if reading must end.
 func (l *loader) add(line int, d Entry, e *fieldError) error {
 	if e == nil {
 		e = l.validate(&d)
@@ -105,8 +105,8 @@ func (l *loader) add(line int, d Entry, e *fieldError) error {
 	return nil
 }
 
-// validate says what is wrong with a device's fields. Otherwise it has what the device has in
-// common with others shared.
+// validate returns what is wrong with a device's fields. If nothing is, it makes the device share
+// what it has in common with others.
 func (l *loader) validate(d *Entry) *fieldError {
 	if d.Address == "" {
 		return &fieldError{field: "address", err: errors.New("is missing: want http://HOST[:PORT][/PATH] or https://…")}
@@ -175,7 +175,7 @@ func (l *loader) internLabels(labels map[string]string) (map[string]string, *fie
 	return own, nil
 }
 
-// lineReader gives the lines of a file that are not blank, each within bounds.
+// lineReader reads the lines of a file that are not blank, each within bounds.
 type lineReader struct {
 	br   *bufio.Reader
 	most int
@@ -183,7 +183,8 @@ type lineReader struct {
 	buf  []byte
 }
 
-// next gives a line without its end. long says that it was longer than allowed, and left out.
+// next returns a line without its end. long reports that the line was longer than allowed, and left
+// out.
 func (r *lineReader) next() (text []byte, long bool, err error) {
 	for {
 		text, long, err = r.one()
@@ -218,7 +219,7 @@ func (l *loader) tooLong() *fieldError {
 	return &fieldError{err: fmt.Errorf("longer than %d bytes", l.cfg.MaxLine)}
 }
 
-// readError is a failure that isn't the file's end.
+// readError returns the error of a read that failed before the file's end.
 func (l *loader) readError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil

@@ -22,7 +22,8 @@ const (
 	anySpaces   spaces = true  // such as the no-break space: the text is for people
 )
 
-// checkText refuses what can't be told apart on a screen, or in a header.
+// checkText returns an error if a text can't be told from another on a screen, or can't stand in a
+// header.
 func checkText(s string, most int, spaces spaces) error {
 	if len(s) > most {
 		return fmt.Errorf("%q: %d bytes, want at most %d", check.Truncate(s), len(s), most)
@@ -59,7 +60,7 @@ func isPlainASCII(s string) bool {
 // around it (UAX #9, UAX #44): texts that look the same could differ by it.
 func isInvisible(r rune) bool {
 	if unicode.Is(unicode.Cf, r) {
-		return !unicode.Is(unicode.Prepended_Concatenation_Mark, r) // those are seen
+		return !unicode.Is(unicode.Prepended_Concatenation_Mark, r) // these are visible
 	}
 	return unicode.In(r, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
 		r == '\u2800' // a Braille pattern without dots
@@ -88,8 +89,8 @@ func knownField(name string) string {
 	return ""
 }
 
-// misspelled says what a name should be. It is an error however patient one is: what the
-// field holds would be missing without a word.
+// misspelled returns an error that says what a name should be. SkipInvalid doesn't skip it, because
+// the devices would silently lack what the field holds.
 func misspelled(name, want string) error {
 	if want == labelColumn {
 		want += "NAME"

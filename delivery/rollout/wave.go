@@ -85,7 +85,7 @@ func validateWaves(waves []Wave, bad func(format string, args ...any)) {
 // A waveEnd is where a wave ends.
 type waveEnd struct {
 	devices int     // that are reached then
-	place   float64 // theirs are below it
+	place   float64 // their places are below it
 }
 
 // waveEnds divides devices among waves, by the devices' places in ascending order. If there are

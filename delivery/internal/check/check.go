@@ -89,8 +89,8 @@ func Truncate(s string) string {
 	return s
 }
 
-// TruncatedError shortens what an error says of an answer that could not be read: it quotes the
-// answer, whole, and a device may have put anything there.
+// TruncatedError shortens the text of an error about an answer that could not be read. Such an
+// error quotes the whole answer, and a device may have put anything there.
 type TruncatedError struct{ Err error }
 
 // Error implements error.

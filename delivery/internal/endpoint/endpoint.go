@@ -1,5 +1,5 @@
-// Package endpoint takes the address of a device apart, and makes the key by which devices are told
-// apart. Nothing that it refuses reaches a connection.
+// Package endpoint parses the addresses of devices, and makes the key that identifies a device. No
+// address that it refuses is ever connected to.
 package endpoint
 
 import (
@@ -182,8 +182,8 @@ func appendHost(b []byte, host string) []byte {
 	return b
 }
 
-// Key stands for a device in what a rollout and its journal remember: 16
-// bytes of a SHA-256, so that no two devices of any fleet share one.
+// Key identifies a device in a rollout and its journal. It is 16 bytes of a SHA-256, so no two
+// devices of any fleet share one.
 type Key [16]byte
 
 // Fingerprint returns a device's key and its place from 0 to 1 (exclusive) in the

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Body is what a request brings: bytes of a known size, which any number of requests may send at the
-// same time.
+// Body is the content of a request: bytes of a known size, which any number of requests may send at
+// the same time.
 type Body struct {
 	Source io.ReaderAt
 	Memory []byte // the same bytes, where they are in memory anyway

@@ -17,8 +17,8 @@ type ContextWatch struct {
 // NewContextWatch returns a watch that calls onEnd, in a goroutine of its own.
 func NewContextWatch(onEnd func()) ContextWatch { return ContextWatch{onEnd: onEnd} }
 
-// MaySwitch ends the watch of another context than ctx. It reports false if that one has ended
-// meanwhile: onEnd was called then, or is about to be.
+// MaySwitch prepares for watching ctx: it ends the watch of any other context. It reports false if
+// that other context has ended meanwhile; onEnd was called then, or is about to be.
 func (w *ContextWatch) MaySwitch(ctx context.Context) bool {
 	return w.watched == nil || w.watched == ctx.Done() || w.Stop()
 }

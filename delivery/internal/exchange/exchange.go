@@ -39,7 +39,7 @@ type Request struct {
 	Method   string
 	Path     string
 	Header   *Header // what every request of its kind says; nil: nothing
-	Own      Field   // what this one says beside that; Name "": nothing
+	Own      Field   // a field of this request alone; none if its Name is ""
 	Body     *Body
 	Rate     *pacing.ByteRate // that the body keeps to; nil: none
 	Expect   bool             // ask before the body is sent (Expect: 100-continue)
@@ -64,8 +64,8 @@ type Response struct {
 // Reset drops request and response, and keeps the transport's memory.
 func (x *Exchange) Reset() { x.Request, x.Response, x.Trace = Request{}, Response{}, nil }
 
-// Counters are what a transport counts. Over lean, the requests and bytes of an exchange are in them
-// when that has ended.
+// Counters hold what a transport counts. Over lean, the requests and bytes of an exchange are
+// counted when it has ended.
 type Counters struct {
 	Requests, Dials, Reused, Written, Read atomic.Uint64
 }

@@ -64,11 +64,11 @@ func (f *Failure) AsError() error {
 // ErrClosed is the error of a request that is begun after the transport was closed.
 var ErrClosed = errors.New("delivery: client is closed")
 
-// ErrUnfinished is the error of a push that the device called a success before it had the whole update, of
-// which it then took no more.
+// ErrUnfinished is the error of a push that the device answered with a success before it had the
+// whole update, and whose rest it then didn't take.
 var ErrUnfinished = errors.New("device answered before it had the whole update, and took no more of it")
 
-// timeoutError is a timeout, as a net.Error tells it.
+// timeoutError is a timeout that implements net.Error.
 type timeoutError string
 
 func (e timeoutError) Error() string { return string(e) }
@@ -122,7 +122,8 @@ func IsRefusedClient(err error) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(what, part) })
 }
 
-// IsPeerGone reports whether err is that of a write to a connection that the peer has closed or reset.
+// IsPeerGone reports whether err comes from a write to a connection that the peer has closed or
+// reset.
 func IsPeerGone(err error) bool {
 	if _, ours := errors.AsType[*SourceError](err); ours {
 		return false

@@ -16,7 +16,7 @@ type Limits struct {
 	MaxResponseBody int // bytes
 }
 
-// MinThroughput is how slow an upload may be: it must bring BytesPerSecond × Window bytes in every
+// MinThroughput is the least throughput of an upload: BytesPerSecond × Window bytes in every
 // Window.
 type MinThroughput struct {
 	BytesPerSecond int // -1: no upload is too slow

@@ -109,7 +109,8 @@ func (r *Response) ReadHead(br *bufio.Reader, limit int, left *int) error {
 	}
 }
 
-// skipToStatus skips blank lines, and refuses what doesn't begin as an answer does.
+// skipToStatus skips blank lines, and returns an error if what follows doesn't begin like an
+// answer.
 func (r *Response) skipToStatus(br *bufio.Reader, left *int) error {
 	for *left > 0 {
 		b, err := br.Peek(1)
@@ -142,7 +143,7 @@ func (r *Response) skipToStatus(br *bufio.Reader, left *int) error {
 	return malformed("nothing but blank lines")
 }
 
-// cutIn is the end of a connection in the middle of an answer.
+// cutIn returns the error of a connection that ended in the middle of an answer.
 func (r *Response) cutIn(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -280,7 +281,8 @@ func (r *Response) connection(value []byte, old bool) {
 	}
 }
 
-// contentLength takes equal values for one (RFC 9110 §8.6).
+// contentLength sets the length of the body. A repeated field must have the same value (RFC 9110
+// §8.6).
 func (r *Response) contentLength(value []byte) error {
 	n := int64(0)
 	for _, c := range value {
@@ -320,7 +322,7 @@ func TooLarge(limit int) error {
 	return &Error{fmt.Errorf("%w of %d bytes (Config.MaxAnswer)", errBodyTooLarge, limit)}
 }
 
-// readData adds n bytes to the body.
+// readData appends n bytes to the body.
 func (r *Response) readData(br *bufio.Reader, n int64, limit int) error {
 	if n > int64(limit-len(r.Body)) {
 		return TooLarge(limit)

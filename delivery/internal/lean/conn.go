@@ -28,7 +28,7 @@ type conn struct {
 
 	probe     socket.Probe
 	writeWait socket.WriteWaiter
-	// A cancel of the context cuts a request short, by a deadline in the past.
+	// watch ends a request when its context ends, by a deadline in the past.
 	watch exchange.ContextWatch
 
 	traffic traffic
@@ -48,7 +48,7 @@ func newConn() *conn {
 	c := &conn{}
 	c.br = bufio.NewReaderSize(c, readBuffer)
 	c.watch = exchange.NewContextWatch(func() {
-		// A connection that is closed already is as good: there is nobody to tell of an error.
+		// If this fails, the connection is closed already, which ends the request as well.
 		_ = c.nc.SetDeadline(aLongTimeAgo())
 	})
 	return c
@@ -144,7 +144,8 @@ func (c *conn) pause(until time.Time) error {
 
 func (c *conn) setDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
 
-// clean reports whether nothing of this answer is left, which would pass for a part of the next.
+// clean reports whether nothing is left of this answer that would be taken for a part of the next
+// one.
 func (c *conn) clean() bool { return c.br.Buffered() == 0 && c.readErr == nil }
 
 // readFailure returns the failure to read an answer: the connection failed, or the peer broke HTTP.

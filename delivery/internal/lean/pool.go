@@ -88,7 +88,7 @@ func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 	}
 	p.mu.Unlock()
 	if c != nil && now.Sub(c.idle.since) > p.maxAge {
-		// It was idle for less long than the others of its stack: those go as the pool is used.
+		// The others of its stack were idle for longer. They are closed as the pool is used.
 		p.discard(c)
 		return nil, nil
 	}

@@ -35,8 +35,9 @@ func (r *request) fitsSingleWrite() bool {
 }
 
 // appendHead appends the request line and the header, with the blank line. common is the header of
-// requests without an Identity. No part can end its line: package delivery has validated them all.
-// To write it by hand takes half the time of a general writer, which keeps the fields first.
+// requests without an Identity. No part can end its line, because package delivery has validated
+// all parts. Writing the head by hand takes half the time of a general writer, which collects the
+// fields first.
 func (r *request) appendHead(b []byte, common *exchange.CommonHeader) []byte {
 	if r.Identity != nil {
 		common = &r.Identity.Header

@@ -1,6 +1,7 @@
-// Package lean is the transport that drives connections of its own: HTTP/1.1, one goroutine, the
-// caller's, a request. What goes in is a request of package exchange; what comes out is its response,
-// or how far the request came. Idle connections are kept in a pool, bounded in number and age.
+// Package lean is the transport over connections of its own. It speaks HTTP/1.1, and runs each
+// request in the goroutine of its caller. What goes in is a request of package exchange; what comes
+// out is its response, or how far the request came. Idle connections are kept in a pool, bounded in
+// number and age.
 package lean
 
 import (
@@ -63,7 +64,7 @@ func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchan
 		if f != nil {
 			return f
 		}
-		reused := c.reused // after the exchange, c is another's
+		reused := c.reused // after the exchange, c may belong to another request
 		if !reused {
 			now = time.Now()
 		}
@@ -190,7 +191,8 @@ func (t *transport) sendAndRead(ctx context.Context, c *conn, r *request, now ti
 	var err error
 	switch {
 	case errors.Is(sendErr, exchange.ErrTooSlow):
-		// It may have answered, unseen where the system has no look at sockets, and stopped reading.
+		// The device may have answered and stopped reading, unseen on a system that can't look at
+		// sockets.
 		err = c.setDeadlineUnlessDone(exchange.Earlier(r.deadline, time.Now().Add(exchange.CheckInterval)))
 	case sendErr != nil && !early && !exchange.IsPeerGone(sendErr):
 		return exchange.Fail(exchange.Send, sendErr)

@@ -109,7 +109,7 @@ func (c *conn) acked() int64 {
 	return c.upload.written - n
 }
 
-// canTell reports whether the system tells what the device's has not acknowledged.
+// canTell reports whether this system can tell how much the device's system has not acknowledged.
 func (c *conn) canTell() bool {
 	_, known := c.probe.Unacked()
 	return known

@@ -69,8 +69,8 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// notePeerClosed reports whether err means that the peer has closed the connection, and has a pending
-// read end soon: it says why.
+// notePeerClosed reports whether err means that the peer has closed the connection. If so, it makes
+// a pending read end soon, because the error of that read says why.
 func (c *countedConn) notePeerClosed(err error) bool {
 	if err == nil || !exchange.IsPeerGone(err) {
 		return false

@@ -8,10 +8,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// requestTimer cancels a request of net/http that takes too long: as a whole, because its upload makes
-// too little progress, or because its answer doesn't come in time, which begins when the device's system
-// has acknowledged all of the request. It has one timer and no goroutine. It keeps the cause, so that
-// its cancel isn't taken for the caller's.
+// requestTimer cancels a request of net/http if the whole request takes too long, if its upload
+// makes too little progress, or if its answer doesn't come in time. The time for the answer begins
+// when the device's system has acknowledged all of the request. The requestTimer has one timer and
+// no goroutine. It keeps the cause, so that its cancel isn't taken for the caller's.
 type requestTimer struct {
 	mu              sync.Mutex
 	timer           *time.Timer

@@ -1,7 +1,7 @@
-// Package nethttp is the transport over net/http, for HTTP/2, proxies and round-trippers that watch.
-// What goes in is a request of package exchange; what comes out is its response, or how far the
-// request came. Its limits and what it takes of responses are those of the lean transport, wherever
-// net/http can be made to keep to them.
+// Package nethttp is the transport over net/http, for HTTP/2, proxies and instrumented
+// round-trippers. What goes in is a request of package exchange; what comes out is its response, or
+// how far the request came. Its limits, and the responses that it accepts, are those of the lean
+// transport wherever net/http makes that possible.
 package nethttp
 
 import (
@@ -74,7 +74,7 @@ func newTransport(cfg Config, stats *exchange.Counters) *transport {
 		MaxResponseHeaderBytes: int64(cfg.Limits.MaxResponseHead) + 1<<10, // above answerConn's own limit
 		WriteBufferSize:        monitoredWrite,
 		ReadBufferSize:         readBuffer,
-		DisableCompression:     true, // an artifact's answer is small; a small one that grows is an attack
+		DisableCompression:     true, // answers are small, and a compressed one may expand to any size
 	}
 	t.base.DialTLSContext = t.dialTLS(t.base)
 	t.wrapped = t.base

@@ -1,6 +1,6 @@
-// Package pacing has what makes the work on many devices wait: plain sleeps, a rate of bytes that
-// all uploads share, and the turns in which deliveries of a rollout wait without a worker. A rollout
-// hands the latter two to the client in the context of its deliveries.
+// Package pacing makes the work on many devices wait: by plain sleeps, by a rate of bytes that all
+// uploads share, and by a Yield, with which a delivery of a rollout waits without holding a worker.
+// A rollout passes the rate and the Yield to the client in the context of each delivery.
 package pacing
 
 import (

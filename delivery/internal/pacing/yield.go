@@ -4,14 +4,15 @@ import "context"
 
 // Yield is how a delivery of a rollout leaves its worker to other devices.
 type Yield struct {
-	// While calls a function that waits, with the worker free meanwhile, and returns what that does.
+	// While calls wait, with the worker free for other devices meanwhile, and returns what wait
+	// returns.
 	While func(wait func(context.Context) bool) bool
 	// Later reports that the device can have another turn, so that a long pause that it asks for
 	// need not be waited for.
 	Later bool
 }
 
-// yieldContext has the Yield in itself: a context.WithValue would allocate it apart.
+// yieldContext holds the Yield itself, because context.WithValue would allocate it separately.
 type yieldContext struct {
 	context.Context
 	yield Yield

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// WriteWaiter writes a whole request to a bare socket and waits for the answer to begin. The
-// usual way would read right after the write, which finds nothing and costs a system
-// call; to be told of the answer the wait must be prepared before the write, and only
-// here can it be. It also looks at an idle connection when that is as good as sent.
+// WriteWaiter writes a whole request to a bare socket and waits for the answer to begin. Package
+// net would read right after the write, which finds nothing yet and costs a system call. To avoid
+// that, the wait must be prepared before the write, which package net has no method for. A
+// WriteWaiter also looks at an idle connection right before it writes to it.
 type WriteWaiter struct {
 	raw       syscall.RawConn // nil: not a bare socket
 	writeFunc func(fd uintptr) (done bool)
