@@ -9,8 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAllocations holds the lean transport's hot path at its exact counts; the
-// device, in the same process, adds nothing. The race detector adds its own.
+// TestAllocations checks the exact allocations of the lean transport's hot path. The device runs in
+// the same process and allocates nothing. The race detector allocates, so the test is built without
+// it.
 func TestAllocations(t *testing.T) {
 	u := newUpdate(t, "2.0.0", make([]byte, benchSize))
 	d := newFixedDevice(t, u).Device
@@ -38,7 +39,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestAllocationsOfNetHTTP holds the second transport; all of them are net/http's own.
+// TestAllocationsOfNetHTTP checks the allocations over nethttp, which are all net/http's own.
 func TestAllocationsOfNetHTTP(t *testing.T) {
 	u := newUpdate(t, "2.0.0", make([]byte, benchSize))
 	d := newFixedDevice(t, u).Device

@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// seeds are answers near the edges of what the fast reader takes.
+// seeds are answers near the limits of what the fast parser accepts.
 var seeds = []string{
 	`{"success":true,"message":"applied","size":65536,"digest":"ab"}`,
 	`{"device_id":"d","version":"2","digest":"ab","state":"idle","updated_at":"2026-01-01T00:00:00Z"}`,
@@ -20,7 +20,8 @@ var seeds = []string{
 	`{"digest":"A","digest":null}`, `{"Version":"2"}`, `{"state":7}`, `{"success":`, "\ufeff{}", `{"success" : true , "size" : 7}`, `{"state":"idle"}`,
 }
 
-// FuzzAnswers: an answer means what encoding/json says it means, read fast or not.
+// FuzzAnswers checks that an answer means what encoding/json says it means, whichever parser reads
+// it.
 func FuzzAnswers(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s))
@@ -49,7 +50,7 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-func TestUsualAnswersAreReadFast(t *testing.T) {
+func TestUsualAnswersTakeTheFastParser(t *testing.T) {
 	var update updateView
 	require.True(t, update.fast([]byte(seeds[0])))
 	var version versionView

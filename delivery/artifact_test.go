@@ -122,8 +122,9 @@ func TestArtifactWithoutALimit(t *testing.T) {
 	require.ErrorContains(t, err, "limit of -1 bytes")
 }
 
-// TestArtifactThatIsNoFile: opening a pipe would wait for its writer, for ever.
-func TestArtifactThatIsNoFile(t *testing.T) {
+// TestArtifactOfAPipe checks that a pipe is refused before it is opened: opening would wait for its
+// writer forever.
+func TestArtifactOfAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, exec.Command("mkfifo", path).Run())
 	_, err := OpenArtifact(t.Context(), path)

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestBreaker: three failures open it, for 10 s. A step asks (may) or tells (an
-// outcome), at a second.
+// TestBreaker has a breaker that three failures open for 10 s. A step asks whether an operation may
+// begin, or records an outcome, at a second.
 func TestBreaker(t *testing.T) {
 	type step struct {
 		at   int
@@ -86,9 +86,9 @@ func TestOutcomes(t *testing.T) {
 	require.Equal(t, alive, outcomeOf(nil, true))
 }
 
-// TestWhatTheBreakerTakesForAnAnswer: a device that gives one answer to everything is
-// asked five times by its caller; then the breaker has opened, or hasn't.
-func TestWhatTheBreakerTakesForAnAnswer(t *testing.T) {
+// TestBreakerCountsAnswers sends five operations to a device that gives the same answer to
+// everything. It checks which answers open the breaker.
+func TestBreakerCountsAnswers(t *testing.T) {
 	for text, opens := range map[string]bool{
 		deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion):               false,
 		deliverytest.JSONAnswer("200 OK", busyVersion):                            false,
@@ -127,8 +127,8 @@ func TestWhatTheBreakerTakesForAnAnswer(t *testing.T) {
 	}
 }
 
-// TestBreakerSparesTheDevice: a device that is gone is asked five times, once more
-// after the cool-down, and as usual once it is back.
+// TestBreakerSparesTheDevice checks that a device that is gone gets five requests, another one
+// after CoolDown, and all requests once it is back.
 func TestBreakerSparesTheDevice(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// TestBudget: 1 a second and half of the successes, over 10 s.
+// TestBudget has a budget of one retry a second and half of the successes, over 10 s.
 func TestBudget(t *testing.T) {
 	type step struct {
 		at        int // seconds
@@ -65,8 +65,8 @@ func TestBudgetLimits(t *testing.T) {
 	}
 }
 
-// TestBudgetOfAFleet: however many devices fail, and however often each may try, the
-// fleet's retries stay within the budget.
+// TestBudgetOfAFleet checks that the retries of a fleet stay within the budget, however many
+// devices fail and however often each may be retried.
 func TestBudgetOfAFleet(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {
@@ -76,7 +76,7 @@ func TestBudgetOfAFleet(t *testing.T) {
 			return deliverytest.Good(r)
 		})
 		cfg.Retry.MaxAttempts = 100
-		cfg.Budget = RetryBudget{PerSecond: 1.0 / 360, TTL: time.Hour} // ten
+		cfg.Budget = RetryBudget{PerSecond: 1.0 / 360, TTL: time.Hour} // ten retries
 		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 		var wg sync.WaitGroup
 		for range 20 {
@@ -97,7 +97,7 @@ func TestBudgetOfAFleet(t *testing.T) {
 	})
 }
 
-// TestDeliveriesFillTheBudget: five successes at a share of a fifth are one retry.
+// TestDeliveriesFillTheBudget checks that five successes at a share of a fifth allow one retry.
 func TestDeliveriesFillTheBudget(t *testing.T) {
 	dev := newTestDevice(t)
 	c := newClient(t, Config{Budget: RetryBudget{PerSecond: -1, TTL: time.Hour}})

@@ -20,9 +20,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestCancelOfAThousand: operations that wait in every place where one can are all
-// back before the test's own clock has moved, and leave no goroutine. While they
-// wait there is none for a request: only its caller's, and net/http's two a connection.
+// TestCancelOfAThousand cancels operations that wait in every place where one can wait. It checks
+// that all return before the test's own clock has moved, and leave no goroutine. While they wait,
+// there is no goroutine per request: only the caller's, and two of net/http's per connection.
 func TestCancelOfAThousand(t *testing.T) {
 	const each = 125
 	head := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
@@ -103,7 +103,7 @@ func TestCancelOfAThousand(t *testing.T) {
 				perConn := 1 // the device's
 				dialing := 0
 				if tr == NetHTTP {
-					perConn, dialing = 3, 2*each // and its own, connecting and in the handshake
+					perConn, dialing = 3, 2*each // and the client's own, connecting and in the handshake
 				}
 				require.LessOrEqual(t, runtime.NumGoroutine()-before, each*len(hosts)+perConn*int(conns.Load())+dialing+2*each)
 
@@ -119,9 +119,9 @@ func TestCancelOfAThousand(t *testing.T) {
 	}
 }
 
-// BenchmarkCancelThousand cancels a thousand deliveries at once, over real sockets, to
-// devices that took the push and never answer. It reports the longest time from the cancel
-// to the last return; what it costs to set them up is nobody's question.
+// BenchmarkCancelThousand cancels a thousand deliveries at once, over real sockets, to devices that
+// took the push and never answer. It reports the longest time from the cancel to the last return.
+// The time to set them up is not reported.
 func BenchmarkCancelThousand(b *testing.B) {
 	const inFlight = 1000
 	for _, tr := range transports {
@@ -156,13 +156,13 @@ func BenchmarkCancelThousand(b *testing.B) {
 				goleak.VerifyNone(b, others)
 			}
 			b.ReportMetric(float64(slowest)/float64(time.Millisecond), "ms-to-cancel")
-			b.ReportMetric(0, "ns/op") // of the setting up, for the most part
+			b.ReportMetric(0, "ns/op") // it would be the time of the setup, for the most part
 		})
 	}
 }
 
-// silentDevice takes requests and never answers, with one goroutine for all of them: a
-// goroutine that is left is then the client's.
+// silentDevice reads requests and never answers. It uses one goroutine for all of them, so that a
+// goroutine that is left over is the client's.
 type silentDevice struct {
 	Device
 	taken chan error // of each request, whether it came whole
@@ -197,15 +197,16 @@ func newSilentDevice(b *testing.B) *silentDevice {
 	return d
 }
 
-// hangUp closes what was taken so far.
+// hangUp closes the connections of the requests so far.
 func (d *silentDevice) hangUp(b *testing.B) {
 	for len(d.conns) > 0 {
 		require.NoError(b, (<-d.conns).Close())
 	}
 }
 
-// TestWhatEndedTheContextIsTold: a deadline of the caller's and a cancel are not the same.
-func TestWhatEndedTheContextIsTold(t *testing.T) {
+// TestCauseOfTheEndedContext checks that a deadline of the caller's and a cancel have different
+// classes.
+func TestCauseOfTheEndedContext(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {
 			dev := rawDevice(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })

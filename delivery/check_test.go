@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// looker is a device that answers verification n, from 1, with what it says: an *Error, or nil if
-// it runs the update.
+// looker is a device that answers verification n, from 1, as says returns: with an *Error, or with
+// nil if it runs the update.
 type looker struct {
 	says  func(n int) *Error
 	looks int
@@ -27,12 +27,12 @@ func (l *looker) verify(context.Context, Device, *Update) *Error {
 	return &own
 }
 
-// halves draws 0.5 for ever.
+// halves always draws 0.5.
 type halves struct{}
 
 func (halves) Uint64() uint64 { return 1 << 52 }
 
-// check is a Check of a device that says so.
+// check runs a Check of the device.
 func (l *looker) check(ctx context.Context, goodReads int, opts CheckOptions) (Report, *Error) {
 	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute, GoodReads: goodReads}
 	var report Report
@@ -44,8 +44,8 @@ func says(class Class, cause error) *Error {
 	return &Error{Op: OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
 }
 
-// onceThen is a device that installs at the first look, is seen by the next so many as e
-// says, and then as last says.
+// onceThen returns the answers of a device that is installing at the first look, answers the given
+// number of further looks with e, and every look after those with last.
 func onceThen(times int, e, last *Error) func(int) *Error {
 	return func(n int) *Error {
 		switch {
@@ -60,7 +60,8 @@ func onceThen(times int, e, last *Error) func(int) *Error {
 
 func always(e *Error) func(int) *Error { return func(int) *Error { return e } }
 
-// TestCheck is the policy: what the device says, and how often it is asked, and for how long.
+// TestCheck checks the result of a Check by what the device says, how often it is asked, and for
+// how long.
 func TestCheck(t *testing.T) {
 	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
 	for name, row := range map[string]struct {
@@ -125,7 +126,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckEndsWithItsContext: no wait outlives it, between two failures or two good reads.
+// TestCheckEndsWithItsContext checks that no wait outlives the context, neither between two
+// failures nor between two good reads.
 func TestCheckEndsWithItsContext(t *testing.T) {
 	for name, row := range map[string]struct {
 		says  *Error
@@ -155,8 +157,8 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 	require.Equal(t, 1, l.looks)
 }
 
-// TestCheckCountsGoodReads: a device that was pushed to may have rebooted with the update, come up
-// right and gone back since: its word counts as in a Deliver.
+// TestCheckCountsGoodReads checks that a device that was pushed to must say that it runs the update
+// as often as in a Deliver, because it may have rebooted with the update and rolled back since.
 func TestCheckCountsGoodReads(t *testing.T) {
 	busy := &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
 	gone := &Error{Op: OpVerify, Class: ClassNotSent, Err: errStatus}
@@ -202,7 +204,8 @@ func TestCheckCountsGoodReads(t *testing.T) {
 	}
 }
 
-// TestCheckOverTheWire: and it counts as one operation to the device's breaker.
+// TestCheckOverTheWire runs a Check over connections. It counts as one operation of the device's
+// breaker.
 func TestCheckOverTheWire(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		cfg.Breaker = Breaker{Failures: 2, CoolDown: time.Hour}

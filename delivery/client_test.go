@@ -129,7 +129,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 	}
 }
 
-func TestWhatVerifyFinds(t *testing.T) {
+func TestVerify(t *testing.T) {
 	digest := "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 	for name, row := range map[string]struct {
 		body string
@@ -308,8 +308,8 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// TestCancelLeavesTheConnectionsOfOthers: connections that lay idle under a
-// canceled context serve another one.
+// TestCancelLeavesTheConnectionsOfOthers checks that connections that were idle while a context was
+// canceled serve another context.
 func TestCancelLeavesTheConnectionsOfOthers(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		c, dev := newClient(t, cfg), newTestDevice(t)

@@ -23,7 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// issueTo makes a certificate for names that are no addresses.
+// issueTo issues a certificate for names that are not addresses.
 func (a *authority) issueTo(names ...string) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(a.t, err)
@@ -37,13 +37,13 @@ func (a *authority) issueTo(names ...string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// forEach gives each device its credentials by its ID.
+// forEach returns a Config.ForDevice that looks up credentials by the device's ID.
 func forEach(by map[string]Credentials) func(context.Context, Device) (Credentials, error) {
 	return func(_ context.Context, d Device) (Credentials, error) { return by[d.ID], nil }
 }
 
-// TestCredentialsServerName: a certificate that is issued to a serial number, of a device
-// at an address that DHCP gave it.
+// TestCredentialsServerName has a device at an address that DHCP assigned, whose certificate is
+// issued to its serial number.
 func TestCredentialsServerName(t *testing.T) {
 	a := newAuthority(t)
 	overBoth(t, func(t *testing.T, cfg Config) {
@@ -110,8 +110,9 @@ func TestCredentialsHeader(t *testing.T) {
 	})
 }
 
-// TestCredentialsShareNoConnection: two devices behind one address take turns. Each
-// connection is one's alone, and each keeps its own; with equal credentials they share one.
+// TestCredentialsShareNoConnection has two devices behind one address take turns. It checks that
+// each connection serves one device only and is kept, and that devices with equal credentials share
+// one connection.
 func TestCredentialsShareNoConnection(t *testing.T) {
 	a := newAuthority(t)
 	server, one, two := a.issueTo("sn-1", "sn-2"), a.issueTo("client-1"), a.issueTo("client-2")
@@ -179,7 +180,7 @@ func TestCredentialsShareNoConnection(t *testing.T) {
 	}
 }
 
-// TestCredentialsMayChange: a token that was renewed is used from the next request on.
+// TestCredentialsMayChange checks that a renewed token is used from the next request on.
 func TestCredentialsMayChange(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var got seen
@@ -200,8 +201,8 @@ func TestCredentialsMayChange(t *testing.T) {
 	})
 }
 
-// TestCredentialsIdleConnections: their number is bounded over all devices, and Close
-// closes them.
+// TestCredentialsIdleConnections checks that the number of idle connections is bounded over all
+// devices, and that Close closes them.
 func TestCredentialsIdleConnections(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var open atomic.Int32
@@ -243,7 +244,7 @@ func TestCredentialsIdleConnections(t *testing.T) {
 	})
 }
 
-// TestCredentialsAreForgotten: what is kept ready is bounded.
+// TestCredentialsAreForgotten checks that the number of prepared credentials is bounded.
 func TestCredentialsAreForgotten(t *testing.T) {
 	cfg := Config{ForDevice: func(_ context.Context, d Device) (Credentials, error) {
 		return Credentials{ServerName: d.ID}, nil
@@ -265,8 +266,8 @@ func TestCredentialsAreForgotten(t *testing.T) {
 	require.Same(t, again, same)
 }
 
-// TestCredentialsThatCannotBeUsed: nothing is sent, and what is wrong is named without a
-// value.
+// TestCredentialsThatCannotBeUsed checks that nothing is sent, and that the error names what is
+// wrong without showing a value.
 func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(_, _ int, r *http.Request) string {

@@ -16,8 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestDeliver is the policy: what a device does, and how many pushes and
-// verifications follow, as the device counts them.
+// TestDeliver checks how many pushes and verifications a device counts, by how it answers them.
 func TestDeliver(t *testing.T) {
 	type hook = func(n int, w http.ResponseWriter, apply func()) bool
 	status := func(code, times int) hook {
@@ -125,7 +124,7 @@ func TestDeliverToADeviceThatIsNotThere(t *testing.T) {
 		require.Equal(t, 4, report.Pushes)
 		require.Zero(t, report.Verifies)
 
-		cfg.Random = deliverytest.AlwaysZero{} // full jitter may draw no wait at all
+		cfg.Random = deliverytest.AlwaysZero{} // with AlwaysZero no wait takes any time
 		report, err = newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
 		require.Equal(t, ClassNotSent, ClassOf(err))
 		require.Equal(t, 4, report.Pushes)
@@ -148,7 +147,8 @@ func TestDeliverStopsWaitingWhenCanceled(t *testing.T) {
 	})
 }
 
-// TestDeliverStopsLookingWhenItsTimeIsUp: in a look, and in the wait after each kind of look.
+// TestDeliverStopsLookingWhenItsTimeIsUp ends the context during a look, and in the wait after each
+// kind of look.
 func TestDeliverStopsLookingWhenItsTimeIsUp(t *testing.T) {
 	for name, look := range map[string]string{
 		"no answer":   "",
@@ -195,8 +195,8 @@ func TestDeliverStopsLookingWhenItsTimeIsUp(t *testing.T) {
 	}
 }
 
-// TestDeliverWhereNothingConnects: the deadline of the whole request, while it has no
-// connection yet: nothing was sent, so nobody is asked.
+// TestDeliverWhereNothingConnects lets the deadline of the whole request pass while there is no
+// connection. Nothing was sent, so Deliver doesn't verify.
 func TestDeliverWhereNothingConnects(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		cfg.Timeouts.Total = time.Millisecond
@@ -220,7 +220,7 @@ func TestDeliverGivesUpOnADeviceThatInstallsForever(t *testing.T) {
 	})
 }
 
-func TestDeliverHonoursRetryAfterWithinItsCap(t *testing.T) {
+func TestDeliverHonorsRetryAfterWithinItsCap(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		cfg.Retry.Cap = 3 * time.Millisecond
 		c, dev := newClient(t, cfg), newTestDevice(t)
@@ -272,9 +272,10 @@ func TestDeliverWaitsForAReboot(t *testing.T) {
 	}
 }
 
-// TestDeliverToADeviceThatIsGoneAfterItsPush: a lost answer and then nobody, be it a reboot
-// with the update or a device that was off before (a kept-alive connection is all that is
-// left of it). It isn't waited for, isn't pushed to again, and may have the update.
+// TestDeliverToADeviceThatIsGoneAfterItsPush has a device whose answer is lost and that then can't
+// be reached: it may be rebooting with the update, or may have been off before (only a kept-alive
+// connection of it was left). Deliver doesn't wait for it and doesn't push to it again, because it
+// may have the update.
 func TestDeliverToADeviceThatIsGoneAfterItsPush(t *testing.T) {
 	for name, answers := range map[string]int{"new connection": 0, "kept-alive": 1} {
 		t.Run(name, func(t *testing.T) {

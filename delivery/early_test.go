@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// TestEarlyRefusalOfAHeldUpload: a device's early refusal ends an upload that a rate holds back, at
-// once.
+// TestEarlyRefusalOfAHeldUpload checks that a device's early refusal ends an upload at once while a
+// rate holds it back.
 func TestEarlyRefusalOfAHeldUpload(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := rawDevice(t, func(c net.Conn) {
@@ -29,7 +29,7 @@ func TestEarlyRefusalOfAHeldUpload(t *testing.T) {
 		c := newClient(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // 256 s of it
+		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // takes 256 s at this rate
 		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
 		require.ErrorContains(t, err, "not signed")
 	})

@@ -31,8 +31,8 @@ func pushOne(cfg delivery.Config, address string) error {
 	return client.Push(context.Background(), delivery.Device{ID: "till-17", Address: address}, update)
 }
 
-// A device whose certificate is from an authority of one's own. Nothing else is
-// trusted, and TLS is 1.2 at least.
+// A device whose certificate was issued by a private authority. The client trusts nothing else, and
+// uses TLS 1.2 or later.
 func ExampleConfig_tls() {
 	till := httptest.NewTLSServer(deviceHandler())
 	defer till.Close()
@@ -40,7 +40,7 @@ func ExampleConfig_tls() {
 	roots.AddCert(till.Certificate()) // as a rule: AppendCertsFromPEM
 
 	cfg := delivery.Config{
-		TLS:    &tls.Config{RootCAs: roots}, // and Certificates, where the device wants ours
+		TLS:    &tls.Config{RootCAs: roots}, // and Certificates, if the device wants one of the client
 		Header: http.Header{"Authorization": {"Bearer s3cret"}},
 	}
 	fmt.Println(pushOne(cfg, till.URL))
@@ -59,7 +59,7 @@ func ExampleConfig_forDevice() {
 	cfg := delivery.Config{
 		TLS: &tls.Config{RootCAs: roots},
 		ForDevice: func(_ context.Context, d delivery.Device) (delivery.Credentials, error) {
-			token := "Bearer token-of-" + d.ID // as a rule from where secrets are kept
+			token := "Bearer token-of-" + d.ID // usually read from a secret store
 			return delivery.Credentials{
 				Header:     http.Header{"Authorization": {token}},
 				ServerName: serial[d.ID],

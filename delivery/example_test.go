@@ -11,7 +11,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// device is a device in a few lines: it runs what it was sent.
+// device starts a minimal device, which runs what it was sent.
 func device() *httptest.Server { return httptest.NewServer(deviceHandler()) }
 
 func deviceHandler() http.Handler {

@@ -15,12 +15,12 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestExpect: what a device may do about Expect: 100-continue.
+// TestExpect checks every way in which a device may react to Expect: 100-continue.
 func TestExpect(t *testing.T) {
 	const invite = "HTTP/1.1 100 Continue\r\n\r\n"
 	for name, row := range map[string]struct {
 		first, then string // before the body is read, and after it
-		keep        bool   // whether the connection serves on
+		keep        bool   // whether the connection can be used again
 		want        Class
 		requests    []string
 	}{
@@ -75,7 +75,7 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// TestExpectIsForLargeArtifacts: by default no artifact is announced.
+// TestExpectIsForLargeArtifacts checks that by default no artifact is announced.
 func TestExpectIsForLargeArtifacts(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var asked seen
@@ -92,7 +92,7 @@ func TestExpectIsForLargeArtifacts(t *testing.T) {
 	})
 }
 
-// TestExpectIsCanceled: a device that says nothing, and a caller who gives up.
+// TestExpectIsCanceled cancels a request while the device doesn't react to Expect.
 func TestExpectIsCanceled(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {

@@ -50,7 +50,7 @@ func newUpdate(t testing.TB, version string, body []byte) *Update {
 	return u
 }
 
-// fileUpdate is an update of size zeros from a file.
+// fileUpdate returns an update whose artifact is a file of size zero bytes.
 func fileUpdate(t testing.TB, size int64) *Update {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "firmware.bin")
@@ -64,9 +64,8 @@ func fileUpdate(t testing.TB, size int64) *Update {
 	return u
 }
 
-// testDevice is a device written for these tests with net/http, which shares
-// nothing with the client. By default it behaves; each request may be answered by
-// a script instead.
+// testDevice is a device written for these tests with net/http, which shares no code with the
+// client. By default it takes every update; a script may answer requests instead.
 type testDevice struct {
 	Device
 	server *httptest.Server
@@ -132,7 +131,7 @@ func (d *testDevice) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tell answers what the device runs.
+// tell answers a verification with what the device runs.
 func (d *testDevice) tell(w http.ResponseWriter) {
 	answer(w, 200, map[string]any{"device_id": "till-17", "version": d.version, "digest": d.digest, "state": d.state, "updated_at": ""})
 }

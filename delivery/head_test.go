@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzHead: whatever passes for a device, a version and a header, net/http reads the
-// request as it was meant, and nothing more.
+// FuzzHead checks that net/http reads a request as it was meant and nothing more, whatever device,
+// version and header pass the checks.
 func FuzzHead(f *testing.F) {
 	f.Add("till-17", "http://till:8080/d/7", "2.0.0", "Bearer abc")
 	f.Add("größe", "https://[::1]", "2.0 beta", "")
@@ -53,7 +53,7 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
-// sink is a connection that takes what is written, and ends.
+// sink is a connection that takes what is written, and whose reads return the end at once.
 type sink struct {
 	net.Conn
 	got bytes.Buffer

@@ -16,8 +16,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestIdleConnectionsAreClosed: by a client that does nothing any more, once they were
-// idle for IdleTimeout. The device reads until its connection ends, and says when.
+// TestIdleConnectionsAreClosed checks that a client that does nothing any more closes its
+// connections once they were idle for IdleTimeout. The device reads until its connection ends, and
+// reports when that was.
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {
@@ -48,11 +49,11 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 					require.NoError(t, c.Verify(t.Context(), Device{Address: fmt.Sprintf("http://till-%d", i)}, u))
 				}
 				for range devices {
-					at := <-closed // would never come
+					at := <-closed // blocks forever if the connection isn't closed
 					require.Less(t, at, 15*time.Second)
 					require.GreaterOrEqual(t, at, 10*time.Second)
 				}
-				// And the client works on.
+				// The client still works.
 				require.NoError(t, c.Verify(t.Context(), Device{Address: "http://till"}, u))
 				time.Sleep(5 * time.Second)
 				require.NoError(t, c.Verify(t.Context(), Device{Address: "http://till"}, u))

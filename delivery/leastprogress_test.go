@@ -24,7 +24,8 @@ func TestLeastProgressDefaults(t *testing.T) {
 	require.Equal(t, LeastProgress{PerSecond: 1024, Window: 30 * time.Second}, LeastProgress{}.withDefaults())
 }
 
-// TestLimits checks what the transports are told of a configuration, by default and in full.
+// TestLimits checks the limits that transports get from a configuration, with defaults and with
+// every field set.
 func TestLimits(t *testing.T) {
 	require.Equal(t, exchange.Limits{
 		Dial: 5 * time.Second, TLSHandshake: 5 * time.Second, Response: 10 * time.Second, ExpectContinue: time.Second,
@@ -41,9 +42,8 @@ func TestLimits(t *testing.T) {
 	}.withDefaults().limits())
 }
 
-// slowReader is a device over a pipe, which buffers nothing: what it reads is what
-// is sent. It reads a chunk a pause, and no more after limit bytes; then it says
-// what it has to say.
+// slowReader is a device over a pipe, which buffers nothing: only what it reads is sent. It reads
+// one chunk per pause, stops after limit bytes, and then sends its answer.
 type slowReader struct {
 	chunk, limit int
 	pause        time.Duration
@@ -85,9 +85,9 @@ func (s slowReader) serve(c net.Conn, closed chan struct{}) {
 	_ = c.Close()
 }
 
-// TestLeastProgress: 1,000 bytes a second over 10 s. A slow device above that is
-// waited for however long it takes; one below it, or one that stops, is given up
-// soon after a window, not at the total.
+// TestLeastProgress requires 1,000 bytes a second over 10 s. A slow device above that is waited for
+// however long it takes. A device below it, or one that stops, is given up soon after a window, and
+// not only after Timeouts.Total.
 func TestLeastProgress(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -133,7 +133,7 @@ func TestLeastProgress(t *testing.T) {
 	}
 }
 
-// TestStallMidUpload is the same over sockets, which take more than the device does.
+// TestStallMidUpload is the same over sockets, whose buffers take more than the device reads.
 func TestStallMidUpload(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := rawDevice(t, func(c net.Conn) {

@@ -25,7 +25,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// The same three devices in each format.
+// The same three devices, in each format.
 var inventoryFiles = map[string]string{
 	"devices.json": `[
   {"id": "till-1", "address": "http://192.0.2.1", "location": "Oslo", "version": "1.0.0", "labels": {"site": "north", "kind": "till"}},
@@ -69,7 +69,7 @@ func TestInventoryFormats(t *testing.T) {
 					require.Len(t, slices.Collect(r.All()), 3)
 				}
 			}
-			for cut := range text { // no file is read half without a word
+			for cut := range text { // a truncated file is never accepted
 				r, err := Read(strings.NewReader(text[:cut]), name, Options{SkipInvalid: true})
 				if err == nil {
 					_, bad := r.Skipped()
@@ -113,13 +113,13 @@ func TestInventoryFilter(t *testing.T) {
 			require.Equal(t, strings.TrimSpace(want), strings.Join(got, " "))
 		}
 		for range r.All() {
-			break // and nothing minds
+			break // ending the iteration early is fine
 		}
 	}
 }
 
-// TestInventoryBadLines: what is wrong with a line, how it is named, and that those
-// around it are kept, or the file refused.
+// TestInventoryBadLines checks how each mistake in a line is named, and that the lines around it
+// are kept or the file is refused, as the options say.
 func TestInventoryBadLines(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, row := range []struct{ name, bad, want string }{
@@ -220,7 +220,8 @@ func manyLabels(n int) string {
 	return strings.Join(parts, ",")
 }
 
-// TestInventoryUnknownFields: an error, or not looked at.
+// TestInventoryUnknownFields checks that an unknown field is an error, or is ignored with
+// SkipInvalid.
 func TestInventoryUnknownFields(t *testing.T) {
 	for name, text := range map[string]string{
 		"f.jsonl": `{"address":"http://a","name":"x","colour":{"a":[1,2]}}`,
@@ -239,8 +240,8 @@ func TestInventoryUnknownFields(t *testing.T) {
 	require.Equal(t, 1, bad)
 }
 
-// TestInventoryFilesThatCannotBeGoneOnWith are errors however patient one is.
-func TestInventoryFilesThatCannotBeGoneOnWith(t *testing.T) {
+// TestInventoryFilesThatCannotBeReadFurther checks mistakes that are errors even with SkipInvalid.
+func TestInventoryFilesThatCannotBeReadFurther(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"f.json", ``, "f.json:1: want a JSON array: [ {…}, … ]"},
 		{"f.json", "\n{}", "f.json:2: want a JSON array"},
@@ -292,7 +293,7 @@ func TestInventoryIsBounded(t *testing.T) {
 	require.Len(t, lines, 7)
 	require.Equal(t, 250, total)
 
-	// A line without an end is read over, not held.
+	// A line without an end is skipped, and not held in memory.
 	endless := io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\n{\"address\":\"http://a\"}"))
 	r, err = Read(endless, "f.jsonl", Options{SkipInvalid: true})
 	require.NoError(t, err)
@@ -315,7 +316,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestInventorySharesWhatDevicesHaveInCommon: a million devices of one site hold the
+// TestInventorySharesWhatDevicesHaveInCommon checks that a million devices of one site hold the
 // site's name once.
 func TestInventorySharesWhatDevicesHaveInCommon(t *testing.T) {
 	var text strings.Builder
@@ -331,8 +332,9 @@ func TestInventorySharesWhatDevicesHaveInCommon(t *testing.T) {
 	require.Len(t, distinct, 2)
 }
 
-// TestInventoryMisspelledFields: a name that differs from a known one only in case, space or
-// what can't be seen is refused however patient one is. The devices would lack what it holds.
+// TestInventoryMisspelledFields checks that a name that differs from a known one only in case,
+// space or invisible characters is refused even with SkipInvalid. Otherwise the devices would lack
+// what the field holds.
 func TestInventoryMisspelledFields(t *testing.T) {
 	for _, patient := range []bool{false, true} {
 		for header, want := range map[string]string{
@@ -368,7 +370,8 @@ func TestInventoryMisspelledFields(t *testing.T) {
 	}
 }
 
-// TestInventorySpreadsheets: what spreadsheets write is read, or named with the remedy.
+// TestInventorySpreadsheets checks that files as spreadsheets write them are read, or refused with
+// advice.
 func TestInventorySpreadsheets(t *testing.T) {
 	want := []Entry{
 		{Device: delivery.Device{ID: "a", Address: "http://a"}, Labels: map[string]string{"site": "north"}},
@@ -402,8 +405,8 @@ func TestInventorySpreadsheets(t *testing.T) {
 	}
 }
 
-// TestInventoryEncodings: a file is read alike in UTF-8 and in UTF-16, with a byte order mark and
-// without.
+// TestInventoryEncodings checks that a file reads the same in UTF-8 and in UTF-16, with and without
+// a byte order mark.
 func TestInventoryEncodings(t *testing.T) {
 	files := map[string]string{
 		"f.csv":   "id,address,location\r\na,http://a,Tromsø 😀\r\n",
@@ -455,7 +458,7 @@ func TestInventoryEncodings(t *testing.T) {
 	}
 }
 
-// TestInventoryOneAddress: an address that is written in several ways is one device, in
+// TestInventoryOneAddress checks that an address that is written in several ways is one device, in
 // the inventory and in a rollout.
 func TestInventoryOneAddress(t *testing.T) {
 	for _, row := range []struct {
@@ -490,13 +493,13 @@ func TestInventoryOneAddress(t *testing.T) {
 		other, _ := endpoint.Fingerprint("", row.other)
 		require.Equal(t, row.same, one == other, row)
 	}
-	// The form of an address that is written so already is part of the journal's format.
+	// The canonical form of these addresses is part of the journal's format, so it must not change.
 	for _, plain := range []string{"http://h1", "http://h1:8080/a", "https://[2001:db8::1]:8443/d/7"} {
 		require.Equal(t, plain, string(endpoint.AppendCanonical(nil, plain)))
 	}
 }
 
-// TestInventoryInvisibleCharacters: texts that look the same are the same.
+// TestInventoryInvisibleCharacters checks that two texts that look the same are the same.
 func TestInventoryInvisibleCharacters(t *testing.T) {
 	for _, bad := range []string{
 		"till\u200b1", "till\u202e1", "till\u2066x\u2069", "\u200etill", "till\u00ad1", "till\ufeff1", "till\u2060", "till\u200d1",
@@ -554,8 +557,8 @@ func TestInventoryLookup(t *testing.T) {
 	}
 }
 
-// fuzzInventory holds what is true of any file: bounds, and that a device that was
-// taken is one that a client takes.
+// fuzzInventory checks what must hold for any file: the bounds, and that a client accepts every
+// device that the inventory accepts.
 func fuzzInventory(f *testing.F, name string) {
 	f.Add(inventoryFiles[name])
 	f.Add("")
@@ -603,8 +606,7 @@ func fuzzInventory(f *testing.F, name string) {
 	})
 }
 
-// FuzzFast holds the fast reader to encoding/json: what it takes, that takes too,
-// with the same values.
+// FuzzFast checks that encoding/json accepts what the fast parser accepts, with the same values.
 func FuzzFast(f *testing.F) {
 	f.Add(`{"id":"a","address":"http://a","labels":{"b":"c","a":"d"},"location":"\u00e5","version":"1"}`)
 	f.Add(`{"id":"a","address":"http://\u00e5"}`)

@@ -38,8 +38,8 @@ func Good(r *http.Request) string {
 	return JSONAnswer("200 OK", GoodVersion)
 }
 
-// Listen answers each connection by a function, for what net/http won't do, until the test ends. It
-// returns the address, such as http://127.0.0.1:4711.
+// Listen serves each connection with a function, for answers that net/http won't give, until the
+// test ends. It returns the address, such as http://127.0.0.1:4711.
 func Listen(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,7 +78,7 @@ func Scripted(t testing.TB, script func(k, n int, r *http.Request) string) (addr
 	return Listen(t, func(c net.Conn) { ServeScript(c, int(conns.Add(1)), script) })
 }
 
-// ServeScript is connection k of a scripted device.
+// ServeScript serves connection k of a scripted device.
 func ServeScript(c net.Conn, k int, script func(k, n int, r *http.Request) string) {
 	br := bufio.NewReader(c)
 	for n := 1; ; n++ {
@@ -100,12 +100,12 @@ func ServeScript(c net.Conn, k int, script func(k, n int, r *http.Request) strin
 			return
 		}
 		if _, err := io.WriteString(c, text); err != nil || strings.Contains(text, "Length: 99\r\n") {
-			return // it promised more than it says
+			return // the body is shorter than its Content-Length
 		}
 	}
 }
 
-// AlwaysZero draws 0 for ever, so that no wait with full jitter takes any time.
+// AlwaysZero always draws 0, so that no wait with full jitter takes any time.
 type AlwaysZero struct{}
 
 // Uint64 implements [math/rand/v2.Source].

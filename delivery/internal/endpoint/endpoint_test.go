@@ -50,8 +50,8 @@ func TestDialAddr(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is taken, net/url takes too, and understands alike; and
-// nothing in it could end a header line.
+// FuzzParse checks that net/url accepts every address that Parse accepts and reads it alike, and
+// that no part of it can end a header line.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"http://127.1.0.0:8080/d/17", "https://[::1]:8443", "http://a", "http://a\r\nX: y", "http://u:p@a/?q#f"} {
 		f.Add(s)
@@ -77,13 +77,14 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What sha256sum says of "itill-17": the first 16 bytes, and the last 8 as a share of 2^64.
+// The SHA-256 of "itill-17" as sha256sum prints it: the first 16 bytes, and the last 8 as a share
+// of 2^64.
 const (
 	tillKey   = "299cec1141bb353875f4c54d8a723135"
 	tillPlace = 0.1879038999138294
 )
 
-// TestFingerprint holds what journals and waves rest on.
+// TestFingerprint checks the fingerprint that journals and waves depend on.
 func TestFingerprint(t *testing.T) {
 	key, place := Fingerprint("till-17", "http://a")
 	require.Equal(t, tillKey, fmt.Sprintf("%x", key))

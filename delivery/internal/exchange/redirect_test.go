@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRedirectBetweenSchemes: the port that isn't spelt out is the scheme's, and what was
-// asked under TLS isn't asked again without it.
+// TestRedirectBetweenSchemes checks that a missing port is the scheme's, and that a request over
+// TLS isn't repeated without it.
 func TestRedirectBetweenSchemes(t *testing.T) {
 	secure := endpoint.Target{TLS: true, Host: "till"}
 	for location, want := range map[string]string{"https://till:443/here": "/here", "https://till": "/", "here": "/here"} {
@@ -36,8 +36,8 @@ func TestSameHost(t *testing.T) {
 	}
 }
 
-// FuzzResolveRedirect: wherever a redirect leads is a path of the same origin that can't end
-// the request line.
+// FuzzResolveRedirect checks that the result is always a path of the same origin that can't end the
+// request line.
 func FuzzResolveRedirect(f *testing.F) {
 	for _, s := range []string{
 		"/here", "http://till/x", "//till:80/a?b#c", "..", "?q", "http://evil/", "/a%0d%0a", "/\r\nX: y", "https://till/",

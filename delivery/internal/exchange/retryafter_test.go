@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// waitOf reads the values of Retry-After, a line each.
+// waitOf returns the wait that the values of Retry-After, a line each, ask for.
 func waitOf(values, date string, now time.Time) time.Duration {
 	r := Response{RetryAfter: []byte(values), Date: []byte(date)}
 	return r.RetryWait(now)
@@ -32,7 +32,7 @@ func TestRetryAfter(t *testing.T) {
 		{"99999999999999999999", date, MaxRetryAfter},
 		{strings.Repeat("9", 1000), "", MaxRetryAfter},
 		{"1\n120\n60", "", 2 * time.Minute}, // the longest of several
-		{"5, 120", "", 2 * time.Minute},     // which a proxy may have joined
+		{"5, 120", "", 2 * time.Minute},     // as a proxy may have joined them
 		{"120\nsoon", "", 2 * time.Minute},
 		{"20\nSun, 06 Nov 1994 08:50:07 GMT", date, 30 * time.Second},
 		{"Sun, 06 Nov 1994 08:50:07 GMT", date, 30 * time.Second},

@@ -41,7 +41,7 @@ func TestTrace(t *testing.T) {
 		require.Equal(t, [numEvents]int{0, -1, -1, 6, -1, -1}, at())
 		require.True(t, tr.Snapshot().Reused)
 
-		next() // and another yet, whose connect nobody has told of
+		next() // and yet another, whose connect was never marked
 		tr.GotConn(false)
 		require.Equal(t, [numEvents]int{0, 7, -1, 7, -1, -1}, at())
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// FuzzResponse compares with net/http: where both take a response, they agree on it.
+// FuzzResponse checks that this package and net/http agree on every response that both accept.
 func FuzzResponse(f *testing.F) {
 	for _, s := range []string{
 		deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
@@ -32,7 +32,7 @@ func FuzzResponse(f *testing.F) {
 		if a.Status < 100 || a.Status > 599 || len(a.Body) > limits.Body || len(a.head) > limits.Head {
 			t.Fatalf("%q: status %d, %d bytes", b, a.Status, len(a.Body))
 		}
-		// What net/http gets is one answer that it takes, and says the same.
+		// net/http must accept the canonical form of the response, and read the same from it.
 		text := a.AppendCanonical(nil)
 		br := bufio.NewReader(bytes.NewReader(text))
 		r, err := http.ReadResponse(br, nil)
@@ -56,7 +56,7 @@ func FuzzResponse(f *testing.F) {
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Fatalf("%q from %q: %q, want %q", text, b, got, want)
 		}
-		// And read from the device's own bytes, net/http agrees where it takes them.
+		// net/http must also agree on the device's own bytes, if it accepts them.
 		if r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil); err == nil && r.StatusCode == a.Status && len(r.TransferEncoding) == 0 && r.ProtoAtLeast(1, 1) {
 			if body, err := io.ReadAll(r.Body); err == nil && string(body) != string(a.Body) {
 				t.Fatalf("%q: body %q, net/http has %q", b, a.Body, body)

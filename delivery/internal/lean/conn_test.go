@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNewConnAllocates checks what a new connection costs beside its socket: the conn, its reader and
-// the reader's buffer, and the function that a context calls. Devices that close after each answer
-// make every request pay for it.
+// TestNewConnAllocates checks what a new connection allocates in addition to its socket: the conn,
+// its reader and the reader's buffer, and the function that a context calls. If a device closes
+// after each answer, every request has this cost.
 func TestNewConnAllocates(t *testing.T) {
 	var c *conn
 	require.EqualValues(t, 4, testing.AllocsPerRun(100, func() { c = newConn() }))

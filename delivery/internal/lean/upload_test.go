@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAnsweredLooksPastInterimAnswers: only a final answer, or the end of the
+// TestAnsweredLooksPastInterimAnswers checks that only a final answer, or the end of the
 // connection, stops an upload.
 func TestAnsweredLooksPastInterimAnswers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

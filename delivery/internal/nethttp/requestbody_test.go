@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestBodyLetsGoOfItsArtifact(t *testing.T) {
+func TestBodyReleasesItsArtifact(t *testing.T) {
 	limits := exchange.Limits{Response: 10 * time.Second}
 	b := &newPooledRequest(newTransport(Config{Limits: limits, TLS: &tls.Config{}}, &exchange.Counters{})).body
 	b.timer.start(&limits, time.Minute, 3)

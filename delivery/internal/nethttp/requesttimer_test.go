@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestATimerOfARequestWithoutItsBody: net/http calls a request out whose write failed before its body was
-// asked for, such as one to a device that refuses the client's certificate. Its answer, which says why,
-// has the answer timeout from then on.
-func TestATimerOfARequestWithoutItsBody(t *testing.T) {
+// TestRequestTimer_withoutItsBody has a request whose write failed before its body was read, such
+// as one to a device that refuses the client's certificate. net/http reports that it was written.
+// From then on, the answer, which says why, has the answer timeout.
+func TestRequestTimer_withoutItsBody(t *testing.T) {
 	address := deliverytest.Listen(t, func(net.Conn) { <-t.Context().Done() })
 	nc, err := net.Dial("tcp", address[len("http://"):])
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestATimerOfARequestWithoutItsBody(t *testing.T) {
 	_, known := conn.unacked()
 	k.mu.Lock()
 	require.Equal(t, known, k.draining)
-	k.draining = true // as where a later look finds everything acknowledged
+	k.draining = true // as if a later check finds everything acknowledged
 	k.mu.Unlock()
 	for range 3 {
 		k.onTimer()

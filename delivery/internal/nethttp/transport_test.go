@@ -15,9 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// TestWhatABurstLeaves checks that no more requests than idle connections are kept ready to be used
-// again.
-func TestWhatABurstLeaves(t *testing.T) {
+// TestRequestsKeptAfterABurst checks that no more pooled requests are kept than idle connections.
+func TestRequestsKeptAfterABurst(t *testing.T) {
 	const burst = 5
 	var all sync.WaitGroup // holds the answers until every request is there
 	all.Add(burst)

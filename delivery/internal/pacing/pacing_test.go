@@ -22,9 +22,9 @@ func TestByteRate(t *testing.T) {
 	require.NotZero(t, r.Take(now.Add(time.Hour), 5000))
 }
 
-// TestWhatAContextHas checks that rate and yield are found in contexts made from the one that has
-// them, and that the end of that one ends these.
-func TestWhatAContextHas(t *testing.T) {
+// TestContextCarriesRateAndYield checks that the rate and the Yield are found in contexts derived
+// from the one that has them, and that the derived contexts end with it.
+func TestContextCarriesRateAndYield(t *testing.T) {
 	require.Nil(t, ByteRateOf(t.Context()))
 	require.Nil(t, YieldOf(t.Context()))
 	require.Equal(t, t.Context(), WithByteRate(t.Context(), nil))

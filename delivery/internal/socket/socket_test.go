@@ -27,7 +27,7 @@ type wrapped struct{ net.Conn }
 
 func (w wrapped) NetConn() net.Conn { return w.Conn }
 
-// TestProbe_noSocket checks that what can't be looked at passes for good.
+// TestProbe_noSocket checks that a connection that can't be looked at is always quiet.
 func TestProbe_noSocket(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// arrived waits until a connection has something to read, or has ended, and takes nothing of it.
+// arrived waits until a connection has something to read, or has ended. It reads nothing.
 func arrived(t *testing.T, nc *net.TCPConn) {
 	t.Helper()
 	raw, err := nc.SyscallConn()
