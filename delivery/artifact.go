@@ -205,7 +205,8 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 	u := &Update{
 		version:  version,
 		artifact: artifact,
-		// A quoted string, as the header's draft (draft-ietf-httpapi-idempotency-key-header) wants it.
+		// A quoted string, as the header's draft (draft-ietf-httpapi-idempotency-key-header) wants
+		// it.
 		key:        `"` + hex.EncodeToString(h.Sum(nil)[:16]) + `"`,
 		reprDigest: "sha-256=:" + base64.StdEncoding.EncodeToString(digest[:]) + ":",
 		digestHex:  artifact.DigestHex(),
@@ -217,8 +218,8 @@ func NewUpdate(version string, artifact *Artifact) (*Update, error) {
 // Version returns the version that the update brings.
 func (u *Update) Version() string { return u.version }
 
-// IdempotencyKey returns the Idempotency-Key that every push of the update carries, with its quotes.
-// It stands for version and content: two updates that agree in both have the same key.
+// IdempotencyKey returns the Idempotency-Key that every push of the update carries, with its
+// quotes. It stands for version and content: two updates that agree in both have the same key.
 func (u *Update) IdempotencyKey() string { return u.key }
 
 // Artifact returns the artifact that the update brings.

@@ -78,7 +78,8 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 
 // Verify asks the device what it runs, once. It returns nil if the device answers with the update's
 // version and digest, and with d's ID if d has one. ClassPending means that it is installing or
-// rebooting. ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
+// rebooting. ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or
+// ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpVerify, d)
 	if e == nil {
@@ -147,8 +148,8 @@ func (c *Client) verify(ctx context.Context, d Device, u *Update) *Error {
 
 var errNoUpdate = errors.New("update is nil: make one with NewUpdate")
 
-// session is one request of an operation, or several where a redirect is followed. It is reused, and
-// nothing in it outlives sessionPool.put.
+// session is one request of an operation, or several where a redirect is followed. It is reused,
+// and nothing in it outlives sessionPool.put.
 type session struct {
 	exchange.Exchange
 	identity *identity   // the device's own credentials; nil: it has none

@@ -35,8 +35,8 @@ func (d Device) target() (endpoint.Target, error) {
 }
 
 // Name returns what errors and events call the device: its ID, or its address if it has no ID. An
-// ID or address that Validate refuses may hold anything: Name quotes and shortens it, and leaves its
-// secrets out.
+// ID or address that Validate refuses may hold anything: Name quotes and shortens it, and leaves
+// its secrets out.
 func (d Device) Name() string {
 	if d.ID != "" {
 		if len(d.ID) > wire.MaxDeviceID || !check.IsPrintable(d.ID) {

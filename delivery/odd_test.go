@@ -24,9 +24,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// TestOddAnswers: what is taken of answers that keep to HTTP/1.1 but loosely, and what not, is
-// the same over both transports; the table in docs/reference/delivery.md says it in words. Every
-// device keeps the connection open: what is refused is refused at once, without the answer timeout.
+// TestOddAnswers checks which answers that follow HTTP/1.1 only loosely are accepted. It is the
+// same over both transports; the table in docs/reference/delivery.md describes it in words. Every
+// device keeps the connection open: an answer is refused at once, and not after the answer timeout.
 func TestOddAnswers(t *testing.T) {
 	const (
 		ok   = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -37,8 +37,8 @@ func TestOddAnswers(t *testing.T) {
 		text string
 		want Class
 		says string
-		once bool // the connection isn't used again
-		kept bool // it is, though the answer is refused
+		once bool // the connection can't be used again
+		kept bool // the connection is used again, although the answer is refused
 	}{
 		"lines end with LF alone":           {text: strings.ReplaceAll(ok+sent, "\r\n", "\n")},
 		"chunks with LF alone":              {text: strings.ReplaceAll(ok+"Transfer-Encoding: chunked\r\n\r\n10\r\n"+deliverytest.GoodPush+"\r\n0\r\n\r\n", "\r\n", "\n")},
@@ -127,7 +127,7 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// chunksOf puts each byte into a chunk of its own.
+// chunksOf encodes a body in chunks of one byte each.
 func chunksOf(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -136,7 +136,7 @@ func chunksOf(s string) string {
 	return b.String()
 }
 
-// TestAnswerHeadLimit is configured.
+// TestAnswerHeadLimit checks the configured limit.
 func TestAnswerHeadLimit(t *testing.T) {
 	text := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: " + strings.Repeat("x", 60_000) + "\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush
 	overWires(t, 0, func(_ *socketDevice, _ int, c net.Conn) {
@@ -154,8 +154,9 @@ func TestAnswerHeadLimit(t *testing.T) {
 	require.ErrorContains(t, err, "max answer head -1: want 0 (the default) to 1048576")
 }
 
-// TestNothingOfADeviceIsLogged: not what it says unasked on a connection that lies idle or is
-// fresh, nor what it says beyond its answer. Go's own transport would write it to the process's log.
+// TestNothingOfADeviceIsLogged checks what a device sends unasked on a connection that is idle or
+// new, and what it sends after its answer. net/http's own transport would write it to the process's
+// log.
 func TestNothingOfADeviceIsLogged(t *testing.T) {
 	for name, row := range map[string]struct{ first, after, later string }{
 		"with the answer":   {after: "s3cret"},
@@ -185,7 +186,7 @@ func TestNothingOfADeviceIsLogged(t *testing.T) {
 					_, _ = io.WriteString(c, text)
 					if k == 1 && row.later != "" {
 						_, _ = io.WriteString(c, row.later)
-						_, _ = c.Read(make([]byte, 1)) // the client closes, seeing it
+						_, _ = c.Read(make([]byte, 1)) // returns when the client closes the connection
 						return
 					}
 				}
@@ -195,7 +196,7 @@ func TestNothingOfADeviceIsLogged(t *testing.T) {
 				log.SetOutput(&logged)
 				c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 				for range 3 {
-					_ = c.Verify(t.Context(), d.Device, u) // what it gives is another test's
+					_ = c.Verify(t.Context(), d.Device, u) // another test checks the error
 				}
 				require.NoError(t, c.Verify(t.Context(), d.Device, u))
 				c.Close()
@@ -205,7 +206,8 @@ func TestNothingOfADeviceIsLogged(t *testing.T) {
 	}
 }
 
-// TestADeviceThatGreets on every connection, which HTTP doesn't have. Both transports end.
+// TestADeviceThatGreets has a device that speaks first on every connection, which HTTP doesn't
+// allow. Both transports end the request.
 func TestADeviceThatGreets(t *testing.T) {
 	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
 		_, _ = io.WriteString(c, "220 till ready\r\n")
@@ -224,7 +226,7 @@ func TestADeviceThatGreets(t *testing.T) {
 	})
 }
 
-// syncedBuffer is a bytes.Buffer for several writers.
+// syncedBuffer is a bytes.Buffer for concurrent writers.
 type syncedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -242,7 +244,7 @@ func (b *syncedBuffer) String() string {
 	return b.b.String()
 }
 
-// TestRetryAfterOfAnswers: over the wire, with the answer's date and without one.
+// TestRetryAfterOfAnswers checks Retry-After over the wire, in answers with a Date and without one.
 func TestRetryAfterOfAnswers(t *testing.T) {
 	for name, row := range map[string]struct {
 		fields   string
@@ -269,8 +271,9 @@ func TestRetryAfterOfAnswers(t *testing.T) {
 	}
 }
 
-// TestARefusalIsVerifiedFirst: a device that answers 200 and not success: true may run the
-// update. If it lacks it, its own words are the failure, and it is not quarantined.
+// TestARefusalIsVerifiedFirst has a device that answers 200 without success: true, so it may run
+// the update. If it lacks the update, the error quotes the device's message, and the device is not
+// quarantined.
 func TestARefusalIsVerifiedFirst(t *testing.T) {
 	other := `{"version":"1","state":"idle","digest":""}`
 	for name, row := range map[string]struct {
@@ -321,7 +324,7 @@ func TestARefusalIsVerifiedFirst(t *testing.T) {
 	}
 }
 
-// TestARefusedRedirectIsForGood: the artifact goes out once.
+// TestARefusedRedirectIsForGood checks that the artifact is sent only once.
 func TestARefusedRedirectIsForGood(t *testing.T) {
 	for name, head := range map[string]string{
 		"to a login page": "302 Found\r\nLocation: /login\r\n",
@@ -348,10 +351,10 @@ func TestARefusedRedirectIsForGood(t *testing.T) {
 	}
 }
 
-// TestADeviceOfOneRequestAConnection closes when a second request comes, without a word. The
-// second push goes over a connection of its own, and it is updated.
+// TestADeviceOfOneRequestAConnection has a device that closes a connection without an answer when a
+// second request comes. The second push goes over a new connection, and the device is updated.
 func TestADeviceOfOneRequestAConnection(t *testing.T) {
-	for _, idle := range []int{1, 4} { // connections that lie idle when the push comes
+	for _, idle := range []int{1, 4} { // idle connections when the push begins
 		t.Run(fmt.Sprint(idle), func(t *testing.T) {
 			var pushes, applied, held atomic.Int32
 			all := make(chan struct{})
@@ -386,14 +389,14 @@ func TestADeviceOfOneRequestAConnection(t *testing.T) {
 					_, _ = io.WriteString(c, text)
 				}
 			}, func(t *testing.T, cfg Config, d *socketDevice) {
-				for range 16 { // who says first that a refused connection is closed is a race within net/http
+				for range 16 { // within net/http it is a race who first reports that a refused connection is closed
 					pushes.Store(0)
 					applied.Store(0)
 					held.Store(0)
 					all = make(chan struct{})
 					c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 					asked := make(chan error, idle)
-					for range idle { // as SkipUpdated asks, and a resumed rollout
+					for range idle { // as with SkipUpdated, and in a resumed rollout
 						go func() { asked <- c.Verify(t.Context(), d.Device, u) }()
 					}
 					for range idle {
@@ -409,8 +412,9 @@ func TestADeviceOfOneRequestAConnection(t *testing.T) {
 	}
 }
 
-// TestAClientsCertificateThatIsRefused: in TLS 1.3 the alert comes when the handshake is over on
-// the client's side, and the write of the request may fail before it is read.
+// TestAClientsCertificateThatIsRefused has a device that refuses the client's certificate. In TLS
+// 1.3 its alert comes after the client has finished the handshake, and the client's write of the
+// request may fail before it reads the alert.
 func TestAClientsCertificateThatIsRefused(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -449,7 +453,8 @@ func TestAClientsCertificateThatIsRefused(t *testing.T) {
 	}
 }
 
-// TestUserAgent: exactly one on the wire, and a configured one in place of the client's own.
+// TestUserAgent checks that a request has exactly one User-Agent, and that a configured one
+// replaces the client's own.
 func TestUserAgent(t *testing.T) {
 	for name, row := range map[string]struct {
 		header http.Header
@@ -500,8 +505,9 @@ func TestUserAgent(t *testing.T) {
 	require.ErrorContains(t, err, "User-Agent")
 }
 
-// TestADeviceThatResetsEveryOtherConnection, beginning with the first, once it has some of the request. A push
-// that always had a connection of its own would meet the ones that are reset, and looks the others.
+// TestADeviceThatResetsEveryOtherConnection has a device that resets connections in the middle of
+// the request: the first, the third and so on. If every push used a new connection, all pushes
+// would meet the ones that are reset, and the looks the others.
 func TestADeviceThatResetsEveryOtherConnection(t *testing.T) {
 	var conns, applied atomic.Int32
 	overWires(t, 0, func(_ *socketDevice, _ int, c net.Conn) {
@@ -510,7 +516,7 @@ func TestADeviceThatResetsEveryOtherConnection(t *testing.T) {
 		for {
 			r, err := http.ReadRequest(br)
 			if err != nil || odd {
-				return // with unread bytes, so that the client's system is told of a reset
+				return // with unread bytes, so that the client's system receives a reset
 			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			text := deliverytest.Good(r)

@@ -34,8 +34,8 @@ func TestReferencePage(t *testing.T) {
 	}
 }
 
-// statusTable returns the class of every status from 100 to 599, except for the successes of the two
-// requests.
+// statusTable returns the class of every status from 100 to 599, except for the successes of the
+// two requests.
 func statusTable() string {
 	classOf := func(status int) string {
 		now, later := classOfStatus(status, false), classOfStatus(status, true)

@@ -21,11 +21,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// everything makes the tests fail that otherwise would be skipped for want of a
-// program that Go doesn't bring. .ci/run sets it.
+// everything is the variable that makes a test fail, instead of being skipped, if it needs a
+// program that isn't installed. .ci/run sets it.
 const everything = "FLEETMARK_TEST_EVERYTHING"
 
-// program finds one that isn't ours, or skips the test.
+// program returns the path of an installed program. It skips the test if there is none.
 func program(t *testing.T, names ...string) string {
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
@@ -37,7 +37,7 @@ func program(t *testing.T, names ...string) string {
 	return ""
 }
 
-// run starts a program, and ends it with the test.
+// run starts a program, and ends it when the test ends.
 func run(t *testing.T, path string, args ...string) *bufio.Reader {
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
 	out, err := cmd.StdoutPipe()
@@ -51,7 +51,7 @@ func run(t *testing.T, path string, args ...string) *bufio.Reader {
 	return bufio.NewReader(out)
 }
 
-// patient waits for a peer to listen: a refused connection is tried again.
+// patient returns a configuration that waits for a peer to listen, by retrying refused connections.
 func patient(cfg Config) Config {
 	cfg.Budget.Off, cfg.Breaker.Failures = true, -1
 	cfg.Retry = Retry{MaxAttempts: maxAttempts, Base: 20 * time.Millisecond, Cap: 40 * time.Millisecond}
@@ -87,8 +87,8 @@ http {
 }
 `
 
-// TestNginx: the client updates and verifies through nginx, which reads the body
-// because it passes it on, to itself.
+// TestNginx updates and verifies a device through nginx. nginx reads the body, because it is a
+// proxy of itself here.
 func TestNginx(t *testing.T) {
 	nginx := program(t, "nginx", "/usr/sbin/nginx") // where Debian has it, outside a user's PATH
 	dir, body := t.TempDir(), bytes.Repeat([]byte("firmware"), 100_000)
@@ -98,7 +98,7 @@ func TestNginx(t *testing.T) {
 	require.NoError(t, l.Close())
 	user := ""
 	if os.Getuid() == 0 {
-		user = "user root;" // else its workers, as nobody, can't write below this test's directory
+		user = "user root;" // otherwise its workers run as nobody, and can't write below this test's directory
 	}
 	config := filepath.Join(dir, "nginx.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, len(body), fmt.Sprintf("%x", sha256.Sum256(body)), user), 0o600))
@@ -156,7 +156,7 @@ except KeyboardInterrupt:
     pass
 `
 
-// TestPython: the same, with a server that shares no line with Go.
+// TestPython does the same with a server that shares no code with Go.
 func TestPython(t *testing.T) {
 	port, err := run(t, program(t, "python3"), "-c", pythonDevice).ReadString('\n')
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestPython(t *testing.T) {
 	})
 }
 
-// TestHTTP2: over TLS, against net/http's own server; many updates share a connection.
+// TestHTTP2 runs over TLS, against net/http's own server. Many updates share a connection.
 func TestHTTP2(t *testing.T) {
 	dev := newTestDevice(t)
 	s := httptest.NewUnstartedServer(dev.handler())

@@ -12,20 +12,20 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// rawDevice answers each connection by a function, for what net/http won't do.
+// rawDevice serves each connection with a function, for answers that net/http won't give.
 func rawDevice(t testing.TB, serve func(net.Conn)) Device {
 	t.Helper()
 	return Device{Address: deliverytest.Listen(t, serve)}
 }
 
 // scriptedDevice answers request n of connection k (both from 1) with the text that the script
-// gives; "" closes.
+// returns; "" closes the connection.
 func scriptedDevice(t testing.TB, script func(k, n int, r *http.Request) string) Device {
 	t.Helper()
 	return Device{Address: deliverytest.Scripted(t, script)}
 }
 
-// bodyOf reads what came with a request.
+// bodyOf reads the body of a request.
 func bodyOf(r *http.Request) string {
 	b, err := io.ReadAll(r.Body)
 	if err != nil {

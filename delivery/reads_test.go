@@ -19,9 +19,8 @@ const (
 	otherDevice = `{"device_id":"till-18","version":"2","state":"idle"}`
 )
 
-// TestWhatCountsAsDelivered: the answers of a device to its push (p) and its
-// verifications, in order, the last one for ever; "gone" is a connection without an
-// answer.
+// TestWhatCountsAsDelivered has the answers of a device to its push (p) and its verifications, in
+// order. The last one is repeated forever; "gone" is a connection without an answer.
 func TestWhatCountsAsDelivered(t *testing.T) {
 	busy, old, right := deliverytest.JSONAnswer("200 OK", busyVersion), deliverytest.JSONAnswer("200 OK", deliverytest.OldVersion), deliverytest.JSONAnswer("200 OK", deliverytest.GoodVersion)
 	ok, accepted, conflict := deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), deliverytest.JSONAnswer("202 Accepted", "{}"), deliverytest.JSONAnswer("409 Conflict", "{}")
@@ -90,7 +89,8 @@ func TestWhatCountsAsDelivered(t *testing.T) {
 					if text == "gone" {
 						return ""
 					}
-					// A kept-alive connection that ends is no sign of anything.
+					// Otherwise the end of a kept-alive connection could be taken for a sign that
+					// the device is gone.
 					return strings.Replace(text, "\r\n", "\r\nConnection: close\r\n", 1)
 				})
 				if row.is == ErrWrongDevice {

@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// seen keeps what a scripted device was asked.
+// seen records the requests of a scripted device.
 type seen struct {
 	mu       sync.Mutex
 	requests []string
@@ -34,9 +34,8 @@ func (s *seen) all() []string {
 	return append([]string(nil), s.requests...)
 }
 
-// TestRedirects: what keeps method and body is followed within the origin, three
-// times; whatever would drop the body, or lead elsewhere, is refused, and what is
-// asked there is nothing.
+// TestRedirects checks that a redirect that keeps method and body is followed within the origin, at
+// most three times. Any other redirect is refused, and nothing is sent to where it leads.
 func TestRedirects(t *testing.T) {
 	for name, row := range map[string]struct {
 		status   int
@@ -93,7 +92,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirectedVerify: a question may be redirected as well.
+// TestRedirectedVerify checks that a verification may be redirected as well.
 func TestRedirectedVerify(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var asked seen
@@ -108,7 +107,7 @@ func TestRedirectedVerify(t *testing.T) {
 	})
 }
 
-// TestCloseBetweenTwoRequests: what a redirect asks for after Close is not asked.
+// TestCloseBetweenTwoRequests checks that a redirect isn't followed after Close.
 func TestCloseBetweenTwoRequests(t *testing.T) {
 	var asked seen
 	c := newClient(t, Config{})

@@ -19,9 +19,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestWhatCameWhileIdleIsNoAnswer: bytes that a device sends after its answer, and a
-// close, make a kept-alive connection useless: neither a push nor a verification
-// may meet them.
+// TestWhatCameWhileIdleIsNoAnswer checks that a kept-alive connection is not used again if the
+// device closes it or sends bytes after its answer. Neither a push nor a verification may read
+// those bytes.
 func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
 	for name, meanwhile := range map[string]func(net.Conn) error{
 		"a second answer": func(c net.Conn) error {
@@ -70,8 +70,9 @@ func TestWhatCameWhileIdleIsNoAnswer(t *testing.T) {
 	}
 }
 
-// TestWhatTLSReadAheadIsNoAnswer: a second answer, in a record of its own, comes with
-// the first; TLS takes it from the socket, where nothing is left to see of it.
+// TestWhatTLSReadAheadIsNoAnswer has a device that sends a second answer, in a TLS record of its
+// own, together with the first. TLS reads both from the socket, which then shows nothing of the
+// second.
 func TestWhatTLSReadAheadIsNoAnswer(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -108,7 +109,7 @@ func TestWhatTLSReadAheadIsNoAnswer(t *testing.T) {
 	require.EqualValues(t, 2, c.Stats().Dials, "what is quiet is used again")
 }
 
-// corkedConn gathers what is written while it is corked.
+// corkedConn collects what is written while it is corked.
 type corkedConn struct {
 	net.Conn
 	cork bool
@@ -125,9 +126,9 @@ func (c *corkedConn) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// TestHangUpsUnderLoad: a device that closes instead of answering a second request;
-// every verification gets its answer all the same, and the race detector sees that
-// nothing is read of a connection that was given back.
+// TestHangUpsUnderLoad has a device that closes instead of answering a second request. Every
+// verification must get its answer all the same. The race detector checks that nothing is read from
+// a connection that was given back.
 func TestHangUpsUnderLoad(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(_, n int, r *http.Request) string {
@@ -152,8 +153,8 @@ func TestHangUpsUnderLoad(t *testing.T) {
 	})
 }
 
-// TestATimeoutIsNotTriedAgainUnseen: a kept-alive connection that goes silent costs
-// one answer timeout, not one for every idle connection.
+// TestATimeoutIsNotTriedAgainUnseen checks that a kept-alive connection that goes silent costs one
+// answer timeout, and not one for every idle connection.
 func TestATimeoutIsNotTriedAgainUnseen(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var asked atomic.Int32
@@ -177,8 +178,8 @@ func TestATimeoutIsNotTriedAgainUnseen(t *testing.T) {
 	})
 }
 
-// TestConnectionsThatMustNotBeUsedAgain: each answer is taken for what it says, and
-// the next request goes over another connection.
+// TestConnectionsThatMustNotBeUsedAgain checks that each answer is accepted as it is, and that the
+// next request uses another connection.
 func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		text string
@@ -188,7 +189,7 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 		"bare 101":            {"HTTP/1.1 101 Switching Protocols\r\n\r\n", ClassProtocol},
 		"connection close":    {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
 		"http 1.0":            {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
-		// net/http drops these too, but in a goroutine of its own, and perhaps too late.
+		// net/http drops these connections too, but in another goroutine, which may be too late.
 		"lean: 204 with a body":    {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ClassProtocol},
 		"lean: more than promised": {deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush) + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
 	} {
@@ -213,7 +214,8 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatServeOn: none of these is a reason to open another connection.
+// TestConnectionsThatServeOn checks that none of these answers makes the client open another
+// connection.
 func TestConnectionsThatServeOn(t *testing.T) {
 	for name, row := range map[string]struct {
 		text string
@@ -247,8 +249,8 @@ func TestConnectionsThatServeOn(t *testing.T) {
 	}
 }
 
-// TestWhatABurstLeaves: no more of it is kept than MaxIdle connections.
-func TestWhatABurstLeaves(t *testing.T) {
+// TestConnectionsKeptAfterABurst checks that no more than MaxIdle connections are kept.
+func TestConnectionsKeptAfterABurst(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		const burst = 5
 		cfg.MaxIdle = 2
@@ -275,7 +277,8 @@ func TestWhatABurstLeaves(t *testing.T) {
 	})
 }
 
-// TestCloseWhileOperationsRun: they end as they would have, and leave no connection.
+// TestCloseWhileOperationsRun checks that the operations end as without a Close, and leave no
+// connection.
 func TestCloseWhileOperationsRun(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		asked, answer, gone := make(chan struct{}), make(chan struct{}), make(chan error, 1)

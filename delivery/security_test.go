@@ -48,7 +48,7 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// issue makes a certificate for an address, good until then.
+// issue issues a certificate for an address, valid until a time.
 func (a *authority) issue(ip string, until time.Time) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(a.t, err)
@@ -61,8 +61,8 @@ func (a *authority) issue(ip string, until time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestTLS: who is trusted, over both transports. A device that isn't gets nothing of
-// the request, and is not tried again.
+// TestTLS checks which devices are trusted, over both transports. A device that isn't trusted
+// receives nothing of the request, and isn't tried again.
 func TestTLS(t *testing.T) {
 	ours, theirs := newAuthority(t), newAuthority(t)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Minute)
@@ -114,7 +114,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestSkippingVerificationIsSaidAloud(t *testing.T) {
+func TestSkippingVerificationNeedsTheExplicitOption(t *testing.T) {
 	_, err := New(Config{TLS: &tls.Config{InsecureSkipVerify: true}})
 	require.ErrorContains(t, err, "want Config.InsecureSkipVerify too")
 	cfg := Config{InsecureSkipVerify: true}
@@ -123,7 +123,7 @@ func TestSkippingVerificationIsSaidAloud(t *testing.T) {
 	require.NotContains(t, Config{}.String(), "INSECURE")
 }
 
-// TestNothingShowsASecret: whatever the verb, and however deep.
+// TestNothingShowsASecret checks every verb of fmt, and values at any depth.
 func TestNothingShowsASecret(t *testing.T) {
 	cfg := Config{Header: http.Header{"Authorization": {"Bearer s3cret"}}, TLS: &tls.Config{ServerName: "s3cret"}}
 	device := Device{ID: "till-17", Address: "http://admin:s3cret@10.0.0.1/?token=s3cret"}

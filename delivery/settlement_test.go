@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What requests may show.
+// Results of requests.
 var (
 	acceptedPush, rightLook *Error // nil: it is as it should be
 
@@ -33,7 +33,8 @@ var (
 	installs   = Error{Class: ClassPending, Status: 200, sent: true}
 )
 
-// settle returns the settlement after requests that ended as they did, a second each.
+// settle returns the settlement, and its last action, after requests that ended with these errors,
+// one a second.
 func settle(t *testing.T, retry Retry, requests ...*Error) (*settlement, action) {
 	t.Helper()
 	s := &settlement{retry: retry}
@@ -50,7 +51,7 @@ func settle(t *testing.T, retry Retry, requests ...*Error) (*settlement, action)
 	return s, a
 }
 
-// String tells an action in the words of the table.
+// String describes an action in the words of the table.
 func (a action) String() string {
 	switch {
 	case a.do == stepEnd && a.err == nil:
@@ -69,8 +70,7 @@ func (s step) String() string { return []string{"push", "look", "end"}[s] }
 
 func (s state) String() string { return []string{"push", "check", "poll"}[s] }
 
-// TestSettlementTable walks the table of a settlement's comment: what it says of each row is what
-// must follow.
+// TestSettlementTable checks every row of the table in settlement's comment.
 func TestSettlementTable(t *testing.T) {
 	source, err := os.ReadFile("settlement.go")
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestSettlementTable(t *testing.T) {
 	}
 }
 
-// TestSettlementBounds: how long what may go on goes on, and how it ends.
+// TestSettlementBounds checks how long repeated states last, and how they end.
 func TestSettlementBounds(t *testing.T) {
 	retry := Retry{MaxAttempts: 3, GoodReads: 2, Poll: 4 * time.Second, PollFor: 15 * time.Second, Cap: time.Minute}.withDefaults()
 	repeat := func(n int, e *Error) (list []*Error) {
@@ -213,19 +213,21 @@ func TestSettlementBounds(t *testing.T) {
 	}
 }
 
-// TestRolledBack: a device that ran the update, and then doesn't, went back.
+// TestRolledBack checks that a device that ran the update, and then doesn't, is reported as rolled
+// back.
 func TestRolledBack(t *testing.T) {
 	retry := Retry{GoodReads: 3}.withDefaults()
 	_, a := settle(t, retry, acceptedPush, rightLook, &lacks)
 	require.ErrorIs(t, a.err.Err, ErrRolledBack)
 	_, a = settle(t, retry, &answerLost, rightLook, &installs, &lacks)
 	require.ErrorIs(t, a.err.Err, ErrRolledBack)
-	_, a = settle(t, retry, &answerLost, &lacks, &answerLost, &lacks) // what ran before a push doesn't count
+	_, a = settle(t, retry, &answerLost, &lacks, &answerLost, &lacks) // a look before the last push doesn't count
 	require.NotErrorIs(t, a.retries.Err, ErrRolledBack)
 }
 
-// FuzzSettlement: whatever a device does, a delivery pushes no more often than it may, never after the
-// device said that it has the update, and is done only if the device's last words were right.
+// FuzzSettlement checks, for any answers of a device, that a delivery pushes no more often than
+// MaxAttempts, never pushes after the device said that it has the update, and succeeds only if the
+// device's last answers were right.
 func FuzzSettlement(f *testing.F) {
 	all := []*Error{acceptedPush, &taken, &busyPush, &unsent, &dialSlow, &throttled, &answerLost, &answerLate, &error500, &garbled,
 		&rejected, &notFound, &canceled, &lacks, &installBad, &otherBytes, &installs}

@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// TestDeviceThatSpeaksFirst: what a device says before it is asked is no news by the time
-// that the request is out; it is read nevertheless, and not waited for.
+// TestDeviceThatSpeaksFirst has a device that sends its answer before the request. No new data
+// arrives after the request was written, so the client must read what is there instead of waiting.
 func TestDeviceThatSpeaksFirst(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {
@@ -43,7 +43,8 @@ func TestDeviceThatSpeaksFirst(t *testing.T) {
 	}
 }
 
-// TestPushIntoAFullSocket: a request that finds no room is written when there is some.
+// TestPushIntoAFullSocket checks that a request that the socket has no room for is written when
+// there is room.
 func TestPushIntoAFullSocket(t *testing.T) {
 	full, filler := make(chan struct{}), make(chan int64, 1)
 	dev := rawDevice(t, func(c net.Conn) {

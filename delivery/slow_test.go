@@ -25,8 +25,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// socketDevice is a device on a bare socket with a small receive buffer, so that what it
-// hasn't read stands with the client's system; over TLS or not.
+// socketDevice is a device on a bare socket, with TLS or without. Its receive buffer is small, so
+// that what it hasn't read stays in the client's system.
 type socketDevice struct {
 	Device
 	roots *x509.CertPool
@@ -36,8 +36,8 @@ type socketDevice struct {
 	pushes, conns atomic.Int32
 }
 
-// overWires runs a test over each transport, plain and over TLS. serve has a connection,
-// the k-th from 1, and returns to close it.
+// overWires runs a test over each transport, plain and over TLS. serve gets connection k, from 1,
+// and returns to close it.
 func overWires(t *testing.T, receive int, serve func(d *socketDevice, k int, c net.Conn), test func(t *testing.T, cfg Config, d *socketDevice)) {
 	for _, secure := range []bool{false, true} {
 		name := "plain"
@@ -87,7 +87,7 @@ func newSocketDevice(t *testing.T, secure bool, receive int, serve func(d *socke
 			stop := context.AfterFunc(ctx, func() { beneathTLS(c).Close() })
 			wg.Go(func() {
 				defer stop()
-				defer beneathTLS(c).Close() // without TLS's goodbye, as a device that crashes
+				defer beneathTLS(c).Close() // without TLS's close_notify, like a device that crashes
 				serve(d, k, c)
 			})
 		}
@@ -131,7 +131,8 @@ func (p *paced) Read(b []byte) (int, error) {
 	}
 }
 
-// serveAt answers requests well, and reads bodies at a rate.
+// serveAt returns the serve function of a device that answers well, and reads bodies at a rate in
+// bytes a second.
 func serveAt(rate float64) func(d *socketDevice, k int, c net.Conn) {
 	return func(d *socketDevice, _ int, c net.Conn) {
 		br := bufio.NewReaderSize(c, 16)
@@ -155,8 +156,8 @@ func serveAt(rate float64) func(d *socketDevice, k int, c net.Conn) {
 	}
 }
 
-// TestASlowDeviceIsUpdated: most of the upload stands with the client's system when its
-// last byte is written, and takes longer to go than the device has for its answer.
+// TestASlowDeviceIsUpdated has an upload that is mostly in the client's system when its last byte
+// is written, and takes longer to leave than Timeouts.Answer.
 func TestASlowDeviceIsUpdated(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells what the device's system took; TestBlindResponse has the others")
@@ -173,8 +174,8 @@ func TestASlowDeviceIsUpdated(t *testing.T) {
 	})
 }
 
-// TestADeviceThatReadsOnAfterItsSystem: the device's system has taken the whole upload, and the
-// device needs longer than Answer to read that and say so, at the rate that it showed.
+// TestADeviceThatReadsOnAfterItsSystem has a device whose system has taken the whole upload. At the
+// rate that the device showed, it needs longer than Timeouts.Answer to read the rest and answer.
 func TestADeviceThatReadsOnAfterItsSystem(t *testing.T) {
 	const size = 1 << 20
 	overWires(t, 4<<10, func(d *socketDevice, _ int, c net.Conn) {
@@ -197,17 +198,18 @@ func TestADeviceThatReadsOnAfterItsSystem(t *testing.T) {
 	})
 }
 
-// slowGrid makes TestTheGridOfSlowDevices run, which takes 20 minutes with -parallel 128.
+// slowGrid is the variable that enables TestTheGridOfSlowDevices, which takes 20 minutes with
+// -parallel 128.
 const slowGrid = "FLEETMARK_TEST_SLOW_GRID"
 
-// TestTheGridOfSlowDevices: 256 KiB to 8 MiB at 8 to 250 kB/s with the default deadlines.
+// TestTheGridOfSlowDevices uploads 256 KiB to 8 MiB at 8 to 250 kB/s, with the default deadlines.
 func TestTheGridOfSlowDevices(t *testing.T) {
 	if os.Getenv(slowGrid) == "" {
 		t.Skip(slowGrid + " isn't set")
 	}
 	for _, tr := range transports {
 		for _, secure := range []bool{false, true} {
-			for _, receive := range []int{0, 4 << 10} { // 0: the system's own
+			for _, receive := range []int{0, 4 << 10} { // 0 means the system's default
 				for _, size := range []int64{256 << 10, 1 << 20, 8 << 20} {
 					for _, rate := range []float64{8e3, 20e3, 60e3, 100e3, 250e3} {
 						name := fmt.Sprintf("%s TLS %v receive buffer %d: %d KiB at %v kB per s", tr, secure, receive, size>>10, rate/1e3)
@@ -216,7 +218,7 @@ func TestTheGridOfSlowDevices(t *testing.T) {
 							d := newSocketDevice(t, secure, receive, serveAt(rate))
 							c := newClient(t, Config{
 								Transport: tr, TLS: &tls.Config{RootCAs: d.roots},
-								Timeouts: Timeouts{Dial: 5 * time.Minute, TLS: 5 * time.Minute}, // all of them begin at once
+								Timeouts: Timeouts{Dial: 5 * time.Minute, TLS: 5 * time.Minute}, // all devices connect at once
 							})
 							began := time.Now()
 							err := c.Push(t.Context(), d.Device, fileUpdate(t, size))
@@ -232,8 +234,8 @@ func TestTheGridOfSlowDevices(t *testing.T) {
 	}
 }
 
-// TestADeviceThatStopsIsGivenUp: the upload is written to its last byte, the device's system
-// doesn't take it, and the device says nothing. LeastProgress ends that, as it does in the
+// TestADeviceThatStopsIsGivenUp has an upload that is written to its last byte, but that the
+// device's system doesn't take, and a device that doesn't answer. LeastProgress ends it, as in the
 // middle of an upload.
 func TestADeviceThatStopsIsGivenUp(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -254,7 +256,8 @@ func TestADeviceThatStopsIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestASilentDeviceIsGivenUpAfterAnswer: its system takes the whole upload at once.
+// TestASilentDeviceIsGivenUpAfterAnswer has a device whose system takes the whole upload at once,
+// and that doesn't answer.
 func TestASilentDeviceIsGivenUpAfterAnswer(t *testing.T) {
 	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
 		r, err := http.ReadRequest(bufio.NewReader(c))
@@ -274,7 +277,7 @@ func TestASilentDeviceIsGivenUpAfterAnswer(t *testing.T) {
 	})
 }
 
-// TestACancelWhileTheRestGoes: the caller's word ends the wait for a slow device too.
+// TestACancelWhileTheRestGoes checks that a cancel ends the wait for a slow device.
 func TestACancelWhileTheRestGoes(t *testing.T) {
 	overWires(t, 4<<10, serveAt(1000), func(t *testing.T, cfg Config, d *socketDevice) {
 		t.Parallel()
@@ -288,13 +291,14 @@ func TestACancelWhileTheRestGoes(t *testing.T) {
 
 const early200 = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
-// TestASuccessBeforeTheUploadsEnd: it is no reason to stop sending; it counts once the device
-// has all of the update, and never if it doesn't get it (RFC 9112 §9.5).
+// TestASuccessBeforeTheUploadsEnd checks that the client goes on sending after an early success.
+// The success counts once the device has all of the update, and never if it doesn't get it (RFC
+// 9112 §9.5).
 func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 	const size = 4 << 20
 	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(deliverytest.GoodPush), deliverytest.GoodPush)
 	for name, row := range map[string]struct {
-		early, late string // what it says before and after it read the body
+		early, late string // sent before and after it reads the body
 		reads       int64  // how much of it
 		status      string
 		want        Class
@@ -334,7 +338,8 @@ func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 				err := newClient(t, cfg).Push(t.Context(), d.Device, newUpdate(t, "2", make([]byte, size)))
 				require.Equal(t, row.want, ClassOf(err), "%v", err)
 				if row.want == ClassUnknown || row.want == ClassPending {
-					// Its system has all of it when the push returns; the device may still be reading.
+					// Its system has all of it when the push returns; the device may still be
+					// reading.
 					require.Eventually(t, func() bool { return d.got.Load() == size }, time.Minute, time.Millisecond)
 				}
 				require.EqualValues(t, 1, d.pushes.Load())
@@ -343,8 +348,8 @@ func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 	}
 }
 
-// TestAnEarlySuccessIsNoQuarantine: the device answered before it read, and closed. It is
-// healthy, and pushed to again: the second time it reads first.
+// TestAnEarlySuccessIsNoQuarantine has a healthy device that answers before it reads, and closes.
+// It isn't quarantined but pushed to again; the second time it reads first.
 func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
 	const size = 4 << 20
 	u := newUpdate(t, "2", make([]byte, size))
@@ -379,8 +384,8 @@ func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
 	})
 }
 
-// TestAnEarlyRefusalFromADeviceThatStopsReading: it is seen while the upload is stuck, over
-// TLS as well, long before LeastProgress would end it.
+// TestAnEarlyRefusalFromADeviceThatStopsReading checks that the refusal is seen while the upload is
+// stuck, over TLS too, long before LeastProgress would end the upload.
 func TestAnEarlyRefusalFromADeviceThatStopsReading(t *testing.T) {
 	overWires(t, 0, func(d *socketDevice, _ int, c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 4<<10))

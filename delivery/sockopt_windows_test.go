@@ -3,5 +3,5 @@ package delivery
 import "syscall"
 
 func setReceiveBuffer(fd uintptr, n int) {
-	_ = syscall.SetsockoptInt(syscall.Handle(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, n) // a larger one only weakens a test
+	_ = syscall.SetsockoptInt(syscall.Handle(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, n) // if this fails, the test only checks less
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestTimeline: each phase takes a second or more of the test's own clock, and is
-// stamped when it is over.
+// TestTimeline has phases that each take a second or more of the test's own clock, and checks that
+// each is stamped when it ends.
 func TestTimeline(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -89,8 +89,8 @@ func (c *slowFirst) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// slowAnswers begins each answer after four seconds, and ends it after five more. A
-// question is answered with a 404.
+// slowAnswers begins each answer after four seconds, and ends it after five more. It answers a
+// verification with a 404.
 func slowAnswers(c net.Conn, closed chan struct{}) {
 	br := bufio.NewReader(c)
 	for {
@@ -112,10 +112,8 @@ func slowAnswers(c net.Conn, closed chan struct{}) {
 	_ = c.Close()
 }
 
-// TestRoundTripper: what is put around net/http sees every request, and its context
-// carries the caller's values; a trace of the caller's own sees them as well.
-// TestTimelineWithoutTLS: over either transport a new connection stands at some time, and
-// is never secured.
+// TestTimelineWithoutTLS checks that, over either transport, a new connection has a Connected time
+// and no Secured time.
 func TestTimelineWithoutTLS(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var lines []Timeline
@@ -132,6 +130,8 @@ func TestTimelineWithoutTLS(t *testing.T) {
 	})
 }
 
+// TestRoundTripper checks that a configured round-tripper sees every request of net/http, with the
+// values of the caller's context. A trace in that context sees the requests as well.
 func TestRoundTripper(t *testing.T) {
 	type key struct{}
 	var seen, traced, traces atomic.Int32

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 )
 
-// BenchmarkReconnectTLS is a verification over a fresh TLS connection, with the session of
-// the one before and without. cpu-ns/op is the processor time of client and device.
+// BenchmarkReconnectTLS is a verification over a new TLS connection, with and without the session
+// of the previous one. cpu-ns/op is the processor time of client and device.
 func BenchmarkReconnectTLS(b *testing.B) {
 	a := newAuthority(b)
 	cert := a.issueTo("sn-1")

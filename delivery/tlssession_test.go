@@ -22,7 +22,7 @@ type resumptions struct {
 	all []bool
 }
 
-// closing answers, closes the connection, and records it.
+// closing answers a request so that the connection closes, and records whether it was resumed.
 func (s *resumptions) closing(_, n int, r *http.Request) string {
 	if n > 1 {
 		return ""
@@ -41,8 +41,8 @@ func (s *resumptions) take() []bool {
 	return all
 }
 
-// TestTLSSessions: a device that closes after each answer is known again, by default; and
-// only by the client, under the name and with the certificate of before.
+// TestTLSSessions has a device that closes after each answer. By default its session is resumed,
+// but only by the same client, with the same server name and the same certificate.
 func TestTLSSessions(t *testing.T) {
 	a := newAuthority(t)
 	one, two := a.issueTo("client-1"), a.issueTo("client-2")
@@ -92,8 +92,8 @@ func TestTLSSessions(t *testing.T) {
 	require.ErrorContains(t, Config{TLSSessions: -2}.Validate(), "tls sessions -2: want -1 (none)")
 }
 
-// TestTLSSessionsAreVerified: what the caller verifies by is asked of a resumed session
-// too, and its refusal counts.
+// TestTLSSessionsAreVerified checks that the caller's own verification also runs for a resumed
+// session, and that its refusal counts.
 func TestTLSSessionsAreVerified(t *testing.T) {
 	a := newAuthority(t)
 	overBoth(t, func(t *testing.T, cfg Config) {
@@ -119,7 +119,7 @@ func TestTLSSessionsAreVerified(t *testing.T) {
 	})
 }
 
-// TestTLSSessionsOfAnAddress: devices that share a name are told apart by their address.
+// TestTLSSessionsOfAnAddress checks that devices with the same server name don't share sessions.
 func TestTLSSessionsOfAnAddress(t *testing.T) {
 	a := newAuthority(t)
 	var one, two resumptions
@@ -135,8 +135,8 @@ func TestTLSSessionsOfAnAddress(t *testing.T) {
 	require.Equal(t, []bool{false, true}, two.take())
 }
 
-// TestTLSSessionThatIsRefused: a device whose TLS breaks off where a session is offered
-// is updated all the same, with one push; one that is refused for good is tried once more.
+// TestTLSSessionThatIsRefused has a device whose TLS breaks off if a session is offered. It is
+// updated all the same, with one push. A device that always breaks off is tried once more only.
 func TestTLSSessionThatIsRefused(t *testing.T) {
 	const preSharedKey = 41 // RFC 8446 §4.2
 	a := newAuthority(t)

@@ -24,8 +24,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// TestAnswerFromADeviceThatStopsReading: it answered in the middle of the upload and
-// neither reads on nor closes. Its answer counts (RFC 9112 §9.5).
+// TestAnswerFromADeviceThatStopsReading has a device that answers in the middle of the upload, and
+// then neither reads on nor closes. Its answer counts (RFC 9112 §9.5).
 func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := rawDevice(t, func(c net.Conn) {
@@ -43,8 +43,8 @@ func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 	})
 }
 
-// TestAnswerBeforeAReset: the answer of a device that then closes with most of the
-// upload unread, which resets the connection. What came before the reset counts.
+// TestAnswerBeforeAReset has a device that answers and closes with most of the upload unread, which
+// resets the connection. The answer before the reset counts.
 func TestAnswerBeforeAReset(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := rawDevice(t, func(c net.Conn) {
@@ -62,8 +62,8 @@ func TestAnswerBeforeAReset(t *testing.T) {
 	})
 }
 
-// TestStuckUpload: a device that neither reads nor answers. It is looked at now and
-// then, which must undo neither a cancel nor the deadline.
+// TestStuckUpload has a device that neither reads nor answers. The client checks the upload at
+// intervals, which must not undo a cancel or the deadline.
 func TestStuckUpload(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		stuck := make(chan struct{}, 2)
@@ -87,8 +87,8 @@ func TestStuckUpload(t *testing.T) {
 	})
 }
 
-// TestUploadToASlowDevice: that it stops reading for longer than a look takes, and
-// has sent an interim answer, is no reason to give up.
+// TestUploadToASlowDevice has a device that stops reading for longer than CheckInterval, and sends
+// an interim answer. The client must not give up.
 func TestUploadToASlowDevice(t *testing.T) {
 	body := make([]byte, 16<<20)
 	for i := range body {
@@ -102,7 +102,7 @@ func TestUploadToASlowDevice(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
-		for range 3 { // the upload's own, and those of two looks
+		for range 3 { // the deadline of the upload, and those of two checks
 			<-deadlines
 		}
 		got, err := io.ReadAll(r.Body)
@@ -122,7 +122,7 @@ func TestUploadToASlowDevice(t *testing.T) {
 	require.NoError(t, c.Push(t.Context(), dev, newUpdate(t, "2", body)))
 }
 
-// deadlineConn tells of each deadline that it is set.
+// deadlineConn records each deadline that is set.
 type deadlineConn struct {
 	*net.TCPConn
 	told chan struct{}
@@ -136,7 +136,7 @@ func (c *deadlineConn) SetDeadline(d time.Time) error {
 	return c.TCPConn.SetDeadline(d)
 }
 
-// TestRetryAfterInAnyCase: names of headers don't depend on case (RFC 9110 §5.1).
+// TestRetryAfterInAnyCase checks that the case of a header name doesn't matter (RFC 9110 §5.1).
 func TestRetryAfterInAnyCase(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(int, int, *http.Request) string {
@@ -149,7 +149,8 @@ func TestRetryAfterInAnyCase(t *testing.T) {
 	})
 }
 
-// TestBrokenFraming: what breaks HTTP is the peer's fault over either transport.
+// TestBrokenFraming checks that answers that break HTTP are errors of ClassProtocol over either
+// transport.
 func TestBrokenFraming(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, text := range map[string]string{
@@ -189,7 +190,7 @@ func TestBrokenFraming(t *testing.T) {
 	}
 }
 
-// TestRequestLine: the path goes out as it was given, over either transport.
+// TestRequestLine checks that the path is sent as it was given, over either transport.
 func TestRequestLine(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		lines := make(chan string, 1)
@@ -203,7 +204,7 @@ func TestRequestLine(t *testing.T) {
 	})
 }
 
-// TestRefusedIsNoRequest: what never left is not counted as sent.
+// TestRefusedIsNoRequest checks that a request of which nothing was sent is not counted.
 func TestRefusedIsNoRequest(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
@@ -214,7 +215,8 @@ func TestRefusedIsNoRequest(t *testing.T) {
 	})
 }
 
-// TestAnswerTimeoutStartsAfterTheRequest: a slow connect has its own bound.
+// TestAnswerTimeoutStartsAfterTheRequest checks that a slow connect doesn't count against
+// Timeouts.Answer.
 func TestAnswerTimeoutStartsAfterTheRequest(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(string(tr), func(t *testing.T) {
@@ -246,10 +248,11 @@ func TestAnswerTimeoutStartsAfterTheRequest(t *testing.T) {
 	}
 }
 
-// TestHandshakeThatEnds: nothing of the request left, so it may be sent again at once.
+// TestHandshakeThatEnds checks that nothing of the request was sent, so that it may be retried at
+// once.
 func TestHandshakeThatEnds(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
-		// A close with its greeting unread would be a reset.
+		// If the client's greeting were left unread, the close would be a reset.
 		dev := rawDevice(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) })
 		dev.Address = strings.Replace(dev.Address, "http", "https", 1)
 		report, err := newClient(t, cfg).Deliver(t.Context(), dev, newUpdate(t, "2", []byte("x")))
@@ -278,7 +281,7 @@ func TestPlainHTTPWhereTLSBelongs(t *testing.T) {
 	})
 }
 
-// TestTLSConfigThatOffersHTTP2: lean speaks HTTP/1.1, whatever the configuration offers.
+// TestTLSConfigThatOffersHTTP2 checks that lean uses HTTP/1.1, whatever the configuration offers.
 func TestTLSConfigThatOffersHTTP2(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		s := httptest.NewUnstartedServer((&testDevice{version: "1", state: "idle"}).handler())
@@ -297,8 +300,8 @@ func TestTLSConfigThatOffersHTTP2(t *testing.T) {
 
 func (d *testDevice) handler() http.Handler { return http.HandlerFunc(d.serve) }
 
-// TestLongGarbageIsClipped: an error is a line in a log, and what a device echoes may
-// be a secret of the request.
+// TestLongGarbageIsClipped checks that an error quotes only the beginning of a long answer, because
+// an error is a line in a log, and a device may send back a secret of the request.
 func TestLongGarbageIsClipped(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := scriptedDevice(t, func(int, int, *http.Request) string {
@@ -310,8 +313,8 @@ func TestLongGarbageIsClipped(t *testing.T) {
 	})
 }
 
-// TestArtifactThatShrinks: a file that is cut while it is pushed is our fault, not
-// the device's, and no reason to push again.
+// TestArtifactThatShrinks checks that a file that is truncated during a push is reported as the
+// client's fault, and that the push isn't repeated.
 func TestArtifactThatShrinks(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		path := filepath.Join(t.TempDir(), "firmware.bin")
@@ -340,7 +343,8 @@ func TestArtifactThatShrinks(t *testing.T) {
 	})
 }
 
-// TestSourceThatBreaksItsContract gives less than was asked, and no error.
+// TestSourceThatBreaksItsContract has a source that returns fewer bytes than asked for, and no
+// error.
 func TestSourceThatBreaksItsContract(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		dev := newTestDevice(t)

@@ -122,8 +122,8 @@ func (l *loader) checkColumns(header []string) *fieldError {
 // no label.
 func fromRow(header, fields []string) (d Entry) {
 	for i, name := range header {
-		// A field is a substring of its whole line. So that what is kept doesn't keep the line, the ID
-		// and the address are cloned here, and the rest by add.
+		// A field is a substring of its whole line. So that what is kept doesn't keep the line, the
+		// ID and the address are cloned here, and the rest by add.
 		switch name {
 		case "id":
 			d.ID = strings.Clone(fields[i])

@@ -155,10 +155,10 @@ const (
 type Options struct {
 	// Format of the file. Default: by the name's ending, which is .json, .jsonl, .ndjson or .csv.
 	Format Format
-	// SkipInvalid leaves bad lines out and keeps the rest; Inventory.Skipped returns the bad ones. It
-	// also ignores unknown fields, unless their name differs from that of a known field only in case
-	// or space. Without SkipInvalid, any of these mistakes refuses the whole file. A mistake after
-	// which the file can't be read any further is an error in both cases.
+	// SkipInvalid leaves bad lines out and keeps the rest; Inventory.Skipped returns the bad ones.
+	// It also ignores unknown fields, unless their name differs from that of a known field only in
+	// case or space. Without SkipInvalid, any of these mistakes refuses the whole file. A mistake
+	// after which the file can't be read any further is an error in both cases.
 	SkipInvalid bool
 	// MaxDevices bounds the number of devices. Default 2,000,000.
 	MaxDevices int

@@ -19,8 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// pipedDevices are devices in the same bubble of fake time as their client: what is dialed
-// is one end of a pipe, and serve has the other.
+// pipedDevices returns a Dial to devices in the same bubble of fake time as their client. It
+// returns one end of a pipe; serve gets the other.
 func pipedDevices(serve func(net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -57,7 +57,7 @@ func (a *arrivals) read(r io.Reader) {
 	}
 }
 
-// within is how many bytes came in any window of that length, at most.
+// within returns the largest number of bytes that came in any window of that length.
 func (a *arrivals) within(window time.Duration) (most int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,9 +73,9 @@ func (a *arrivals) within(window time.Duration) (most int) {
 	return most
 }
 
-// TestRolloutBytesPerSecond: what all devices together are sent keeps to the rate, in every
-// second; and that they had to wait for it counts against none of them: the deadlines are
-// such that each device alone would be given up.
+// TestRolloutBytesPerSecond checks that what all devices together are sent keeps to the rate, in
+// every second. The waits for the rate must not count against the deadlines, which are so short
+// that each device would otherwise be given up.
 func TestRolloutBytesPerSecond(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 				took := time.Since(begun).Seconds()
 				require.InDelta(t, devices*size/rate, took, 0.5)
 				const piece = rate / 20
-				const oneWrite = 2 << 10 // goes out with a request's head over lean, a piece or not
+				const oneWrite = 2 << 10 // fits into one write with the head of a request over lean
 				require.LessOrEqual(t, came.within(time.Second), rate+4*piece+oneWrite)
 				require.GreaterOrEqual(t, came.within(time.Second), rate*9/10)
 			})
@@ -119,14 +119,14 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 	}
 }
 
-// pushing is a client whose delivery is a push.
+// pushing is a client whose Deliver only pushes.
 type pushing struct{ *delivery.Client }
 
 func (p *pushing) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
 	return delivery.Report{Pushes: 1}, p.Push(ctx, d, u)
 }
 
-// addresses returns n devices that have an address alone.
+// addresses returns n devices that have only an address.
 func addresses(n int) func(func(delivery.Device) bool) {
 	return func(yield func(delivery.Device) bool) {
 		for i := range n {
@@ -137,7 +137,8 @@ func addresses(n int) func(func(delivery.Device) bool) {
 	}
 }
 
-// TestRolloutBytesPerSecondEnds: a cancel ends an upload that is being held back, at once.
+// TestRolloutBytesPerSecondEnds checks that a cancel ends an upload at once while the rate holds it
+// back.
 func TestRolloutBytesPerSecondEnds(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {

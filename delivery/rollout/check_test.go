@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestRolloutAsks is what comes of the question before a push, where one comes before.
+// TestRolloutAsks checks what follows from the question before a push, and when one is asked.
 func TestRolloutAsks(t *testing.T) {
 	says := func(verifies int, waited time.Duration, class delivery.Class, cause error) (delivery.Report, error) {
 		return delivery.Report{Verifies: verifies, Waited: waited}, &delivery.Error{Op: delivery.OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
@@ -74,7 +74,7 @@ func TestRolloutAsks(t *testing.T) {
 			})
 		})
 	}
-	f := &fakeClient{} // and it is broken off by the context
+	f := &fakeClient{} // the context interrupts the check
 	ctx, cancel := context.WithCancel(t.Context())
 	f.says = func(delivery.Device) (delivery.Report, error) {
 		cancel()
@@ -86,8 +86,8 @@ func TestRolloutAsks(t *testing.T) {
 	require.Empty(t, f.begun)
 }
 
-// TestRolloutWaitsForWhatWasUnderWay: a device that the run before was updating may be
-// rebooting, for longer than a device that was not begun is worth waiting for.
+// TestRolloutWaitsForWhatWasUnderWay checks that a device that the previous run was updating is
+// waited for longer than others, because it may be rebooting.
 func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 	for name, row := range map[string]struct {
 		killed  int // runs that ended while it was under way
@@ -123,8 +123,8 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 	}
 }
 
-// TestRolloutSaysWhomItPushedTo: a device that has a further turn may have rebooted with the
-// update meanwhile, if it was pushed to in an earlier one.
+// TestRolloutSaysWhomItPushedTo checks that a Check is told whether an earlier turn pushed to the
+// device, which may have rebooted with the update meanwhile.
 func TestRolloutSaysWhomItPushedTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
@@ -141,8 +141,8 @@ func TestRolloutSaysWhomItPushedTo(t *testing.T) {
 	})
 }
 
-// TestWhatARolloutFindsIsQuarantined: a device that runs other bytes under this version, or
-// is another device, is left alone, whether a push or the question before it found that.
+// TestWhatARolloutFindsIsQuarantined checks that a device that runs other bytes under this version,
+// or is another device, is left alone, whether a push or the question before it showed that.
 func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
 	for version, cause := range map[string]error{
 		`{"device_id":"till-17","version":"2","state":"idle","digest":"00"}`: delivery.ErrWrongDigest,

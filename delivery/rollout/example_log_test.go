@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
-// A rollout's events in a log: waves and failures, and each device's steps for whoever wants
-// them (slog.LevelDebug). The labels come from the registry.
+// A rollout's events in a log: waves and failures at the default level, and each device's steps at
+// slog.LevelDebug. The labels come from the inventory.
 func ExampleEvent_LogValue() {
 	server := shop()
 	defer server.Close()
@@ -52,8 +52,8 @@ func ExampleEvent_LogValue() {
 	// 1 updated, 0 skipped, 1 failed (1 integrity), 0 not reached <nil>
 }
 
-// At most two devices of a site at a time, at night only, and no more than 10 MB a second over
-// all of them. Tills with the old board have an artifact of their own.
+// At most two devices of a site at a time, only at night, and no more than 10 MB a second over all
+// of them. Tills with the old board have an artifact of their own.
 func ExampleOptions() {
 	server := shop()
 	defer server.Close()
@@ -92,7 +92,7 @@ func ExampleOptions() {
 			if registry.Labels(d)["board"] == "old" {
 				return forOldBoard, nil
 			}
-			return nil, nil // the rollout's own
+			return nil, nil // the rollout's own update
 		},
 		OnEvent: func(e rollout.Event) {
 			if e.Kind == rollout.DeviceUpdated {

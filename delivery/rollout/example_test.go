@@ -18,10 +18,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
-// shop is many devices behind one address, /d/NAME each.
+// shop serves many devices behind one address, at /d/NAME each.
 func shop() *httptest.Server {
 	var mu sync.Mutex
-	runs := map[string]string{} // what each runs
+	runs := map[string]string{} // the version that each device runs
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /d/{name}/update", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -45,7 +45,7 @@ func shop() *httptest.Server {
 	return httptest.NewServer(mux)
 }
 
-// updateOfOneByte is an update and a client to bring it.
+// updateOfOneByte returns an update and a client to deliver it.
 func updateOfOneByte() (*delivery.Client, *delivery.Update) {
 	client, err := delivery.New(delivery.Config{})
 	if err != nil {
@@ -62,8 +62,8 @@ func updateOfOneByte() (*delivery.Client, *delivery.Update) {
 	return client, update
 }
 
-// An update for every till of the north, a tenth of them first. The journal makes it
-// resumable: the same call again goes on where the last one ended, however that was.
+// An update for all tills of the north, first for a tenth of them. The journal makes the rollout
+// resumable: the same call continues where the last one ended, however it ended.
 func ExampleRun() {
 	server := shop()
 	defer server.Close()
@@ -90,7 +90,7 @@ func ExampleRun() {
 	cfg := rollout.Options{
 		Workers:    16,
 		Waves:      []rollout.Wave{{Share: 0.1, Soak: time.Millisecond}, {Share: 1}},
-		AbortShare: 0.05, // 5% of a wave may not fail
+		AbortShare: 0.05, // stops a wave when 5% of it have failed
 		Journal:    rollout.Journal{Path: filepath.Join(dir, "rollout-2.0.0.journal")},
 	}
 	for range 2 {
@@ -102,7 +102,7 @@ func ExampleRun() {
 	// 0 updated, 100 skipped, 0 failed, 0 not reached <nil>
 }
 
-// A Rollout of its own can be watched, and paused from wherever it is watched.
+// A Rollout made by New can be watched, and paused by whoever watches it.
 func ExampleRollout() {
 	server := shop()
 	defer server.Close()

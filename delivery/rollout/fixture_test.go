@@ -56,7 +56,7 @@ func scriptedDevice(t testing.TB, script func(k, n int, r *http.Request) string)
 	return delivery.Device{Address: deliverytest.Scripted(t, script)}
 }
 
-// Causes of failures, in a device's words.
+// Causes of failures, as a device describes them.
 var (
 	errRefused    = errors.New("device refused")
 	errInstalling = errors.New("device is still installing or rebooting")

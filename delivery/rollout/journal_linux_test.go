@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRolloutStopsWhenTheDiskIsFull: with a real file that has no room.
+// TestRolloutStopsWhenTheDiskIsFull uses a real file on a full device.
 func TestRolloutStopsWhenTheDiskIsFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)

@@ -44,7 +44,7 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 	wave := WaveReport{Devices: 100, Updated: 90, Failed: delivery.ClassCounts{delivery.ClassTimeout: 10}}
 	require.Equal(t, Report{Wave: 1, CurrentWave: wave, Updated: 90, Failed: wave.Failed, Pushes: 100, Verifies: 100, Counted: true}, report)
 
-	// Those that failed are asked, and tried again; the others aren't even asked.
+	// Devices that failed are asked, and tried again. The others aren't even asked.
 	f.begun, f.fails = nil, nil
 	var first Event
 	report, err = journaled(t, f, path, 120, Options{OnEvent: func(e Event) {
@@ -70,8 +70,8 @@ func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
 	require.Empty(t, f.begun)
 }
 
-// TestRolloutTrustsDevicesMoreThanTheJournal: whatever of it was lost, who has the
-// update doesn't get it again.
+// TestRolloutTrustsDevicesMoreThanTheJournal checks that a device that has the update doesn't get
+// it again, whatever was lost of the journal.
 func TestRolloutTrustsDevicesMoreThanTheJournal(t *testing.T) {
 	path := journalPath(t)
 	f := &fakeClient{}
@@ -191,7 +191,8 @@ func TestJournalThatCannotBeOpened(t *testing.T) {
 	require.Equal(t, 1, strings.Count(err.Error(), bad.Path), "the path is named once")
 }
 
-// TestJournalTornAnywhere: cut after any byte, a journal is read, and what was whole counts.
+// TestJournalTornAnywhere checks that a journal that was cut after any byte can be read, and that
+// its complete lines count.
 func TestJournalTornAnywhere(t *testing.T) {
 	u := newUpdate(t, "2.0.0", []byte("x"))
 	header, err := headerOf(u).encode()
@@ -203,14 +204,14 @@ func TestJournalTornAnywhere(t *testing.T) {
 		require.NoError(t, err, "cut after %d bytes", cut)
 		require.Equal(t, cut >= len(header), found.resumed)
 		require.EqualValues(t, cut, found.validBytes+int64(found.truncated))
-		// The line of device 0 that says done is the fifth; of device 1, only begun.
+		// The fifth line says that device 0 is done. Device 1 has only begun.
 		require.Equal(t, bytes.Count(text[:cut], []byte("\n")) >= 5, marks[endpoint.Key{}] == stateDone)
 	}
 }
 
-// TestJournalWithATailOfNULs: after a power failure many file systems show a file at its
-// new length with NULs where data was never written. They are dropped like half a line,
-// but never what was written behind them.
+// TestJournalWithATailOfNULs has the journal that many file systems leave after a power failure: it
+// has its new length, with NULs where data was never written. The NULs are dropped like half a
+// line, but never a line that follows them.
 func TestJournalWithATailOfNULs(t *testing.T) {
 	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
@@ -257,8 +258,8 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 	require.ErrorContains(t, err, "line gone")
 }
 
-// TestRolloutGoesOnAfterAPowerFailure: with the tail that it leaves, and the journal is a
-// good one afterwards.
+// TestRolloutGoesOnAfterAPowerFailure resumes from a journal with such a tail, and checks that the
+// journal is valid afterwards.
 func TestRolloutGoesOnAfterAPowerFailure(t *testing.T) {
 	path := journalPath(t)
 	f := &fakeClient{}
@@ -281,8 +282,8 @@ func TestRolloutGoesOnAfterAPowerFailure(t *testing.T) {
 	require.NotContains(t, string(after), "\x00")
 }
 
-// TestJournalDamagedAnywhere: whatever bit of a line is turned over, it is seen, and
-// the line is named.
+// TestJournalDamagedAnywhere checks that any flipped bit of a line is noticed, and that the error
+// names the line.
 func TestJournalDamagedAnywhere(t *testing.T) {
 	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
@@ -301,7 +302,7 @@ func TestJournalDamagedAnywhere(t *testing.T) {
 	}
 }
 
-// journalText is a journal with one of every line.
+// journalText returns a journal with one line of each kind.
 func journalText(t testing.TB, header []byte) []byte {
 	text := bytes.Clone(header)
 	for i, r := range []journalRecord{
@@ -319,7 +320,8 @@ func journalText(t testing.TB, header []byte) []byte {
 	return text
 }
 
-// TestJournalOfADoneDevice: whatever a journal says of a device later, done is done.
+// TestJournalOfADoneDevice checks that a device that is done stays done, whatever a later line
+// says.
 func TestJournalOfADoneDevice(t *testing.T) {
 	header, err := headerOf(newUpdate(t, "2.0.0", []byte("x"))).encode()
 	require.NoError(t, err)
@@ -363,7 +365,7 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 	require.ErrorContains(t, err, path+":2: damaged")
 }
 
-func TestOneRolloutAJournal(t *testing.T) {
+func TestJournalServesOneRollout(t *testing.T) {
 	path := journalPath(t)
 	cfg := Options{Journal: Journal{Path: path}}
 	f, second := &fakeClient{}, &fakeClient{}
@@ -385,8 +387,8 @@ func TestOneRolloutAJournal(t *testing.T) {
 	require.Equal(t, Report{}, report)
 }
 
-// TestJournalNamesAreForPeople: what can't stand in a line of JSON, or is long, still
-// is one device.
+// TestJournalNamesAreForPeople checks that a name that JSON can't hold, or a long one, still
+// identifies one device.
 func TestJournalNamesAreForPeople(t *testing.T) {
 	path := journalPath(t)
 	f := &fakeClient{}
@@ -406,8 +408,8 @@ func TestJournalNamesAreForPeople(t *testing.T) {
 	require.Len(t, f.begun, 3)
 }
 
-// FuzzJournal: no file makes the reader fail otherwise than by an error, and what it
-// takes it takes again after any cut.
+// FuzzJournal checks that reading any file returns a result or an error, and that a journal that
+// can be read can also be read after any cut.
 func FuzzJournal(f *testing.F) {
 	u := newUpdate(f, "2.0.0", []byte("x"))
 	header, err := headerOf(u).encode()
@@ -422,7 +424,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add(append(bytes.Clone(header), make([]byte, 20)...), 7)
 	f.Add(append(bytes.Clone(text), make([]byte, 5000)...), len(text)+9)
 	f.Fuzz(func(t *testing.T, text []byte, cut int) {
-		// The fuzzer can't find a checksum: every other time it is put right for it.
+		// The fuzzer can't guess a checksum, so every other input gets the right ones.
 		if cut%2 == 0 {
 			text = withChecksums(header, text)
 		}
@@ -454,7 +456,7 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// withChecksums takes each line as what follows a checksum.
+// withChecksums puts a checksum before each line of text.
 func withChecksums(header, text []byte) []byte {
 	all := bytes.Clone(header)
 	for line := range bytes.Lines(text) {

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// slowFile counts what reaches it, and fails when it is told to.
+// slowFile counts what is written to it, and fails on demand.
 type slowFile struct {
 	mu      sync.Mutex
 	text    []byte
@@ -82,7 +82,7 @@ func TestJournalBatchesAreBounded(t *testing.T) {
 	})
 }
 
-// TestJournalHoldsNoMoreThanTwoBatches: workers wait for a slow disk.
+// TestJournalHoldsNoMoreThanTwoBatches checks that workers wait for a slow disk.
 func TestJournalHoldsNoMoreThanTwoBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &slowFile{gate: make(chan struct{})}

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// killFleet is a fleet in a few lines, which shares nothing with the package: who was
+// killFleet is a small fleet that shares no code with the package. It records which device was
 // given what, and how often.
 type killFleet struct {
 	server *httptest.Server
@@ -29,7 +29,7 @@ type killFleet struct {
 	open    int       // connections
 	devices []killDevice
 	applied int // devices that took the update
-	// A trap goes off once, at a step after so many devices have taken the update.
+	// The trap goes off once, at a step after a number of devices have taken the update.
 	trap *killTrap
 }
 
@@ -38,9 +38,9 @@ type killDevice struct {
 	pushes     int // that arrived whole
 	key        string
 	applied    int // times that it installed the update
-	again      int // pushes that arrived though it had it
+	again      int // pushes that arrived although it had the update
 	verifies   int
-	installing int // verifications that are still to hear so
+	installing int // verifications that it will answer with installing
 }
 
 type killTrap struct {
@@ -53,8 +53,8 @@ type killStep int
 
 const (
 	beforeApplied killStep = iota // the push has arrived; the device takes it after the kill
-	afterApplied                  // the device has it, the answer is never sent
-	whileVerified                 // it is asked what it runs
+	afterApplied                  // the device has it, and the answer is never sent
+	whileVerified                 // the device is asked what it runs
 	numKillSteps
 )
 
@@ -123,8 +123,8 @@ func (f *killFleet) serve(w http.ResponseWriter, r *http.Request) {
 	f.push(w, r, i)
 }
 
-// reached is called at each step, not holding the lock. It returns when whom the
-// trap caught is dead.
+// reached is called at each step, without the lock. It returns when the process that the trap
+// caught is dead.
 func (f *killFleet) reached(step killStep) {
 	f.mu.Lock()
 	trap := f.trap
@@ -222,8 +222,8 @@ func hangUp(w http.ResponseWriter, reset bool) {
 	_ = c.Close()
 }
 
-// settle returns when the fleet has done with everything that a dead process sent.
-// Connections are accepted in their order: when ours was, all of its were.
+// settle returns when the fleet has processed everything that a dead process sent. Connections are
+// accepted in order, so once settle's own is accepted, so were all of that process.
 func (f *killFleet) settle(t testing.TB) {
 	t.Helper()
 	c, err := net.Dial("tcp", f.server.Listener.Addr().String())
@@ -240,18 +240,19 @@ func (f *killFleet) settle(t testing.TB) {
 	}
 }
 
-// TestRolloutSurvivesSIGKILL: 300 devices, most of them with a fault, and a rollout
-// that is killed at 20 moments, chosen by a seed and told by what the devices have
-// seen. Some kills take the end of the journal with them, as a power failure would.
-// Afterwards every healthy device was updated once, none was even sent the update
-// when it had it, and none was left out.
+// TestRolloutSurvivesSIGKILL runs a rollout of 300 devices, most of them with a fault, and kills it
+// at 20 moments. A moment is a step of a request after a number of devices have taken the update;
+// both are drawn with a fixed seed. Some kills also cut the end of the journal, as a power failure
+// would. Afterwards every healthy device was updated once, none was sent the update when it already
+// had it, and none was left out.
 func TestRolloutSurvivesSIGKILL(t *testing.T) {
 	const devices, unhealthy, kills = 300, 12, 20
 	rnd := rand.New(rand.NewPCG(3, 20261123))
 	fleet := newKillFleet(t, devices, rnd)
 	order := rolloutOrderFor(t, fleet.addresses())
 
-	// Not at the very end: those under way at a kill may still take the update.
+	// Not at the very end, because the devices that are under way at a kill may still take the
+	// update.
 	moments := rnd.Perm(devices - unhealthy - 3*order.Workers)[:kills]
 	slices.Sort(moments)
 	torn, steps := 0, map[killStep]int{}
@@ -283,7 +284,7 @@ func TestRolloutSurvivesSIGKILL(t *testing.T) {
 	require.Positive(t, report.DoneBefore, "the journal spared some of them the question")
 	fleet.check(t)
 
-	// One more finds nothing to do, and asks only those that failed.
+	// One more run finds nothing to do, and asks only those that failed.
 	before := fleet.asked()
 	report, finished = startRollout(t, order).wait(t)
 	require.True(t, finished)
@@ -297,7 +298,7 @@ func TestRolloutSurvivesSIGKILL(t *testing.T) {
 	fleet.check(t)
 }
 
-// check holds what the devices saw against what should be.
+// check compares what the devices saw with what should have happened.
 func (f *killFleet) check(t testing.TB) {
 	t.Helper()
 	f.mu.Lock()
@@ -322,7 +323,7 @@ func (f *killFleet) asked() []int {
 	return all
 }
 
-// tear takes some bytes off the journal's end, all but its first line at most.
+// tear removes up to n bytes from the journal's end, but never from its first line.
 func tear(t testing.TB, path string, n int) bool {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// sites are devices by their site: "a*3 b*2" is three of a and then two of b.
+// sites returns devices by their site: "a*3 b*2" means three of a and then two of b.
 func sites(t testing.TB, spec string) (iter.Seq[delivery.Device], func(delivery.Device) map[string]string) {
 	var devices []delivery.Device
 	for part := range strings.FieldsSeq(spec) {
@@ -62,8 +62,8 @@ func (c *crowds) event(e Event) {
 	c.most[site] = max(c.most[site], c.now[site])
 }
 
-// TestRolloutPerLabel: so many of a site at a time, and the other sites don't wait for it.
-// Each device takes a second.
+// TestRolloutPerLabel checks that only so many devices of a site are under way at a time, and that
+// the other sites don't wait for them. Each device takes a second.
 func TestRolloutPerLabel(t *testing.T) {
 	for name, row := range map[string]struct {
 		fleet   string
@@ -75,7 +75,8 @@ func TestRolloutPerLabel(t *testing.T) {
 		least   time.Duration // it takes, if that isn't as long
 	}{
 		"one site after the other": {"a*20 b*20", 8, map[string]int{"site": 2}, 0, 10 * time.Second, map[string]int{"a": 2, "b": 2}, 0},
-		// Three at a time are done in 14 s, and 15 s if the third worker is always b's: then the last ten of b are left.
+		// Three at a time are done in 14 s, and 15 s if the third worker is always b's: then the
+		// last ten of b are left.
 		"fewer workers than would fit":    {"a*20 b*20", 3, map[string]int{"site": 2}, 0, 15 * time.Second, map[string]int{"a": 2, "b": 2}, 14 * time.Second},
 		"one at a time":                   {"a*5 b*3 c*1", 8, map[string]int{"site": 1}, 0, 5 * time.Second, map[string]int{"a": 1, "b": 1, "c": 1}, 0},
 		"without the label":               {"a*4 none*8", 12, map[string]int{"site": 1}, 0, 4 * time.Second, map[string]int{"a": 1, "none": 8}, 0},
@@ -96,7 +97,8 @@ func TestRolloutPerLabel(t *testing.T) {
 				require.Equal(t, n, report.Updated, "%v", report)
 				require.Zero(t, report.Held)
 				require.Zero(t, report.NotReached)
-				// Without room the sequence is gone on with as devices begin.
+				// While no more devices can be held, others are taken from the sequence as held
+				// ones begin.
 				require.LessOrEqual(t, time.Since(begun), row.takes)
 				if row.held == 0 {
 					require.GreaterOrEqual(t, time.Since(begun).Round(time.Second), cmp.Or(row.least, row.takes))
@@ -109,8 +111,8 @@ func TestRolloutPerLabel(t *testing.T) {
 	}
 }
 
-// TestRolloutPerLabelWithASlowEvent: a device's room comes free only once OnEvent has been
-// told of its end, however long that takes; the devices that wait for the room are still
+// TestRolloutPerLabelWithASlowEvent checks that a device's slot becomes free only once OnEvent has
+// returned for its end, however long that takes. The devices that wait for the slot are still
 // reached, though none is under way meanwhile.
 func TestRolloutPerLabelWithASlowEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -128,8 +130,8 @@ func TestRolloutPerLabelWithASlowEvent(t *testing.T) {
 	})
 }
 
-// TestRolloutPerLabelWhoseDevicesFail: a failure, and a device that could not be given an
-// update, make room as a success does; an abort and a cancel let go of what is held back.
+// TestRolloutPerLabelWhoseDevicesFail checks that a failure, and a device without an update, free a
+// slot as a success does. An abort and a cancel release what is held back.
 func TestRolloutPerLabelWhoseDevicesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		devices, labels := sites(t, "a*10")
@@ -181,8 +183,8 @@ func daily(from, to int) func(delivery.Device, time.Time) (bool, time.Time) {
 	}
 }
 
-// TestRolloutWindow: no device begins outside its window, whatever it waited for, and the
-// devices of other windows go on meanwhile. The fake clock begins at midnight.
+// TestRolloutWindow checks that no device begins outside its window, whatever it waited for, and
+// that the devices of other windows go on meanwhile. The fake clock begins at midnight.
 func TestRolloutWindow(t *testing.T) {
 	byWindow := func(d delivery.Device, at time.Time) (bool, time.Time) {
 		switch d.ID[0] {
@@ -201,7 +203,7 @@ func TestRolloutWindow(t *testing.T) {
 		fleet string
 		cfg   Options
 		takes time.Duration
-		begun map[string][]time.Duration // of each site, after the start
+		begun map[string][]time.Duration // by site, since the start
 		left  int
 	}{
 		"each at its time": {"e*2 m*2 x*2", Options{Workers: 4}, hours(0.1), map[string][]time.Duration{
@@ -258,14 +260,15 @@ func TestRolloutWindow(t *testing.T) {
 	})
 }
 
-// TestRolloutFurtherTurnsKeepToTheLine: a device that failed, and has another turn later, has it within
-// its window and its label's limit; one whose window doesn't open again fails with what it failed of.
+// TestRolloutFurtherTurnsKeepToTheLine checks that the further turn of a failed device keeps to its
+// window and to the limit of its label. If its window doesn't open again, the device fails with the
+// error of its last turn.
 func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 	hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
 	for name, row := range map[string]struct {
 		window func(delivery.Device, time.Time) (bool, time.Time)
 		takes  time.Duration
-		want   []time.Duration // when turns begin, after the start
+		want   []time.Duration // when turns begin, since the start
 		failed int
 		left   int
 	}{
@@ -279,7 +282,7 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				devices, labels := sites(t, "m*2")
 				f := &fakeClient{takes: row.takes, fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
-				f.onPush = func(n int) { // under f.mu no more: the first two turns fail, and no others
+				f.onPush = func(n int) { // f.mu isn't held; only the first two turns fail
 					if n > 2 {
 						f.mu.Lock()
 						f.fails = nil

@@ -16,24 +16,24 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 )
 
-// A rollout in a process of its own, so that it can be killed. The test binary is
-// run again with an order in its environment; TestRolloutProcess carries it out.
-// It knows the public face of delivery alone, and any devices serve.
+// A rolloutOrder tells a rollout in a process of its own what to do, so that the process can be
+// killed. The test binary runs itself with the order in its environment, and TestRolloutProcess
+// carries it out. It uses only the public API of delivery, and any devices serve.
 
 const rolloutOrderVariable = "FLEETMARK_TEST_ROLLOUT_ORDER"
 
 type rolloutOrder struct {
-	Devices string // a registry's file
+	Devices string // path of an inventory
 	Version string
 	Content string // of the update
 	Client  delivery.Retry
 	Workers int
 	Waves   []rollout.Wave
 	Journal rollout.Journal
-	Report  string // the file that the Report goes to, as JSON
+	Report  string // path of the file that the Report is written to, as JSON
 }
 
-// TestRolloutProcess is the process. Without an order there is nothing to test.
+// TestRolloutProcess carries out the order. Without an order there is nothing to test.
 func TestRolloutProcess(t *testing.T) {
 	text := os.Getenv(rolloutOrderVariable)
 	if text == "" {
@@ -59,16 +59,16 @@ func TestRolloutProcess(t *testing.T) {
 	require.NoError(t, os.WriteFile(order.Report, told, 0o600))
 }
 
-// rolloutProcess is one that runs.
+// rolloutProcess is a running rollout process.
 type rolloutProcess struct {
 	order rolloutOrder
 	cmd   *exec.Cmd
-	out   string        // the file that it writes to
-	ended chan struct{} // closed when there is nothing left of it
+	out   string        // path of the file that it writes to
+	ended chan struct{} // closed when the process has ended
 	err   error
 }
 
-// startRollout starts one. Whoever starts it waits for it.
+// startRollout starts a process. The caller must wait for it.
 func startRollout(t testing.TB, order rolloutOrder) *rolloutProcess {
 	t.Helper()
 	exe, err := os.Executable()
@@ -90,13 +90,14 @@ func startRollout(t testing.TB, order rolloutOrder) *rolloutProcess {
 	return p
 }
 
-// kill ends it as a power failure would, and returns when it is gone.
+// kill ends the process as a power failure would, and returns when it is gone.
 func (p *rolloutProcess) kill() {
-	_ = p.cmd.Process.Kill() // an error is that it has ended already
+	_ = p.cmd.Process.Kill() // an error means that it has ended already
 	<-p.ended
 }
 
-// wait gives the report of one that came to its end, and false for one that was killed.
+// wait returns the report of a process that came to its end. It returns false for one that was
+// killed.
 func (p *rolloutProcess) wait(t testing.TB) (rollout.Report, bool) {
 	t.Helper()
 	<-p.ended
@@ -113,7 +114,7 @@ func (p *rolloutProcess) wait(t testing.TB) (rollout.Report, bool) {
 	return report, true
 }
 
-// rolloutOrderFor is an order that a test need not wait long for.
+// rolloutOrderFor returns an order whose waits are short.
 func rolloutOrderFor(t testing.TB, addresses []string) rolloutOrder {
 	t.Helper()
 	dir := t.TempDir()

@@ -31,7 +31,8 @@ func hosts(n int) iter.Seq[delivery.Device] {
 	}
 }
 
-// busyOnce answers 503 to a device's first push, as field says, and is well afterwards.
+// busyOnce answers a device's first push with 503 and the given header field, and behaves well
+// afterwards.
 func busyOnce(field string) func(string, int, *http.Request) string {
 	busy := strings.Replace(deliverytest.JSONAnswer("503 Busy", "{}"), "\r\n", "\r\n"+field, 1)
 	pushed := map[string]bool{}
@@ -49,8 +50,8 @@ func busyOnce(field string) func(string, int, *http.Request) string {
 	}
 }
 
-// TestRolloutWaitsForItsRetryBudget: with all defaults, every device answers 503 once. The
-// budget allows 10 retries a second and a fifth of the successes; no device fails for it.
+// TestRolloutWaitsForItsRetryBudget has devices that each answer 503 once, with all defaults. The
+// budget allows 10 retries a second and a fifth of the successes; no device fails because of it.
 func TestRolloutWaitsForItsRetryBudget(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		f := &wireFleet{answer: busyOnce("")}
@@ -64,7 +65,7 @@ func TestRolloutWaitsForItsRetryBudget(t *testing.T) {
 		s := c.Stats()
 		require.EqualValues(t, []uint64{1000, 0}, []uint64{s.Retries, s.RetriesRefused})
 
-		// The budget held: in any 10 s, so many retries at most (a slot of 1 s is how finely it forgets).
+		// The budget allows so many retries in any 10 s. It forgets in slots of 1 s.
 		var retries []time.Duration
 		for _, at := range f.at {
 			require.Len(t, at, 2)
@@ -84,8 +85,8 @@ func TestRolloutWaitsForItsRetryBudget(t *testing.T) {
 	})
 }
 
-// TestRolloutServesOthersMeanwhile: 300 devices wait for a retry, more than there are workers,
-// and 200 that are well don't wait for them.
+// TestRolloutServesOthersMeanwhile has 300 devices that wait for a retry, more than there are
+// workers. The 200 healthy ones must not wait for them.
 func TestRolloutServesOthersMeanwhile(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		busy := busyOnce("")
@@ -118,7 +119,7 @@ func TestRolloutServesOthersMeanwhile(t *testing.T) {
 	})
 }
 
-// TestRolloutHoldsABoundedNumberBack: more devices wait than may do so without a worker.
+// TestRolloutHoldsABoundedNumberBack has more devices wait than may wait without a worker.
 func TestRolloutHoldsABoundedNumberBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &wireFleet{answer: busyOnce("")}
@@ -134,7 +135,8 @@ func TestRolloutHoldsABoundedNumberBack(t *testing.T) {
 	})
 }
 
-// TestRolloutStopsThoseThatWaitForTheBudget: a rollout that ends doesn't wait for retries.
+// TestRolloutStopsThoseThatWaitForTheBudget checks that a rollout that ends doesn't wait for
+// retries.
 func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		u := newUpdate(t, "2", []byte("x"))
@@ -151,7 +153,8 @@ func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 		require.Equal(t, time.Minute, time.Since(began))
 		require.Equal(t, []int{1, 29, 0, 0}, []int{report.Updated, report.Interrupted, report.Waiting, report.UnderWay})
 
-		// Five are well, ten wait, and the others refuse the update for good, which stops it.
+		// Five devices are healthy and ten wait. The others refuse the update for good, which stops
+		// the rollout.
 		busy := busyOnce("")
 		f = &wireFleet{answer: func(host string, n int, r *http.Request) string {
 			switch i, _ := strconv.Atoi(host[1:]); {
@@ -180,8 +183,8 @@ func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 	})
 }
 
-// TestABudgetThatNeverFillsIsNotWaitedFor: devices fail as outside of a rollout, and have
-// their further turns.
+// TestABudgetThatNeverFillsIsNotWaitedFor checks that devices fail as they do outside of a rollout,
+// and have their further turns.
 func TestABudgetThatNeverFillsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &wireFleet{answer: busyOnce("")}
@@ -196,15 +199,15 @@ func TestABudgetThatNeverFillsIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// TestRolloutTriesFailedDevicesAgain: device d0 fails and d1 does not; what becomes of d0
-// with one worker, by all defaults, and when it is pushed to.
+// TestRolloutTriesFailedDevicesAgain has device d0 fail and d1 succeed, with one worker and all
+// defaults. It checks what becomes of d0, and when it is pushed to.
 func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 	hour := time.Hour
 	for name, row := range map[string]struct {
 		refusesUntil time.Duration // connections
-		first        string        // the answer to its first push; "" drops it after it was applied
-		status       string        // instead, to every one
-		afterFirst   time.Duration // then it refuses connections so long
+		first        string        // the answer to its first push; "" applies the update and closes
+		status       string        // the answer to every push, instead of first
+		afterFirst   time.Duration // how long it then refuses connections
 		want         EventKind
 		class        delivery.Class
 		turns        []time.Duration // when it was begun, to the second
@@ -280,7 +283,8 @@ func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 	}
 }
 
-// TestAWaveWaitsForItsDevices: and one that failed may be updated yet, without stopping the rollout.
+// TestAWaveWaitsForItsDevices checks that a device that failed may be updated later in the wave,
+// without stopping the rollout.
 func TestAWaveWaitsForItsDevices(t *testing.T) {
 	for name, row := range map[string]struct {
 		healed  bool
@@ -332,7 +336,8 @@ func TestAWaveWaitsForItsDevices(t *testing.T) {
 	}
 }
 
-// TestDevicesThatAskForAPauseDoNotStopARollout: they are no failures until they fail.
+// TestDevicesThatAskForAPauseDoNotStopARollout checks that such devices don't count as failures
+// until they fail for good.
 func TestDevicesThatAskForAPauseDoNotStopARollout(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		f := &wireFleet{answer: busyOnce("Retry-After: 900\r\n")}
@@ -379,7 +384,7 @@ func TestRequeueWaits(t *testing.T) {
 	}
 }
 
-// TestPausedRolloutHoldsTurnsBack: further ones as well.
+// TestPausedRolloutHoldsTurnsBack checks that a Pause holds back further turns as well.
 func TestPausedRolloutHoldsTurnsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -393,8 +398,8 @@ func TestPausedRolloutHoldsTurnsBack(t *testing.T) {
 	})
 }
 
-// TestRolloutKeepsPausesInItsJournal: a run that is killed while a device waits for the time
-// that it asked for is followed by one that waits on.
+// TestRolloutKeepsPausesInItsJournal kills a run while a device waits for the time that it asked
+// for. The next run must wait for the rest of it.
 func TestRolloutKeepsPausesInItsJournal(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		f := &wireFleet{answer: busyOnce("Retry-After: 600\r\n")}
@@ -413,7 +418,7 @@ func TestRolloutKeepsPausesInItsJournal(t *testing.T) {
 		require.Equal(t, 3, report.Failed[delivery.ClassThrottled])
 		text, err := os.ReadFile(cfg.Journal.Path)
 		require.NoError(t, err)
-		// Whoever doesn't know of times finds a device that failed.
+		// A reader that doesn't know not_before sees a device that failed.
 		line := regexp.MustCompile(`"event":"failed","device":"[0-9a-f]{32}","name":"http://d[0-2]","class":"throttled","not_before":"2000-01-01T00:10:00.0\d\dZ"`)
 		require.Len(t, line.FindAll(text, -1), 3, "%s", text)
 

@@ -18,8 +18,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// A fakeClient stands in for a client and its devices: what it is told to do takes the time that it
-// is told.
+// A fakeClient stands in for a client and its devices. Its fields say how long each delivery takes
+// and how it ends.
 type fakeClient struct {
 	takes time.Duration                                    // of a Deliver
 	lasts func(n int) time.Duration                        // instead of takes, of the nth Deliver
@@ -155,7 +155,7 @@ func TestRolloutOfADeviceThatComesTwice(t *testing.T) {
 		f := &fakeClient{takes: time.Second}
 		r := newTestRollout(t, f, Options{Workers: 4})
 		report, err := r.Run(t.Context(), func(yield func(delivery.Device) bool) {
-			for i := range 100 { // some while the first is under way, some after it
+			for i := range 100 { // some come while the first is under way, some after it
 				if !yield(delivery.Device{ID: fmt.Sprintf("till-%d", i/3%7)}) {
 					return
 				}
@@ -172,7 +172,7 @@ func TestRolloutOfADeviceThatComesTwice(t *testing.T) {
 	})
 }
 
-func TestRolloutPaceIsEven(t *testing.T) {
+func TestRolloutStartsDevicesEvenly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{takes: time.Minute}
 		r := newTestRollout(t, f, Options{Workers: 100, PerSecond: 10})
@@ -237,7 +237,8 @@ func TestRolloutPauseAndResume(t *testing.T) {
 	})
 }
 
-// TestRolloutPausedWhileItWaitsForItsRate: what was waiting its turn waits for Resume.
+// TestRolloutPausedWhileItWaitsForItsRate checks that a device that waits for the rate during a
+// Pause begins only after Resume.
 func TestRolloutPausedWhileItWaitsForItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, began := &fakeClient{}, time.Now()
@@ -283,7 +284,8 @@ func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
 				if name == "while workers are busy" {
 					require.Equal(t, 5, report.Interrupted)
 					require.False(t, report.Counted)
-					// One was waiting for a worker, and each worker may have been handed one more.
+					// One device was waiting for a worker, and each worker may have been given one
+					// more.
 					require.Regexp(t, "5 updated, 0 skipped, 0 failed, 5 interrupted, [1-6] not reached at least", report.String())
 				}
 			})

@@ -23,8 +23,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestCredentialsReachNoLog: a device sends back what it was sent, in every place that an
-// error quotes. Neither errors, events, timelines, logs nor the journal show it.
+// TestCredentialsReachNoLog has a device that sends back what it received, in every place that an
+// error quotes. Errors, events, timelines, logs and the journal must not show it.
 func TestCredentialsReachNoLog(t *testing.T) {
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("till:Pa55word"))
 	secrets := []string{"s3cret-token", "0f-all-devices", "Pa55word", base64.StdEncoding.EncodeToString([]byte("till:Pa55word"))}

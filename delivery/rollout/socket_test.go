@@ -15,7 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// socketFleet is devices behind one listener, at /d/0 and so on, on bare sockets.
+// socketFleet serves devices behind one listener, at /d/0 and so on, on bare sockets.
 type socketFleet struct {
 	devices []delivery.Device
 
@@ -23,9 +23,9 @@ type socketFleet struct {
 	pushes map[int]int
 }
 
-// newSocketFleet starts n devices. fails gives the status line of device i's answer to its
-// push, where it is to refuse that; has reports whether it runs the update before any push.
-// Both are called by one goroutine at a time, and pushed is how many devices were pushed to.
+// newSocketFleet starts n devices. fails returns the status line of device i's answer to its push
+// if the device is to refuse it; pushed is how many devices were pushed to. has reports whether
+// device i runs the update before any push. Both are called by one goroutine at a time.
 func newSocketFleet(t *testing.T, n int, fails func(i, pushed int) string, has func(i int) bool) *socketFleet {
 	f := &socketFleet{pushes: map[int]int{}}
 	base := scriptedDevice(t, func(_, _ int, r *http.Request) string {
@@ -53,15 +53,15 @@ func newSocketFleet(t *testing.T, n int, fails func(i, pushed int) string, has f
 	return f
 }
 
-// begun is how many devices were pushed to.
+// begun returns how many devices were pushed to.
 func (f *socketFleet) begun() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.pushes)
 }
 
-// TestASmallCanaryStopsTheRollout: 9 of the 18 devices of a wave refuse the update, and the
-// 22 after it never hear of it.
+// TestASmallCanaryStopsTheRollout has a wave of 18 devices of which 9 refuse the update. The 22
+// devices after it must not be contacted.
 func TestASmallCanaryStopsTheRollout(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg delivery.Config) {
 		f := newSocketFleet(t, 40, func(_, pushed int) string {
@@ -77,8 +77,8 @@ func TestASmallCanaryStopsTheRollout(t *testing.T) {
 	})
 }
 
-// TestABadUpdateReachesNoMoreThanItTakesToFindOut: with 64 workers, 50 devices that all
-// refuse the update, and AbortLeast as it is by default.
+// TestABadUpdateReachesNoMoreThanItTakesToFindOut has 64 workers, 50 devices that all refuse the
+// update, and the default AbortLeast.
 func TestABadUpdateReachesNoMoreThanItTakesToFindOut(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg delivery.Config) {
 		f := newSocketFleet(t, 50, func(int, int) string { return "404 Not Found" }, nil)
@@ -89,8 +89,8 @@ func TestABadUpdateReachesNoMoreThanItTakesToFindOut(t *testing.T) {
 	})
 }
 
-// TestWhatNeededNothingDoesNotDiluteFailures: 900 devices were done before or have the
-// update, and 100 new ones all refuse it.
+// TestWhatNeededNothingDoesNotDiluteFailures has 900 devices that were done before or have the
+// update, and 100 new ones that all refuse it.
 func TestWhatNeededNothingDoesNotDiluteFailures(t *testing.T) {
 	for name, journaled := range map[string]bool{"done by the journal": true, "found to have it": false} {
 		t.Run(name, func(t *testing.T) {

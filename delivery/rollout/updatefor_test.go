@@ -17,7 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// versionedClient is a fakeClient that keeps which update each device was given.
+// versionedClient is a fakeClient that records which update each device was given.
 type versionedClient struct {
 	fakeClient
 	gave sync.Map // device to version
@@ -41,8 +41,9 @@ func (f *versionedClient) all() map[string]string {
 	return all
 }
 
-// TestRolloutUpdateFor: each device gets the update that is its own, and a resumed rollout
-// leaves out what is done, by device and update: another artifact is another piece of work.
+// TestRolloutUpdateFor checks that each device gets its own update. A resumed rollout leaves out
+// what is done, by device and update: a device that is done with one artifact isn't done with
+// another.
 func TestRolloutUpdateFor(t *testing.T) {
 	own := newUpdate(t, "2.0.0", []byte("x"))
 	armv7, armv8, rebuilt := newUpdate(t, "2.0.0-armv7", []byte("7")), newUpdate(t, "2.0.0-armv8", []byte("8")), newUpdate(t, "2.0.0-armv8", []byte("8, rebuilt"))
@@ -97,13 +98,13 @@ func TestRolloutUpdateFor(t *testing.T) {
 			require.Equal(t, len(want), report.DoneBefore)
 			require.True(t, report.Resumed)
 
-			gave, report, _ = run(by(rebuilt)) // the other devices are done with what they have
+			gave, report, _ = run(by(rebuilt)) // the other devices are done with the update that they have
 			require.Equal(t, map[string]string{"a8-1": "2.0.0-armv8", "a8-2": "2.0.0-armv8"}, gave)
 			require.Equal(t, len(want)-2, report.DoneBefore)
 
 			gave, _, _ = run(by(rebuilt))
 			require.Empty(t, gave)
-			gave, _, _ = run(by(armv8)) // and so it stays, by the journal
+			gave, _, _ = run(by(armv8)) // the journal keeps it so
 			require.Empty(t, gave)
 
 			text, err := os.ReadFile(path)
@@ -116,7 +117,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 					require.NotContains(t, line, `"update"`)
 				}
 			}
-			if update != nil { // without UpdateFor it is the same journal, of devices that had the rollout's own
+			if update != nil { // without UpdateFor, every device has the rollout's own update
 				gave, report, _ = run(nil)
 				require.Equal(t, 1, report.DoneBefore)
 				require.Equal(t, map[string]string{"a7-1": "2.0.0", "a8-1": "2.0.0", "a8-2": "2.0.0", "odd-1": "2.0.0"}, gave)
@@ -128,7 +129,7 @@ func TestRolloutUpdateFor(t *testing.T) {
 	_, err = New(newClient(t, delivery.Config{}), nil, Options{UpdateFor: by(armv8)})
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0 // once a device, though there are waves
+		asked := 0 // once for each device, though there are several waves
 		cfg := Options{Waves: []Wave{{Share: 0.3}, {Share: 1}}, UpdateFor: func(delivery.Device) (*delivery.Update, error) {
 			asked++
 			return armv7, nil

@@ -18,7 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// TestPlacesAreEven: the hash gives every share of the places its share of the devices.
+// TestPlacesAreEven checks that the hash gives every share of the places its share of the devices.
 func TestPlacesAreEven(t *testing.T) {
 	below := map[float64]int{}
 	for d := range tills(100_000) {
@@ -38,7 +38,7 @@ func TestPlacesAreEven(t *testing.T) {
 	require.InDelta(t, 50_000, below[0.5], 4*158.1)
 }
 
-// wavesOf runs a rollout of n devices, and returns how many are begun in each wave.
+// wavesOf runs a rollout of n devices, and returns how many devices begin in each wave.
 func wavesOf(t testing.TB, n int, waves []Wave, fleet string) (sizes []int) {
 	t.Helper()
 	f := &fakeClient{}
@@ -93,14 +93,14 @@ func TestWavesAreOfTheirSize(t *testing.T) {
 	}
 }
 
-// TestEveryCanaryHasADevice: whatever the devices of a small fleet are called.
+// TestEveryCanaryHasADevice checks small fleets with various names.
 func TestEveryCanaryHasADevice(t *testing.T) {
 	for i := range 40 {
 		require.Equal(t, []int{1, 19}, wavesOf(t, 20, []Wave{{Share: 0.01}, {Share: 1}}, fmt.Sprintf("fleet-%d", i)))
 	}
 }
 
-// TestWavesAreWithinOneOfTheirShare: for fleets of all sizes, in waves of a device or more.
+// TestWavesAreWithinOneOfTheirShare has fleets of all sizes, in waves of at least one device.
 func TestWavesAreWithinOneOfTheirShare(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for n := 10; n < 3000; n += 1 + n/7 {
@@ -131,7 +131,7 @@ func TestWavesAreWithinOneOfTheirShare(t *testing.T) {
 func TestRolloutStopsWhereTooManyFail(t *testing.T) {
 	some := func(share float64) func(delivery.Device) delivery.Class {
 		n := 0.0
-		return func(delivery.Device) delivery.Class { // called under the fleet's lock
+		return func(delivery.Device) delivery.Class { // called under the lock of the fakeClient
 			if n += share; n >= 1 {
 				n--
 				return delivery.ClassTimeout
@@ -152,7 +152,7 @@ func TestRolloutStopsWhereTooManyFail(t *testing.T) {
 	for name, row := range map[string]struct {
 		cfg   Options
 		fails func(delivery.Device) delivery.Class
-		want  string // of the error; empty: it goes through
+		want  string // of the error; empty if the rollout succeeds
 	}{
 		"no threshold":    {Options{}, some(1), ""},
 		"below it":        {Options{AbortShare: 0.11, AbortLeast: 30}, some(0.1), ""},
@@ -212,13 +212,13 @@ func TestRolloutWaitsForThoseUnderWayWhenItAborts(t *testing.T) {
 	})
 }
 
-// TestRolloutBeginsNoMoreThanItTakesToFindOut: the most that are begun before the wave was
-// judged, however many workers there are.
+// TestRolloutBeginsNoMoreThanItTakesToFindOut checks how many devices begin at most before the wave
+// is judged, however many workers there are.
 func TestRolloutBeginsNoMoreThanItTakesToFindOut(t *testing.T) {
 	for name, row := range map[string]struct {
 		share float64
-		slow  int // of the first devices, so many take an hour instead of a second
-		want  int // begun in the first minute
+		slow  int // so many of the first devices take an hour instead of a second
+		want  int // devices that begin in the first minute
 	}{
 		"one slow device decides":    {0.05, 1, 20},
 		"it can't decide":            {0.1, 1, 400}, // 1 of 20 is 5%

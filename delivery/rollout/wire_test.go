@@ -20,11 +20,11 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// wireFleet is devices behind bare connections, in memory: a test of hours takes a moment
-// in a bubble of synctest, and everything between a rollout and the bytes is the real thing.
+// wireFleet serves devices behind bare connections in memory. In a synctest bubble, a test of hours
+// takes a moment, and everything between the rollout and the bytes is real.
 type wireFleet struct {
-	// answer gives what a device answers, as scriptedDevice has it. Request n of a device is
-	// its nth over all connections, from 1. It is called by one goroutine at a time.
+	// answer returns the answer of a device, as the script of scriptedDevice does. Request n of a
+	// device is its nth over all connections, from 1. It is called by one goroutine at a time.
 	answer func(host string, n int, r *http.Request) string
 	// refuses, if not nil, reports whether a device refuses a connection.
 	refuses func(host string, n int) bool
@@ -82,7 +82,7 @@ func (f *wireFleet) serve(host string, c net.Conn) {
 	}
 }
 
-// client is a client with all the defaults but for how it connects.
+// client returns a client with all the defaults, except that it connects to the fleet.
 func (f *wireFleet) client(t testing.TB, tr delivery.Transport) *delivery.Client {
 	return newClient(t, delivery.Config{Transport: tr, Dial: f.dial})
 }
@@ -96,7 +96,7 @@ func overBothInABubble(t *testing.T, test func(t *testing.T, tr delivery.Transpo
 	}
 }
 
-// journalOf writes a journal of records after its first line.
+// journalOf writes a journal with the first line for u, and these records.
 func journalOf(t testing.TB, u *delivery.Update, records ...journalRecord) string {
 	t.Helper()
 	var text []byte
@@ -115,9 +115,9 @@ func recordOf(d delivery.Device, event string) journalRecord {
 	return turn{device: d, key: key}.record(event)
 }
 
-// TestResumedRolloutWaitsForARebootDespiteItsBreaker: with the defaults the breaker opens
-// after five failures in a row, for 30 s. A device that a killed run began, and that reboots
-// for a minute, is looked at every second all the same, and must be right twice.
+// TestResumedRolloutWaitsForARebootDespiteItsBreaker has a device that a killed run began and that
+// reboots for a minute. With the defaults, the breaker opens after five failures in a row, for 30
+// s. The device is looked at every second all the same, and must be right twice.
 func TestResumedRolloutWaitsForARebootDespiteItsBreaker(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		u, dev, began := newUpdate(t, "2", []byte("x")), delivery.Device{Address: "http://till-17"}, time.Now()
@@ -137,7 +137,8 @@ func TestResumedRolloutWaitsForARebootDespiteItsBreaker(t *testing.T) {
 	})
 }
 
-// TestRolloutAsksNobodyWhoseBreakerIsOpen: and what its looks found, the breaker knows.
+// TestRolloutAsksNobodyWhoseBreakerIsOpen checks that an open breaker prevents a look, and that the
+// breaker counts the results of looks.
 func TestRolloutAsksNobodyWhoseBreakerIsOpen(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		u, dev := newUpdate(t, "2", []byte("x")), delivery.Device{Address: "http://till-17"}
@@ -147,7 +148,7 @@ func TestRolloutAsksNobodyWhoseBreakerIsOpen(t *testing.T) {
 		for range 4 {
 			require.Equal(t, delivery.ClassNotSent, delivery.ClassOf(c.Verify(t.Context(), dev, u)))
 		}
-		for _, dials := range []int{8, 8} { // four looks, which are one operation; then none
+		for _, dials := range []int{8, 8} { // four looks count as one operation; then none is made
 			var last error
 			cfg := Options{SkipUpdated: true, Requeue: Requeue{Turns: -1}, OnEvent: func(e Event) { last = e.Err }}
 			_, err := Run(t.Context(), c, func(yield func(delivery.Device) bool) { yield(dev) }, u, cfg)

@@ -24,7 +24,8 @@ func (e *SourceError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.err }
 
-// ShortRead returns the SourceError of a body whose source ended at an offset, or failed there with err.
+// ShortRead returns the SourceError of a body whose source ended at an offset, or failed there with
+// err.
 func ShortRead(at int64, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -36,9 +37,9 @@ func ShortRead(at int64, err error) error {
 // progress of an upload of no more than that isn't checked.
 const SingleWrite = 2 << 10
 
-// ChunkSize is how much of a body is in memory at once, per request: it stays in the processor's cache
-// between its read and its write. (sendfile was measured a fifth slower over loopback, whose receiver
-// then copies from cold pages.)
+// ChunkSize is how much of a body is in memory at once, per request: it stays in the processor's
+// cache between its read and its write. (sendfile was measured a fifth slower over loopback, whose
+// receiver then copies from cold pages.)
 const ChunkSize = 128 << 10
 
 // ChunkPool keeps memory for chunks.
@@ -53,7 +54,8 @@ func (p *ChunkPool) get() *[ChunkSize]byte {
 
 func (p *ChunkPool) put(c *[ChunkSize]byte) { p.pool.Put(c) }
 
-// CopyChunk writes n bytes of a body from an offset on, ChunkSize at most. It returns how many w took.
+// CopyChunk writes n bytes of a body from an offset on, ChunkSize at most. It returns how many w
+// took.
 func (p *ChunkPool) CopyChunk(w io.Writer, b *Body, at, n int64) (int64, error) {
 	if b.Memory != nil {
 		done, err := w.Write(b.Memory[at : at+n])

@@ -2,9 +2,9 @@ package exchange
 
 import "context"
 
-// ContextWatch calls a function when a context ends, without a goroutine for each request. To start a
-// watch costs allocations, so if the same context comes again, its watch goes on between its requests.
-// It is not safe for concurrent use.
+// ContextWatch calls a function when a context ends, without a goroutine for each request. To start
+// a watch costs allocations, so if the same context comes again, its watch goes on between its
+// requests. It is not safe for concurrent use.
 type ContextWatch struct {
 	onEnd   func()
 	watched <-chan struct{} // Done of the context that is watched; nil: none

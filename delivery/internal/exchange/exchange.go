@@ -1,6 +1,6 @@
 // Package exchange has what the transports share. A transport gets an Exchange whose Request is
-// filled in, moves the request to a device, and fills in the Response or returns a Failure that says
-// how far it came. What a response means, and whether a request is tried again, is for package
+// filled in, moves the request to a device, and fills in the Response or returns a Failure that
+// says how far it came. What a response means, and whether a request is tried again, is for package
 // delivery: nothing here knows of updates, classes of errors or retries.
 package exchange
 

@@ -80,8 +80,8 @@ const (
 	ErrResponseTimeout = timeoutError("no answer within the answer timeout")
 )
 
-// IsTimeout reports whether err is a timeout, by the Timeout method that errors of package net have, and
-// context.DeadlineExceeded.
+// IsTimeout reports whether err is a timeout, by the Timeout method that errors of package net
+// have, and context.DeadlineExceeded.
 func IsTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -90,8 +90,8 @@ func IsTimeout(err error) bool {
 	return ok && t.Timeout()
 }
 
-// IsRefusedPeer reports whether err means that the peer must not be trusted, because of its certificate,
-// its name or its version of TLS.
+// IsRefusedPeer reports whether err means that the peer must not be trusted, because of its
+// certificate, its name or its version of TLS.
 func IsRefusedPeer(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
@@ -109,8 +109,8 @@ func IsRefusedPeer(err error) bool {
 	return !IsTimeout(err) && strings.Contains(err.Error(), "tls: ")
 }
 
-// IsRefusedClient reports whether err is the alert of a peer that refuses our certificate, or wants one.
-// In TLS 1.3 it comes in place of an answer, when the handshake is over on this side.
+// IsRefusedClient reports whether err is the alert of a peer that refuses our certificate, or wants
+// one. In TLS 1.3 it comes in place of an answer, when the handshake is over on this side.
 func IsRefusedClient(err error) bool {
 	_, what, alert := strings.Cut(err.Error(), "remote error: tls: ") // crypto/tls has no type for it
 	if !alert {

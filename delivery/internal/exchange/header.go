@@ -17,8 +17,8 @@ const headerUserAgent = "User-Agent"
 // Field is a header field of a request.
 type Field struct{ Name, Value string }
 
-// Header is a part of requests that is made once, in two forms: as fields for net/http, and as lines for
-// the wire, which include the Content-Length of the body.
+// Header is a part of requests that is made once, in two forms: as fields for net/http, and as
+// lines for the wire, which include the Content-Length of the body.
 type Header struct {
 	Fields []Field
 	Lines  []byte
@@ -44,8 +44,9 @@ func AppendField(b []byte, f Field) []byte {
 	return append(b, "\r\n"...)
 }
 
-// CommonHeader is the configured part of all requests to a device, in the same two forms: the User-Agent,
-// which is UserAgent if none is configured, and the other fields in the order of their names.
+// CommonHeader is the configured part of all requests to a device, in the same two forms: the
+// User-Agent, which is UserAgent if none is configured, and the other fields in the order of their
+// names.
 type CommonHeader struct {
 	UserAgent []string
 	Fields    []FieldValues // without the User-Agent
@@ -78,8 +79,8 @@ func NewCommonHeader(configured http.Header) CommonHeader {
 	return h
 }
 
-// SortedHeader yields the fields of a header in the order of their names, so that requests are the same
-// bytes every time.
+// SortedHeader yields the fields of a header in the order of their names, so that requests are the
+// same bytes every time.
 func SortedHeader(h http.Header) iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
 		for _, name := range slices.Sorted(maps.Keys(h)) {

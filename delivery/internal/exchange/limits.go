@@ -26,12 +26,12 @@ type MinThroughput struct {
 // defaultRequest is the time of a request without a body.
 const defaultRequest = 5 * time.Minute
 
-// maxHeld is the most that a system is assumed to hold of what was written to a socket, in bytes: the
-// largest send buffer that Linux (tcp_wmem) and macOS (autosndbufmax) have by default.
+// maxHeld is the most that a system is assumed to hold of what was written to a socket, in bytes:
+// the largest send buffer that Linux (tcp_wmem) and macOS (autosndbufmax) have by default.
 const maxHeld = 4 << 20
 
-// maxUnread is the most that a device's system is assumed to hold of an upload that the device reads
-// slowly, in bytes.
+// maxUnread is the most that a device's system is assumed to hold of an upload that the device
+// reads slowly, in bytes.
 const maxUnread = 1 << 20
 
 const maxSeconds = 10 * 365 * 24 * 3600 // far from what a time.Duration overflows at
@@ -50,9 +50,9 @@ func (m MinThroughput) minBytes() float64 {
 	return max(1, float64(m.BytesPerSecond)*m.Window.Seconds())
 }
 
-// BlindResponse returns how long the response may take after a body of a size was written, where the
-// system can't tell when the device had it. It reports false if only the time of the whole request
-// bounds the response.
+// BlindResponse returns how long the response may take after a body of a size was written, where
+// the system can't tell when the device had it. It reports false if only the time of the whole
+// request bounds the response.
 func (l *Limits) BlindResponse(size int64) (time.Duration, bool) {
 	if l.MinThroughput.BytesPerSecond < 0 {
 		return 0, false
@@ -60,8 +60,8 @@ func (l *Limits) BlindResponse(size int64) (time.Duration, bool) {
 	return l.Response + l.MinThroughput.Longest(min(size, maxHeld)), true
 }
 
-// ResponseAfter returns how long the response may take to a body of a size that the device's system took
-// some time to acknowledge: the device may have yet to read some of it, at the same rate.
+// ResponseAfter returns how long the response may take to a body of a size that the device's system
+// took some time to acknowledge: the device may have yet to read some of it, at the same rate.
 func (l *Limits) ResponseAfter(size int64, took time.Duration) time.Duration {
 	return l.Response + time.Duration(float64(took)*min(1, maxUnread/float64(max(size, 1))))
 }

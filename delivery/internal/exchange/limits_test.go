@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBlindResponse checks that, where nobody can tell what the device's system took, a response has
-// as long as the slowest good device may take for what a system may hold, and then its own time.
+// TestBlindResponse checks that, where nobody can tell what the device's system took, a response
+// has as long as the slowest good device may take for what a system may hold, and then its own
+// time.
 func TestBlindResponse(t *testing.T) {
 	for name, row := range map[string]struct {
 		size    int64

@@ -14,10 +14,10 @@ var (
 	ErrLocation    = errors.New("its Location is missing or unusable")
 )
 
-// ResolveRedirect returns the path and query that a redirect leads to. It returns ErrOtherOrigin if the
-// origin is another (RFC 6454 §4: scheme, host and port), because the request carries an artifact and
-// perhaps credentials, which are for this device alone. It returns ErrLocation if the location isn't a
-// URL of printable ASCII.
+// ResolveRedirect returns the path and query that a redirect leads to. It returns ErrOtherOrigin if
+// the origin is another (RFC 6454 §4: scheme, host and port), because the request carries an
+// artifact and perhaps credentials, which are for this device alone. It returns ErrLocation if the
+// location isn't a URL of printable ASCII.
 func ResolveRedirect(to endpoint.Target, path, location string) (string, error) {
 	scheme := "http"
 	if to.TLS {

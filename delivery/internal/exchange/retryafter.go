@@ -12,10 +12,10 @@ import (
 // MaxRetryAfter is the longest wait that a device may ask for. A longer one is shortened to it.
 const MaxRetryAfter = 24 * time.Hour
 
-// RetryWait returns the longest wait that the Retry-After fields ask for (RFC 9110 §10.2.3). A value is a
-// number of seconds, however large, or a date. A date is compared with the response's own Date, because
-// the device's clock need not be ours, or with now if it has none (§6.6.1). RetryWait returns 0 if no
-// value can be read.
+// RetryWait returns the longest wait that the Retry-After fields ask for (RFC 9110 §10.2.3). A
+// value is a number of seconds, however large, or a date. A date is compared with the response's
+// own Date, because the device's clock need not be ours, or with now if it has none (§6.6.1).
+// RetryWait returns 0 if no value can be read.
 func (r *Response) RetryWait(now time.Time) time.Duration {
 	longest := time.Duration(0)
 	for value := range bytes.Lines(r.RetryAfter) {

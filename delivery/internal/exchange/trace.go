@@ -26,8 +26,8 @@ type Times struct {
 }
 
 // Trace collects the times of a request. It is safe for concurrent use: net/http marks events from
-// goroutines of its own, and sometimes those of another connection than the request gets in the end. A
-// nil Trace does nothing and costs nothing.
+// goroutines of its own, and sometimes those of another connection than the request gets in the
+// end. A nil Trace does nothing and costs nothing.
 type Trace struct {
 	mu    sync.Mutex
 	times Times
@@ -44,8 +44,8 @@ func (t *Trace) Mark(e Event) {
 	t.times.At[e] = now
 }
 
-// GotConn notes that the request has a connection, or has another one: what happened on the one before is
-// dropped.
+// GotConn notes that the request has a connection, or has another one: what happened on the one
+// before is dropped.
 func (t *Trace) GotConn(reused bool) {
 	if t == nil {
 		return

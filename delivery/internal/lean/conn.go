@@ -71,8 +71,8 @@ func (c *conn) open(key connKey, nc net.Conn) {
 	c.br.Reset(c)
 }
 
-// Read reads from the connection, counts the bytes and keeps the error. While the device's system has
-// not acknowledged the whole upload, the deadline is only the time to check its progress.
+// Read reads from the connection, counts the bytes and keeps the error. While the device's system
+// has not acknowledged the whole upload, the deadline is only the time to check its progress.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.nc.Read(p)

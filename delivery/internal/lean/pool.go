@@ -10,11 +10,11 @@ import (
 )
 
 // connPool keeps idle connections. Their number is bounded, over all devices (the one that was idle
-// longest makes room) and for each, and so is their age. The connections of a device are used last in,
-// first out, so that those which aren't needed grow old.
+// longest makes room) and for each, and so is their age. The connections of a device are used last
+// in, first out, so that those which aren't needed grow old.
 //
-// One timer closes connections that are too old. It is set while there are idle ones. close closes all
-// of them, and waits for the timer.
+// One timer closes connections that are too old. It is set while there are idle ones. close closes
+// all of them, and waits for the timer.
 type connPool struct {
 	maxIdle, maxIdlePerKey int
 	maxAge                 time.Duration
@@ -47,8 +47,8 @@ type idleLinks struct {
 	prev, next       *conn // in the stack
 }
 
-// idleStack holds the idle connections of one key. It stays in the map while a connection that was in
-// it is in use, so that its way out and back takes one lookup.
+// idleStack holds the idle connections of one key. It stays in the map while a connection that was
+// in it is in use, so that its way out and back takes one lookup.
 type idleStack struct {
 	key   connKey
 	head  *conn
@@ -61,7 +61,8 @@ func newConnPool(limit, perKey int, maxAge time.Duration) *connPool {
 	return &connPool{maxIdle: limit, maxIdlePerKey: perKey, maxAge: maxAge, keys: make(map[connKey]*idleStack)}
 }
 
-// wrap returns the conn of a new network connection. It belongs to the caller, until put or discard.
+// wrap returns the conn of a new network connection. It belongs to the caller, until put or
+// discard.
 func (p *connPool) wrap(key connKey, nc net.Conn) *conn {
 	c, ok := p.freeConns.Get().(*conn)
 	if !ok {
@@ -72,7 +73,8 @@ func (p *connPool) wrap(key connKey, nc net.Conn) *conn {
 	return c
 }
 
-// get returns an idle connection, which belongs to the caller then. It returns nil if there is none.
+// get returns an idle connection, which belongs to the caller then. It returns nil if there is
+// none.
 func (p *connPool) get(key connKey, now time.Time) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {

@@ -13,7 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// handshake returns a TLS connection over nc. It reports whether it offered a session for resumption.
+// handshake returns a TLS connection over nc. It reports whether it offered a session for
+// resumption.
 func (t *transport) handshake(
 	ctx context.Context, nc net.Conn, r *request,
 ) (_ net.Conn, resuming bool, _ *exchange.Failure) {
@@ -53,8 +54,8 @@ func (s *addressSessions) Put(key string, state *tls.ClientSessionState) {
 	s.ClientSessionCache.Put(s.address+" "+key, state)
 }
 
-// handshakeConfig returns the TLS configuration of a handshake with a target, and its session cache,
-// which is nil if no sessions are kept.
+// handshakeConfig returns the TLS configuration of a handshake with a target, and its session
+// cache, which is nil if no sessions are kept.
 func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addressSessions) {
 	if base.ServerName != "" && base.ClientSessionCache == nil && len(base.NextProtos) == 0 {
 		return base, nil
@@ -74,8 +75,8 @@ func handshakeConfig(base *tls.Config, to endpoint.Target) (*tls.Config, *addres
 	return cfg, sessions
 }
 
-// rawConn is the connection beneath TLS. What TLS writes can be kept in it, and its reads can be made
-// not to wait: see writeSecure and peekNow.
+// rawConn is the connection beneath TLS. What TLS writes can be kept in it, and its reads can be
+// made not to wait: see writeSecure and peekNow.
 type rawConn struct {
 	net.Conn
 	c      *conn // nil during the handshake
@@ -129,9 +130,9 @@ func (u *rawConn) trim() {
 	}
 }
 
-// writeSecure writes over TLS, a record at a time. crypto/tls can't go on after a write that met its
-// deadline, and must not read in the middle of one: to what it may read then, it would answer by a
-// write. So its writes never wait: the rawConn keeps the records, and flush writes them.
+// writeSecure writes over TLS, a record at a time. crypto/tls can't go on after a write that met
+// its deadline, and must not read in the middle of one: to what it may read then, it would answer
+// by a write. So its writes never wait: the rawConn keeps the records, and flush writes them.
 func (c *conn) writeSecure(p []byte) (done int, err error) {
 	defer c.raw.release()
 	for len(p) > 0 && err == nil {

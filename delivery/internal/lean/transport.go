@@ -131,9 +131,10 @@ func (t *transport) dialWithin(ctx context.Context, r *request) (net.Conn, error
 	return t.cfg.Dial(ctx, "tcp", r.To.DialAddr())
 }
 
-// exchange sends the request and reads the answer to its end. Afterwards the connection is back in the
-// pool, or closed, and isn't the caller's any more. unseen reports whether the connection failed and
-// the request may be sent again: because nothing of it was sent, or because it is replayable.
+// exchange sends the request and reads the answer to its end. Afterwards the connection is back in
+// the pool, or closed, and isn't the caller's any more. unseen reports whether the connection
+// failed and the request may be sent again: because nothing of it was sent, or because it is
+// replayable.
 func (t *transport) exchange(ctx context.Context, c *conn, r *request, now time.Time) (unseen bool, f *exchange.Failure) {
 	before := c.traffic
 	c.silent, c.upload.accepted, c.trace = true, false, r.trace
@@ -171,8 +172,8 @@ func (t *transport) sendAndRead(ctx context.Context, c *conn, r *request, now ti
 	if c.reused && !(single && c.writeWait.IsAvailable()) && !c.isIdle() { // a WriteWaiter looks for itself
 		return exchange.Fail(exchange.Connect, socket.ErrStale)
 	}
-	// The deadline is set before the context is checked: a cancel that comes later sets its own, and one
-	// that came earlier is seen here.
+	// The deadline is set before the context is checked: a cancel that comes later sets its own,
+	// and one that came earlier is seen here.
 	if err := c.setDeadline(t.sendDeadline(c, r, now)); err != nil {
 		return exchange.Fail(exchange.Connect, err)
 	}
@@ -225,9 +226,9 @@ func (t *transport) sendAndRead(ctx context.Context, c *conn, r *request, now ti
 	return nil
 }
 
-// startWaiting sets the deadline of the answer to a request that took more than one write. Until the
-// device's system has acknowledged all of it, the upload must make progress; only then the time for
-// the answer begins.
+// startWaiting sets the deadline of the answer to a request that took more than one write. Until
+// the device's system has acknowledged all of it, the upload must make progress; only then the time
+// for the answer begins.
 func (t *transport) startWaiting(c *conn, r *request) error {
 	now, limits := time.Now(), &t.cfg.Limits
 	if c.upload.draining = c.canTell(); c.upload.draining {
@@ -367,9 +368,9 @@ func (t *transport) holdFirst(ctx context.Context, r *request) *exchange.Failure
 	return nil
 }
 
-// hold waits until the rate lets another piece of the upload go out, and returns how many bytes. The wait
-// is no part of the upload's time or of the request's. It returns an error if the device answers
-// meanwhile.
+// hold waits until the rate lets another piece of the upload go out, and returns how many bytes.
+// The wait is no part of the upload's time or of the request's. It returns an error if the device
+// answers meanwhile.
 func (t *transport) hold(c *conn, r *request, n int64) (int64, error) {
 	if r.Rate == nil {
 		return n, nil

@@ -64,8 +64,8 @@ func (c *conn) writeMonitored(nc net.Conn, p []byte) (int, error) {
 	}
 }
 
-// checkUpload is called when a write has met the connection's deadline. It sets the next one, or returns
-// an error if the upload is to end.
+// checkUpload is called when a write has met the connection's deadline. It sets the next one, or
+// returns an error if the upload is to end.
 func (c *conn) checkUpload() error {
 	now := time.Now()
 	if !now.Before(c.upload.deadline) {
@@ -83,8 +83,8 @@ func (c *conn) checkUpload() error {
 	return nil
 }
 
-// keepWaiting is called when the wait for the answer has met the connection's deadline. It sets the next
-// one, or returns an error if the wait is to end.
+// keepWaiting is called when the wait for the answer has met the connection's deadline. It sets the
+// next one, or returns an error if the wait is to end.
 func (c *conn) keepWaiting() error {
 	now := time.Now()
 	if !now.Before(c.upload.deadline) {
@@ -156,9 +156,9 @@ func (c *conn) peekNow() ([]byte, error) {
 	return c.br.Peek(c.br.Buffered() + 1)
 }
 
-// awaitContinue waits until the device asks for the body (100 Continue), or until a time. It returns
-// errAnsweredEarly if the device refused without it, or if the connection failed: reading the answer
-// tells which.
+// awaitContinue waits until the device asks for the body (100 Continue), or until a time. It
+// returns errAnsweredEarly if the device refused without it, or if the connection failed: reading
+// the answer tells which.
 func (c *conn) awaitContinue(until time.Time) error {
 	if err := c.setDeadlineUnlessDone(until); err != nil {
 		return err

@@ -16,10 +16,10 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to its
-// end before it returns it, in one form (http1.Response.AppendCanonical). So net/http sees nothing that
-// it would refuse and lean wouldn't, nor a byte beyond an answer, which it would write to the process's
-// log, and it doesn't give up an upload because a success came early.
+// answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
+// its end before it returns it, in one form (http1.Response.AppendCanonical). So net/http sees
+// nothing that it would refuse and lean wouldn't, nor a byte beyond an answer, which it would write
+// to the process's log, and it doesn't give up an upload because a success came early.
 type answerConn struct {
 	net.Conn // what it reads from and writes to
 	counted  *countedConn
@@ -63,8 +63,9 @@ func newAnswerConn(nc net.Conn, counted *countedConn, limits http1.Limits) *answ
 // NetConn returns the connection beneath.
 func (c *answerConn) NetConn() net.Conn { return c.Conn }
 
-// begin prepares the connection for a request with a body of a size, which is 0 for none. If refuse is
-// set, the writes of the request fail with socket.ErrStale: it must be the first of its connection.
+// begin prepares the connection for a request with a body of a size, which is 0 for none. If refuse
+// is set, the writes of the request fail with socket.ErrStale: it must be the first of its
+// connection.
 func (c *answerConn) begin(size int64, refuse bool, s *exchange.Trace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,8 +186,9 @@ func (c *answerConn) is(mode connMode) bool {
 	return c.mode == mode
 }
 
-// isDue reports whether an answer is due, whose first byte has come. What a device says before the first
-// request of its connection is taken for the answer to that, as in lean; so isDue waits for the request.
+// isDue reports whether an answer is due, whose first byte has come. What a device says before the
+// first request of its connection is taken for the answer to that, as in lean; so isDue waits for
+// the request.
 func (c *answerConn) isDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,9 +207,9 @@ func (c *answerConn) isDue() bool {
 	return true
 }
 
-// next reads an answer, or an interim one, for Read to return. It returns an error before the first byte
-// of one. After an error in the middle, Read returns a status line before the error, so that net/http
-// knows that the device has answered, and doesn't send the request again.
+// next reads an answer, or an interim one, for Read to return. It returns an error before the first
+// byte of one. After an error in the middle, Read returns a status line before the error, so that
+// net/http knows that the device has answered, and doesn't send the request again.
 func (c *answerConn) next() error {
 	if c.is(modeTunnel) {
 		return nil
@@ -288,8 +290,9 @@ func (c *answerConn) waitLocked() <-chan struct{} {
 	return c.released
 }
 
-// lacksSome reports whether the device's system has yet to acknowledge some of a request that is out. If
-// the connection has ended, it never will, and cut is set. An upload of a single write isn't checked.
+// lacksSome reports whether the device's system has yet to acknowledge some of a request that is
+// out. If the connection has ended, it never will, and cut is set. An upload of a single write
+// isn't checked.
 func (c *answerConn) lacksSome() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

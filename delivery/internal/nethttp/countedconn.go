@@ -20,9 +20,9 @@ const monitoredWrite = 4 << 10
 const readBuffer = 4 << 10
 
 // countedConn is a connection of net/http, beneath TLS. It counts the bytes on the wire, and writes
-// bodies without another copy. A write to a peer that has closed the connection succeeds: a device may
-// answer before it has read everything, and close. Its answer stands, though the write failed (RFC 9112
-// §9.5), and a read says whether there is one.
+// bodies without another copy. A write to a peer that has closed the connection succeeds: a device
+// may answer before it has read everything, and close. Its answer stands, though the write failed
+// (RFC 9112 §9.5), and a read says whether there is one.
 type countedConn struct {
 	net.Conn
 	stats  *exchange.Counters
@@ -98,8 +98,8 @@ func (c *countedConn) acked() int64 {
 	return c.sent.Load() - n
 }
 
-// unacked returns how many bytes the peer's system has not acknowledged, and reports whether the system
-// can tell.
+// unacked returns how many bytes the peer's system has not acknowledged, and reports whether the
+// system can tell.
 func (c *countedConn) unacked() (n int64, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +120,8 @@ func (c *countedConn) ended() bool {
 	return c.probe.HasEnded()
 }
 
-// resetIfUnacked makes the close of the connection a reset, if the peer's system has not acknowledged all
-// of what was written.
+// resetIfUnacked makes the close of the connection a reset, if the peer's system has not
+// acknowledged all of what was written.
 func (c *countedConn) resetIfUnacked() {
 	if n, _ := c.unacked(); n > 0 {
 		socket.ResetOnClose(c.Conn)

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 )
 
-// failure returns the failure that an error of net/http means. why is the timer's cause, and connected
-// says that the request had a connection.
+// failure returns the failure that an error of net/http means. why is the timer's cause, and
+// connected says that the request had a connection.
 func failure(err, why error, connected bool) *exchange.Failure {
 	switch {
 	case why != nil && connected:
@@ -39,8 +39,8 @@ func failure(err, why error, connected bool) *exchange.Failure {
 	return f
 }
 
-// isMalformed reports whether net/http, or answerConn, refused an answer that is not HTTP. Some of the
-// errors of net/http have no exported type.
+// isMalformed reports whether net/http, or answerConn, refused an answer that is not HTTP. Some of
+// the errors of net/http have no exported type.
 func isMalformed(err error) bool {
 	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
 		return true

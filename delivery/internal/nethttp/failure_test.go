@@ -17,8 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 )
 
-// TestFailure checks how far an exchange came, and what failed, by the errors of net/http, of TLS and of
-// the timer.
+// TestFailure checks how far an exchange came, and what failed, by the errors of net/http, of TLS
+// and of the timer.
 func TestFailure(t *testing.T) {
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}

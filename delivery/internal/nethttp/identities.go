@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 )
 
-// identityTransport is a transport of net/http for one identity. There is one for each, because net/http
-// tells connections apart by their address alone.
+// identityTransport is a transport of net/http for one identity. There is one for each, because
+// net/http tells connections apart by their address alone.
 type identityTransport struct {
 	identity *exchange.Identity
 	base     *http.Transport
@@ -23,8 +23,8 @@ type identityTransport struct {
 	open  int // connections
 }
 
-// identityTransports keeps the transports of identities, as many as there may be idle connections: the
-// one that was unused longest makes room. It is safe for concurrent use.
+// identityTransports keeps the transports of identities, as many as there may be idle connections:
+// the one that was unused longest makes room. It is safe for concurrent use.
 type identityTransports struct {
 	max int // idle connections, and transports
 
@@ -36,8 +36,8 @@ type identityTransports struct {
 	closed bool
 }
 
-// transportFor returns the transport of an identity, which the caller returns by put. It returns nil if
-// who is nil.
+// transportFor returns the transport of an identity, which the caller returns by put. It returns
+// nil if who is nil.
 func (t *transport) transportFor(who *exchange.Identity) *identityTransport {
 	if who == nil {
 		return nil
@@ -101,8 +101,8 @@ func (cs *identityTransports) put(c *identityTransport) {
 	}
 }
 
-// surplus takes out the transports that were unused longest, until the others are within the bounds, and
-// returns them. cs.mu is held.
+// surplus takes out the transports that were unused longest, until the others are within the
+// bounds, and returns them. cs.mu is held.
 func (cs *identityTransports) surplus() (out []*identityTransport) {
 	idle := cs.open - cs.users
 	for e := cs.recent.Back(); e != nil && (idle > cs.max || cs.recent.Len() > cs.max); {

@@ -17,8 +17,8 @@ import (
 // maxFields is how many fields a protocol adds to a request, at most.
 const maxFields = 5
 
-// pooledRequest is a request of net/http with its context, both made once, and what watches over it. It
-// is used again only if net/http is known to be done with the last exchange.
+// pooledRequest is a request of net/http with its context, both made once, and what watches over
+// it. It is used again only if net/http is known to be done with the last exchange.
 type pooledRequest struct {
 	t           *transport
 	req         *http.Request
@@ -80,8 +80,8 @@ type requestContext struct {
 	caller context.Context
 }
 
-// Value asks the request's own context first: package context calls it for its own ends, even after the
-// exchange.
+// Value asks the request's own context first: package context calls it for its own ends, even after
+// the exchange.
 func (c *requestContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -206,8 +206,8 @@ func (c *pooledRequest) unfinished(a *exchange.Body) bool {
 
 func (c *pooledRequest) fillHeader(r *exchange.Request) {
 	clear(c.header)
-	// net/http formats the value of User-Agent, which allocates, and copies any other. On the wire the case
-	// of a name doesn't matter.
+	// net/http formats the value of User-Agent, which allocates, and copies any other. On the wire
+	// the case of a name doesn't matter.
 	common := &c.t.cfg.Header
 	if r.Identity != nil {
 		common = &r.Identity.Header
@@ -232,7 +232,8 @@ func (c *pooledRequest) fillHeader(r *exchange.Request) {
 	}
 }
 
-// fillURL sets the URL. RawPath keeps the path as it is: Path alone would be escaped more than needed.
+// fillURL sets the URL. RawPath keeps the path as it is: Path alone would be escaped more than
+// needed.
 func (c *pooledRequest) fillURL(to endpoint.Target, path string) {
 	scheme := "http"
 	if to.TLS {

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// requestBody is the body of a request, as net/http reads it. It tells the request's timer when the first
-// byte is read, and when the last one was.
+// requestBody is the body of a request, as net/http reads it. It tells the request's timer when the
+// first byte is read, and when the last one was.
 type requestBody struct {
 	timer *requestTimer
 
@@ -33,8 +33,9 @@ func (b *requestBody) attach(a *exchange.Body, rate *pacing.ByteRate) {
 	b.sent.Store(0)
 }
 
-// detach waits for a read that is under way, and has all later ones fail: net/http may go on reading a
-// body that it gave up on, and the source is the caller's again when the exchange is over.
+// detach waits for a read that is under way, and has all later ones fail: net/http may go on
+// reading a body that it gave up on, and the source is the caller's again when the exchange is
+// over.
 func (b *requestBody) detach() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,8 +110,8 @@ func (b *requestBody) Close() error {
 	return nil
 }
 
-// hold waits until the rate lets another piece of the body go out, and returns how many bytes. b.mu is
-// held, but not during the wait: the exchange may end meanwhile.
+// hold waits until the rate lets another piece of the body go out, and returns how many bytes. b.mu
+// is held, but not during the wait: the exchange may end meanwhile.
 func (b *requestBody) hold(n int64) (int64, error) {
 	if b.rate == nil {
 		return n, nil

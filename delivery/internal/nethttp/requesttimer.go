@@ -119,8 +119,8 @@ func (k *requestTimer) awaitSent(over <-chan struct{}) {
 	}
 }
 
-// setConn is called when the request has a connection. answers is nil unless the connection carries this
-// request alone.
+// setConn is called when the request has a connection. answers is nil unless the connection carries
+// this request alone.
 func (k *requestTimer) setConn(c *countedConn, answers *answerConn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -210,8 +210,8 @@ func (k *requestTimer) stop() (why error, reusable bool) {
 	return k.cause, k.timer.Stop() && ran
 }
 
-// hasEnded reports whether the request is over, or was ended. net/http waits for the read of its body to
-// return then.
+// hasEnded reports whether the request is over, or was ended. net/http waits for the read of its
+// body to return then.
 func (k *requestTimer) hasEnded() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

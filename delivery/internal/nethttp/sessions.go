@@ -31,10 +31,10 @@ func (t *transport) countSessions(cfg *tls.Config) *tls.Config {
 	return cfg
 }
 
-// roundTripResuming sends a request again, once, if its handshake failed and may have offered a session:
-// a device that can't resume it should go on with a whole handshake (RFC 8446 §4.2.11), and some break
-// it off. crypto/tls has dropped the session then. If it was another request that offered one, this
-// costs a handshake too many.
+// roundTripResuming sends a request again, once, if its handshake failed and may have offered a
+// session: a device that can't resume it should go on with a whole handshake (RFC 8446 §4.2.11),
+// and some break it off. crypto/tls has dropped the session then. If it was another request that
+// offered one, this costs a handshake too many.
 func (t *transport) roundTripResuming(ctx context.Context, r *request) *exchange.Failure {
 	before := t.offered.Load()
 	f := t.roundTripOnce(ctx, r)

@@ -23,7 +23,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// Config configures a transport. Every field but Limits.Request, RoundTripper and Traced must be set.
+// Config configures a transport. Every field but Limits.Request, RoundTripper and Traced must be
+// set.
 type Config struct {
 	Limits exchange.Limits
 	Header exchange.CommonHeader // of requests without an Identity
@@ -108,8 +109,8 @@ func (t *transport) responseLimits() http1.Limits {
 	return http1.Limits{Head: t.cfg.Limits.MaxResponseHead, Body: t.cfg.Limits.MaxResponseBody}
 }
 
-// dialTLS returns the DialTLSContext of a transport. It opens a connection of HTTP/2 as net/http wants
-// it, and one of HTTP/1.1 as an answerConn.
+// dialTLS returns the DialTLSContext of a transport. It opens a connection of HTTP/2 as net/http
+// wants it, and one of HTTP/1.1 as an answerConn.
 func (t *transport) dialTLS(base *http.Transport) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := base.DialContext(ctx, network, address)
@@ -147,9 +148,9 @@ func (t *transport) secure(ctx context.Context, nc net.Conn, cfg *tls.Config, ad
 	return newAnswerConn(tc, counted, t.responseLimits()), nil
 }
 
-// RoundTrip implements [exchange.Transport]. It tries again while a request gets a kept-alive connection
-// that it can't use: because it must have a fresh one, or because the device spoke unasked or closed it.
-// net/http closes the connection then.
+// RoundTrip implements [exchange.Transport]. It tries again while a request gets a kept-alive
+// connection that it can't use: because it must have a fresh one, or because the device spoke
+// unasked or closed it. net/http closes the connection then.
 func (t *transport) RoundTrip(ctx context.Context, x *exchange.Exchange) *exchange.Failure {
 	r := requestOf(x)
 	for {
@@ -198,7 +199,8 @@ func (t *transport) roundTripOnce(ctx context.Context, r *request) *exchange.Fai
 			case told != nil:
 				err = told
 			case c.reused && why == nil && ctx.Err() == nil && c.answers.untouched():
-				// The connection was closed because it was stale, and net/http may say no more than that.
+				// The connection was closed because it was stale, and net/http may say no more than
+				// that.
 				err = socket.ErrStale
 			}
 		}
@@ -256,8 +258,8 @@ func requestOf(x *exchange.Exchange) *request {
 func (t *transport) read(resp *http.Response, r *request) (err error) {
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		// There is no body to read: what follows is another protocol, and net/http doesn't end it with the
-		// context.
+		// There is no body to read: what follows is another protocol, and net/http doesn't end it
+		// with the context.
 		return &http1.Error{Err: http1.ErrSwitchedProtocols}
 	}
 	if err := t.readBody(resp, r); err != nil {

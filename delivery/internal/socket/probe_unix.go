@@ -42,7 +42,8 @@ func (p *Probe) IsQuiet() bool {
 	return p.raw.Control(p.peekFunc) == nil && p.quiet
 }
 
-// HasEnded reports whether the connection has ended, as far as can be seen past what is there to read.
+// HasEnded reports whether the connection has ended, as far as can be seen past what is there to
+// read.
 func (p *Probe) HasEnded() bool {
 	if p.raw == nil {
 		return false

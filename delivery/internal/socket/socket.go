@@ -14,8 +14,8 @@ import (
 // anything was written to it.
 var ErrStale = errors.New("kept-alive connection is no good any more")
 
-// A WriteObserver is told what a [WriteWaiter] does. It is an interface rather than a function so that
-// a connection can observe its own writes without an allocation.
+// A WriteObserver is told what a [WriteWaiter] does. It is an interface rather than a function so
+// that a connection can observe its own writes without an allocation.
 type WriteObserver interface {
 	// OnWritten is called after the write of a request, before the wait for the response.
 	OnWritten()
@@ -36,9 +36,9 @@ func unwrap(nc net.Conn) net.Conn {
 	}
 }
 
-// ResetOnClose makes the close of a connection drop what the peer hasn't taken. Otherwise the system
-// would keep it, megabytes for a peer that stopped reading, and go on trying for minutes; and the
-// peer would see the close only behind all of it.
+// ResetOnClose makes the close of a connection drop what the peer hasn't taken. Otherwise the
+// system would keep it, megabytes for a peer that stopped reading, and go on trying for minutes;
+// and the peer would see the close only behind all of it.
 func ResetOnClose(nc net.Conn) {
 	if s, ok := unwrap(nc).(interface{ SetLinger(seconds int) error }); ok {
 		_ = s.SetLinger(0) // where it fails, the connection has ended already
