@@ -76,8 +76,8 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 	return nil
 }
 
-// Verify asks the device what it runs, once. It returns nil if the device answers with the update's
-// version and digest, and with d's ID if d has one. ClassPending means that it is installing or
+// Verify asks the device once what it runs. It returns nil if the answer has the update's version
+// and digest, and d.ID if that is set. ClassPending means that the device is installing or
 // rebooting. ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or
 // ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {

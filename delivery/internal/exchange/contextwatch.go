@@ -2,16 +2,16 @@ package exchange
 
 import "context"
 
-// ContextWatch calls a function when a context ends, without a goroutine for each request. To start
-// a watch costs allocations, so if the same context comes again, its watch goes on between its
-// requests. It is not safe for concurrent use.
+// ContextWatch calls a function when a context ends, without a goroutine for each request. Starting
+// a watch allocates, so if the same context comes again, its watch goes on between requests. A
+// ContextWatch is not safe for concurrent use.
 type ContextWatch struct {
 	onEnd   func()
 	watched <-chan struct{} // Done of the context that is watched; nil: none
 	last    <-chan struct{} // Done of the context watched last
 	keep    bool            // the same context came twice
 	stop    func() bool
-	fired   bool // a watch called onEnd, and may still be at it
+	fired   bool // a watch called onEnd, which may still be running
 }
 
 // NewContextWatch returns a watch that calls onEnd, in a goroutine of its own.

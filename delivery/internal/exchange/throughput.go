@@ -6,15 +6,14 @@ import "time"
 // answer.
 const CheckInterval = 250 * time.Millisecond
 
-// ThroughputMonitor decides whether an upload is too slow. It is told the time, so a table tests
-// it.
+// ThroughputMonitor decides whether an upload is too slow. It reads no clock, so a table tests it.
 type ThroughputMonitor struct {
 	min   MinThroughput
 	since time.Time // when it was last fast enough
 	taken int64     // what had been taken then
 }
 
-// Begin starts an upload. taken is the count of bytes that IsTooSlow is told, as it is now.
+// Begin starts an upload. taken is the count of bytes, as in IsTooSlow, that were taken already.
 func (m *ThroughputMonitor) Begin(now time.Time, taken int64, least MinThroughput) {
 	*m = ThroughputMonitor{min: least, since: now, taken: taken}
 }

@@ -11,10 +11,10 @@ type Event uint8
 // The events, in their order.
 const (
 	Prepared  Event = iota // from here on the request waits for a connection
-	Connected              // a new connection stands, as far as TCP is concerned
-	Secured                // the handshake of TLS is done
+	Connected              // a new TCP connection is open; TLS may follow
+	Secured                // the TLS handshake is done
 	GotConn                // from here on the request is written
-	Written                // it was handed to the system to its last byte
+	Written                // the system has taken its last byte
 	Answered               // the response's first byte came
 	numEvents
 )
@@ -26,14 +26,14 @@ type Times struct {
 }
 
 // Trace collects the times of a request. It is safe for concurrent use: net/http marks events from
-// goroutines of its own, and sometimes those of another connection than the request gets in the
-// end. A nil Trace does nothing and costs nothing.
+// goroutines of its own, sometimes those of a connection that the request then doesn't use. A nil
+// Trace does nothing and costs nothing.
 type Trace struct {
 	mu    sync.Mutex
 	times Times
 }
 
-// Mark notes that an event happens now. Of an event that happens again, the last time counts.
+// Mark notes that an event happens now. If an event happens again, its last time counts.
 func (t *Trace) Mark(e Event) {
 	if t == nil {
 		return
@@ -44,8 +44,8 @@ func (t *Trace) Mark(e Event) {
 	t.times.At[e] = now
 }
 
-// GotConn notes that the request has a connection, or has another one: what happened on the one
-// before is dropped.
+// GotConn notes that the request has a connection, perhaps in place of an earlier one. The events
+// of the earlier connection are dropped.
 func (t *Trace) GotConn(reused bool) {
 	if t == nil {
 		return

@@ -82,8 +82,8 @@ func (r *Response) isBodiless() bool {
 	return r.Status < 200 || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 }
 
-// ReadHead reads one head, interim or final, of left bytes at most, and takes its length
-// from left. limit is what the error names.
+// ReadHead reads one head, interim or final, of at most left bytes, and subtracts its length from
+// left. The error of a longer head names limit.
 func (r *Response) ReadHead(br *bufio.Reader, limit int, left *int) error {
 	r.Status, r.Close, r.length, r.chunked = 0, false, -1, false
 	r.ContentType, r.ContentEncoding, r.Location, r.Date, r.RetryAfter, r.Body = nil, nil, nil, nil, nil, nil
@@ -151,7 +151,7 @@ func (r *Response) cutIn(err error) error {
 	return err
 }
 
-// addLine adds a line to the head, ended by LF alone, until left is used up.
+// addLine adds a line to the head, ended by LF alone. It stops when left is used up.
 func (r *Response) addLine(br *bufio.Reader, left *int) error {
 	for {
 		part, err := br.ReadSlice('\n')
@@ -356,7 +356,8 @@ func (r *Response) readChunks(br *bufio.Reader, limits Limits) error {
 		if err != nil {
 			return err
 		}
-		// What isn't body is bounded as well: some bytes a byte of it, and a head's worth.
+		// Chunk sizes, extensions and trailers are bounded as well: to 8 bytes per byte of the
+		// body, and the limit of a head.
 		if lines += len(line) + len("\r\n"); lines > 8*len(r.Body)+limits.Head {
 			return malformed("chunks with more around them than in them")
 		}
@@ -429,8 +430,8 @@ func skipTrailers(br *bufio.Reader, limit int) error {
 	}
 }
 
-// AppendCanonical appends the response as net/http is to read it: with its fields as they
-// came, but for those of the framing, which is a Content-Length.
+// AppendCanonical appends the response in the form that net/http reads: with its fields as they
+// came, except that a Content-Length replaces the fields of the framing.
 func (r *Response) AppendCanonical(b []byte) []byte {
 	line, rest, _ := bytes.Cut(r.head, []byte("\n"))
 	b = append(b, "HTTP/1.1"...)
@@ -461,8 +462,8 @@ func (r *Response) AppendCanonical(b []byte) []byte {
 	return append(b, r.Body...)
 }
 
-// FinalStatus looks for a final response's status at the beginning of b, past interim
-// answers. It returns 0 if the status hasn't come, and 600 for what is no answer.
+// FinalStatus looks for the status of the final response at the beginning of b, past interim
+// responses. It returns 0 if the status hasn't come yet, and 600 if b isn't a response.
 func FinalStatus(b []byte) int {
 	for {
 		b = bytes.TrimLeft(b, "\r\n")
@@ -497,8 +498,8 @@ func FinalStatus(b []byte) int {
 	}
 }
 
-// HeadEnd returns the length of the head at the beginning of b, with its blank line; -1 if it
-// hasn't ended.
+// HeadEnd returns the length of the head at the beginning of b, with its blank line. It returns -1
+// if the head isn't complete.
 func HeadEnd(b []byte) int {
 	for at := 0; ; {
 		i := bytes.IndexByte(b[at:], '\n')

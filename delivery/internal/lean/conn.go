@@ -34,7 +34,7 @@ type conn struct {
 	traffic traffic
 	trace   *exchange.Trace // of the request under way; nil: nobody wants it
 	reused  bool            // it was idle before
-	failed  bool            // its last request did
+	failed  bool            // its last request failed
 	silent  bool            // no byte of the answer has come
 	readErr error           // the last error of the connection, which its reader may hide
 	upload  upload
@@ -121,7 +121,7 @@ func (c *conn) writeRequest(b []byte) error {
 }
 
 // setDeadlineUnlessDone sets the deadline. It returns an error if the context that is watched has
-// ended: the deadline in the past by which that ends the request must stand.
+// ended; the deadline in the past that ends the request then stays.
 func (c *conn) setDeadlineUnlessDone(t time.Time) error {
 	if err := c.setDeadline(t); err != nil {
 		return err

@@ -131,8 +131,9 @@ func (u *rawConn) trim() {
 }
 
 // writeSecure writes over TLS, a record at a time. crypto/tls can't go on after a write that met
-// its deadline, and must not read in the middle of one: to what it may read then, it would answer
-// by a write. So its writes never wait: the rawConn keeps the records, and flush writes them.
+// its deadline, and must not read in the middle of a write, because it may answer what it reads
+// with another write. So its writes never wait: the rawConn keeps the records, and flush writes
+// them.
 func (c *conn) writeSecure(p []byte) (done int, err error) {
 	defer c.raw.release()
 	for len(p) > 0 && err == nil {
