@@ -18,14 +18,13 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// benchSize is the artifact of the benchmarks, in bytes: one packet's worth and a
-// bit, so that what is measured is an operation, not copying.
+// benchSize is the size of the benchmarks' artifact, in bytes: a little more than one packet holds,
+// so that an operation is measured and not copying.
 const benchSize = 1 << 10
 
-// fixedDevice answers every push and every verification with the same bytes and
-// works as little as it can, so that a benchmark holds the client. It takes any
-// artifact for the one of its answers, and having no clock it sends no Date (RFC
-// 9110 §6.6.1).
+// fixedDevice answers every push and every verification with the same bytes, and works as little as
+// it can, so that a benchmark measures the client. It takes any artifact for the one of its
+// answers. It has no clock, so it sends no Date (RFC 9110 §6.6.1).
 type fixedDevice struct {
 	Device
 	size     int64 // of its artifact
@@ -73,8 +72,8 @@ func fixedAnswer(tb testing.TB, body any) []byte {
 
 func (d *fixedDevice) serve(c net.Conn, pushed, verified []byte) {
 	defer c.Close()
-	// As little as can be: a head ends with a blank line, a push is of one size, and
-	// nobody sends before the answer to the last request.
+	// This reads as little as possible: a head ends with a blank line, all pushes have one size,
+	// and the client sends nothing before the answer to the last request.
 	buf := make([]byte, 64<<10)
 	for {
 		n, end := 0, -1
@@ -148,8 +147,8 @@ func BenchmarkVerify(b *testing.B) { perOperation(b, Lean, verify) }
 func BenchmarkPushNetHTTP(b *testing.B)   { perOperation(b, NetHTTP, push) }
 func BenchmarkVerifyNetHTTP(b *testing.B) { perOperation(b, NetHTTP, verify) }
 
-// cannedConn answers every request at once, from memory: what an operation over it takes
-// is the client's own work, without a system's.
+// cannedConn answers every request at once, from memory, so that an operation over it takes only
+// the client's own time, and none of a system's.
 type cannedConn struct {
 	net.Conn
 	answer, rest []byte
@@ -169,7 +168,7 @@ func (c *cannedConn) Read(p []byte) (int, error) {
 func (*cannedConn) SetDeadline(time.Time) error { return nil }
 func (*cannedConn) Close() error                { return nil }
 
-// own runs an operation over such connections, to so many devices in turn.
+// own runs an operation over connections of type cannedConn, to a number of devices in turn.
 func own(b *testing.B, devices int, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
 	ownOver(b, devices, "", answer, operation)
 }
@@ -202,24 +201,24 @@ func verified(u *Update) any {
 	return wire.VersionAnswer{DeviceID: "till-17", Version: u.version, Digest: u.digestHex, State: wire.StateIdle, UpdatedAt: "2026-01-01T00:00:00Z"}
 }
 
-// BenchmarkPushOwn is the client's own share of a push.
+// BenchmarkPushOwn is a push over a cannedConn.
 func BenchmarkPushOwn(b *testing.B) { own(b, 1, pushed, push) }
 
-// BenchmarkPushOwn10000 is that over 10,000 devices, each with its connection.
+// BenchmarkPushOwn10000 is a push to 10,000 devices in turn, each with its own cannedConn.
 func BenchmarkPushOwn10000(b *testing.B) { own(b, 10_000, pushed, push) }
 
-// BenchmarkPushOwnFresh is that over a new connection each, which the device closes.
+// BenchmarkPushOwnFresh is a push over a new cannedConn each, which the device then closes.
 func BenchmarkPushOwnFresh(b *testing.B) {
 	ownOver(b, 1, "Connection: close\r\n", pushed, push)
 }
 
-// BenchmarkVerifyOwn is the client's own share of a verification.
+// BenchmarkVerifyOwn is a verification over a cannedConn.
 func BenchmarkVerifyOwn(b *testing.B) { own(b, 1, verified, verify) }
 
 // BenchmarkPush64 has 64 workers on as many connections.
 func BenchmarkPush64(b *testing.B) { atWorkers(b, Lean, 64, push) }
 
-// fileSize is what a real artifact may have, in bytes.
+// fileSize is a realistic size of an artifact, in bytes.
 const fileSize = 10 << 20
 
 // pushFile is a push of 10 MiB from a file.

@@ -77,9 +77,8 @@ func (c *Client) Push(ctx context.Context, d Device, u *Update) error {
 }
 
 // Verify asks the device once what it runs. It returns nil if the answer has the update's version
-// and digest, and d.ID if that is set. ClassPending means that the device is installing or
-// rebooting. ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or
-// ErrDeviceFailed.
+// and digest, and d.ID if that is set. ClassPending means that it is installing or rebooting.
+// ClassIntegrity wraps ErrLacksUpdate, ErrWrongDigest, ErrWrongDevice or ErrDeviceFailed.
 func (c *Client) Verify(ctx context.Context, d Device, u *Update) error {
 	e := c.admit(OpVerify, d)
 	if e == nil {

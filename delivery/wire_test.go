@@ -337,7 +337,7 @@ func TestArtifactThatShrinks(t *testing.T) {
 		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
 		require.ErrorContains(t, err, "reading artifact at byte 0")
 
-		require.NoError(t, os.Truncate(path, 2<<20)) // grown, and the same up to its size
+		require.NoError(t, os.Truncate(path, 2<<20)) // the file has grown, and has the same first bytes
 		_, err = c.Deliver(t.Context(), dev.Device, u)
 		require.NoError(t, err)
 	})

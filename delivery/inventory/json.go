@@ -194,7 +194,7 @@ func tokenName(t json.Token) string {
 type arrayReader struct {
 	br    *bufio.Reader
 	most  int
-	line  int // where reading is, from 1
+	line  int // the current line, from 1
 	open  int // the last line with a quote that wasn't closed on it
 	begun bool
 	ended bool

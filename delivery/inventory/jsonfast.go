@@ -52,7 +52,8 @@ func (l *loader) known(texts map[string]string, b []byte) (string, bool) {
 	return s, ok
 }
 
-// appendLabel appends to a key that two sets of labels share if they are equal.
+// appendLabel appends a name or a value to the key of a set of labels. Equal sets have equal keys,
+// and different sets different ones.
 func appendLabel[T string | []byte](key []byte, text T) []byte {
 	return append(binary.AppendUvarint(key, uint64(len(text))), text...)
 }

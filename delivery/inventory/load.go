@@ -27,15 +27,15 @@ type loader struct {
 	name      string
 	cfg       Options
 	inventory *Inventory
-	seen      map[endpoint.Key]uint32 // the line that a device stands on
+	seen      map[endpoint.Key]uint32 // the line of each device
 
 	// What many devices have in common is held once, and was checked once.
 	texts  map[string]string            // versions, and names and values of labels
 	places map[string]string            // locations
 	labels map[string]map[string]string // by appendLabel of each, in order
 
-	key []byte // of labels, while they are looked for
-	own []byte // an ID and an address, likewise
+	key []byte // scratch memory for the key of labels
+	own []byte // scratch memory for an ID and an address
 }
 
 func newLoader(name string, cfg Options) *loader {

@@ -315,8 +315,8 @@ func joined(first, next delivery.Report) delivery.Report {
 // A device that the last run had under way may be rebooting with the update, so the check waits for
 // it. It does so only once: if every run after a kill waited, devices that are gone for good would
 // in the end hold all workers. A device that was pushed to, by that run or in an earlier turn of
-// this one, must say that it runs the update as often as in a Deliver. The word of any other counts
-// at once.
+// this one, must say that it runs the update as often as in a Deliver. For any other device, one
+// answer is enough.
 func (r *Rollout) updateOne(ctx, stopping context.Context, t turn) (had bool, report delivery.Report, err error) {
 	if t.updateErr != nil {
 		return false, report, t.noUpdate()

@@ -3,8 +3,8 @@
 //
 // What goes in is a client, a sequence of devices, an update, and [Options]. What comes out is a
 // [Report], which counts devices by what became of them, and meanwhile an [Event] for every step.
-// [Run] does all of it. Use [New] for a [Rollout] that can be paused, or asked how far it is. The
-// package must never know how a device is spoken to: that is its [Client]'s.
+// [Run] does all of it. Use [New] for a [Rollout] that can be paused, or asked about its progress.
+// The package must never know the protocol of a device: only its [Client] does.
 //
 // # Devices
 //

@@ -13,9 +13,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// A line has the devices of one pass begin their turns. A device that may not begin yet, because of
+// A line begins the turns of the devices of one pass. A device that may not begin yet, because of
 // Options.PerLabel or Window, is held back, and those after it go first. Only the goroutine of Run
-// uses it, except for done, which the workers call.
+// uses the line, except for done, which the workers call.
 type line struct {
 	r        *Rollout
 	stopping context.Context

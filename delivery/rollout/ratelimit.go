@@ -10,7 +10,8 @@ type rateLimiter struct {
 	last      time.Time
 }
 
-// burst returns how many may begin at once: timers are too coarse for 20 µs.
+// burst returns how many devices may begin at once. At high rates it is more than one, because
+// timers are too coarse for waits of 20 µs.
 func (a *rateLimiter) burst() float64 { return max(1, a.perSecond/100) }
 
 // reserve takes a token and returns 0, or returns how long it will be until there is one.

@@ -17,9 +17,9 @@ import (
 )
 
 // answerConn is what net/http sees of a connection of HTTP/1.1, above TLS. It reads each answer to
-// its end before it returns it, in one form (http1.Response.AppendCanonical). So net/http sees
-// nothing that it would refuse and lean wouldn't, nor a byte beyond an answer, which it would write
-// to the process's log, and it doesn't give up an upload because a success came early.
+// its end before it returns it, in one form (http1.Response.AppendCanonical). So net/http sees no
+// answer that it would refuse and lean would accept, and no byte beyond an answer, which it would
+// write to the process's log. It also doesn't give up an upload because a success came early.
 type answerConn struct {
 	net.Conn // what it reads from and writes to
 	counted  *countedConn
@@ -95,7 +95,7 @@ func (c *answerConn) wake() {
 	}
 }
 
-// unfinished reports whether the device answered an upload that it will never have all of.
+// unfinished reports whether the device answered an upload that it will never receive in full.
 func (c *answerConn) unfinished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -258,8 +258,8 @@ func (c *answerConn) next() error {
 }
 
 // hold waits until the device's system has acknowledged all of an update that the device called a
-// success, or until the request has ended. If it saw the success before, net/http would close the
-// connection, and with it end the upload.
+// success, or until the request has ended. If net/http saw the success earlier, it would close the
+// connection, and so end the upload.
 func (c *answerConn) hold() {
 	for pause := time.Millisecond; ; pause = min(2*pause, exchange.CheckInterval) {
 		if wait := c.unsentWait(); wait != nil {

@@ -80,8 +80,8 @@ type requestContext struct {
 	caller context.Context
 }
 
-// Value asks the request's own context first: package context calls it for its own ends, even after
-// the exchange.
+// Value asks the request's own context first: package context calls Value for its own purposes,
+// even after the exchange.
 func (c *requestContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -199,7 +199,7 @@ func (c *pooledRequest) request(ctx context.Context, x *exchange.Exchange) *http
 	return req
 }
 
-// unfinished reports whether the device answered an upload that it will never have all of.
+// unfinished reports whether the device answered an upload that it will never receive in full.
 func (c *pooledRequest) unfinished(a *exchange.Body) bool {
 	return c.body.bytesRead() < a.Size || c.answers != nil && c.answers.unfinished()
 }

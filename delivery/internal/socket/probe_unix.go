@@ -32,8 +32,8 @@ func (p *Probe) Open(nc net.Conn) {
 	}
 }
 
-// IsQuiet reports whether the socket is open and holds nothing to read. It is Control and not Read
-// that runs the look, because Read minds the deadline of the last operation.
+// IsQuiet reports whether the socket is open and holds nothing to read. It uses Control and not
+// Read, because Read fails if the deadline of the last operation has passed.
 func (p *Probe) IsQuiet() bool {
 	if p.raw == nil {
 		return true
