@@ -44,7 +44,8 @@ func TestPushAndVerify(t *testing.T) {
 	})
 }
 
-// 160,000 bytes of "firmware" repeated: head -c … | openssl dgst -sha256 -binary | base64
+// opensslBase64 is the digest of 160,000 bytes, "firmware" repeated: head -c … | openssl dgst
+// -sha256 -binary | base64
 const opensslBase64 = "5hT8enoKxg2XLjLbiIR+vwRSjqKb1atdIn1BWZla2HM="
 
 func TestConnectionsAreReused(t *testing.T) {

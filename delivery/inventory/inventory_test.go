@@ -25,7 +25,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/endpoint"
 )
 
-// The same three devices, in each format.
+// inventoryFiles holds the same three devices in each format.
 var inventoryFiles = map[string]string{
 	"devices.json": `[
   {"id": "till-1", "address": "http://192.0.2.1", "location": "Oslo", "version": "1.0.0", "labels": {"site": "north", "kind": "till"}},

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestThePoolClosesOutsideItsLock: the close of a TLS connection may wait for its
-// peer, and must not hold up the operations on every other device.
+// TestThePoolClosesOutsideItsLock checks that connections are closed without the pool's lock. The
+// close of a TLS connection may wait for its peer, and must not hold up the operations on every
+// other device.
 func TestThePoolClosesOutsideItsLock(t *testing.T) {
 	p := newConnPool(1, 1, time.Hour)
 	locked := 0
