@@ -22,7 +22,7 @@ type resumptions struct {
 	all []bool
 }
 
-// closing answers a request so that the connection closes, and records whether it was resumed.
+// closing answers a request, closes the connection, and records whether its session was resumed.
 func (s *resumptions) closing(_, n int, r *http.Request) string {
 	if n > 1 {
 		return ""
@@ -136,7 +136,7 @@ func TestTLSSessionsOfAnAddress(t *testing.T) {
 }
 
 // TestTLSSessionThatIsRefused has a device whose TLS breaks off if a session is offered. It is
-// updated all the same, with one push. A device that always breaks off is tried once more only.
+// updated all the same, with one push.
 func TestTLSSessionThatIsRefused(t *testing.T) {
 	const preSharedKey = 41 // RFC 8446 §4.2
 	a := newAuthority(t)

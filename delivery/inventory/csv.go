@@ -180,8 +180,8 @@ func delimiterOf(line string) (delimiter rune, alone bool) {
 	return ',', false
 }
 
-// withoutEmptyEnd returns a row without the empty fields at its end, but with at least the first so
-// many. Spreadsheets write empty fields for columns that were used once.
+// withoutEmptyEnd returns a row without the empty fields at its end, but keeps the first from
+// fields. Spreadsheets write empty fields for columns that were used once.
 func withoutEmptyEnd(fields []string, from int) []string {
 	for len(fields) > from && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]

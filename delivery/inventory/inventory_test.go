@@ -293,7 +293,7 @@ func TestInventoryIsBounded(t *testing.T) {
 	require.Len(t, lines, 7)
 	require.Equal(t, 250, total)
 
-	// A line without an end is skipped, and not held in memory.
+	// A line of 64 MiB is skipped, and not held in memory.
 	endless := io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\n{\"address\":\"http://a\"}"))
 	r, err = Read(endless, "f.jsonl", Options{SkipInvalid: true})
 	require.NoError(t, err)

@@ -63,7 +63,7 @@ func (l *loader) load(r io.Reader) error {
 // fieldError says what is wrong with a device, and where.
 type fieldError struct {
 	field string
-	line  int // beyond the line that the device begins on
+	line  int // lines after the one that the device begins on
 	err   error
 }
 

@@ -31,7 +31,7 @@ func checkText(s string, most int, spaces spaces) error {
 	if isPlainASCII(s) {
 		return nil
 	}
-	// U+FFFD stands where a program gave up on a character: two of them may be one.
+	// U+FFFD stands for a character that a program couldn't decode, so two texts may differ there.
 	if !check.IsPrintable(s) || strings.ContainsRune(s, utf8.RuneError) || s != strings.TrimSpace(s) {
 		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", check.Truncate(s))
 	}

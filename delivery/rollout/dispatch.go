@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// dispatch goes through the sequence once and hands each device whose place is at least from and
-// less than to over to a worker. It returns when all of them are done.
+// dispatch goes through the sequence once, and gives each device whose place is in [from, to) to a
+// worker. It returns when all of them are done.
 func (r *Rollout) dispatch(ctx, stopping context.Context, devices iter.Seq[delivery.Device], from, to float64) {
 	var workers sync.WaitGroup
 	defer workers.Wait() // even if the sequence panics

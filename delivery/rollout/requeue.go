@@ -59,7 +59,8 @@ func (q Requeue) validate(m *check.Mistakes) {
 	check.AtMost(m, "requeue max wait", q.MaxWait, check.MaxTimeout)
 }
 
-// wait returns how long a device waits that has had so many further turns, and asked for a pause.
+// wait returns how long a device waits after a number of further turns. asked is the pause that it
+// asked for, or 0.
 func (q Requeue) wait(turns int, asked time.Duration) time.Duration {
 	d := q.After
 	for i := 0; i < turns && d < q.MaxWait; i++ {
@@ -87,8 +88,8 @@ func (r *Rollout) requeue(stopping context.Context, t *turn, failed error) bool 
 	return true
 }
 
-// postpone puts a device into the queue that failed in an earlier run, until the time that the
-// journal has for its next turn. It reports false if the device may have its turn now.
+// postpone queues a device that failed in an earlier run until the time that the journal has for
+// its next turn. It reports false if the device may have its turn now.
 func (r *Rollout) postpone(t turn) bool {
 	at, known := r.pauses[t.work]
 	delete(r.pauses, t.work)

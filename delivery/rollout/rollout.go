@@ -47,7 +47,7 @@ type Rollout struct {
 	// For AbortShare. A device that waits for another turn counts as failed until it is updated,
 	// unless it named the time of that turn itself.
 	undecided int // devices started that neither failed nor succeeded yet
-	finished  int // devices that did
+	finished  int // devices that failed or succeeded
 	failed    delivery.ClassCounts
 }
 
@@ -233,7 +233,7 @@ func (r *Rollout) divideWaves(ctx, stopping context.Context, devices iter.Seq[de
 	return waveEnds(r.opts.Waves, slices.Compact(places)), nil // a device that comes twice is one
 }
 
-// runWave runs a wave: the devices whose places are at least from and below to.
+// runWave runs a wave: the devices whose places are in [from, to).
 func (r *Rollout) runWave(ctx, stopping context.Context, devices iter.Seq[delivery.Device], number int, from, to float64) error {
 	r.mu.Lock()
 	r.wave, r.busy, r.undecided, r.finished, r.failed = r.opts.Waves[number-1], 0, 0, 0, delivery.ClassCounts{}

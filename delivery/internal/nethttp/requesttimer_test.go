@@ -37,7 +37,7 @@ func TestRequestTimer_withoutItsBody(t *testing.T) {
 	_, known := conn.unacked()
 	k.mu.Lock()
 	require.Equal(t, known, k.draining)
-	k.draining = true // as if a later check finds everything acknowledged
+	k.draining = true // as on a system where a later check finds everything acknowledged
 	k.mu.Unlock()
 	for range 3 {
 		k.onTimer()
