@@ -31,7 +31,8 @@ func checkText(s string, most int, spaces spaces) error {
 	if isPlainASCII(s) {
 		return nil
 	}
-	// U+FFFD stands for a character that a program couldn't decode, so two texts may differ there.
+	// U+FFFD stands for a character that a program couldn't decode: two different texts may look
+	// the same.
 	if !check.IsPrintable(s) || strings.ContainsRune(s, utf8.RuneError) || s != strings.TrimSpace(s) {
 		return fmt.Errorf("%q: want neither control characters nor U+FFFD, and no space around it", check.Truncate(s))
 	}
