@@ -40,7 +40,7 @@ func TestErrorsShowNoSecretOfAnAddress(t *testing.T) {
 	})
 }
 
-func TestNamesThatWouldNotComeBack(t *testing.T) {
+func TestNamesThatAHeaderWouldChange(t *testing.T) {
 	a, err := ArtifactFromBytes([]byte("x"))
 	require.NoError(t, err)
 	for name, good := range map[string]bool{

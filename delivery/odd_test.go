@@ -324,8 +324,8 @@ func TestARefusalIsVerifiedFirst(t *testing.T) {
 	}
 }
 
-// TestARefusedRedirectIsForGood checks that the artifact is sent only once.
-func TestARefusedRedirectIsForGood(t *testing.T) {
+// TestARefusedRedirectIsPermanent checks that the artifact is sent only once.
+func TestARefusedRedirectIsPermanent(t *testing.T) {
 	for name, head := range map[string]string{
 		"to a login page": "302 Found\r\nLocation: /login\r\n",
 		"other origin":    "307 Temporary Redirect\r\nLocation: http://elsewhere.example/update\r\n",

@@ -153,9 +153,9 @@ func TestHangUpsUnderLoad(t *testing.T) {
 	})
 }
 
-// TestATimeoutIsNotTriedAgainUnseen checks that a kept-alive connection that goes silent costs one
-// answer timeout, and not one for every idle connection.
-func TestATimeoutIsNotTriedAgainUnseen(t *testing.T) {
+// TestATimeoutIsNotRetriedOverAnotherConnection checks that a kept-alive connection that goes
+// silent costs one answer timeout, and not one for every idle connection.
+func TestATimeoutIsNotRetriedOverAnotherConnection(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var asked atomic.Int32
 		dev := rawDevice(t, func(c net.Conn) {
@@ -214,9 +214,9 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatServeOn checks that none of these answers makes the client open another
+// TestConnectionsThatAreUsedAgain checks that none of these answers makes the client open another
 // connection.
-func TestConnectionsThatServeOn(t *testing.T) {
+func TestConnectionsThatAreUsedAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		text string
 		want Class

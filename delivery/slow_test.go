@@ -174,9 +174,10 @@ func TestASlowDeviceIsUpdated(t *testing.T) {
 	})
 }
 
-// TestADeviceThatReadsOnAfterItsSystem has a device whose system has taken the whole upload. At the
-// rate that the device showed, it needs longer than Timeouts.Answer to read the rest and answer.
-func TestADeviceThatReadsOnAfterItsSystem(t *testing.T) {
+// TestADeviceThatReadsAfterItsSystemAcknowledged has a device whose system has taken the whole
+// upload. At the rate that the device showed, it needs longer than Timeouts.Answer to read the rest
+// and answer.
+func TestADeviceThatReadsAfterItsSystemAcknowledged(t *testing.T) {
 	const size = 1 << 20
 	overWires(t, 4<<10, func(d *socketDevice, _ int, c net.Conn) {
 		began := time.Now()
@@ -277,8 +278,8 @@ func TestASilentDeviceIsGivenUpAfterAnswer(t *testing.T) {
 	})
 }
 
-// TestACancelWhileTheRestGoes checks that a cancel ends the wait for a slow device.
-func TestACancelWhileTheRestGoes(t *testing.T) {
+// TestACancelWhileTheUploadDrains checks that a cancel ends the wait for a slow device.
+func TestACancelWhileTheUploadDrains(t *testing.T) {
 	overWires(t, 4<<10, serveAt(1000), func(t *testing.T, cfg Config, d *socketDevice) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())

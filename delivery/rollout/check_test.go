@@ -15,8 +15,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/deliverytest"
 )
 
-// TestRolloutAsks checks what follows from the question before a push, and when one is asked.
-func TestRolloutAsks(t *testing.T) {
+// TestRolloutChecksBeforeAPush checks what follows from the question before a push, and when one is
+// asked.
+func TestRolloutChecksBeforeAPush(t *testing.T) {
 	says := func(verifies int, waited time.Duration, class delivery.Class, cause error) (delivery.Report, error) {
 		return delivery.Report{Verifies: verifies, Waited: waited}, &delivery.Error{Op: delivery.OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
 	}
@@ -86,9 +87,9 @@ func TestRolloutAsks(t *testing.T) {
 	require.Empty(t, f.begun)
 }
 
-// TestRolloutWaitsForWhatWasUnderWay checks that a device that the previous run was updating is
-// waited for longer than others, because it may be rebooting.
-func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
+// TestRolloutWaitsForDevicesThatWereUnderWay checks that a device that the previous run was
+// updating is waited for longer than others, because it may be rebooting.
+func TestRolloutWaitsForDevicesThatWereUnderWay(t *testing.T) {
 	for name, row := range map[string]struct {
 		killed  int // runs that ended while it was under way
 		waitFor bool
@@ -123,9 +124,9 @@ func TestRolloutWaitsForWhatWasUnderWay(t *testing.T) {
 	}
 }
 
-// TestRolloutSaysWhomItPushedTo checks that a Check is told whether an earlier turn pushed to the
-// device, which may have rebooted with the update meanwhile.
-func TestRolloutSaysWhomItPushedTo(t *testing.T) {
+// TestRolloutTellsCheckWhetherItPushed checks that a Check is told whether an earlier turn pushed
+// to the device, which may have rebooted with the update meanwhile.
+func TestRolloutTellsCheckWhetherItPushed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
 		_, err := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 2}}).Run(t.Context(), tills(1))
@@ -141,9 +142,9 @@ func TestRolloutSaysWhomItPushedTo(t *testing.T) {
 	})
 }
 
-// TestWhatARolloutFindsIsQuarantined checks that a device that runs other bytes under this version,
+// TestRolloutQuarantinesWrongDevices checks that a device that runs other bytes under this version,
 // or is another device, is left alone, whether a push or the question before it showed that.
-func TestWhatARolloutFindsIsQuarantined(t *testing.T) {
+func TestRolloutQuarantinesWrongDevices(t *testing.T) {
 	for version, cause := range map[string]error{
 		`{"device_id":"till-17","version":"2","state":"idle","digest":"00"}`: delivery.ErrWrongDigest,
 		`{"device_id":"till-18","version":"2","state":"idle"}`:               delivery.ErrWrongDevice,

@@ -30,7 +30,7 @@ func journaled(t testing.TB, f *fakeClient, path string, devices int, cfg Option
 	return newTestRollout(t, f, cfg).Run(t.Context(), tills(devices))
 }
 
-func TestRolloutGoesOnWhereTheJournalEnds(t *testing.T) {
+func TestRolloutResumesFromItsJournal(t *testing.T) {
 	path := journalPath(t)
 	odd := func(d delivery.Device) delivery.Class {
 		if strings.HasSuffix(d.ID, "7") {
@@ -91,7 +91,7 @@ func TestRolloutTrustsDevicesMoreThanTheJournal(t *testing.T) {
 	}
 }
 
-func TestRolloutBreaksOffAndGoesOn(t *testing.T) {
+func TestRolloutResumesAfterItsContextEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := journalPath(t)
 		f := &fakeClient{takes: time.Second}

@@ -85,9 +85,9 @@ func TestRolloutWaitsForItsRetryBudget(t *testing.T) {
 	})
 }
 
-// TestRolloutServesOthersMeanwhile has 300 devices that wait for a retry, more than there are
-// workers. The 200 healthy ones must not wait for them.
-func TestRolloutServesOthersMeanwhile(t *testing.T) {
+// TestRolloutServesOthersWhileDevicesWait has 300 devices that wait for a retry, more than there
+// are workers. The 200 healthy ones must not wait for them.
+func TestRolloutServesOthersWhileDevicesWait(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		busy := busyOnce("")
 		f := &wireFleet{answer: func(host string, n int, r *http.Request) string {

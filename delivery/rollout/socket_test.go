@@ -89,9 +89,9 @@ func TestABadUpdateReachesNoMoreThanItTakesToFindOut(t *testing.T) {
 	})
 }
 
-// TestWhatNeededNothingDoesNotDiluteFailures has 900 devices that were done before or have the
+// TestSkippedDevicesDoNotDiluteFailures has 900 devices that were done before or have the
 // update, and 100 new ones that all refuse it.
-func TestWhatNeededNothingDoesNotDiluteFailures(t *testing.T) {
+func TestSkippedDevicesDoNotDiluteFailures(t *testing.T) {
 	for name, journaled := range map[string]bool{"done by the journal": true, "found to have it": false} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg delivery.Config) {

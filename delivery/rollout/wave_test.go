@@ -18,8 +18,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// TestPlacesAreEven checks that the hash gives every share of the places its share of the devices.
-func TestPlacesAreEven(t *testing.T) {
+// TestPlacesAreUniform checks that the hash gives every share of the places its share of the
+// devices.
+func TestPlacesAreUniform(t *testing.T) {
 	below := map[float64]int{}
 	for d := range tills(100_000) {
 		_, place := endpoint.Fingerprint(d.ID, d.Address)
@@ -63,7 +64,7 @@ func wavesOf(t testing.TB, n int, waves []Wave, fleet string) (sizes []int) {
 	return sizes
 }
 
-func TestWavesAreOfTheirSize(t *testing.T) {
+func TestWaveSizes(t *testing.T) {
 	for name, row := range map[string]struct {
 		devices int
 		waves   []Wave
@@ -128,7 +129,7 @@ func TestWavesAreWithinOneOfTheirShare(t *testing.T) {
 	}
 }
 
-func TestRolloutStopsWhereTooManyFail(t *testing.T) {
+func TestRolloutStopsWhenTooManyFail(t *testing.T) {
 	some := func(share float64) func(delivery.Device) delivery.Class {
 		n := 0.0
 		return func(delivery.Device) delivery.Class { // called under the lock of the fakeClient
@@ -254,7 +255,7 @@ func TestRolloutBeginsNoMoreThanItTakesToFindOut(t *testing.T) {
 	}
 }
 
-func TestRolloutSoaksAndAsks(t *testing.T) {
+func TestRolloutSoaksAndAsksForApproval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{}
 		began := time.Now()
