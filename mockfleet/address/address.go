@@ -1,6 +1,7 @@
-// Package address says where the devices of a fleet are and what they are called. A device is an index
-// of its fleet; by the fleet's [Mode] it has an IP address, a port or a path of its own, which [Base]
-// derives from the address of the fleet. A driver in another process does the same.
+// Package address derives the addresses and the identities of a fleet's devices. A device is known
+// by its index, from 0. Depending on the fleet's [Mode], it has an IP address, a port or a path of
+// its own, which [Base] derives from the index and the address of the fleet. So a driver in another
+// process can reach every device without asking the fleet for its address.
 package address
 
 import (
@@ -13,11 +14,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
-// Mode is how a fleet tells one device from another.
+// Mode selects how the devices of a fleet are addressed.
 type Mode string
 
-// The ways of addressing a device. In each, DeviceAddress derives the addresses of devices 0 to
-// Devices-1 from the fleet's own.
+// The addressing modes. In each of them, DeviceAddress derives the addresses of devices 0 to
+// Devices-1 from the address of the fleet.
 const (
 	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up, all on one port; Linux only
 	Port Mode = "port" // a port each, in one contiguous block
@@ -56,8 +57,9 @@ func ParseMode(s string) (Mode, error) {
 	return "", &field.Error{Field: "addressing", Value: strconv.Quote(s), Want: "ip, port or path"}
 }
 
-// Capacity returns the number of devices that a can address: 16,711,679 for ip (127.1.0.0 up to, and
-// without, the broadcast address 127.255.255.255) and for path, 5,000 for port, 0 if a is unknown.
+// Capacity returns how many devices a fleet can address in mode a: 16,711,679 for IP (127.1.0.0 up
+// to but excluding the broadcast address 127.255.255.255) and for Path, 5,000 for Port, and 0 for
+// an unknown mode.
 func (a Mode) Capacity() int {
 	switch a {
 	case IP, Path:
@@ -91,14 +93,15 @@ func (a Mode) check(i int) error {
 	return nil
 }
 
-// DeviceIP returns the IP address of device i in ip addressing.
+// DeviceIP returns the IP address of device i in ip addressing: 127.1.0.0 + i. It doesn't check i.
 func DeviceIP(i int) netip.Addr {
 	var b [4]byte
 	binary.BigEndian.PutUint32(b[:], firstDeviceIP+uint32(i))
 	return netip.AddrFrom4(b)
 }
 
-// DeviceOfIP is the inverse of DeviceIP. It returns -1 for an address that is no device's.
+// DeviceOfIP returns the index of the device at ip; it is the inverse of DeviceIP. It returns -1 if
+// ip isn't from 127.1.0.0 to 127.255.255.254.
 func DeviceOfIP(ip netip.Addr) int {
 	ip = ip.Unmap()
 	if !ip.Is4() {

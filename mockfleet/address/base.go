@@ -35,8 +35,8 @@ type Base struct {
 // NewBase returns the Base of a fleet whose own address is at.
 func NewBase(scheme string, at netip.AddrPort, mode Mode) Base { return Base{scheme, at, mode} }
 
-// ParseBase parses base, as in DeviceAddress, once for a driver that needs the addresses of a
-// million devices.
+// ParseBase parses base, the Ready.Address of a fleet, once, so that a driver can derive the
+// addresses of a million devices from it. It returns an error unless base is scheme://IP:PORT.
 func ParseBase(base string, a Mode) (Base, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -50,7 +50,8 @@ func ParseBase(base string, a Mode) (Base, error) {
 	return Base{u.Scheme, at, a}, nil
 }
 
-// Append appends the address of device i to dst. It allocates nothing if dst has room.
+// Append appends the address of device i to dst. It allocates nothing if dst has room. It returns
+// an error if the mode can't address device i, or its port would be above 65535.
 func (a Base) Append(dst []byte, i int) ([]byte, error) {
 	if err := a.mode.check(i); err != nil {
 		return dst, err

@@ -1,7 +1,7 @@
-// Package behavior describes what devices are like: how long they take, how they fail, what lies
-// between them and their clients, and which parts of a fleet behave alike. It is configuration and
-// samples drawn from it, by seed, device and attempt; what a device does about it is decided
-// elsewhere.
+// Package behavior configures how devices behave: how long they take, how they fail, the network
+// between them and their clients, and which parts of a fleet behave alike. It also draws samples
+// from that configuration, each a pure function of seed, device and attempt. Packages
+// internal/device and internal/server act on them.
 package behavior
 
 import (
@@ -23,20 +23,22 @@ import (
 type Behavior struct {
 	// Latency is the delay between an update's last byte and its answer.
 	Latency random.Duration `json:"latency" yaml:"latency"`
-	// FailFirst is how many updates, from the first that reaches the device, it answers FailStatus
-	// and does not apply.
+	// FailFirst is how many updates the device answers with FailStatus and doesn't apply, counted
+	// from the first that reaches it.
 	FailFirst int `json:"fail_first" yaml:"fail_first"`
-	// FailStatus is that status, 400 to 599; 0 is 503.
+	// FailStatus is the status of the answers to the first FailFirst updates, 400 to 599; 0 means
+	// 503.
 	FailStatus int `json:"fail_status" yaml:"fail_status"`
-	// Faults are further ways to misbehave, at most 32. Of those that act at the same point (the
-	// connection, the upload, the answer, …), the first in the list that acts on an attempt is the
-	// one that acts.
+	// Faults are further ways to misbehave, at most 32. Faults that act at different points (the
+	// connection, the upload, the answer, …) may act on the same attempt. At each point, only the
+	// first fault in the list that applies to the attempt acts.
 	Faults []fault.Fault `json:"faults,omitempty" yaml:"faults,omitempty"`
-	// Require are header fields without which the device refuses an update with 400; at most 8.
+	// Require lists header fields, at most 8, that an update must have. The device answers 400 if
+	// one is missing or has another value.
 	Require []HeaderField `json:"require,omitempty" yaml:"require,omitempty"`
-	// Life is what the device goes through after it took an update.
+	// Life is how long the device installs and reboots after an update.
 	Life InstallTimes `json:"life,omitzero" yaml:"life,omitzero"`
-	// Network is what lies between the device and its clients.
+	// Network is the simulated network between the device and its clients.
 	Network Network `json:"network,omitzero" yaml:"network,omitzero"`
 }
 
@@ -69,7 +71,8 @@ func (b Behavior) Equal(other Behavior) bool {
 		slices.Equal(b.Require, other.Require) && slices.Equal(b.Faults, other.Faults)
 }
 
-// WithDefaults returns a copy of b that shares no memory with it, with FailStatus set.
+// WithDefaults returns a copy of b that shares no memory with it. If FailStatus is 0, the copy has
+// 503.
 func (b Behavior) WithDefaults() Behavior {
 	b.FailStatus = cmp.Or(b.FailStatus, http.StatusServiceUnavailable)
 	b.Faults = slices.Clone(b.Faults) // the caller may change its own

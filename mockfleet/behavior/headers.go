@@ -8,10 +8,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
-// HeaderField is a field that a request must have.
+// HeaderField is a header field that a request must have.
 type HeaderField struct {
 	Name  string `json:"name" yaml:"name"`
-	Value string `json:"value,omitempty" yaml:"value,omitempty"` // "" is any
+	Value string `json:"value,omitempty" yaml:"value,omitempty"` // "" matches any value
 }
 
 const (
@@ -45,7 +45,7 @@ func isTokenRune(r rune) bool {
 		strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-// Missing reports whether a request lacks a field of list, or has another value there.
+// Missing reports whether the header h lacks a field of list, or has another value for it.
 func Missing(list []HeaderField, h interface{ Peek(name string) []byte }) bool {
 	for _, want := range list {
 		got := h.Peek(want.Name)

@@ -9,26 +9,29 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Network is what lies between a device and its clients. The zero value adds nothing. Over loopback
-// the kernel connects by itself, so that what is slow here is the exchange, not the opening of a
-// connection.
+// Network is the simulated network between a device and its clients. The zero value adds nothing.
+// Over loopback the kernel opens connections without the fleet, so RTT delays answers but not the
+// opening of a connection.
 type Network struct {
-	// RTT is how much later every answer leaves. An update's answer waits for the latency as well.
+	// RTT is added to the delay of every answer. The answer to an update also waits for the
+	// latency.
 	RTT random.Duration `json:"rtt,omitzero" yaml:"rtt,omitzero"`
-	// Bandwidth is how many bytes a second the device reads of a body, through a receive buffer that is
-	// made so small that the client feels it; 0 is as they come.
+	// Bandwidth is how many bytes of a body the device reads a second; 0 is no limit. With a limit,
+	// the socket gets a small receive buffer, because the kernel would otherwise take megabytes at
+	// full speed.
 	Bandwidth random.Int `json:"bandwidth,omitzero" yaml:"bandwidth,omitzero"`
-	// ReceiveBuffer is the size of the socket's buffer in bytes, 1,024 to 16 MiB; 0 is the kernel's own
-	// choice. The kernel takes about twice as much before a client that goes on writing has to wait.
+	// ReceiveBuffer is the size of the socket's receive buffer in bytes, 1,024 to 16 MiB; 0 leaves
+	// it to the kernel. The kernel holds about twice as many bytes before the client's writes
+	// block.
 	ReceiveBuffer int `json:"receive_buffer,omitempty" yaml:"receive_buffer,omitempty"`
-	// MaxConnections is how many connections the device has open at a time, 1 to 65,535; further
-	// ones are reset as they are accepted. 0 is no limit. Not in path addressing, where a
-	// connection is no device's.
+	// MaxConnections is how many connections the device may have open at a time, 1 to 65,535.
+	// Further ones are reset as soon as they are accepted. 0 is no limit. It can't be set in path
+	// addressing, where a connection doesn't belong to one device.
 	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty"`
-	// MaxRequests is how many requests the device answers on a connection before it closes it; 1 is no
-	// keep-alive, 0 is no limit.
+	// MaxRequests is how many requests the device answers on a connection before it closes the
+	// connection; 1 means no keep-alive, 0 no limit.
 	MaxRequests int `json:"max_requests,omitempty" yaml:"max_requests,omitempty"`
-	// HTTP10 makes the device answer HTTP/1.0 and close.
+	// HTTP10 makes the device answer in HTTP/1.0 and close the connection after each answer.
 	HTTP10 bool `json:"http_1_0,omitempty" yaml:"http_1_0,omitempty"`
 }
 
@@ -56,7 +59,8 @@ func (n Network) validate() (errs []error) {
 	return errs
 }
 
-// ExtraDelay returns how much later the answer to one attempt leaves.
+// ExtraDelay draws from RTT how much later the answer to one attempt leaves. The stream separates
+// answers to updates from answers to version requests.
 func (n *Network) ExtraDelay(seed uint64, device int, attempt uint32, of random.Stream) time.Duration {
 	if n.RTT == (random.Duration{}) {
 		return 0
@@ -64,7 +68,8 @@ func (n *Network) ExtraDelay(seed uint64, device int, attempt uint32, of random.
 	return n.RTT.Sample(random.Draw(seed, device, attempt, of))
 }
 
-// BytesPerSecond returns at how many bytes a second one update is read. 0 is as they come.
+// BytesPerSecond draws from Bandwidth how many bytes of one update are read a second. It returns 0
+// if there is no limit.
 func (n *Network) BytesPerSecond(seed uint64, device int, attempt uint32) int64 {
 	if n.Bandwidth == (random.Int{}) {
 		return 0

@@ -4,7 +4,8 @@ package random
 // choice leaves those made before it as they were.
 type Stream uint64
 
-// The streams. Their values never change: a fleet of a seed behaves as it did.
+// The streams. Their values must never change, so that a seed gives the same fleet in every
+// release.
 const (
 	StreamLatency Stream = 1 + iota
 	StreamInstall

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// MaxDuration is the largest number of a Duration, and the largest sample.
+// MaxDuration is the largest parameter of a Duration, and the largest sample.
 const MaxDuration = time.Hour
 
 // Duration is a distribution of time spans from 0 to MaxDuration. The zero value is always 0.
@@ -34,18 +34,20 @@ const z99 = 2.3263478740408408
 
 const durationForms = `a duration such as 5ms, "uniform(1ms, 5ms)" or "lognormal(p50=5ms, p99=50ms)", none above 1h`
 
-// Fixed returns the distribution that is always d.
+// Fixed returns the distribution that is always d. It returns an error unless d is from 0 to
+// MaxDuration.
 func Fixed(d time.Duration) (Duration, error) {
 	return Duration{shape: fixed, a: d}.canonical()
 }
 
-// Uniform returns the distribution of values between low and high that are equally likely.
+// Uniform returns the uniform distribution of values from low to high. It returns an error unless 0
+// <= low <= high <= MaxDuration.
 func Uniform(low, high time.Duration) (Duration, error) {
 	return Duration{shape: uniform, a: low, b: high}.canonical()
 }
 
-// Lognormal returns the lognormal distribution with its median at p50, which must be above 0, and
-// its 99th percentile at p99.
+// Lognormal returns the lognormal distribution with its median at p50 and its 99th percentile at
+// p99. It returns an error unless 0 < p50 <= p99 <= MaxDuration.
 func Lognormal(p50, p99 time.Duration) (Duration, error) {
 	return Duration{shape: lognormal, a: p50, b: p99}.canonical()
 }
@@ -59,7 +61,8 @@ func ParseDuration(s string) (Duration, error) {
 	return d, err
 }
 
-// parseForm reads one of the text forms, whose numbers number reads. ok is false if s is none of them.
+// parseForm reads one of the text forms, and each number in it with the function number. ok is
+// false if s is none of the forms.
 func parseForm(s string, number func(string) (time.Duration, error)) (d Duration, ok bool, err error) {
 	text := strings.TrimSpace(s)
 	if text == "" {
@@ -103,7 +106,8 @@ func parseForm(s string, number func(string) (time.Duration, error)) (d Duration
 	return d, true, err
 }
 
-// canonical returns d in its one canonical form, so that equal distributions compare equal.
+// canonical returns d, or an error if a parameter is out of bounds or the two are in the wrong
+// order.
 func (d Duration) canonical() (Duration, error) {
 	if d.a < 0 || d.a > MaxDuration || d.b < 0 || d.b > MaxDuration {
 		return Duration{}, fmt.Errorf("distribution %q: want durations from 0 to %v", d, MaxDuration)
@@ -123,7 +127,7 @@ func (d Duration) canonical() (Duration, error) {
 // IsZero reports whether d is the zero value.
 func (d Duration) IsZero() bool { return d == Duration{} }
 
-// String is the text form, which ParseDuration reads back.
+// String returns the text form, which ParseDuration reads back.
 func (d Duration) String() string {
 	switch d.shape {
 	case uniform:

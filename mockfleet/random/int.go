@@ -13,8 +13,8 @@ import (
 // value is always 0. Its text forms are "4096", "uniform(1000, 50000)" and "lognormal(p50=1000,
 // p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB, MB, GB
 // (powers of 1000), KiB, MiB or GiB (of 1024), which "/s" may follow: "64KiB", "20kB/s". String
-// writes none.
-type Int struct{ of Duration } // 1 is a nanosecond: forms and mathematics are the same
+// writes no unit.
+type Int struct{ of Duration } // one nanosecond for each unit: forms and mathematics are the same
 
 // MaxInt is the largest number of an Int: 3.6e12, more bytes than any artifact has.
 const MaxInt = int64(MaxDuration)
@@ -40,7 +40,7 @@ func ParseInt(s string) (Int, error) {
 	return Int{d}, nil
 }
 
-// parseBytes reads "4096", "64KiB" or "20kB/s", a byte being a nanosecond.
+// parseBytes reads "4096", "64KiB" or "20kB/s". It returns a nanosecond for each byte.
 func parseBytes(text string) (time.Duration, error) {
 	digits, unit := strings.TrimSpace(strings.TrimSuffix(text, "/s")), int64(1)
 	for _, u := range []struct {
@@ -76,7 +76,7 @@ func (a Int) Sample(u float64) int64 { return int64(a.of.Sample(u)) }
 // IsZero reports whether a is the zero value, which is left out of JSON and YAML.
 func (a Int) IsZero() bool { return a == Int{} }
 
-// String is the text form, which ParseInt reads back.
+// String returns the text form, which ParseInt reads back.
 func (a Int) String() string {
 	switch a.of.shape {
 	case uniform:
@@ -90,7 +90,7 @@ func (a Int) String() string {
 // MarshalText writes the text form.
 func (a Int) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// MarshalJSON writes a number where a is one, and the text form otherwise.
+// MarshalJSON writes a number if a is fixed, and the text form otherwise.
 func (a Int) MarshalJSON() ([]byte, error) {
 	if a.of.shape == fixed {
 		return []byte(a.String()), nil

@@ -2,10 +2,10 @@ package random
 
 import "math/bits"
 
-// Permutation shuffles the numbers from 0 to n-1 by a key, without holding them: each place is
-// worked out by itself. It is a Feistel network over the least even number of bits that hold n,
-// walked on until it is below n (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA
-// 2002): under four steps on average.
+// Permutation shuffles the numbers from 0 to n-1 by a key. It computes each place by itself, and so
+// takes no memory for n. It is a Feistel network over the least even number of bits that hold n,
+// applied again until the result is below n (Black and Rogaway, "Ciphers with Arbitrary Finite
+// Domains", CT-RSA 2002): under four times on average.
 type Permutation struct {
 	n    uint64
 	half uint   // bits of each half

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// unmarshalScalar hands a JSON string's text, or a number as it is written, to read.
+// unmarshalScalar calls read with the text of a JSON string, or with a number as it is written.
 func unmarshalScalar(b []byte, read func([]byte) error) error {
 	if len(b) == 0 || b[0] != '"' {
 		return read(b)
@@ -19,7 +19,8 @@ func unmarshalScalar(b []byte, read func([]byte) error) error {
 	return read([]byte(text))
 }
 
-// Share is a part of all devices, 0 to 1. Its text form is a number, or a percentage such as "10%".
+// Share is a fraction of all devices, 0 to 1. Its text form is a number, or a percentage such as
+// "10%".
 type Share float64
 
 // UnmarshalJSON reads a number or the text form.
