@@ -15,22 +15,23 @@ import (
 // with their parameters and what each does on the wire. Which devices a fault acts on, at which
 // attempts, and with which amounts is a pure function of (seed, device, attempt).
 //
-// What an attempt is depends on the kind: a connection, a request on a connection that was used before,
-// an update, or a look at the version, each counted from 1 since the device was given its behavior.
+// What an attempt is depends on the kind: a connection, a request on a connection that was used
+// before, an update, or a version request. Each is counted from 1 since the device was given its
+// behavior.
 type Fault struct {
 	Kind string `json:"kind" yaml:"kind"` // "blackhole", "status-503", …
-	// On is which answers a fault in answers acts on: "" and "update" are those to updates,
-	// "version" those to looks at the version.
+	// On selects which answers a fault of an answer acts on: "" and "update" mean answers to
+	// updates, "version" means answers to version requests.
 	On    string       `json:"on,omitempty" yaml:"on,omitempty"`
-	First int          `json:"first,omitempty" yaml:"first,omitempty"` // acts on only the first so many attempts; 0 is all
+	First int          `json:"first,omitempty" yaml:"first,omitempty"` // acts on the first First attempts; 0 is all
 	Share random.Share `json:"share,omitempty" yaml:"share,omitempty"` // acts on this share of the devices; 0 is all
-	// AfterBytes is how many bytes of the artifact come in first.
+	// AfterBytes is how many bytes of the artifact the device receives before the fault acts.
 	AfterBytes random.Int `json:"after_bytes,omitzero" yaml:"after_bytes,omitzero"`
 	Rate       random.Int `json:"rate,omitzero" yaml:"rate,omitzero"` // bytes a second
-	// Delay is how long it waits, hangs or lasts; each kind says which, and what 0 means.
+	// Delay is how long the fault waits, hangs or lasts. The kind defines which, and what 0 means.
 	Delay      random.Duration `json:"delay,omitzero" yaml:"delay,omitzero"`
 	Status     int             `json:"status,omitempty" yaml:"status,omitempty"`         // HTTP status to answer
-	RetryAfter RetryAfter      `json:"retry_after,omitzero" yaml:"retry_after,omitzero"` // with that status
+	RetryAfter RetryAfter      `json:"retry_after,omitzero" yaml:"retry_after,omitzero"` // sent with Status
 	// Origin is where a redirect leads: "" and "same" are the device's own origin, "other" is another.
 	Origin string `json:"origin,omitempty" yaml:"origin,omitempty"`
 }
@@ -41,7 +42,7 @@ const (
 	originSame  = "same"
 	originOther = "other"
 
-	// MaxPerDevice bounds the faults of one device.
+	// MaxPerDevice is how many faults one device may have.
 	MaxPerDevice = 32
 )
 
@@ -57,7 +58,7 @@ func Validate(faults []Fault) (errs []error) {
 	return errs
 }
 
-// validate reports what is wrong with f, the i-th of a behavior, each as a *field.Error.
+// validate reports what is wrong with f, the i-th fault of a behavior, each as a *field.Error.
 func (f Fault) validate(i int, table []Kind) (errs []error) {
 	bad := func(name, value, want string) {
 		errs = append(errs, &field.Error{Field: fmt.Sprintf("faults[%d].%s", i, name), Value: value, Want: want})
@@ -99,7 +100,7 @@ func (f Fault) validate(i int, table []Kind) (errs []error) {
 	return errs
 }
 
-// parametersSet lists the parameters that f sets, but for the ones that every kind takes.
+// parametersSet lists the parameters that f sets, except for share, which every kind takes.
 func (f Fault) parametersSet() []parameterValue {
 	var list []parameterValue
 	add := func(set bool, is Params, name string, value any) {

@@ -12,14 +12,14 @@ func gzipBomb() Kind {
 }
 
 const (
-	gzipMemberSize = 1 << 20 // bytes of a member of the file, opened
+	gzipMemberSize = 1 << 20 // decompressed bytes of one gzip member
 	gzipMembers    = 1 << 10
 )
 
 func sendGzipBomb(e Exchange, r *Response, _ Injection) bool {
-	var member bytes.Buffer // a gzip file may have many members, one behind the other (RFC 1952 §2.2)
+	var member bytes.Buffer // a gzip file may have many members in a row (RFC 1952 §2.2)
 	z := gzip.NewWriter(&member)
-	_, _ = z.Write(make([]byte, gzipMemberSize)) // a buffer takes everything
+	_, _ = z.Write(make([]byte, gzipMemberSize)) // writing to a buffer never fails
 	_ = z.Close()
 	head := fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", gzipMembers*member.Len())
 	if !e.Write([]byte(statusOK + r.ContentType + head)) {

@@ -2,14 +2,14 @@ package fault
 
 import "time"
 
-// Conn is the connection that a fault acts on. Every wait ends when the client leaves or the fleet
-// closes.
+// Conn is the connection that a fault acts on. Each of its methods that waits returns early when
+// the client leaves or the fleet closes.
 type Conn interface {
-	// Write writes raw bytes. It reports whether they could be sent. Each write that succeeds gives
-	// the client its time to make progress anew.
+	// Write writes raw bytes. It reports whether they could be sent. Each successful write restarts
+	// the client's time limit for making progress.
 	Write(b []byte) bool
-	// Close ends the connection with a FIN. It reads for a while what the client still sends, which
-	// would otherwise turn the end into a reset (RFC 9112 §9.6).
+	// Close ends the connection with a FIN. It goes on reading for a while, since unread data would
+	// turn the FIN into a reset (RFC 9112 §9.6).
 	Close()
 	// Reset ends the connection with a RST.
 	Reset()
@@ -23,26 +23,26 @@ type Conn interface {
 	SetReadBuffer(bytes int)
 }
 
-// Upload is an update whose head was read and whose body wasn't.
+// Upload is an update whose head has been read and whose body hasn't.
 type Upload interface {
 	Conn
-	// Request returns the request, whose Close a fault may set.
+	// Request returns the request. A fault may set its Close.
 	Request() *Request
-	// Receive reads and hashes at most n bytes of the body. It reports whether they came.
+	// Receive reads and hashes at most n bytes of the body. It returns false if the body broke off.
 	Receive(n int64) bool
 	// Abort counts the update as broken off.
 	Abort()
 	// Refuse sets the response to an update for which a hook returns the action Refuse. The message
 	// must need no escaping in JSON.
 	Refuse(status int, message string)
-	// Throttle makes the device read the body at a rate, through so small a buffer that the client
-	// feels it.
+	// Throttle makes the device read the body at a rate, through a receive buffer so small that the
+	// client's writes block.
 	Throttle(bytesPerSecond int64)
 	// SkipContinue keeps the device from sending a 100 (Continue).
 	SkipContinue()
 	// FlipBit changes a bit of the byte at offset, or of the last byte of a shorter body.
 	FlipBit(offset int64)
-	// Repeat makes the update count once more, as if it had come twice.
+	// Repeat makes the update count once more, as if it had been sent twice.
 	Repeat()
 }
 
@@ -55,18 +55,18 @@ type Exchange interface {
 	// Encode returns the bytes of a response, the body included, without a Connection field. They
 	// are valid until the next Encode or Send.
 	Encode(*Response) []byte
-	// Origin returns what a Location begins with: the prefix of the device's own paths, or the
-	// address of another origin.
+	// Origin returns the beginning of a Location. It is the address of another origin if other is
+	// true, and otherwise the prefix of the device's own paths, which may be empty.
 	Origin(other bool) string
 }
 
 // Request is the head of a request, as far as faults look at it.
 type Request struct {
-	Target   []byte // as it came; valid, as Path is, until the request is answered
-	Path     []byte // of the target, without its query
+	Target   []byte // as received; like Path, valid until the request is answered
+	Path     []byte // the path of Target, without its query
 	Length   int64  // bytes of body, or UnknownLength
 	Expect   Expect
-	Head     bool // wants a response without its body
+	Head     bool // the client wants a response without its body
 	Close    bool // the connection ends with the response
 	BodyRead bool // nothing of the body is left to read
 }
@@ -74,7 +74,7 @@ type Request struct {
 // UnknownLength is the Length of a chunked body.
 const UnknownLength = -1
 
-// Expect is what a request expects before it sends its body (RFC 9110 §10.1.1).
+// Expect is what a client expects before it sends the body (RFC 9110 §10.1.1).
 type Expect uint8
 
 // The expectations.
@@ -84,29 +84,30 @@ const (
 	ExpectOther
 )
 
-// Response is a response to a request. Whoever sends it adds the date, the length and the
-// Connection field.
+// Response is a response to a request. The sender adds the Date, Content-Length and Connection
+// fields.
 type Response struct {
 	Status      int
-	ContentType string // header line of the type
+	ContentType string // the Content-Type header line
 	Header      string // further header lines
-	HTTP10      bool   // in HTTP/1.0
+	HTTP10      bool   // sent as HTTP/1.0
 	Body        []byte
 	Date        time.Time // of the response; set only for faults
 }
 
-// VersionReport is what a device says about itself.
+// VersionReport is what a device reports in answer to a version request.
 type VersionReport struct {
 	Device  int
 	Version string // as a JSON string, quotes and all
 	Digest  [32]byte
 }
 
-// SmallBuffer is the size, in bytes, of a receive buffer that a client feels when the device doesn't
-// read. The kernel doubles it. Over loopback it takes 600 MB/s.
+// SmallBuffer is the size, in bytes, of a receive buffer that fills soon after the device stops
+// reading, so that the client's writes block. The kernel doubles it. While the device reads, it
+// limits little: over loopback it passes 600 MB/s.
 const SmallBuffer = 16 << 10
 
-// encode returns the bytes of a response to the request of e.
+// encode returns the bytes of a response to the request of e, without the body for a HEAD request.
 func encode(e Exchange, r *Response) []byte {
 	b := e.Encode(r)
 	if e.Request().Head {

@@ -7,7 +7,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Set is the compiled faults of one behavior, by the points at which they act.
+// Set holds the compiled faults of one behavior, by the point at which they act.
 type Set struct{ points [pointCount][]Compiled }
 
 // Compiled is a fault with its kind, and with its kind's defaults.
@@ -24,7 +24,7 @@ type Attempt struct {
 	Seed   uint64
 	Device int
 	Number uint32 // counted from 1; 0 stands for the whole device
-	Gated  bool   // the device's port shows what Port hooks say, so that their kinds need no Connect
+	Gated  bool   // the device has a port that Port hooks control; Connect hooks of the same kinds don't act
 }
 
 // Injection is a fault that acts on one attempt. The zero value is none.
@@ -69,7 +69,7 @@ func (s *Set) First(p Point, at Attempt, r *Request) Injection {
 		if c.First > 0 && at.Number > uint32(c.First) || !in.Selected() {
 			continue
 		}
-		if c.Kind.Port != nil && at.Gated { // the port shows it already
+		if c.Kind.Port != nil && at.Gated { // the port refuses or stalls by itself
 			continue
 		}
 		if c.Kind.When != nil && !c.Kind.When(r, in) {
@@ -96,7 +96,8 @@ func (i *Injections) Forced() ForcedOutcome {
 	return i.Response.Kind.Forced
 }
 
-// PortState returns what a port shows by the faults of its device.
+// PortState returns the state that the device's faults give its port. The zero value is an open
+// port.
 func (s *Set) PortState(at Attempt) PortState {
 	for n := range s.points[PointConnect] {
 		in := Injection{&s.points[PointConnect][n], at}
@@ -107,7 +108,7 @@ func (s *Set) PortState(at Attempt) PortState {
 	return PortState{}
 }
 
-// Permanent reports whether a fault has taken the device away for good.
+// Permanent reports whether a fault makes the device unreachable for good.
 func (s *Set) Permanent(at Attempt) bool {
 	for n := range s.points[PointConnect] {
 		in := Injection{&s.points[PointConnect][n], at}
@@ -118,7 +119,7 @@ func (s *Set) Permanent(at Attempt) bool {
 	return false
 }
 
-// IsZero reports whether there is no fault.
+// IsZero reports whether i is the zero value, which means that no fault acts.
 func (i Injection) IsZero() bool { return i.Compiled == nil }
 
 // Selected reports whether the device is one of those that the fault acts on at all.
@@ -129,7 +130,8 @@ func (i Injection) Selected() bool {
 	return random.Draw(i.Seed, i.Device, 0, i.stream(streamShare)) < float64(i.Share)
 }
 
-// The random streams of a fault: one for each thing that is random about it. Their values never change.
+// The random streams of a fault, one for each random choice about it. Their values must never
+// change, so that a seed gives the same fleet in every release.
 const (
 	streamShare random.Stream = iota
 	streamDelay
@@ -142,12 +144,12 @@ func (i Injection) stream(s random.Stream) random.Stream {
 	return random.StreamFault + random.Stream(i.slot)*streamsPerFault + s
 }
 
-// Wait returns the fault's delay.
+// Wait draws the fault's delay for the attempt.
 func (i Injection) Wait() time.Duration {
 	return i.Delay.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamDelay)))
 }
 
-// WaitOr returns the fault's delay, or otherwise if it has none.
+// WaitOr draws the fault's delay for the attempt. It returns otherwise if the delay is 0.
 func (i Injection) WaitOr(otherwise time.Duration) time.Duration {
 	if d := i.Wait(); d > 0 {
 		return d
@@ -155,12 +157,12 @@ func (i Injection) WaitOr(otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// Offset returns how many bytes of the artifact come in first.
+// Offset draws how many bytes of the artifact are received before the fault acts.
 func (i Injection) Offset() int64 {
 	return i.AfterBytes.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamAfterBytes)))
 }
 
-// BytesPerSecond returns the fault's rate, at least 1.
+// BytesPerSecond draws the fault's rate for the attempt, from 1 to MaxInt32.
 func (i Injection) BytesPerSecond() int64 {
 	return min(max(1, i.Rate.Sample(random.Draw(i.Seed, i.Device, i.Number, i.stream(streamRate)))), math.MaxInt32)
 }

@@ -10,8 +10,8 @@ import (
 // Kind describes a kind of fault: its name, the parameters it takes, and what it does. It is a row
 // of the table of faults, and the scenario schema is generated from it.
 //
-// A kind has exactly the hook of its Point; Port and Connect may be together, and When may be
-// beside any.
+// A kind has the hook of its Point and no other. At PointConnect it may have both Port and Connect.
+// A kind of any point may have When.
 type Kind struct {
 	Name      string
 	Point     Point
@@ -19,28 +19,28 @@ type Kind struct {
 	NeedsRate bool          // a fault must have a rate
 	NeedsPort bool          // needs port addressing
 	Defaults  Fault         // Delay and Status if they are left out
-	Forced    ForcedOutcome // of an update to which the fault changes the response
-	Permanent bool          // takes the device away for good
+	Forced    ForcedOutcome // outcome of an update whose response the fault changes
+	Permanent bool          // makes the device unreachable for good
 
-	// Port returns what a port shows, in port addressing.
+	// Port returns the state of the device's port, in port addressing.
 	Port func(Injection) PortState
 	// Connect acts before any response, and ends the connection.
 	Connect func(Conn, Injection)
-	// Upload acts when the head of an update was read and its body wasn't.
+	// Upload acts once the head of an update has been read, before its body.
 	Upload func(Upload, Injection) Action
-	// Body changes what becomes of the bytes to come.
+	// Body acts before the body is read. It changes how the device receives it.
 	Body func(Upload, Injection)
-	// Install returns what a device goes through after an update.
+	// Install returns the lifecycle of a device after an update.
 	Install func(Injection) Lifecycle
 	// Respond sends the response in its own way. It reports whether the connection goes on.
 	Respond func(Exchange, *Response, Injection) bool
-	// Report changes what a device says about itself.
+	// Report changes what a device reports in answer to a version request.
 	Report func(*VersionReport, Injection)
 	// When reports whether the fault acts on an attempt. The request is nil at PointConnect.
 	When func(*Request, Injection) bool
 }
 
-// Table returns the table of all faults.
+// Table returns the table of faults, a row for each kind.
 func Table() []Kind {
 	table := []Kind{
 		refuse(), connectStall(), flapping(), offline(),
@@ -91,7 +91,8 @@ func (k Kind) Needs() (p Params) {
 	return p
 }
 
-// Statuses returns the bounds of the kind's status, if it takes one.
+// Statuses returns the bounds of the status of a fault of this kind. They mean nothing if the kind
+// takes no status.
 func (k Kind) Statuses() (low, high int) {
 	switch k.Point {
 	case PointInstall:
@@ -102,7 +103,7 @@ func (k Kind) Statuses() (low, high int) {
 	return 400, 599
 }
 
-// fixedDelay returns the defaults of a kind that waits for d unless told otherwise.
+// fixedDelay returns the defaults of a kind whose delay is d unless a fault sets another.
 func fixedDelay(d time.Duration) Fault {
 	delay, err := random.Fixed(d)
 	if err != nil {
@@ -117,14 +118,14 @@ type Point uint8
 
 // The points, in the order in which a connection comes to them.
 const (
-	PointConnect         Point = iota // what a port shows; each new connection, if ports can't show it
+	PointConnect         Point = iota // the state of a port, or each new connection where ports have no state
 	PointReuse                        // a request on a connection that was used before
-	PointUpload                       // an update, once its head is there
+	PointUpload                       // an update, once its head has been read
 	PointBody                         // the bytes of an update
 	PointInstall                      // an update that was applied
 	PointResponse                     // the response to an update
-	PointVersionResponse              // the response to a look at the version
-	PointReport                       // what that response says
+	PointVersionResponse              // the response to a version request
+	PointReport                       // the content of that response
 	pointCount
 )
 
@@ -134,16 +135,16 @@ type Action uint8
 // The actions.
 const (
 	Continue Action = iota // as if there were no fault
-	Refuse                 // it gets the response of Upload.Refuse, and isn't applied
-	End                    // it was given up with Upload.Abort, and the connection ends
+	Refuse                 // it is answered as Upload.Refuse said, and not applied
+	End                    // the hook called Upload.Abort, and the connection ends
 )
 
-// ForcedOutcome is what becomes of an update if the response to it is changed.
+// ForcedOutcome is what becomes of an update whose response a fault changes.
 type ForcedOutcome uint8
 
 // The forced outcomes.
 const (
-	Unforced      ForcedOutcome = iota // whatever the update deserves
+	Unforced      ForcedOutcome = iota // the same as without the fault
 	ForceReject                        // it isn't applied
 	ForceFalseAck                      // it isn't applied, and is acknowledged
 )

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Lifecycle is what a device goes through after it took an update, in this order.
+// Lifecycle is what happens to a device after it has accepted an update, in the order of the
+// fields.
 type Lifecycle struct {
 	Status        int // of the response; 0 is the usual one
 	Message       string
@@ -13,13 +14,14 @@ type Lifecycle struct {
 	FailInstall   bool          // the install fails, so that it runs what it ran before
 	Reboot        time.Duration // how long it can't be reached
 	Rollback      bool          // it goes back to what it ran before, after RollbackAfter
-	RollbackAfter time.Duration // 0 is after the next look at its version
+	RollbackAfter time.Duration // 0 is after the next version request
 }
 
-// IsZero reports whether the device goes through nothing.
+// IsZero reports whether c is the zero value: the device runs the update at once.
 func (c *Lifecycle) IsZero() bool { return *c == Lifecycle{} }
 
-// Merge returns c with its zero parts taken from usual, what the device goes through without a fault.
+// Merge returns c with its zero fields taken from usual, the lifecycle without a fault. No reboot
+// follows an install that fails.
 func (c Lifecycle) Merge(usual Lifecycle) Lifecycle {
 	if c.Install == 0 {
 		c.Install = usual.Install
@@ -33,7 +35,7 @@ func (c Lifecycle) Merge(usual Lifecycle) Lifecycle {
 	return c
 }
 
-// Accepted returns c with the response to an update that is not run at once.
+// Accepted returns c with the response to an update that doesn't run at once: 202.
 func (c Lifecycle) Accepted() Lifecycle {
 	switch {
 	case c.Install > 0:

@@ -17,7 +17,7 @@ const (
 	ParamOrigin
 )
 
-// ParamNames returns the names of all those fields in JSON, from the lowest bit on.
+// ParamNames returns the JSON names of the fields above, in the order of their bits.
 func ParamNames() []string {
 	return []string{"on", "first", "after_bytes", "rate", "delay", "status", "retry_after", "origin"}
 }

@@ -2,19 +2,19 @@ package fault
 
 import "time"
 
-// PortState is what a port shows to its clients.
+// PortState is how a port treats its clients, and for how long.
 type PortState struct {
 	Show           PortShow
-	For            time.Duration // then it opens; 0 is for good
-	CloseAfterEach time.Duration // after each connection, it closes for so long; 0 is never
+	For            time.Duration // how long until the port opens; 0 is for good
+	CloseAfterEach time.Duration // how long the port closes after each connection; 0 is not at all
 }
 
-// PortShow is whether a port takes connections.
+// PortShow says whether a port accepts connections.
 type PortShow uint8
 
-// What ports show.
+// The states of a port.
 const (
 	PortOpen    PortShow = iota
-	PortClosed           // refuses
+	PortClosed           // refuses connections
 	PortStalled          // connections never complete
 )

@@ -11,14 +11,14 @@ import (
 )
 
 // RetryAfter is a Retry-After field (RFC 9110 §10.2.3) to send. The zero value sends none. Its text
-// forms are "2s", for the field in seconds, and "date(2s)", for the field as a date that lies so far
-// behind the answer's own Date.
+// forms are "2s", which sends seconds, and "date(2s)", which sends a date that is 2 s after the
+// answer's own Date.
 type RetryAfter struct {
-	After time.Duration // above 0 to MaxDuration; a part of a second counts as a whole one
-	Date  bool          // as a date
+	After time.Duration // above 0, at most MaxDuration; rounded up to whole seconds
+	Date  bool          // sent as a date
 }
 
-// String is the text form.
+// String returns the text form, or "" for the zero value.
 func (r RetryAfter) String() string {
 	switch {
 	case r == RetryAfter{}:
@@ -46,7 +46,7 @@ func (r *RetryAfter) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// headerLine returns the header line for a response of that Date, or "" for the zero value.
+// headerLine returns the header line for a response with that Date, or "" for the zero value.
 func (r RetryAfter) headerLine(date time.Time) string {
 	seconds := (r.After + time.Second - 1) / time.Second
 	switch {

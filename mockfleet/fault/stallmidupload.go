@@ -23,6 +23,6 @@ func stallAfterBytes(u Upload, in Injection) Action {
 	return End
 }
 
-// holdLimit is how long a stalled upload is held for a client whose leaving can't be seen: while the
-// device doesn't read, the end of the connection waits behind what the client had sent before.
+// holdLimit is how long a stalled upload is held. The device can't see its client leave: while it
+// doesn't read, the end of the connection waits behind the data that the client sent before.
 const holdLimit = 2 * time.Minute
