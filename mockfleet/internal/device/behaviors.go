@@ -15,11 +15,11 @@ const maxBehaviors = 1 << 10
 // behaviorTable keeps each behavior once, however many devices have it. Slot 0 is the fleet's own.
 // Readers take no lock: a change replaces the list, and a slot that a device refers to stays as it is.
 type behaviorTable struct {
-	mu    sync.Mutex // guards refs and every change of list
+	mu    sync.Mutex // guards refs and every change of slots
 	refs  []int      // devices on each slot; slot 0 isn't counted
 	slots atomic.Pointer[[]*Compiled]
 
-	hasBehavior atomic.Bool // a device has had a behavior: until then, requests needn't ask
+	hasBehavior atomic.Bool // set once any device may have a behavior; until then, requests don't look one up
 }
 
 func newBehaviorTable(own behavior.Behavior) *behaviorTable {
@@ -80,7 +80,7 @@ func (t *behaviorTable) release(slot uint16) {
 type Compiled struct {
 	behavior.Behavior
 	faults    fault.Set
-	isDefault bool // the device answers at once, except for fail_first
+	isDefault bool // the device answers at once; only fail_first may be set
 }
 
 func compile(b behavior.Behavior) *Compiled {

@@ -6,17 +6,17 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// Access says what becomes of a connection to a device, or of a request on one.
+// Access is the decision about a new connection to a device, or about a request on an open one.
 type Access struct {
 	Injection   fault.Injection // the fault that acts on it, if any
 	Unreachable bool            // the device doesn't answer now
 	OverLimit   bool            // the device has as many connections as it may
-	Counted     bool            // the connection counts as one of those, until Disconnect
+	Counted     bool            // the connection counts toward that limit, until Disconnect
 	Behavior    *Compiled       // of the device
 }
 
-// Connect counts a connection to device i, and says what becomes of it. In path addressing, where a
-// connection is no device's, it is called at the first request.
+// Connect decides about a new connection to device i, and counts it. In path addressing it is
+// called at the first request, which names the device.
 func (s *Store) Connect(i int) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -51,9 +51,9 @@ func (s *Store) Disconnect(i int) {
 	s.devices[i].openConns--
 }
 
-// NextRequest says what becomes of a request on a connection that Connect let through. used is
-// whether the connection has had a request before, which the faults of PointReuse act on. A device
-// that a fault took away for good is unreachable on open connections too.
+// NextRequest decides about a request on a connection that Connect allowed. used says whether the
+// connection has had a request before; the faults of PointReuse act only if so. A device that a
+// fault made unreachable for good is unreachable on open connections too.
 func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -71,7 +71,8 @@ func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 	return r
 }
 
-// PortState returns what the port of device i shows, by its behavior and by the phase it is in.
+// PortState returns the state that the port of device i must have, by the device's behavior and
+// phase.
 func (s *Store) PortState(i int) fault.PortState {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()

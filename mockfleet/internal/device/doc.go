@@ -5,7 +5,7 @@
 //
 // # A device's stages
 //
-// The stage is the fleet's knowledge (ledger.Stage); the device itself tells only wire.State.
+// The stage (ledger.Stage) is what the fleet knows. The device itself reports only its wire.State.
 // Settled is Idle, Running, Failed or rolled back.
 //
 //	stage       event                                   next        remarks

@@ -73,7 +73,7 @@ func (s *Store) Device(i int) (e ledger.Entry, attempts uint32, b behavior.Behav
 // textCache keeps the texts of the last entry's update. In a rollout nearly all devices have the
 // same update, and formatting it a million times would be most of the time that a ledger takes.
 type textCache struct {
-	has       bool // of an update
+	has       bool // whether the fields below are set
 	digest    [32]byte
 	updatedAt uint32
 

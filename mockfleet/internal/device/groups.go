@@ -11,8 +11,8 @@ import (
 
 // Groups says which device is in which group.
 type Groups struct {
-	All          []behavior.Group // with the rest as the last one
-	ends         []int            // where each group's places end; the next group's places begin there
+	All          []behavior.Group // the rest comes last
+	ends         []int            // the place in memberOrder at which each group ends and the next begins
 	memberOrder  random.Permutation
 	offlineOrder random.Permutation // the order in which devices are taken offline
 }
@@ -63,7 +63,8 @@ func (g *Groups) Size(group int) int {
 	return g.ends[group] - g.ends[group-1]
 }
 
-// Lookup returns the index of the group of that name. all is whether the name stands for every device.
+// Lookup returns the index of the group of that name. If the name is "all", which stands for every
+// device, it returns true for all. The error is a *field.Error.
 func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 	if name == behavior.AllGroups {
 		return 0, true, nil
@@ -87,7 +88,7 @@ func (s *Store) assignGroups() {
 	}
 	slots := make([]uint16, len(groups.All))
 	for group := range groups.All[:len(groups.All)-1] {
-		// At most MaxGroups of them: a table that is new has room.
+		// It can't fail: a new table has room for MaxGroups behaviors.
 		slots[group], _ = s.behaviors.acquire(groups.All[group].Behavior)
 		s.behaviors.retain(slots[group], groups.Size(group)-1)
 	}

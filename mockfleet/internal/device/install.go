@@ -1,7 +1,7 @@
 package device
 
-// installUpdate decides about an update whose body is here, applies it, and begins the device's
-// lifecycle.
+// installUpdate decides about an update whose body has been received, applies it, and begins the
+// device's lifecycle.
 func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	o := s.checkUpdate(d, u)
@@ -17,7 +17,7 @@ func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	}
 	before := d.software()
 	if !c.FailInstall {
-		s.versions.retain(before.version, 1) // setUpdate gives up the device's own
+		s.versions.retain(before.version, 1) // setUpdate releases the device's own reference
 		if o = s.setUpdate(sh, d, u); o != Applied {
 			s.versions.release(before.version)
 			return o
@@ -41,7 +41,7 @@ func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 	return Applied
 }
 
-// checkUpdate returns Applied if an update is to be applied, or the outcome of one that isn't: the
+// checkUpdate returns Applied if an update is to be applied. Otherwise it returns the outcome: the
 // artifact isn't the announced one, or the device runs it already.
 func (s *Store) checkUpdate(d *record, u *Update) Outcome {
 	if u.Problem != "" { // found only now: a chunked body turned out to be empty

@@ -6,7 +6,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// phase is a part of what a device goes through after an update.
+// phase is a phase of a device's lifecycle after an update.
 type phase uint8
 
 const (
@@ -16,8 +16,8 @@ const (
 	phaseRollingBack       // it runs the update, and will go back to what it ran before
 )
 
-// startLifecycle begins c, which device i goes through after an update. before is what it ran until
-// then.
+// startLifecycle begins the lifecycle c of device i after an update. before is the software that
+// the device ran until then.
 func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before software) {
 	t := s.ensureSideState(sh, i)
 	t.next, t.previous = c, before
@@ -69,7 +69,7 @@ func (s *Store) catchUp(sh *shard, i int) {
 	}
 }
 
-// onVersionRead ends the phase of a device that rolls back once its version was read.
+// onVersionRead rolls device i back if it was to do so once its version was read.
 func (s *Store) onVersionRead(sh *shard, i int) {
 	if t := s.sideState(sh, i); t != nil && t.phase == phaseRollingBack && t.until.IsZero() {
 		s.nextPhase(i, t, time.Now())
@@ -77,8 +77,8 @@ func (s *Store) onVersionRead(sh *shard, i int) {
 	}
 }
 
-// cancelLifecycle drops what the device would still go through, because another update was applied
-// or the store is reset.
+// cancelLifecycle drops the phases that device i has not gone through yet, because another update
+// was applied or the store is reset.
 func (s *Store) cancelLifecycle(sh *shard, i int) {
 	t := s.sideState(sh, i)
 	if t == nil || t.phase == phaseNone {
@@ -92,7 +92,8 @@ func (s *Store) cancelLifecycle(sh *shard, i int) {
 	s.dropIfEmpty(sh, i)
 }
 
-// visible returns a copy of device i as it shows itself.
+// visible returns a copy of device i's record as the device shows itself: with the previous
+// software while it installs, and with the flags that say so.
 func (s *Store) visible(sh *shard, i int) record {
 	s.catchUp(sh, i)
 	d := s.devices[i]

@@ -5,11 +5,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// record is all that the fleet keeps of one device: a record in an array, guarded by the lock of its
-// shard. It must stay within 128 bytes, since there are millions of them.
+// record is all that the fleet keeps of most devices; sideState holds the rest. It is guarded by
+// the lock of its shard. It must stay within 128 bytes, since there are millions of them.
 type record struct {
 	digest        [32]byte // SHA-256 of the artifact that it runs
-	key           uint64   // hash of the Idempotency-Key that brought it, where flagKeyed is set
+	key           uint64   // hash of the Idempotency-Key of its update, if flagKeyed is set
 	bytes         uint64   // of artifacts received
 	pushes        uint32
 	applied       uint32
@@ -23,11 +23,11 @@ type record struct {
 	attempts      uint32 // pushes that its behavior has decided about
 	connects      uint32 // connections that a fault might act on
 	reuses        uint32 // requests on a used connection that a fault might act on
-	versionReads  uint32 // looks at its version that its behavior has decided about
+	versionReads  uint32 // version requests that its behavior has decided about
 	updatedAt     uint32 // Unix seconds, enough until 2106
 	version       uint32 // slot in the version table, of which it holds one reference
 	behavior      uint16 // slot in the behavior table, of which it holds one reference
-	openConns     uint16 // connections, where its behavior limits them
+	openConns     uint16 // open connections, if its behavior limits them
 	flags         uint16
 }
 
@@ -43,7 +43,7 @@ const (
 	flagRebooting              // can't be reached; set in copies only
 )
 
-// lastUpdateFlags are what the last update left behind.
+// lastUpdateFlags are the flags that say how the last update failed.
 const lastUpdateFlags = flagFailed | flagRolledBack
 
 // state returns the state that the device reports.
@@ -62,7 +62,7 @@ func (d *record) state() wire.State {
 // active reports whether the device has received anything since the last reset.
 func (d *record) active() bool { return d.pushes > 0 || d.verifies > 0 || d.flags&flagSideState != 0 }
 
-// stage returns the stage that the device is seen in. Call it on a copy whose lifecycle is caught up.
+// stage returns the device's stage. Call it on a copy that Store.visible returned.
 func (d *record) stage() ledger.Stage {
 	switch {
 	case d.flags&flagOffline != 0:
@@ -89,7 +89,7 @@ type software struct {
 	key       uint64
 	updatedAt uint32
 	version   uint32
-	flags     uint16 // of a device's, those in softwareFlags
+	flags     uint16 // those in softwareFlags
 }
 
 const softwareFlags = flagUpdated | flagKeyed

@@ -9,18 +9,19 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// Report is what a device says about itself in answer to one look.
+// Report is what a device reports in answer to one version request.
 type Report struct {
 	fault.VersionReport
-	updated   bool // runs an artifact that was pushed to it; otherwise it tells no digest and no time
+	updated   bool // runs an artifact that was pushed to it; otherwise it reports no digest and no time
 	state     wire.State
 	updatedAt uint32 // Unix seconds
 
 	Behavior *Compiled // of the device
-	Number   uint32    // of the look, of those that its behavior has decided about
+	Number   uint32    // of the request, counted from 1 since the device was given its behavior
 }
 
-// reportOf returns what d says about itself, d being device i. The caller holds the lock of its shard.
+// reportOf returns the report of device i, whose record (or a copy of it) is d. The shard of the
+// device must be locked.
 func (s *Store) reportOf(i int, d *record) Report {
 	return Report{
 		VersionReport: fault.VersionReport{Device: i, Version: s.versions.slots[d.version].quoted, Digest: d.digest},
@@ -30,8 +31,8 @@ func (s *Store) reportOf(i int, d *record) Report {
 	}
 }
 
-// Report counts a look at device i of a fleet in which every device is well, and returns what the
-// device says about itself.
+// Report counts a version request to device i and returns the device's report. It is for a fleet in
+// which no device has a behavior.
 func (s *Store) Report(i int) Report {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -40,8 +41,8 @@ func (s *Store) Report(i int) Report {
 	return s.reportOf(i, &s.devices[i])
 }
 
-// ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes to v what
-// the device says about itself, and returns the fault that changes the response.
+// ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes the
+// report to v, and returns the fault that changes the response, if any.
 func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response fault.Injection) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -81,7 +82,7 @@ func (v *Report) Append(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// appendTime appends a time in Unix seconds as RFC 3339 has it, in UTC.
+// appendTime appends a time, given in Unix seconds, in RFC 3339 form and UTC.
 func appendTime(dst []byte, seconds uint32) []byte {
 	return time.Unix(int64(seconds), 0).UTC().AppendFormat(dst, time.RFC3339)
 }

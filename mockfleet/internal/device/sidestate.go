@@ -6,15 +6,15 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// sideState is what the fleet keeps, beside its record, of a device on which faults acted or that
-// is in a phase after an update. It is apart from the record so that the record of every other
-// device stays small. It is dropped once it is empty.
+// sideState is the part of a device's state that few devices have: the counts of the faults that
+// acted on it, and its phase after an update. It is apart from the record so that the records of
+// all other devices stay small. It is dropped once it is empty.
 type sideState struct {
 	device int
 	faultCounts
 
 	phase    phase
-	until    time.Time       // when the phase ends; zero in phaseRollingBack: after the next look
+	until    time.Time       // when the phase ends; zero in phaseRollingBack is after the next version request
 	next     fault.Lifecycle // what the device goes through after the phase
 	previous software        // what the device ran before the update
 
@@ -52,7 +52,7 @@ func (t *faultCounts) countKind(kind uint8) {
 	t.byKind = append(t.byKind, kindCount{kind, 1})
 }
 
-// sideState returns the side state of device i, or nil if it has none. Its shard is locked.
+// sideState returns the side state of device i, or nil if it has none. The shard must be locked.
 func (s *Store) sideState(sh *shard, i int) *sideState {
 	if s.devices[i].flags&flagSideState == 0 {
 		return nil
@@ -60,8 +60,8 @@ func (s *Store) sideState(sh *shard, i int) *sideState {
 	return sh.sideStates[i]
 }
 
-// ensureSideState returns the side state of device i, and makes it if there is none. Its shard is
-// locked.
+// ensureSideState returns the side state of device i, and makes one if there is none. The shard
+// must be locked.
 func (s *Store) ensureSideState(sh *shard, i int) *sideState {
 	if t := s.sideState(sh, i); t != nil {
 		return t
@@ -75,7 +75,7 @@ func (s *Store) ensureSideState(sh *shard, i int) *sideState {
 	return t
 }
 
-// dropIfEmpty drops the side state of device i if it is empty. Its shard is locked.
+// dropIfEmpty drops the side state of device i if it is empty. The shard must be locked.
 func (s *Store) dropIfEmpty(sh *shard, i int) {
 	if t := s.sideState(sh, i); t != nil && t.isEmpty() {
 		s.timers.cancel(t)
@@ -84,14 +84,14 @@ func (s *Store) dropIfEmpty(sh *shard, i int) {
 	}
 }
 
-// CountInjection counts an injection.
+// CountInjection counts an injection, for its device, its kind and the fleet.
 func (s *Store) CountInjection(in fault.Injection) {
 	sh := s.lock(in.Device)
 	defer sh.mu.Unlock()
 	s.countInjection(sh, in)
 }
 
-// countInjection counts an injection, its device's shard being locked.
+// countInjection is CountInjection with the device's shard locked already.
 func (s *Store) countInjection(sh *shard, in fault.Injection) {
 	s.ensureSideState(sh, in.Device).countKind(uint8(in.Index))
 	s.injections[in.Index].Add(1)

@@ -12,8 +12,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Store holds the state of every device. A device is guarded by the lock of its shard, and neighbors
-// are in different shards, so that a rollout in order of index seldom waits for a lock.
+// Store holds the state of every device. A device is guarded by the lock of its shard. Devices with
+// adjacent indices are in different shards, so that a rollout in order of index seldom waits for a
+// lock.
 type Store struct {
 	seed       uint64
 	gated      bool   // as in Config
@@ -35,7 +36,7 @@ const shardCount = 1024 // a power of two
 
 type shard struct {
 	mu         sync.Mutex
-	totals     ledger.Totals      // of its devices, kept so that asking a million devices costs little
+	totals     ledger.Totals      // of its devices, kept so that Store.Totals needn't read a million records
 	sideStates map[int]*sideState // by device, of those that have one
 	_          [48]byte           // a shard fills three cache lines
 }
@@ -47,12 +48,12 @@ type Config struct {
 	InitialVersion string
 	Behavior       behavior.Behavior
 	Groups         []behavior.Group
-	Queued         bool // responses wait for their turn, so that requests are never served at once
-	Gated          bool // ports refuse and stall by themselves, as PortState says
+	Queued         bool // the server limits the rate of responses, so that each may have to wait
+	Gated          bool // ports take the states that PortState returns, so that they refuse and stall by themselves
 }
 
-// New returns a store whose devices run the initial version. now is the time in Unix nanoseconds,
-// which dates updates; the caller moves it.
+// New returns a store whose devices run the initial version. now is the clock that dates updates,
+// in Unix nanoseconds; the caller advances it.
 func New(cfg Config, now *atomic.Int64) *Store {
 	s := &Store{
 		seed:      cfg.Seed,
@@ -82,25 +83,26 @@ func New(cfg Config, now *atomic.Int64) *Store {
 // Len returns how many devices there are.
 func (s *Store) Len() int { return len(s.devices) }
 
-// Seed returns what every random choice derives from.
+// Seed returns the seed of the fleet's random choices.
 func (s *Store) Seed() uint64 { return s.seed }
 
 // KeySeed returns the seed of the hashes of Idempotency-Keys.
 func (s *Store) KeySeed() maphash.Seed { return s.keySeed }
 
-// Resets counts the resets.
+// Resets returns how often the store was reset.
 func (s *Store) Resets() uint32 { return s.epoch.Load() }
 
 // HasBehavior reports whether any device may have a behavior. Until then, requests needn't ask for one.
 func (s *Store) HasBehavior() bool { return s.behaviors.hasBehavior.Load() }
 
-// Groups returns who is in which group.
+// Groups returns which device is in which group.
 func (s *Store) Groups() *Groups { return s.groups }
 
 // Kinds returns the names of the kinds of faults, in the order of their table.
 func (s *Store) Kinds() []string { return s.kinds }
 
-// Injected returns how often the kind of fault of an index in Kinds acted since the last reset.
+// Injected returns how often a kind of fault, given by its index in Kinds, acted since the last
+// reset.
 func (s *Store) Injected(kind int) uint64 { return s.injections[kind].Load() }
 
 func (s *Store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }
@@ -117,17 +119,17 @@ type Outcome uint8
 
 const (
 	Applied         Outcome = iota
-	Repeated                // the update that it runs already
-	ForcedReject            // fails, as its behavior says
-	FalseAck                // acknowledged and not applied, as its behavior says
-	InstallFailed           // taken, and then not to be installed, as its behavior says
+	Repeated                // the device runs that update already
+	ForcedReject            // rejected because of the behavior
+	FalseAck                // acknowledged and not applied, because of the behavior
+	InstallFailed           // accepted, then not installed, because of the behavior
 	Conflict                // another update is under way
 	Invalid                 // the request is malformed; Update.Problem says how
 	DigestMismatch          // the artifact isn't the one that Repr-Digest names
 	KeyReused               // another update has this key
 	TooManyVersions         // the fleet has no room for one more version
 	FleetReset              // the fleet was reset since the update began
-	Accepted                // not decided yet: the body is wanted
+	Accepted                // not decided yet: the device wants the body
 )
 
 // NeedsBody reports whether the body is still to be read.
@@ -154,7 +156,8 @@ func (s *Store) Begin(i int, u *Update) Outcome {
 	return o
 }
 
-// Commit decides about an update that Begin let in, now that its body is here.
+// Commit decides about an update that Begin admitted, once its body has been received. admission is
+// the outcome that Begin returned.
 func (s *Store) Commit(i int, u *Update, admission Outcome) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -165,7 +168,7 @@ func (s *Store) Commit(i int, u *Update, admission Outcome) Outcome {
 	return s.complete(sh, i, u, admission)
 }
 
-// Abort gives up an update that Begin let in: its body broke off after u.Size bytes.
+// Abort gives up an update that Begin admitted, because its body broke off after u.Size bytes.
 func (s *Store) Abort(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -177,14 +180,14 @@ func (s *Store) Abort(i int, u *Update) {
 	s.countIncomplete(sh, d, u)
 }
 
-// Apply decides about an update whose body is here already, in one step.
+// Apply counts an update whose body has been received, and decides about it in one step.
 func (s *Store) Apply(i int, u *Update) Outcome {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	return s.complete(sh, i, u, s.start(sh, i, u))
 }
 
-// Drop counts an update that broke off without Begin.
+// Drop counts an update that broke off without a call of Begin.
 func (s *Store) Drop(i int, u *Update) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -234,7 +237,7 @@ func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 	return Accepted
 }
 
-// complete counts an update whose body is here, and installs it if o is Accepted.
+// complete counts an update whose body has been received, and installs it if o is Accepted.
 func (s *Store) complete(sh *shard, i int, u *Update, o Outcome) Outcome {
 	d := &s.devices[i]
 	d.bytes += uint64(u.Size)
@@ -290,7 +293,7 @@ func (s *Store) countIncomplete(sh *shard, d *record, u *Update) {
 	sh.totals.Incomplete++
 }
 
-// witness returns a copy of device i, its version, and the counts of its side state.
+// witness returns a copy of device i's record, its version, and the counts of its side state.
 func (s *Store) witness(i int) (d record, version string, t faultCounts) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
@@ -302,7 +305,8 @@ func (s *Store) witness(i int) (d record, version string, t faultCounts) {
 	return d, s.versions.slots[d.version].text, t
 }
 
-// SetBehavior gives device i a behavior of its own and starts counting its attempts anew.
+// SetBehavior gives device i a behavior of its own and counts its attempts anew. It fails if the
+// fleet has no room for one more behavior.
 func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
 	slot, err := s.behaviors.acquire(b.WithDefaults())
 	if err != nil {
@@ -363,11 +367,11 @@ func (s *Store) Totals() (t ledger.Totals) {
 type Kept struct {
 	SideStates int            // devices with a side state
 	Timers     int            // devices whose phase ends by itself
-	OpenConns  int            // connections that count as one of those that their device may have
+	OpenConns  int            // connections that count toward their device's limit
 	Versions   map[string]int // references to each version in use, one of which is the store's own
 }
 
-// Kept counts what the store keeps.
+// Kept returns what the store keeps beside the records.
 func (s *Store) Kept() Kept {
 	k := Kept{Versions: map[string]int{}}
 	for i := range s.devices {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// timerQueue holds the ends of devices' phases, by time: so that a phase ends even if nobody asks
-// the device, its port opens, and its side state is dropped. A device has one entry at most, and
-// only while a phase lasts. The whole fleet needs one timer.
+// timerQueue holds the times at which devices' phases end. It makes a phase end even if nobody asks
+// the device, so that the port opens and the side state is dropped. A device has at most one entry,
+// and only while a phase lasts. The whole fleet needs one timer.
 //
 // Its lock is taken while a shard is locked, never the other way around.
 type timerQueue struct {
@@ -20,8 +20,8 @@ type timerQueue struct {
 
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }
 
-// schedule enters the end of t's phase, or removes t if its phase doesn't end by itself. t's shard
-// is locked.
+// schedule adds t with the end of its phase, or removes t if the phase doesn't end by itself. The
+// shard of t must be locked.
 func (q *timerQueue) schedule(t *sideState) {
 	if t.phase == phaseNone || t.until.IsZero() {
 		q.cancel(t)
@@ -40,7 +40,7 @@ func (q *timerQueue) schedule(t *sideState) {
 	}
 }
 
-// cancel removes t. t's shard is locked.
+// cancel removes t. The shard of t must be locked.
 func (q *timerQueue) cancel(t *sideState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -49,7 +49,7 @@ func (q *timerQueue) cancel(t *sideState) {
 	}
 }
 
-// clear removes everything. Every shard is locked.
+// clear removes everything. Every shard must be locked.
 func (q *timerQueue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// Update is one update on its way into a device.
+// Update is one update that a device is receiving.
 type Update struct {
 	Version     []byte // X-Update-Version, or nil
 	Key         uint64 // hash of the Idempotency-Key
@@ -20,7 +20,7 @@ type Update struct {
 
 	Size      int64             // bytes of artifact received
 	Digest    [sha256.Size]byte // of the bytes received
-	Duplicate bool              // it counts once more, as if it had come twice
+	Duplicate bool              // it counts once more, as if it had been sent twice
 
 	Request *fault.Request                        // the request that brings it
 	Header  interface{ Peek(name string) []byte } // its header
@@ -28,7 +28,7 @@ type Update struct {
 	// Set by the store.
 	Attempt    uint32           // of the device's updates, counted from 1
 	epoch      uint32           // the store's, when the update began
-	Behavior   *Compiled        // of the device; nil if it was not asked
+	Behavior   *Compiled        // of the device; nil if the device was busy
 	Injections fault.Injections // the faults that act on the attempt
 	Lifecycle  fault.Lifecycle  // what the device goes through after the update
 

@@ -11,17 +11,18 @@ import (
 )
 
 // maxVersions bounds how many different versions the devices of one fleet can run at a time, and so
-// the table's memory: about 20 MB when every version is of the longest kind.
+// the table's memory: about 20 MB if every version has the greatest length.
 const maxVersions = 1 << 16
 
 // versionTable keeps each version string once, however many devices run it. A slot is written only
-// while nobody holds a reference to it, so whoever holds one reads its text without a lock.
+// while nobody holds a reference to it, so a holder of a reference may read the text without a
+// lock.
 type versionTable struct {
 	mu    sync.RWMutex
 	index map[string]uint32
 	slots []versionSlot
 	used  uint32   // slots below this one have been in use
-	free  []uint32 // of those, the ones that hold no version now
+	free  []uint32 // slots below used that hold no version now
 }
 
 type versionSlot struct {
@@ -34,8 +35,8 @@ func newVersionTable(size int) *versionTable {
 	return &versionTable{index: make(map[string]uint32), slots: make([]versionSlot, size)}
 }
 
-// acquire takes a reference to text's slot. It reports whether it could: not if every slot's
-// version is in use.
+// acquire takes a reference to the slot of text. It returns false if every slot's version is in
+// use.
 func (t *versionTable) acquire(text []byte) (uint32, bool) {
 	t.mu.RLock()
 	slot, known := t.index[string(text)]
