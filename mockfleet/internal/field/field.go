@@ -1,17 +1,17 @@
-// Package field describes a field of a configuration that can't be used, for users: which one, what
-// it was and what is wanted instead. Every part of a fleet that checks its configuration returns an
-// [Error].
+// Package field has the error for a field of a configuration that can't be used. It tells users
+// which field, what its value was and what is wanted instead. Every part of a fleet that checks its
+// configuration returns an [Error].
 package field
 
 import "fmt"
 
-// Error is a field of a fleet's configuration that cannot be used as it stands: outside its bounds,
-// or refused by the machine (an address in use, a limit too low). Callers find it with errors.As.
+// Error says that a field of a fleet's configuration can't be used: it is out of bounds, or the
+// machine refuses it (an address in use, a limit too low). Callers find it with errors.As.
 type Error struct {
 	Field string // as in the flags of `fleetmark fleet`: devices, listen, addressing
 	Value string // what it was
 	Want  string // what is wanted instead
-	Err   error  // what the machine said, or nil
+	Err   error  // the system's error, or nil
 }
 
 func (e *Error) Error() string {

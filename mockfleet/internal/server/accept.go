@@ -14,7 +14,7 @@ import (
 // acceptBackoff is how long accept waits after a failure, such as a lack of descriptors.
 const acceptBackoff = 50 * time.Millisecond
 
-// accept serves the connections that come in at l, the index-th listener, until it is closed.
+// accept accepts and serves connections at l, the index-th listener, until l is closed.
 func (s *Server) accept(l net.Listener, index int) {
 	var g *gate
 	if index < len(s.gates) {
@@ -41,7 +41,7 @@ func (s *Server) accept(l net.Listener, index int) {
 		device, ok := s.identify(nc, index)
 		if !ok {
 			s.conns.refuse()
-			_ = nc.Close() // it is none of ours
+			_ = nc.Close() // the connection is refused, so that an error changes nothing
 			continue
 		}
 		if g != nil {
@@ -72,8 +72,9 @@ func (s *Server) ServeConn(nc net.Conn, device int) bool {
 	return true
 }
 
-// identify returns the device that a connection is for, or -1 if each request's path says it. ok is
-// false if the connection is for no device, or comes from another machine.
+// identify returns the device that a connection is for, or -1 in path addressing, where each
+// request names its device. ok is false if the connection is for no device, or comes from another
+// machine.
 func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 	switch s.cfg.Addressing {
 	case address.Port:

@@ -29,7 +29,7 @@ func (c *conn) onConnect(device int) *device.Compiled {
 // request was just read. It reports whether the connection goes on.
 func (c *conn) onRequest(r *request) bool {
 	if c.device < 0 && c.served == 0 {
-		r.behavior = c.onConnect(r.device) // only now is known which device it is
+		r.behavior = c.onConnect(r.device) // the first request names the device
 	} else if of := c.srv.store.NextRequest(r.device, c.served > 0, &r.Request); c.allows(of) {
 		r.behavior = of.Behavior
 	}
@@ -42,8 +42,8 @@ func (c *conn) onRequest(r *request) bool {
 	return true
 }
 
-// allows reports whether a connection goes on. If not, it has ended it: by a reset, or as the fault
-// that acts says.
+// allows reports whether a connection goes on. If not, allows has ended it: with a reset, or in the
+// way of the fault that acts.
 func (c *conn) allows(r device.Access) bool {
 	switch {
 	case r.Unreachable || r.OverLimit:
@@ -59,8 +59,8 @@ func (c *conn) allows(r device.Access) bool {
 	return false
 }
 
-// sendWithFault sends a response as the fault in does it, or as it is if there is none. It reports
-// whether the connection goes on.
+// sendWithFault sends a response in the way of the fault in, or unchanged if in is the zero value.
+// It reports whether the connection goes on.
 func (c *conn) sendWithFault(r *request, h fault.Response, in fault.Injection) bool {
 	if in.IsZero() {
 		return c.send(r, h)
@@ -105,7 +105,7 @@ func (c *conn) applyNetwork(n *behavior.Network) {
 }
 
 // limitBandwidth makes the device read an update at a rate, through a receive buffer so small that
-// the client feels it.
+// the client's writes block.
 func (c *conn) limitBandwidth(u *upload, bytesPerSecond int64) {
 	if u.bandwidth == 0 || bytesPerSecond < u.bandwidth {
 		u.bandwidth = bytesPerSecond

@@ -93,7 +93,7 @@ func (c *conn) skipTrailer() error {
 	return fmt.Errorf("trailer: larger than %d bytes", headerLimit)
 }
 
-// take hashes the first n bytes of the buffer.
+// take hashes the first n bytes of the buffer, after it has flipped the bit that a fault asks for.
 func (b *bodyBuffer) take(n int, u *upload) {
 	if at := u.flipByte - 1 - u.Size; u.flipByte > 0 && at >= 0 && at < int64(n) {
 		b.buffer[at] ^= 1
@@ -118,8 +118,8 @@ func (c *conn) readBody(b *bodyBuffer, n int64, u *upload) error {
 	return nil
 }
 
-// discardBody reads and drops an unwanted body if that is cheap. It reports whether it did; if not, the
-// connection must end with the answer.
+// discardBody reads and drops an unwanted body if that is cheap. It reports whether it did. If not,
+// the connection must end with the answer.
 func (c *conn) discardBody(r *request) bool {
 	if r.BodyRead {
 		return true
@@ -135,7 +135,7 @@ func (c *conn) discardBody(r *request) bool {
 	return true
 }
 
-// linger half-closes the connection and reads on for a while. To close it with unread data would
+// linger half-closes the connection and reads on for a while. Closing it with unread data would
 // reset it, and a reset can overtake the answer on its way to the client (RFC 9112 §9.6).
 func (c *conn) linger() {
 	half, ok := c.appConn().(interface{ CloseWrite() error })
@@ -155,7 +155,7 @@ func (c *conn) linger() {
 // piecesPerSecond is how often a device with a limited bandwidth reads.
 const piecesPerSecond = 10
 
-// readSize returns how many bytes of the body to read at a time, most at most.
+// readSize returns how many bytes of the body to read at a time. It never returns more than most.
 func (u *upload) readSize(most int64) int64 {
 	if u.bandwidth == 0 {
 		return most

@@ -15,16 +15,16 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// What a connection may take.
+// Limits of a connection.
 const (
 	headerLimit = 8 << 10 // bytes of a request's head; also the read buffer's size
 
-	IdleLimit  = 2 * time.Minute  // a connection without a request
-	stallLimit = 30 * time.Second // a request's head, or a body or an answer without progress
+	IdleLimit  = 2 * time.Minute  // how long a connection may be open without a request
+	stallLimit = 30 * time.Second // how long a request's head may take, and a body or an answer may make no progress
 )
 
 // conn is an open connection to a device, served by one goroutine. While it waits for a request it
-// holds no buffers: it takes them when the first byte is there.
+// holds no buffers; it takes them when the first byte arrives.
 type conn struct {
 	transport
 	place
@@ -32,8 +32,8 @@ type conn struct {
 	srv      *Server
 	device   int         // the device that the connection is for; -1 if the path of each request names one
 	served   int         // requests answered so far
-	counted  bool        // the connection counts as one of those that its device may have
-	stallTLS bool        // take the client's part of a handshake and never answer it
+	counted  bool        // the connection counts toward its device's limit of connections
+	stallTLS bool        // read the client's part of a handshake and never answer it
 	buf      *buffers    // nil while the connection waits for a request
 	timer    *time.Timer // for sleepUnwatched, made at first use
 }
@@ -42,7 +42,7 @@ type conn struct {
 type place struct {
 	previous, next *conn
 	isParked       bool // the connection has no goroutine
-	slot           int  // in the epoll set, if parked
+	slot           int  // index in connTable.parked; set while isParked
 }
 
 // buffers holds what one request needs while it is served. Connections share a pool of them.
@@ -61,8 +61,8 @@ type buffers struct {
 // requestHead is the head of the next request.
 type requestHead struct {
 	fasthttp.RequestHeader
-	isRead bool  // it was read, within the wait for it
-	err    error // why there is none
+	isRead bool  // it was read, and is not answered yet
+	err    error // of reading it
 }
 
 func newBuffers() *buffers {
@@ -79,8 +79,7 @@ func newConn(s *Server, nc net.Conn, device int) *conn {
 	return c
 }
 
-// serve begins a connection that was just accepted: its device's behavior may end it, otherwise it
-// serves requests.
+// serve serves a connection that was just accepted, unless its device's behavior ends it.
 func (c *conn) serve() {
 	switch {
 	case c.device >= 0 && c.hasBehavior() && c.onConnect(c.device) == nil:
@@ -101,7 +100,7 @@ func (c *conn) serveLoop() {
 		if park && c.srv.conns.park(c) {
 			return
 		}
-		if park { // and can't be: it waits on
+		if park { // it can't be parked, so it waits on
 			continue
 		}
 		if !ready || !c.serveNext() {
@@ -141,8 +140,8 @@ func (c *conn) putBuffers() {
 	c.buf = nil
 }
 
-// closeGracefully ends the connection with a FIN, and reads what the client still sends, which
-// would otherwise turn the end into a reset.
+// closeGracefully ends the connection with a FIN, and goes on reading for a while, since unread
+// data would turn the FIN into a reset.
 func (c *conn) closeGracefully() {
 	if c.buf == nil {
 		c.getBuffers()
@@ -150,8 +149,8 @@ func (c *conn) closeGracefully() {
 	c.linger()
 }
 
-// serveNext reads one request, unless its head has been read, and answers it. It reports whether
-// the connection goes on.
+// serveNext answers the next request, after reading its head unless that has been read. It reports
+// whether the connection goes on.
 func (c *conn) serveNext() bool {
 	if !c.buf.head.isRead {
 		c.readHead()
@@ -205,7 +204,7 @@ func (c *conn) respond(r *request) bool {
 	return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeTextLine, Body: b.body})
 }
 
-// respondBadHead answers what could not be read as a request's head, unless the connection itself
+// respondBadHead answers bytes that can't be read as a request's head, unless the connection itself
 // failed. It reports whether the connection goes on.
 func (c *conn) respondBadHead(err error) bool {
 	if c.readErr != nil {
@@ -229,8 +228,8 @@ func (c *conn) respondError(r *request, status int, message, extra string) bool 
 	return c.send(r, fault.Response{Status: status, ContentType: typeJSONLine, Header: extra, Body: c.buf.body})
 }
 
-// send writes a response in one write. It reports whether the connection goes on: not if part of
-// the request is unread, since the next request can't be found behind it.
+// send writes a response in one write. It reports whether the connection goes on. A connection ends
+// if part of the request is unread, since the device can't tell where the next request begins.
 func (c *conn) send(r *request, h fault.Response) bool {
 	b := c.buf
 	ends := r.Close || !r.BodyRead || r.forceHTTP10
@@ -239,7 +238,7 @@ func (c *conn) send(r *request, h fault.Response) bool {
 	switch {
 	case ends:
 		connection = "Connection: close\r\n"
-	case r.http10: // which needs to be told
+	case r.http10: // an HTTP/1.0 client needs to be told
 		connection = "Connection: keep-alive\r\n"
 	}
 	b.out = appendResponse(b.out[:0], &h, connection, c.srv.dateLine(), r.Head)

@@ -2,7 +2,8 @@ package server
 
 import "sync"
 
-// connTable holds the open connections. It counts and limits them, and closes those whose time is over.
+// connTable holds the open connections. It counts and limits them, and closes those whose deadline
+// has passed.
 type connTable struct {
 	mu      sync.Mutex
 	first   *conn
@@ -10,13 +11,13 @@ type connTable struct {
 	limit   int
 	total   uint64
 	refused uint64
-	noRoom  uint64 // of those, the ones refused because of the limit
+	noRoom  uint64 // those of refused that were beyond the limit
 	closed  bool
 	idle    *epollSet // where idle connections are parked; nil if they can't be
 	parked  []*conn   // the parked connections, by descriptor
 }
 
-// add adds c. It reports whether it could: not if the table is closed or at its limit.
+// add adds c. It returns false if the table is closed or at its limit.
 func (t *connTable) add(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +66,7 @@ func (t *connTable) refuse() {
 }
 
 // closeExpired closes the connections whose deadline is before now, in nanoseconds since the
-// server's start, and wakes those that have been idle for a while, which park themselves then.
+// server's start. It wakes those that have been idle for a while, which then park themselves.
 func (t *connTable) closeExpired(now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,8 +81,8 @@ func (t *connTable) closeExpired(now int64) {
 	}
 }
 
-// close closes c. The goroutine of c sees that and removes it; close removes a parked connection,
-// which has none. t is locked.
+// close closes c. The goroutine of c notices that and removes c from the table. A parked connection
+// has no goroutine, so close removes it. t is locked.
 func (t *connTable) close(c *conn) {
 	_ = c.Close() // there is nobody to tell
 	if !c.isParked {

@@ -2,19 +2,20 @@ package server
 
 import "sync/atomic"
 
-// trafficCounters counts what passes over some of the connections.
+// trafficCounters is a stripe of counters, for the traffic of some of the connections.
 type trafficCounters struct {
 	requests, malformed, in, out atomic.Uint64
-	_                            [96]byte // keeps two of them out of one cache line, and of the line fetched with it
+	_                            [96]byte // keeps stripes apart by two cache lines, which are fetched together
 }
 
-// stripedCounters spreads the counting over connections, so that these don't wait for each other.
+// stripedCounters spreads connections over stripes of counters, so that connections seldom wait for
+// each other's cache line.
 type stripedCounters struct {
 	turn    atomic.Uint32
 	stripes [32]trafficCounters
 }
 
-// next is the stripe for one more connection.
+// next returns the stripe for one more connection.
 func (c *stripedCounters) next() *trafficCounters {
 	return &c.stripes[c.turn.Add(1)%uint32(len(c.stripes))]
 }

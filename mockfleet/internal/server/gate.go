@@ -97,13 +97,13 @@ func (g *gate) await(done <-chan struct{}) bool {
 }
 
 // update brings the socket into the state that is wanted now. It returns how long that state lasts,
-// 0 being for good, and reports whether connections may be accepted.
+// or 0 if it lasts for good, and reports whether connections may be accepted.
 func (g *gate) update() (wait time.Duration, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.reopenAt.IsZero() && !time.Now().Before(g.reopenAt) {
-		// The state is that of a port that was never closed, so that a later call of set changes
-		// nothing.
+		// From here on, state equals that of a port that was never closed, so that a later call of
+		// set with an open port changes nothing.
 		g.reopenAt, g.state.Show, g.state.For = time.Time{}, fault.PortOpen, 0
 	}
 	switch {
@@ -154,7 +154,7 @@ func (g *gate) open() bool {
 // full already.
 const fillTimeout = time.Second
 
-// stall fills the backlog. Nobody accepts meanwhile, so that it stays full.
+// stall fills the backlog. It stays full, because nobody accepts meanwhile.
 func (g *gate) stall() {
 	g.socketState = fault.PortStalled
 	g.control(stallSocket)
@@ -171,19 +171,20 @@ func (g *gate) stall() {
 
 func (g *gate) drainBacklog() {
 	if g.backlogFiller != nil {
-		_ = g.backlogFiller.Close() // nobody has ever said anything on it
+		_ = g.backlogFiller.Close() // nothing was ever sent on it
 		g.backlogFiller = nil
 	}
 }
 
-// control changes the socket. It reports whether it could: it can't if the listener is closed.
+// control changes the socket. It returns false if that fails, as it does when the listener is
+// closed.
 func (g *gate) control(change func(fd int) error) bool {
 	var changed error
 	err := g.socket.Control(func(fd uintptr) { changed = change(int(fd)) })
 	return err == nil && changed == nil
 }
 
-// UpdatePorts makes the ports of devices from first to before end show what their behaviors say.
+// UpdatePorts makes the ports of devices first to end-1 show what their behaviors say.
 func (s *Server) UpdatePorts(first, end int) {
 	if !s.store.HasBehavior() {
 		return

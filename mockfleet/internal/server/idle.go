@@ -27,17 +27,18 @@ import (
 //	|        readable: pollIdle             v
 //	+------ starts a goroutine ---------- parked
 //
-// A goroutine moves its own connection, but for two moves: the housekeeper makes waiting ones
-// waking, and pollIdle takes parked ones out. A connection may end in each state.
+// A connection's own goroutine makes all of these moves but two: the housekeeper moves it from
+// waiting to waking, and pollIdle moves it out of parked. A connection may end in any state.
 
-// parkIdleAfter is how long a connection is idle before it is parked, to the housekeeper's next tick.
+// parkIdleAfter is how long a connection is idle before it is parked, which happens at the
+// housekeeper's next tick.
 const parkIdleAfter = time.Second
 
 // idleWait is a connection's wait for requests, in Go's poller. The zero value waits in a read instead.
 type idleWait struct {
 	onReadable func(fd uintptr) bool // conn.tryServe, if the socket can be polled and has no TLS
 	state      atomic.Int32          // stateServing, stateWaiting or stateWaking
-	inCallback bool                  // onReadable answers a request, so that nothing may wait for the client
+	inCallback bool                  // onReadable is answering a request, during which nothing may wait for the client
 }
 
 // The states of a connection's goroutine. The housekeeper wakes one only if it swaps stateWaiting
@@ -48,8 +49,8 @@ const (
 	stateWaking        // for the same, with a read deadline in the past, which the housekeeper has set
 )
 
-// waitReadable waits for the next request. It returns when one must be served outside of the wait,
-// or the connection has ended; or with park set if the connection is to be parked instead.
+// waitReadable waits for the next request. It returns false for park if a request must be served
+// outside of the wait, or if the connection has ended, and true if the connection is to be parked.
 func (c *conn) waitReadable() (park bool, err error) {
 	c.wait.state.Store(stateWaiting)
 	err = c.socket.Read(c.wait.onReadable)
@@ -64,7 +65,7 @@ func (c *conn) waitReadable() (park bool, err error) {
 }
 
 // waitForTable returns once the housekeeper is out of wake, which sets the read deadline under the
-// table's lock.
+// table's lock. A deadline cleared afterwards stays cleared.
 func (t *connTable) waitForTable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,7 +122,8 @@ func (t *connTable) removeParked(c *conn) {
 	c.isParked = false
 }
 
-// pollIdle gives parked connections a goroutine again once they are readable, until the server closes.
+// pollIdle gives each parked connection a goroutine again when it is readable, until the server
+// closes.
 func (s *Server) pollIdle() {
 	var list [parkedAtOnce]int32
 	for {
@@ -140,11 +142,12 @@ const parkedAtOnce = 128
 
 // A connection waits for requests in one long RawConn.Read: Go's poller calls tryServe whenever the
 // socket may be readable. tryServe reads and answers small requests itself, without leaving the
-// wait. A loop that waited for each request anew would make one read more for each, which finds
-// nothing: one system call in four.
+// wait. A loop that began the wait anew for each request would make one more read for each, which
+// finds nothing: one system call in four.
 
-// waitRequest waits for a request that tryServe leaves to serveNext. It reports whether there is
-// one, for which the connection has buffers then, or else whether the connection is to be parked.
+// waitRequest waits for a request that tryServe leaves to serveNext. If ready is true, there is
+// one, and the connection has buffers for it. If park is true, the connection is to be parked. If
+// neither is true, the connection has ended.
 func (c *conn) waitRequest() (ready, park bool) {
 	if c.buf != nil {
 		return true, false
@@ -161,8 +164,8 @@ func (c *conn) waitRequest() (ready, park bool) {
 }
 
 // tryServe reads what the connection has, and answers the requests that serveBuffered can. It
-// returns false if the connection is to wait for more; it has given back its buffers then. It
-// returns true if the wait is over.
+// returns false, with the buffers given back, if the connection is to wait for more. It returns
+// true if the wait is over.
 func (c *conn) tryServe(fd uintptr) bool {
 	if c.buf == nil {
 		c.getBuffers()
@@ -193,8 +196,8 @@ func (c *conn) tryServe(fd uintptr) bool {
 var errNothingYet = errors.New("nothing to read yet")
 
 // serveBuffered answers the request in the buffer if nothing has to wait for the client: if the
-// request is here whole and no device has a behavior. It returns false if the request is left to
-// serveNext, or if the connection ends.
+// whole request has arrived and no device has a behavior. It returns false if the request is left
+// to serveNext, or if the connection ends.
 func (c *conn) serveBuffered() bool {
 	b := c.buf
 	buffered, err := b.reader.Peek(b.reader.Buffered())

@@ -6,7 +6,7 @@ import (
 )
 
 // limiter lets responses out at a rate, in the order in which they ask. It gives a fleet a known
-// capacity, which the results of a load test can be checked against.
+// capacity, with which the results of a load test can be compared.
 type limiter struct {
 	every time.Duration // between two responses; 0 is no limit
 	next  atomic.Int64  // when the next one may leave, in nanoseconds since the server's start

@@ -20,8 +20,8 @@ var freePortRange = portRange{10000, 32767}
 
 type portRange struct{ first, last int }
 
-// listenDevices opens the listeners of a fleet: one, or one a device in port addressing. It returns
-// the address from which those of the devices derive.
+// listenDevices opens the listeners of a fleet: one for each device in port addressing, and a
+// single one otherwise. It also returns the address from which the devices' addresses derive.
 func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrPort, error) {
 	host, port, err := SplitListen(cfg.Listen)
 	if err != nil {
@@ -43,14 +43,14 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 	}
 	at := listeners[0].Addr().(*net.TCPAddr).AddrPort()
 	if host = at.Addr().Unmap(); host.IsUnspecified() {
-		host = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // an address that this machine reaches
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // an address at which this machine reaches the listener
 	}
 	return listeners, netip.AddrPortFrom(host, at.Port()), nil
 }
 
 func one(l net.Listener, err error) ([]net.Listener, error) { return []net.Listener{l}, err }
 
-// Listen opens a listener. One at a loopback address is bound to the loopback interface, if the
+// Listen opens a listener. It binds one at a loopback address to the loopback interface, if the
 // system can.
 func Listen(ctx context.Context, lc net.ListenConfig, network string, at netip.AddrPort) (net.Listener, error) {
 	if lc.Control == nil && at.Addr().IsLoopback() {
@@ -133,7 +133,7 @@ func ListenError(name, address string, err error) error {
 	return &field.Error{Field: name, Value: address, Want: want, Err: err}
 }
 
-// SplitListen splits host:port. No host means every address of the machine, as in package net.
+// SplitListen splits host:port. An empty host means every IPv4 address of the machine.
 func SplitListen(address string) (netip.Addr, uint16, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// monitor records whether the server keeps up. What the server counts for good, such as failures to
-// accept, the monitor keeps as it was at the last reset, and observed subtracts that.
+// monitor records whether the server keeps up. The server counts some things without ever resetting
+// them, such as failures to accept. The monitor remembers these counts as they were at the last
+// reset, and observed subtracts them.
 type monitor struct {
 	mu         sync.Mutex
 	wakes      *hdrhistogram.Histogram // in microseconds
@@ -44,8 +45,8 @@ func newMonitor() *monitor {
 	return &monitor{wakes: hdrhistogram.New(1, wakeLimit.Microseconds(), 2)}
 }
 
-// timerLate records how late the server's timer woke it. A late wake counts also for those that
-// should have come in the meantime.
+// timerLate records how late the server's timer woke it. A late wake also counts as one wake for
+// each period that it missed.
 func (m *monitor) timerLate(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,7 +100,7 @@ func (m *monitor) cpuShare() float64 {
 	return 0
 }
 
-// reset forgets what was recorded. The arguments are the server's counts as they stand.
+// reset forgets what was recorded. The arguments are the server's current counts.
 func (m *monitor) reset(overflows, errors, noRoom uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,8 +125,8 @@ type Observed struct {
 	AcceptErrors, NoRoom uint64
 }
 
-// observed returns what was recorded since the last reset. The arguments are the server's counts as
-// they stand.
+// observed returns what was recorded since the last reset. The arguments are the server's current
+// counts.
 func (m *monitor) observed(overflows, errors, noRoom uint64) Observed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,7 +152,8 @@ func (s *Server) Observed() Observed {
 	return s.monitor.observed(acceptOverflows(), s.acceptErrors.Load(), noRoom)
 }
 
-// watchTimers feeds the monitor until the server closes.
+// watchTimers records how late timers are and how full the accept queues are, until the server
+// closes.
 func (s *Server) watchTimers() {
 	timer := time.NewTimer(wakeEvery)
 	defer timer.Stop()

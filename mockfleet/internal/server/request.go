@@ -46,8 +46,8 @@ const (
 
 var headerExpect = []byte(fasthttp.HeaderExpect)
 
-// read takes what a device looks at from a parsed head. device is the device that the connection is
-// for, or -1 if the path names it; devices is how many there are.
+// read fills r from a parsed head. device is the device that the connection is for, or -1 if the
+// path names it; devices is how many devices there are.
 func (r *request) read(h *fasthttp.RequestHeader, device, devices int) {
 	*r = request{device: device, http10: !h.IsHTTP11()}
 	r.Close, r.Head, r.Target = h.ConnectionClose(), h.IsHead(), h.RequestURI()
@@ -180,14 +180,14 @@ func appendResponse(dst []byte, h *fault.Response, connection string, dateLine [
 	return append(dst, h.Body...)
 }
 
-// appendDateLine writes a Date field (RFC 9110 §6.6.1).
+// appendDateLine appends a Date field (RFC 9110 §6.6.1).
 func appendDateLine(dst []byte, t time.Time) []byte {
 	dst = append(dst, "Date: "...)
 	dst = t.UTC().AppendFormat(dst, http.TimeFormat)
 	return append(dst, "\r\n"...)
 }
 
-// appendUpdateResponse writes a wire.UpdateAnswer. message must need no escaping in JSON.
+// appendUpdateResponse appends a wire.UpdateAnswer. message must need no escaping in JSON.
 func appendUpdateResponse(dst []byte, success bool, message string, size int64, digest []byte) []byte {
 	dst = append(dst, `{"success":`...)
 	dst = strconv.AppendBool(dst, success)
@@ -200,7 +200,7 @@ func appendUpdateResponse(dst []byte, success bool, message string, size int64, 
 	return append(dst, `"}`...)
 }
 
-// appendErrorResponse writes {"error": message}. message must need no escaping in JSON.
+// appendErrorResponse appends {"error": message}. message must need no escaping in JSON.
 func appendErrorResponse(dst []byte, message string) []byte {
 	dst = append(dst, `{"error":"`...)
 	dst = append(dst, message...)

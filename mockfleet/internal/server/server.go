@@ -1,6 +1,7 @@
-// Package server speaks HTTP for the devices of a store (internal/device), on sockets: listeners
-// and the gates of their ports, connections, requests and responses, and whether it keeps up.
-// Faults see its connections through faultConn. It knows neither the ledger nor the control port.
+// Package server speaks HTTP on sockets for the devices of a store (internal/device). It holds the
+// listeners, the gates of ports, the connections and the code for requests and responses, and it
+// monitors whether it keeps up. Faults see its connections through faultConn. It knows neither the
+// ledger nor the control port.
 //
 // # A connection's states
 //
@@ -66,9 +67,9 @@ type Server struct {
 
 	address   netip.AddrPort
 	listeners []net.Listener
-	gates     []*gate // of the listeners, in port addressing where ports can be shut
+	gates     []*gate // one for each listener, if hasGates
 	authority *authority
-	tls       []tlsEndpoint // by group; none without TLS
+	tls       []tlsEndpoint // by index of the group; empty without TLS
 
 	conns          connTable
 	traffic        stripedCounters
@@ -87,7 +88,7 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// clockResolution is how often the server's clock moves, which dates answers and updates and
+// clockResolution is how often the server's clock moves. The clock dates answers and updates, and
 // expires connections.
 const clockResolution = 500 * time.Millisecond
 
@@ -136,7 +137,8 @@ func (s *Server) Serve() (err error) {
 	return nil
 }
 
-// KeepTime runs what goes by the clock: deadlines of connections, and phases of devices.
+// KeepTime starts the goroutines that go by the clock: one expires connections, the other ends
+// phases of devices.
 func (s *Server) KeepTime() {
 	s.running.Go(s.housekeep)
 	s.running.Go(func() { s.store.RunTimers(s.done, func(i int) { s.UpdatePorts(i, i+1) }) })
@@ -168,7 +170,7 @@ func (s *Server) Reset() {
 // URL returns the fleet's own address, from which those of the devices derive.
 func (s *Server) URL() string { return s.scheme() + "://" + s.address.String() }
 
-// DeviceAddress returns the address of device i.
+// DeviceAddress returns the address of device i, or "" if the addressing has no such device.
 func (s *Server) DeviceAddress(i int) string {
 	at, err := address.NewBase(s.scheme(), s.address, s.cfg.Addressing).Append(nil, i)
 	if err != nil {
@@ -177,7 +179,7 @@ func (s *Server) DeviceAddress(i int) string {
 	return string(at)
 }
 
-// Store returns the devices.
+// Store returns the store of the devices.
 func (s *Server) Store() *device.Store { return s.store }
 
 // Done returns a channel that is closed when the server begins to close.
@@ -186,7 +188,8 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 // Uptime returns how long ago the server was made.
 func (s *Server) Uptime() time.Duration { return time.Since(s.started) }
 
-// CA returns the certificate of the authority to trust for the devices, in PEM, or nothing without TLS.
+// CA returns the certificate of the CA that clients of the devices are to trust, in PEM, or ""
+// without TLS.
 func (s *Server) CA() string {
 	if s.authority == nil {
 		return ""

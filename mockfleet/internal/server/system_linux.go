@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollSet waits for many sockets at once: an epoll instance, for which Go's own poller waits in turn.
+// epollSet is an epoll instance, which waits for many sockets at once. Go's own poller waits for
+// the instance.
 type epollSet struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -26,8 +27,8 @@ func newEpollSet() (*epollSet, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // a sign to package os: this can be polled
-		_ = unix.Close(fd) // the first failure says it
+	if err := unix.SetNonblock(fd, true); err != nil { // package os polls a file only if it is nonblocking
+		_ = unix.Close(fd) // the first error is the one to report
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	e := &epollSet{file: os.NewFile(uintptr(fd), "epoll")}
@@ -38,13 +39,13 @@ func newEpollSet() (*epollSet, error) {
 	return e, nil
 }
 
-// watch makes await return a socket once, when it is readable or the peer closes. It reports
-// whether it could.
+// watch makes await return the socket fd once, when it is readable or the peer closes it. It
+// returns false if the system fails to.
 func (e *epollSet) watch(fd int) bool {
 	event := &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: int32(fd)}
 	var failed error
 	err := e.raw.Control(func(own uintptr) {
-		// A socket that was parked before is still in there, asleep.
+		// A socket that was parked before is still in the set, disabled.
 		if failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_MOD, fd, event); failed == unix.ENOENT {
 			failed = unix.EpollCtl(int(own), unix.EPOLL_CTL_ADD, fd, event)
 		}
@@ -114,8 +115,8 @@ func acceptOverflows() uint64 {
 	return uint64(*stat.TcpExt.ListenOverflows)
 }
 
-// listenLoopback listens on every address of the loopback interface, and of no other. Every address
-// of 127.0.0.0/8 being local on Linux, that is one for each device without configuring any.
+// listenLoopback listens on every address of the loopback interface, and on no other interface. On
+// Linux, all of 127.0.0.0/8 is local, so that each device has an address without any configuration.
 func listenLoopback(ctx context.Context, port uint16) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
 		if err := bindLoopback(rc); err != nil {
@@ -127,28 +128,29 @@ func listenLoopback(ctx context.Context, port uint16) (net.Listener, error) {
 	return Listen(ctx, lc, "tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port))
 }
 
-// preferLoopback binds a socket with a loopback address to the loopback interface. An address alone
-// doesn't keep neighbors out: where route_localnet is set, as machines that run containers have it,
-// packets to 127.0.0.1 come in over other interfaces. Linux before 5.7 wants CAP_NET_RAW for it; there
-// the address has to do, as on other systems.
+// preferLoopback binds a socket with a loopback address to the loopback interface, if it can. The
+// address alone doesn't keep other machines out: where route_localnet is set, as on machines that
+// run containers, packets to 127.0.0.1 may come in over other interfaces. Linux before 5.7 requires
+// CAP_NET_RAW to bind; without it, the address is the only protection, as on other systems.
 func preferLoopback(_, _ string, rc syscall.RawConn) error {
 	_ = bindLoopback(rc) // see above
 	return nil
 }
 
-// bindLoopback binds a socket to the loopback interface: what comes over another doesn't find it.
+// bindLoopback binds a socket to the loopback interface, so that packets from other interfaces
+// don't reach it.
 func bindLoopback(rc syscall.RawConn) error {
 	var bindErr error
 	err := rc.Control(func(fd uintptr) { bindErr = unix.BindToDevice(int(fd), "lo") })
 	return errors.Join(err, bindErr)
 }
 
-// GatesSupported is whether a port can refuse connections, or stall them, while its number stays
-// the fleet's.
+// GatesSupported reports whether a port can refuse or stall connections while it stays reserved for
+// the fleet.
 const GatesSupported = true
 
-// shutSocket makes a listening socket refuse. It stays bound, and doesn't share, so that nobody
-// else can get the port.
+// shutSocket makes a listening socket refuse connections. The socket stays bound and doesn't share
+// its port, so that nobody else can get the port.
 func shutSocket(fd int) error {
 	err := unix.Shutdown(fd, unix.SHUT_RD)
 	return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0))
@@ -160,7 +162,8 @@ func openSocket(fd int) error { return listenAgain(fd, unix.SOMAXCONN) }
 // kernel drops every further one that is begun.
 func stallSocket(fd int) error { return listenAgain(fd, 0) }
 
-// listenAgain shares the port once more, with the connections that were accepted at it before.
+// listenAgain makes the socket listen again. It first lets the socket share its port with the
+// connections that were accepted at it before.
 func listenAgain(fd, backlog int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// epollSet is only to be had on Linux.
+// epollSet exists on Linux only.
 type epollSet struct{}
 
 func newEpollSet() (*epollSet, error) { return nil, nil }

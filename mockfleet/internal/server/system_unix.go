@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollSupported is whether the server can wait for a connection to be readable without a buffer for it.
+// pollSupported reports whether the server can wait for a connection to be readable without a
+// buffer for it.
 const pollSupported = true
 
 // readNow reads from a socket without blocking. It returns errNothingYet if there is nothing to read.
@@ -43,8 +44,8 @@ func DescriptorLimit() (uint64, bool) {
 	return uint64(limit.Cur), true
 }
 
-// CPUTime is the processor time that the process has used, in seconds, and the peak of its
-// resident memory, in bytes.
+// CPUTime returns the processor time that the process has used, in seconds, and the peak of its
+// resident memory, in bytes. Both are 0 if unknown.
 func CPUTime() (seconds float64, peak uint64) {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {

@@ -33,8 +33,8 @@ type issuer struct {
 }
 
 const (
-	certificateAge  = 48 * time.Hour       // a certificate is valid since so long before the start
-	certificateLife = 365 * 24 * time.Hour // and for so long after it
+	certificateAge  = 48 * time.Hour       // how long before the start a certificate becomes valid
+	certificateLife = 365 * 24 * time.Hour // how long after the start it expires
 	wrongName       = "another.invalid"    // RFC 2606 §2
 )
 
@@ -71,9 +71,9 @@ func newCA(name string, now time.Time) (issuer, error) {
 	return issuer{certificate, key}, err
 }
 
-// leaf makes the certificate of the devices at ip, for one handshake: each device has an address of
-// its own, no certificate can name a million of them, and a certificate takes more memory than a
-// device.
+// leaf makes the certificate of the devices at ip, for one handshake. Each device has an address of
+// its own, and no certificate can name a million of them. Keeping one for each device would take
+// more memory than the devices.
 func (a *authority) leaf(mode behavior.TLSMode, ip netip.Addr) (*tls.Certificate, error) {
 	by := a.trusted
 	template := &x509.Certificate{
@@ -115,7 +115,7 @@ func (a *authority) config(mode behavior.TLSMode) *tls.Config {
 // tlsEndpoint is how the devices of a group speak TLS.
 type tlsEndpoint struct {
 	config *tls.Config // nil without TLS
-	stall  bool        // takes the client's hello and never answers it
+	stall  bool        // reads the client's hello and never answers it
 }
 
 // newTLSEndpoints makes the certificate authorities, and the TLS configuration of each group. It
@@ -137,8 +137,7 @@ func (s *Server) newTLSEndpoints() (err error) {
 	return nil
 }
 
-// tlsFor returns the TLS configuration of the devices at a listener. device is -1 if only the path says
-// which device a request is for.
+// tlsFor returns how a device speaks TLS. device is -1 if each request's path names the device.
 func (s *Server) tlsFor(device int) tlsEndpoint {
 	switch {
 	case len(s.tls) == 0:

@@ -20,8 +20,8 @@ type transport struct {
 	readErr  error   // the last failure to read
 }
 
-// Read reads from the connection: without blocking if pollFD is set. It counts the bytes, renews
-// the deadline, and keeps a failure in readErr, so that a broken connection isn't taken for a
+// Read reads from the connection, without blocking if pollFD is set. It counts the bytes, renews
+// the deadline, and keeps an error in readErr, so that a broken connection isn't taken for a
 // malformed request.
 func (t *transport) Read(p []byte) (n int, err error) {
 	if t.pollFD != 0 {
@@ -48,7 +48,7 @@ func (t *transport) write(b []byte) bool {
 	return err == nil
 }
 
-// reset ends the connection with a reset instead of the usual end.
+// reset ends the connection with a RST instead of a FIN.
 func (t *transport) reset() {
 	under := t.rawConn()
 	if tcp, ok := under.(interface{ SetLinger(seconds int) error }); ok {
@@ -57,15 +57,15 @@ func (t *transport) reset() {
 	_ = under.Close() // likewise
 }
 
-// tinyBuffer is the size of a receive buffer for rates below twice its bytes. Over loopback it
-// takes 80 kB/s.
+// tinyBuffer is the size, in bytes, of the receive buffer for bandwidths below 8 KiB/s. Over
+// loopback it passes 80 kB/s at most.
 const tinyBuffer = 4 << 10
 
-// setReadBuffer sets the size of the socket's receive buffer. A small one makes the client feel it
-// when the device doesn't read.
+// setReadBuffer sets the size of the socket's receive buffer, in bytes. A small one makes the
+// client's writes block soon after the device stops reading.
 func (t *transport) setReadBuffer(to int) {
 	if tcp, ok := t.rawConn().(interface{ SetReadBuffer(bytes int) error }); ok {
-		_ = tcp.SetReadBuffer(to) // if it fails, the kernel takes some more
+		_ = tcp.SetReadBuffer(to) // if it fails, the kernel buffers more
 	}
 }
 

@@ -30,7 +30,7 @@ type upload struct {
 	flipByte  int64 // the byte of the body in which a bit is flipped, counted from 1; 0 is none
 }
 
-// announce makes p the update that a request brings, as far as the request's head says.
+// announce fills u from the head of the request that brings the update.
 func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Seed) {
 	*u = upload{Update: device.Update{Request: &r.Request, Header: h}}
 	u.Version = h.PeekCanonical(headerVersion)
@@ -48,8 +48,8 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 		if len(key) > wire.MaxIdempotency || field.HasControl(key) {
 			u.Problem = "the idempotency key is longer than 255 bytes or has a control character"
 		}
-		// A device compares a key with one other, and two keys share a 64-bit hash once in 2^64
-		// pairs: that is too rare to keep 255 bytes a device.
+		// A device compares a key with only one other. Two different keys have the same 64-bit hash
+		// once in 2^64 pairs, too rarely to be worth 255 bytes a device.
 		u.Key, u.HasKey = maphash.Bytes(seed, key), true
 	}
 	for _, field := range h.PeekAll(wire.HeaderReprDigest) {
@@ -132,8 +132,8 @@ func (c *conn) receiveLarge(r *request, u *upload) bool {
 	return c.respondUpdate(r, u, store.Commit(r.device, &u.Update, admission))
 }
 
-// sendContinue sends the 100 that a client may be waiting for before it sends the body (RFC 9110
-// §10.1.1).
+// sendContinue sends the 100 (Continue) if the client waits for it before it sends the body (RFC
+// 9110 §10.1.1). It returns false if the write fails.
 func (c *conn) sendContinue(r *request) bool {
 	return r.Expect != fault.ExpectContinue || c.write([]byte(continueResponse))
 }
@@ -156,7 +156,8 @@ func (c *conn) respondUpdate(r *request, u *upload, o device.Outcome) bool {
 	return c.sendWithFault(r, response, u.Injections.Response)
 }
 
-// responseDelay returns how long after the last byte of an update its answer leaves.
+// responseDelay takes a turn at the limiter, and returns how long after now the answer to an update
+// leaves.
 func (c *conn) responseDelay(r *request, u *upload) time.Duration {
 	if u.Behavior == nil { // the device was busy, and its behavior was not asked
 		return 0

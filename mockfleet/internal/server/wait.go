@@ -9,7 +9,7 @@ import (
 )
 
 // sleep waits for d. It returns false early if the client leaves or the fleet closes. A client that
-// closes only its half counts as gone: on the wire it looks like one that closed.
+// half-closes counts as gone: on the wire it looks like one that closed.
 func (c *conn) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -24,7 +24,7 @@ func (c *conn) sleep(d time.Duration) bool {
 	return true
 }
 
-// hold waits for d as sleep does, but leaves the deadline to the caller, and the monitor out of it.
+// hold waits for d as sleep does, but changes no deadline and reports nothing to the monitor.
 func (c *conn) hold(d time.Duration) bool {
 	if c.socket == nil || c.wait.inCallback {
 		return c.sleepUnwatched(d)
@@ -73,7 +73,8 @@ func (c *conn) discard(d time.Duration) {
 	}
 }
 
-// stallHandshake stays with a client that waits for the device's part of a handshake, until it leaves.
+// stallHandshake discards what the client sends and never answers its handshake, until the client
+// leaves.
 func (c *conn) stallHandshake() {
 	c.belowTLS = true // there, nothing answers what is read
 	c.discard(random.MaxDuration)
