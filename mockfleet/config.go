@@ -23,16 +23,16 @@ type Config struct {
 	Devices        int               // how many devices: 1 to Addressing.Capacity()
 	Listen         string            // host:port of the devices; "" is 127.0.0.1:0, any free port
 	ControlListen  string            // host:port of the control port; "" is 127.0.0.1:0
-	Addressing     address.Mode      // how a device is told from another; "" is DefaultMode()
-	Seed           uint64            // what every random choice of the fleet derives from
+	Addressing     address.Mode      // how devices are addressed; "" is DefaultMode()
+	Seed           uint64            // of every random choice of the fleet
 	InitialVersion string            // the version each device starts with; "" is "1.0.0"
 	Behavior       behavior.Behavior // how devices answer; the zero value answers at once and never fails
-	Groups         []behavior.Group  // parts of the fleet that behave otherwise; at most 64
-	Capacity       float64           // updates a second that all devices together answer; others wait; 0 is no limit
+	Groups         []behavior.Group  // parts of the fleet with a behavior of their own; at most 64
+	Capacity       float64           // updates a second that the fleet answers, at most 1,000,000; 0 is no limit
 	TLS            behavior.TLSMode  // how devices speak TLS; "" is plain http
 	Token          Secret            // bearer token of the control port; "" is 32 random bytes in hex
-	AllowRemote    bool              // lets Listen and ControlListen be other than loopback addresses
-	MaxConnections int               // open connections at most; 0 is 65536, or what the descriptor limit allows
+	AllowRemote    bool              // allows addresses other than loopback in Listen and ControlListen
+	MaxConnections int               // the most open at a time; 0 is 65536, or what the descriptor limit allows
 }
 
 const (
@@ -44,12 +44,12 @@ const (
 	maxCapacity           = 1_000_000
 )
 
-// ConfigError is a field of a Config that cannot be used as it stands: outside its bounds, or refused
-// by the machine (an address in use, a limit too low). Callers find it with errors.As.
+// ConfigError says that a field of a Config can't be used: it is out of bounds, or the machine
+// refuses it (an address in use, a limit too low). Callers find it with errors.As.
 type ConfigError = field.Error
 
-// Secret is text that never shows itself: every way of printing or encoding it yields "[redacted]".
-// Convert it to a string to read it.
+// Secret is text that can't be shown by accident: every way of printing or encoding it yields
+// "[redacted]", or nothing if it is empty. Convert it to a string to read it.
 type Secret string
 
 const redacted = "[redacted]"
@@ -126,7 +126,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkListen reports whether address can be listened on: an IP address (or localhost) and a port.
+// checkListen returns a *ConfigError unless address is an IP address (or localhost) and a port, and
+// loopback if allowRemote is false.
 func checkListen(name, address string, allowRemote bool) error {
 	bad := func(want string) error {
 		return &field.Error{Field: name, Value: strconv.Quote(address), Want: want}
@@ -141,7 +142,8 @@ func checkListen(name, address string, allowRemote bool) error {
 	return nil
 }
 
-// checkReach returns an error for each part of b that devices can't have in addressing mode a.
+// checkReach returns an error for each part of b that devices can't have in addressing mode a or on
+// this system, such as a port that refuses where all devices share one.
 func checkReach(b behavior.Behavior, a address.Mode) error {
 	var errs []error
 	bad := func(name, value, want string) {
@@ -224,8 +226,9 @@ func (c Config) checkGroups() (errs []error) {
 	return errs
 }
 
-// percents returns a share as percents of up to four digits that count, such as "2%".
+// percents returns a share as a percentage with up to four significant digits, such as "2%".
 func percents(share float64) string { return strconv.FormatFloat(100*share, 'g', 4, 64) + "%" }
 
-// shareSlack is how far above 1 the sum of shares may be: decimal fractions are inexact in binary.
+// shareSlack is how far above 1 the sum of shares may be, since decimal fractions are inexact in
+// binary.
 const shareSlack = 1e-9

@@ -27,27 +27,28 @@ type Control struct {
 	base      *url.URL
 	authorize func(*http.Request) // a function, so that printing a Control can't show the token
 	client    *http.Client
-	lease     atomic.Pointer[string] // nil if it has none
+	lease     atomic.Pointer[string] // the lease that the client holds, or nil
 }
 
 const (
 	controlDialLimit   = 5 * time.Second
-	controlAnswerLimit = 1 << 20 // bytes of an answer that isn't the ledger
+	controlAnswerLimit = 1 << 20 // bytes of an answer other than the ledger
 )
 
-// ControlError is a refusal of the control port.
+// ControlError is the error of a request that the control port refused.
 type ControlError struct {
 	Request string // method and path
 	Status  int    // HTTP status
-	Message string // the port's own words
+	Message string // the error text of the answer
 }
 
 func (e *ControlError) Error() string {
 	return fmt.Sprintf("mockfleet: control port: %s: status %d: %s", e.Request, e.Status, e.Message)
 }
 
-// NewControl makes a client for the control port at address, with the fleet's token. Both are in the
-// fleet's Ready. The client connects when it is first used; close it in the end.
+// NewControl returns a client for the control port at address, with the fleet's token. Both are in
+// the fleet's Ready. The client connects at its first request. Close it when it is no longer
+// needed.
 func NewControl(address, token string) (*Control, error) {
 	base, err := url.Parse(address)
 	if err != nil {
@@ -64,7 +65,7 @@ func NewControl(address, token string) (*Control, error) {
 		// No proxy: the port is on this machine, and the token must not leave it.
 		DialContext:            (&net.Dialer{Timeout: controlDialLimit}).DialContext,
 		MaxIdleConns:           2,
-		IdleConnTimeout:        server.IdleLimit / 2, // before the port closes it under a request
+		IdleConnTimeout:        server.IdleLimit / 2, // so that the port never closes one under a request
 		ResponseHeaderTimeout:  controlTimeout,
 		MaxResponseHeaderBytes: controlHeaderLimit,
 	}
@@ -92,8 +93,9 @@ func (c *Control) Reset(ctx context.Context) error {
 }
 
 // Lease makes this client the only one that may reset the fleet, for [LeaseFor], under the holder's
-// name. Called again, it renews the lease. If another client has it, the error is a *ControlError
-// of status 409 whose message names the holder. A fleet that knows no leases answers 404.
+// name. Called again, it renews the lease. If another client has the lease, the error is a
+// *ControlError of status 409 whose message names the holder. A fleet of a release without leases
+// answers 404.
 func (c *Control) Lease(ctx context.Context, holder string) error {
 	var own string
 	if had := c.lease.Load(); had != nil {
@@ -107,7 +109,7 @@ func (c *Control) Lease(ctx context.Context, holder string) error {
 	return nil
 }
 
-// Release gives the lease back. Without one it does nothing.
+// Release gives the lease back. It does nothing if the client has none.
 func (c *Control) Release(ctx context.Context) error {
 	if c.lease.Load() == nil {
 		return nil
@@ -116,8 +118,8 @@ func (c *Control) Release(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, "/lease", nil, nil)
 }
 
-// Device asks about device i. For an index that the fleet lacks, the error is a *ControlError of
-// status 404.
+// Device returns the status of device i. If the fleet has no such device, the error is a
+// *ControlError of status 404.
 func (c *Control) Device(ctx context.Context, i int) (DeviceStatus, error) {
 	var d DeviceStatus
 	err := c.call(ctx, http.MethodGet, "/devices/"+strconv.Itoa(i), nil, &d)
@@ -129,13 +131,13 @@ func (c *Control) SetFaults(ctx context.Context, device int, b behavior.Behavior
 	return c.call(ctx, http.MethodPut, "/devices/"+strconv.Itoa(device)+"/faults", b, nil)
 }
 
-// Ledger streams the fleet's ledger, which may hold millions of entries. An error comes last, with a
-// zero Entry; without one, the ledger was read whole.
+// Ledger streams the fleet's ledger, which may hold millions of entries. If reading fails, the last
+// pair is a zero Entry and the error. Without an error, the ledger is complete.
 func (c *Control) Ledger(ctx context.Context) iter.Seq2[ledger.Entry, error] {
 	return c.Find(ctx, ledger.Query{})
 }
 
-// Find streams the entries of the ledger that q wants, in the way of Ledger.
+// Find streams the entries of the ledger that match q. It reports errors as Ledger does.
 func (c *Control) Find(ctx context.Context, q ledger.Query) iter.Seq2[ledger.Entry, error] {
 	return func(yield func(ledger.Entry, error) bool) {
 		response, err := c.do(ctx, http.MethodGet, "/ledger", q.Values(), nil)
@@ -187,10 +189,11 @@ func (c *Control) Heal(ctx context.Context, group string) error {
 
 func groupPath(group, what string) string { return "/groups/" + url.PathEscape(group) + "/" + what }
 
-// Close closes the connections that are not in use.
+// Close closes the idle connections of the client.
 func (c *Control) Close() { c.client.CloseIdleConnections() }
 
-// call sends a request with order as its body, and decodes the answer into into. Either may be nil.
+// call sends a request with order as its JSON body, and decodes the answer into into. Either may be
+// nil.
 func (c *Control) call(ctx context.Context, method, path string, order, into any) error {
 	var body []byte
 	var err error
@@ -245,7 +248,8 @@ func (c *Control) do(ctx context.Context, method, path string, query url.Values,
 	return nil, refusal
 }
 
-// closeBody reads a short rest, so that the connection can be used again, and closes.
+// closeBody reads the rest of a body, up to 1 MiB, so that the connection can be used again, and
+// closes it.
 func closeBody(response *http.Response) {
 	// Neither failure changes what was read before.
 	_, _ = io.CopyN(io.Discard, response.Body, controlAnswerLimit)

@@ -25,13 +25,13 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// controlServer is the port over which a fleet is watched and changed. It is apart from the devices'
-// ports and takes only requests with the fleet's token.
+// controlServer serves the control port, over which a driver observes and changes the fleet. It has
+// a port of its own, apart from the devices, and refuses requests without the fleet's token.
 type controlServer struct {
 	fleet    *Fleet
 	server   *http.Server
 	address  netip.AddrPort
-	token    [sha256.Size]byte // of the token, so that comparing takes the same time whatever its length
+	token    [sha256.Size]byte // hash of the token, so that comparing takes the same time for texts of any length
 	cancel   context.CancelFunc
 	handling sync.RWMutex // read-locked by each request, locked for good once closed
 	served   chan struct{}
@@ -55,7 +55,7 @@ func startControl(ctx context.Context, f *Fleet) (*controlServer, error) {
 	if err != nil {
 		return nil, server.ListenError("control-listen", f.cfg.ControlListen, err)
 	}
-	// Requests end with the fleet, not with the context that it was started in: Close waits for them.
+	// Requests end when the fleet closes, not when the context of Start ends: Close waits for them.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &controlServer{
 		fleet:   f,
@@ -127,7 +127,8 @@ func (s *controlServer) routes() http.Handler {
 	return mux
 }
 
-// authorized lets requests with the fleet's bearer token (RFC 6750 §2.1) through.
+// authorized lets requests with the fleet's bearer token (RFC 6750 §2.1) through. It answers 401 to
+// others, and 503 to all once the fleet is closing.
 func (s *controlServer) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.handling.TryRLock() {
@@ -184,8 +185,8 @@ func (s *controlServer) putFaults(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// getLedger streams the entries, a line each. A stream that can't be finished is cut off in a way
-// that the client sees (RFC 9112 §8), never ended as if it were whole.
+// getLedger streams the entries, a line each. If it can't finish, it aborts the connection, so that
+// the client sees an incomplete answer (RFC 9112 §8) instead of a ledger that looks whole.
 func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	q, ok := s.query(w, r)
 	if !ok {
@@ -211,8 +212,8 @@ func (s *controlServer) getLedger(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// deadlineWriter gives every write its own time limit, so that a long answer may take its time and a
-// client that stops reading may not.
+// deadlineWriter gives every write a deadline of its own: a long answer may take as long as it
+// needs, but a client that stops reading is cut off after controlTimeout.
 type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController
@@ -234,7 +235,8 @@ func (s *controlServer) postReset(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// device reads the index in the path. If it names no device, it answers 404 and returns false.
+// device reads the device's index from the path. If the path names no device, it answers 404 and
+// returns false.
 func (s *controlServer) device(w http.ResponseWriter, r *http.Request) (int, bool) {
 	i, err := strconv.Atoi(r.PathValue("index"))
 	if err != nil {
@@ -264,7 +266,7 @@ type errorResponse struct {
 	Error string `json:"error"`
 }
 
-// What the control port can do with many devices at once.
+// The handlers below act on many devices at once, or read the ledger.
 
 func (s *controlServer) getGroups(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.fleet.Groups())
@@ -283,7 +285,7 @@ type offlineRequest struct {
 	Share *random.Share `json:"share"`
 }
 
-// offlineResponse is the answer to it.
+// offlineResponse is the body of the answer to an offlineRequest.
 type offlineResponse struct {
 	Offline int `json:"offline"`
 }
@@ -316,7 +318,8 @@ func (s *controlServer) postHealDevice(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// query reads what a request asks of the ledger. If it can't, it answers 400 and returns false.
+// query reads the query parameters of a request for the ledger. If they are invalid, it answers 400
+// and returns false.
 func (s *controlServer) query(w http.ResponseWriter, r *http.Request) (ledger.Query, bool) {
 	q, err := ledger.ParseQuery(r.URL.Query())
 	if err != nil {
@@ -339,8 +342,8 @@ func (s *controlServer) getSummary(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, summary)
 }
 
-// readBehavior reads a behavior from a request's body. If there is none, it answers 400 and returns
-// false.
+// readBehavior reads a behavior from a request's body. If the body holds no valid one, it answers
+// 400 and returns false.
 func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, ok bool) {
 	if err := decodeStrictly(http.MaxBytesReader(w, r.Body, controlBodyLimit), &b); err != nil {
 		writeError(w, http.StatusBadRequest, fmt.Errorf("behavior: %w", err))
@@ -353,7 +356,7 @@ func readBehavior(w http.ResponseWriter, r *http.Request) (b behavior.Behavior, 
 	return b, true
 }
 
-// respondDone answers a request with 204, or with the error that kept it from being done.
+// respondDone answers 204 if err is nil, and otherwise err with its status.
 func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	if err != nil {
 		writeError(w, errorStatus(err), err)
@@ -362,8 +365,8 @@ func (s *controlServer) respondDone(w http.ResponseWriter, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// errorStatus returns the status for a failure to change the fleet: 404 if the fleet lacks the
-// group, 400 for any other wrong field, and 507 if there is no room for one more behavior.
+// errorStatus returns the status of an error: 404 if the fleet lacks the group, 400 for any other
+// wrong field, and 507 otherwise, when the fleet has no room for one more behavior.
 func errorStatus(err error) int {
 	var bad *field.Error
 	switch {
@@ -375,7 +378,8 @@ func errorStatus(err error) int {
 	return http.StatusBadRequest
 }
 
-// decodeStrictly reads one JSON document without unknown fields and nothing behind it.
+// decodeStrictly decodes one JSON document. It fails if the document has unknown fields or if
+// anything follows it.
 func decodeStrictly(r io.Reader, into any) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()

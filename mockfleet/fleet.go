@@ -22,21 +22,21 @@ type Fleet struct {
 	store      *device.Store
 	control    *controlServer
 	lease      lease
-	generation uint32     // of the fleet as it started; each reset adds one
-	bulk       sync.Mutex // held while many devices are given another behavior, and while a group's is looked at
+	generation uint32     // Status.Generation at the start; each reset adds one
+	bulk       sync.Mutex // held while behaviors change, and while those of groups are read
 
 	closing  sync.Once
 	closeErr error
 	release  func() bool // keeps the end of the context from closing the fleet
 }
 
-// Ready is how to reach a fleet. As JSON it is the line that `fleetmark fleet` prints first, token
-// included; printed otherwise it keeps the token to itself.
+// Ready says how to reach a fleet. Its JSON form, token included, is the first line that `fleetmark
+// fleet` prints. Printed with package fmt, it doesn't show the token.
 type Ready struct {
-	Address string `json:"address"` // from which DeviceAddress derives the devices'
+	Address string `json:"address"` // from which DeviceAddress derives those of the devices
 	Control string `json:"control"`
 	Token   string `json:"token"`
-	CA      string `json:"ca,omitempty"` // in PEM, whom to trust for the devices' certificates; empty without TLS
+	CA      string `json:"ca,omitempty"` // the CA of the devices' certificates, in PEM; empty without TLS
 }
 
 // Format prints r without its token, whatever the verb.
@@ -44,7 +44,7 @@ func (r Ready) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "devices at %s, control at %s", r.Address, r.Control) // fmt.State has no use for the error
 }
 
-// Format prints where the fleet is, whatever the verb, and so keeps its token to itself.
+// Format prints the addresses of the fleet, whatever the verb, so that its token is never shown.
 func (f *Fleet) Format(s fmt.State, verb rune) { f.Ready().Format(s, verb) }
 
 // Start validates cfg, listens, and returns when devices and control port can be reached. The fleet
@@ -79,7 +79,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	if err := f.server.Serve(); err != nil {
 		return nil, errors.Join(err, f.server.Close(), f.control.close())
 	}
-	f.release = context.AfterFunc(ctx, func() { _ = f.shut() }) // Close hands on the error
+	f.release = context.AfterFunc(ctx, func() { _ = f.shut() }) // Close returns the error
 	return f, nil
 }
 
@@ -118,7 +118,9 @@ func (f *Fleet) DeviceAddress(i int) string {
 	return f.server.DeviceAddress(i)
 }
 
-// SetFaults gives device i a behavior of its own and counts its attempts anew. It outlives Reset.
+// SetFaults gives device i a behavior of its own, which Reset doesn't undo, and counts its attempts
+// anew. It returns an error if the fleet has no such device, b can't be used (a *ConfigError), or
+// the fleet has no room for one more behavior.
 func (f *Fleet) SetFaults(i int, b behavior.Behavior) error {
 	if err := f.checkDevice(i); err != nil {
 		return err
@@ -135,8 +137,8 @@ func (f *Fleet) SetFaults(i int, b behavior.Behavior) error {
 	return nil
 }
 
-// Reset puts every device back to its initial version and empties the ledger, the attempts included.
-// Behaviors set for single devices stay. An update under way is answered 503 and not applied.
+// Reset puts every device back to its initial version, empties the ledger, and counts attempts
+// anew. Behaviors stay as they are. An update under way is answered 503 and not applied.
 func (f *Fleet) Reset() {
 	f.store.Reset()
 	f.server.Reset()
@@ -158,8 +160,8 @@ func (f *Fleet) checkDevice(i int) error {
 	return nil
 }
 
-// Close stops listening, closes every connection, and returns when all of the fleet's goroutines have
-// ended. Called again, it returns what it returned first.
+// Close stops listening, closes every connection, and returns when all of the fleet's goroutines
+// have ended. Later calls return the same error.
 func (f *Fleet) Close() error {
 	f.release()
 	return f.shut()

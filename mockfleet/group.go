@@ -11,18 +11,18 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// GroupStatus is a group as it stands.
+// GroupStatus is the current status of a group.
 type GroupStatus struct {
 	Name     string               `json:"name"`
 	Share    random.Share         `json:"share"`   // of all devices, as configured
-	Devices  int                  `json:"devices"` // how many that are
+	Devices  int                  `json:"devices"` // how many devices the group has
 	TLS      behavior.TLSMode     `json:"tls,omitempty"`
-	Behavior behavior.Behavior    `json:"behavior"` // of its devices, but for those that were given one of their own
-	Stages   map[ledger.Stage]int `json:"stages"`   // how many of its devices are in each stage; none is left out
+	Behavior behavior.Behavior    `json:"behavior"` // of its devices, except those that have one of their own
+	Stages   map[ledger.Stage]int `json:"stages"`   // how many of its devices are in each stage; zeros are left out
 }
 
-// Groups returns the status of each group, the rest last if it has devices. It looks at every
-// device, which takes a tenth of a second for a million.
+// Groups returns the status of each group in the order of the Config; the rest comes last, if it
+// has devices. It reads the stage of every device, which takes 0.1 s for a million.
 func (f *Fleet) Groups() []GroupStatus {
 	groups := f.store.Groups()
 	counts := make([]map[ledger.Stage]int, len(groups.All))
@@ -44,9 +44,9 @@ func (f *Fleet) Groups() []GroupStatus {
 	return list
 }
 
-// SetGroupFaults gives every device of a group, or of all, the same behavior, also those that had
-// one of their own, and counts their attempts anew. It outlives Reset. The error is a *ConfigError
-// if there is no such group or the behavior can't be used.
+// SetGroupFaults gives every device of a group, or of all groups, the same behavior, which Reset
+// doesn't undo, and counts their attempts anew. It also replaces behaviors set by SetFaults. The
+// error is a *ConfigError if there is no such group or the behavior can't be used.
 func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -59,9 +59,8 @@ func (f *Fleet) SetGroupFaults(group string, b behavior.Behavior) error {
 	return f.changeBehaviors(g, all, func(behavior.Behavior) behavior.Behavior { return b })
 }
 
-// Heal makes every device of a group, or of all, well: reachable, without a fault and without
-// fail_first. What else there is to its behavior stays: latency, life, network. Attempts are
-// counted anew.
+// Heal makes every device of a group, or of all groups, reachable, and removes its faults and
+// FailFirst. Latency, life, network and required header fields stay. Attempts are counted anew.
 func (f *Fleet) Heal(group string) error {
 	g, all, err := f.store.Groups().Lookup(group)
 	if err != nil {
@@ -86,7 +85,8 @@ func (f *Fleet) HealDevice(i int) error {
 	return err
 }
 
-// changeBehaviors gives every device of a group, or of all, what change makes of its behavior.
+// changeBehaviors applies change to the behavior of a group, or of all groups, and to that of each
+// of their devices.
 func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavior) behavior.Behavior) error {
 	f.bulk.Lock()
 	defer f.bulk.Unlock()
@@ -108,11 +108,11 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 	return nil
 }
 
-// SetOffline takes a share of a group's devices, or of all, off the network, and the others of the
-// group back onto it. It returns how many are offline then. Which ones depends on the seed, and a
-// larger share includes those of a smaller one. The port of an offline device refuses; if devices
-// share a listener, connections are reset as they are accepted, and open ones when they are used.
-// It outlives Reset.
+// SetOffline takes a share of the devices of a group, or of all groups, off the network, and brings
+// the others back. It returns how many are offline. The seed decides which: a larger share includes
+// the devices of a smaller one. The port of an offline device refuses connections. If devices share
+// a listener, new connections are reset as soon as they are accepted, and open ones when they are
+// used. Reset doesn't bring the devices back.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	groups := f.store.Groups()
 	g, all, err := groups.Lookup(group)

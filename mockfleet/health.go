@@ -7,8 +7,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// Health says whether the fleet keeps up: whether it, rather than its clients, limits what they
-// measure. Its figures are since the start or the last Reset, unless said otherwise.
+// Health says whether the fleet keeps up with its clients. If it doesn't, their measurements show
+// its limits instead of theirs. Its figures are since the start or the last Reset, unless said
+// otherwise.
 type Health struct {
 	CPUFraction float64 `json:"cpu_fraction"` // of all cores, by the process, over the last seconds; 0 where unknown
 
@@ -45,16 +46,16 @@ type Problem struct {
 
 func (p Problem) String() string { return p.Text }
 
-// Beyond these the figures of a run are the fleet's, not its client's.
+// Limits beyond which measurements show the fleet instead of its client.
 const (
 	maxLateShare = 0.01                  // of the delayed answers
-	minLate      = 10                    // fewer are a machine's hiccup
-	maxWake      = 50 * time.Millisecond // that a tenth of the wakes may be late by
-	minWakes     = 25                    // half a second's
+	minLate      = 10                    // fewer late answers may be chance
+	maxWake      = 50 * time.Millisecond // of the 90th percentile of wakes
+	minWakes     = 25                    // in half a second; fewer give no percentile
 	maxQueued    = 0.9                   // of the accept queue's limit
 )
 
-// newHealth judges what a server observed of itself.
+// newHealth derives the fleet's health from what its server observed.
 func newHealth(o server.Observed) Health {
 	h := Health{
 		CPUFraction: o.CPUFraction,

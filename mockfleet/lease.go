@@ -20,10 +20,11 @@ const headerLease = "X-Fleet-Lease"
 // maxHolder bounds the holder's name, in bytes.
 const maxHolder = 128
 
-// LeaseError is the error of a driver that may not reset the fleet, because another has its lease.
+// LeaseError is the error of a driver that may not reset the fleet, because another driver has the
+// lease.
 type LeaseError struct {
-	Holder string        // in its own words
-	For    time.Duration // until it has to renew its lease
+	Holder string        // the name that the other driver gave
+	For    time.Duration // how long the lease lasts unless it is renewed
 }
 
 func (e *LeaseError) Error() string {
@@ -42,7 +43,8 @@ type lease struct {
 	until  time.Time
 }
 
-// take gives the lease to holder, or renews it if id is its own. The error is a *LeaseError.
+// take gives the lease to holder, or renews it if id is that of the lease. It returns the id of the
+// lease. The error is a *LeaseError if another driver has the lease.
 func (l *lease) take(holder, id string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +62,7 @@ func (l *lease) take(holder, id string) (string, error) {
 	return id, nil
 }
 
-// refuse returns a *LeaseError if somebody else than the holder of id has the lease. l.mu is held.
+// refuse returns a *LeaseError if a driver other than the one with id has the lease. l.mu is held.
 func (l *lease) refuse(id string) error {
 	if left := l.until.Sub(l.now()); l.id != "" && l.id != id && left > 0 {
 		return &LeaseError{l.holder, left}
@@ -68,7 +70,7 @@ func (l *lease) refuse(id string) error {
 	return nil
 }
 
-// check returns a *LeaseError if the holder of id may not reset the fleet.
+// check returns a *LeaseError if the driver with id may not reset the fleet.
 func (l *lease) check(id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,13 +86,14 @@ func (l *lease) release(id string) {
 	}
 }
 
-// leaseOrder is the body of POST /lease: the lease that is to be renewed, or none.
+// leaseOrder is the body of POST /lease. Lease is the id of the lease to renew, or "" for a new
+// one.
 type leaseOrder struct {
 	Holder string `json:"holder"`
 	Lease  string `json:"lease,omitempty"`
 }
 
-// leaseAnswer is what POST /lease answers.
+// leaseAnswer is the body of the answer to POST /lease.
 type leaseAnswer struct {
 	Lease string  `json:"lease"`
 	Lasts float64 `json:"lasts_seconds"`

@@ -9,13 +9,14 @@ import (
 )
 
 // Ledger yields an entry for every device that received anything, in order of index. Each entry is
-// consistent in itself; devices go on while it is read. Stop them first for one consistent whole.
+// consistent in itself, but devices go on while the ledger is read. For a ledger that is consistent
+// as a whole, stop the clients first.
 func (f *Fleet) Ledger() iter.Seq[ledger.Entry] {
-	entries, _ := f.Find(ledger.Query{}) // which has nothing that could be wrong
+	entries, _ := f.Find(ledger.Query{}) // the zero Query can't be wrong
 	return entries
 }
 
-// DeviceStatus is one device as it stands.
+// DeviceStatus is the current status of a device.
 type DeviceStatus struct {
 	ledger.Entry
 	Address  string            `json:"address"`
@@ -23,7 +24,8 @@ type DeviceStatus struct {
 	Behavior behavior.Behavior `json:"behavior"`
 }
 
-// Device returns the status of device i, whether it received anything or not.
+// Device returns the status of device i, whether it received anything or not. It returns an error
+// if the fleet has no such device.
 func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	if err := f.checkDevice(i); err != nil {
 		return DeviceStatus{}, err
@@ -32,8 +34,8 @@ func (f *Fleet) Device(i int) (DeviceStatus, error) {
 	return DeviceStatus{Entry: e, Address: f.DeviceAddress(i), Attempts: attempts, Behavior: b}, nil
 }
 
-// Find returns the entries that q wants, in order of index. Each entry is consistent in itself;
-// devices go on while they are read. The error is a *ConfigError if q can't be used.
+// Find returns the entries that match q, in order of index. Each entry is consistent in itself, but
+// devices go on while the entries are read. The error is a *ConfigError if q can't be used.
 func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 	groups, group, all := f.store.Groups(), 0, true
 	if q.Group != "" {
@@ -70,7 +72,8 @@ func (f *Fleet) Find(q ledger.Query) (iter.Seq[ledger.Entry], error) {
 	}, nil
 }
 
-// Summarize returns the sums of the entries that q wants.
+// Summarize returns the sums of the entries that match q. The error is a *ConfigError if q can't be
+// used.
 func (f *Fleet) Summarize(q ledger.Query) (ledger.Summary, error) {
 	entries, err := f.Find(q)
 	if err != nil {

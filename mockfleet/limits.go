@@ -25,8 +25,8 @@ func checkDescriptors(cfg Config) error {
 	}
 }
 
-// descriptorReserve is for what isn't a listener of a device: a few connections, the control port,
-// standard streams, the poller.
+// descriptorReserve is how many descriptors are kept for other uses than devices' listeners: a few
+// connections, the control port, standard streams, the poller.
 const descriptorReserve = 64
 
 // connectionLimit returns how many connections a fleet may have open: as many as its Config says,

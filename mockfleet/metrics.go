@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metric is one of GET /metrics.
+// metric is one metric of GET /metrics.
 type metric struct {
 	name  string
 	kind  prometheus.ValueType
@@ -92,8 +92,8 @@ func boolGauge(yes bool) float64 {
 	return 0
 }
 
-// collector gives the fleet's Status to Prometheus. It reads it once a scrape, so that the figures
-// belong together.
+// collector gives the fleet's Status to Prometheus. It reads the Status once for each scrape, so
+// that the figures belong together.
 type collector struct{ fleet *Fleet }
 
 // Describe sends nothing, which makes the collector an unchecked one: Collect alone lists the metrics.

@@ -9,9 +9,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Status is the fleet as a whole. The counts of what devices did are since the start or the last
-// Reset; those of requests, bytes and connections since the start. What concerns the process is of
-// all of it, which is the fleet's alone only if it runs in a process of its own.
+// Status describes the fleet as a whole. Counts of what devices did are since the start or the last
+// Reset. Counts of requests, bytes and connections are since the start. Figures of the process
+// cover all of it, so they describe the fleet alone only if the fleet has a process of its own.
 type Status struct {
 	Devices    uint64       `json:"devices"`    // how many there are
 	Addressing address.Mode `json:"addressing"` // ip, port or path
@@ -31,7 +31,7 @@ type Status struct {
 // Traffic counts what passed over the devices' connections since the start.
 type Traffic = server.Traffic
 
-// Process is what the process of the fleet takes.
+// Process is what resources the process of the fleet uses.
 type Process struct {
 	CPUSeconds        float64       `json:"cpu_seconds"`         // user and system time of the process; 0 where unknown
 	ResidentBytes     uint64        `json:"resident_bytes"`      // resident memory of the process; 0 where unknown

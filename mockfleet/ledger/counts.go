@@ -1,6 +1,6 @@
 package ledger
 
-// Counts are what one device received and did, or, added up, what many did.
+// Counts count what one device received and did, or, as sums, what several devices did.
 type Counts[N uint32 | uint64] struct {
 	Pushes               N `json:"pushes"`                 // updates received, whole or broken off
 	Applied              N `json:"applied"`                // updates installed
@@ -26,8 +26,8 @@ type Counter[N uint32 | uint64] struct {
 	Count *N
 }
 
-// All lists the counts in the order in which JSON has them. Whatever adds, writes, reads or looks up
-// counts goes by this list.
+// All lists the counts in the order in which JSON has them. Code that adds, writes, reads or looks
+// up counts uses this list.
 func (c *Counts[N]) All() [13]Counter[N] {
 	return [...]Counter[N]{
 		{"pushes", &c.Pushes}, {"applied", &c.Applied}, {"applied_twice", &c.AppliedTwice}, {"repeats", &c.Repeats},
@@ -57,11 +57,12 @@ func (t *Totals) Add(other *Totals) {
 	}
 }
 
-// bytesReceived is the name of the count that isn't one of Counts, being wider than an entry's others.
+// bytesReceived is the name of a count that isn't in Counts, because it needs 64 bits in an entry
+// too.
 const bytesReceived = "bytes_received"
 
-// currentName returns the name of a count, which may be given by the name that it had in the
-// release before. Queries take those for one release; a Reader refuses them.
+// currentName returns the current name of a count that is given by its current or its former name.
+// Queries take names of the release before for one release; a Reader refuses them.
 func currentName(name string) string {
 	switch name {
 	case "feigned":

@@ -14,14 +14,14 @@ import (
 	"github.com/fleetmark/fleetmark/internal/jsonscan"
 )
 
-// maxLedgerLine bounds a line of the ledger. One of ours has 4 KiB at most: that is when every kind of
-// fault acted, and every character of the version is escaped.
+// maxLedgerLine bounds the length of a line, in bytes. A line that AppendLine writes has at most 4
+// KiB: if every kind of fault acted and every character of the version is escaped.
 const maxLedgerLine = 64 << 10
 
 // Reader reads the lines that AppendLine writes, one entry a line.
 type Reader struct {
 	lines *bufio.Reader
-	last  Entry // the last one read by hand, whose texts are used again: most devices run the same
+	last  Entry // the last one that fast read; its texts are shared, since most devices run the same update
 }
 
 // NewReader returns a Reader of the lines in r.
@@ -48,8 +48,9 @@ func (r *Reader) Next() (Entry, error) {
 	}
 }
 
-// entry reads a line. What it takes by hand it takes as encoding/json would; whatever is unusual (an
-// escape, null, a name that it doesn't know) goes there. A fuzz test holds the two together.
+// entry reads a line. fast reads most lines, as encoding/json would. Lines with anything unusual
+// (an escape, null, an unknown name) go to encoding/json itself. A fuzz test checks that the two
+// agree.
 //
 // It fails if a count has the name of the release before: as an unknown name, it would be read as 0.
 func (r *Reader) entry(line []byte) (Entry, error) {
@@ -58,7 +59,7 @@ func (r *Reader) entry(line []byte) (Entry, error) {
 		r.last = e
 		return e, nil
 	}
-	var slow Entry // apart: what encoding/json gets a pointer to is allocated
+	var slow Entry // not e: a variable whose address encoding/json gets is allocated
 	if err := json.Unmarshal(line, &slow); err != nil {
 		return slow, err
 	}
@@ -80,14 +81,16 @@ func (r *Reader) fast(line []byte, e *Entry) bool {
 	return s.Object(func(name []byte) bool { return m.read(&s, name) }) && s.End()
 }
 
-// members reads the members of a line into an entry. A text that last has is taken from there.
+// members reads the members of a line into an entry. A text that equals that of last is shared with
+// it.
 type members struct {
 	into, last *Entry
 	counts     [13]Counter[uint32] // of into
-	next       int                 // the one of them that our own lines have next
+	next       int                 // index of the count that comes next in lines of AppendLine
 }
 
-// read reads the value of the member called name.
+// read reads the value of the member called name. It returns false if the line must go to
+// encoding/json.
 func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
 	e, last := m.into, m.last
 	switch string(name) {
@@ -100,7 +103,7 @@ func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
 	case "group":
 		return text(s, &e.Group, last.Group)
 	case "faults":
-		return e.Faults == nil && faults(s, &e.Faults) // encoding/json adds a second one to the first
+		return e.Faults == nil && faults(s, &e.Faults) // encoding/json merges a second object into the first
 	case "bytes_received":
 		n, ok := number(s, math.MaxInt64)
 		e.BytesReceived = uint64(n)
@@ -123,10 +126,10 @@ func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
 			return count(s, c.Count)
 		}
 	}
-	return false // encoding/json would find it in another case
+	return false // encoding/json ignores the case of names
 }
 
-// text takes a string, which often is the same as last, one that was taken before.
+// text reads a string. If it equals last, text uses last, and so allocates nothing.
 func text(s *jsonscan.Scanner, to *string, last string) bool {
 	if s.Equal(last) {
 		*to = last
@@ -139,7 +142,7 @@ func text(s *jsonscan.Scanner, to *string, last string) bool {
 	return ok
 }
 
-// number takes a whole number up to most.
+// number reads a whole number up to most.
 func number(s *jsonscan.Scanner, most int64) (int64, bool) {
 	n, ok := s.Number()
 	return n, ok && n <= most

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// The ledger of a million devices is read after every repetition. So its lines are written and read
-// by hand, as encoding/json would; tests hold each to it. A field that Entry gains is a line in
-// Counts.All, or one in AppendLine and one in members.read; a test fails where either is missing.
+// The ledger of a million devices is read after every repetition, so its lines are written and read
+// by hand, as encoding/json would; tests compare both with it. A new field of Entry needs a line in
+// Counts.All, or one in AppendLine and one in members.read; a test fails if either is missing.
 
 // AppendLine appends the entry as a line of the ledger: a JSON object (RFC 8259) and a line feed.
 func (e *Entry) AppendLine(dst []byte) []byte {
@@ -37,7 +37,7 @@ func appendCount[N uint32 | uint64](dst []byte, name string, v N) []byte {
 	return strconv.AppendUint(append(dst, name...), uint64(v), 10)
 }
 
-// appendCounts leaves out what is empty, names in their order.
+// appendCounts appends a member with counts in order of name. It appends nothing if there are none.
 func appendCounts(dst []byte, name string, counts map[string]uint32) []byte {
 	if len(counts) == 0 {
 		return dst

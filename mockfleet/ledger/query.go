@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
-// Query says which entries of the ledger are wanted. The zero value wants those of every device that
-// received anything; each field that is set leaves out what doesn't agree with it.
+// Query selects entries of the ledger. The zero value selects those of every device that received
+// anything. Each field that is set narrows the selection, except All, which widens it.
 type Query struct {
 	Group   string // devices of this group
 	Stage   Stage  // devices in this stage
@@ -26,8 +26,9 @@ type Query struct {
 	All     bool   // also devices that received nothing
 }
 
-// Validate reports the first field of q that can't be used where the faults are of the given kinds,
-// as a *mockfleet.ConfigError. It doesn't look at the group.
+// Validate returns a *mockfleet.ConfigError for the first field of q that can't be used, or nil.
+// kinds are the names of all kinds of faults. Validate doesn't check the group, which depends on
+// the fleet.
 func (q Query) Validate(kinds []string) error {
 	bad := func(name, value, want string) error { return &field.Error{Field: name, Value: value, Want: want} }
 	if q.Stage != "" && !slices.Contains(Stages(), q.Stage) {
@@ -57,8 +58,8 @@ func (q Query) Validate(kinds []string) error {
 	return nil
 }
 
-// Matches reports whether an entry agrees with q. It ignores the group, the range and the limit,
-// which concern the list of entries.
+// Matches reports whether q selects an entry. It ignores the group, the range and the limit, which
+// concern the list of entries.
 func (q *Query) Matches(e *Entry) bool {
 	return (q.Stage == "" || e.Stage == q.Stage) && (q.Version == "" || e.Version == q.Version) &&
 		(q.Fault == "" || e.Faults[q.Fault] > 0) &&

@@ -1,7 +1,7 @@
 package ledger
 
-// Stage is where in its life a device is, as the fleet knows it. A device tells less of itself:
-// over HTTP it has the states of wire.State, and a device that reboots or is offline says nothing.
+// Stage is the stage of a device's life, as the fleet knows it. A device itself reports less: over
+// HTTP it has the states of wire.State, and a device that reboots or is offline doesn't answer.
 type Stage string
 
 // The stages. An update takes a device from StageIdle or StageRunning through StageReceiving,
