@@ -11,8 +11,9 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// abReport checks what ab says of n requests. Of failures it counts one kind that is none: an answer
-// of another length than the first that it saw, and a device acknowledges a repeat in other words.
+// abReport checks what ab reports on n requests, and returns how many answers had another length
+// than the first. ab counts these as failures, but they are none: a device acknowledges a repeat in
+// other words.
 func abReport(t *testing.T, output string, n int, kept bool) (otherLength int) {
 	t.Helper()
 	require.NotContains(t, output, "Non-2xx responses")
@@ -28,12 +29,13 @@ func abReport(t *testing.T, output string, n int, kept bool) (otherLength int) {
 	return otherLength
 }
 
-// ab speaks HTTP/1.0, where a connection is kept only if both sides say so.
+// TestABUpdatesAndVerifies checks that ab can update devices and read their versions. ab speaks
+// HTTP/1.0, where a connection is kept only if both sides say so.
 func TestABUpdatesAndVerifies(t *testing.T) {
 	ab := program(t, "ab")
 	tests := []struct {
 		name        string
-		size        int // of the artifact; 0 is a look at the version
+		size        int // of the artifact; 0 is a version request
 		n, together int
 	}{
 		{"small updates", 1024, 200, 8},
@@ -61,7 +63,7 @@ func TestABUpdatesAndVerifies(t *testing.T) {
 					} else {
 						arguments = append(arguments, "-p", inFile(t, "firmware.bin", artifact), "-T", wire.TypeArtifact)
 						output := mustSay(t, ab, append(arguments, device+wire.PathUpdate)...)
-						// What it calls a failure is an answer of another length; there is none.
+						// ab counts answers of another length as failures; there are none here.
 						require.Zero(t, abReport(t, output, test.n, kept))
 						e := settled(t, f, 3)
 						seen = int(e.Pushes)
@@ -70,8 +72,8 @@ func TestABUpdatesAndVerifies(t *testing.T) {
 						require.EqualValues(t, seen*test.size, e.BytesReceived)
 					}
 					after := f.Status()
-					// It may have begun more when it has what it came for, one each that it does at
-					// a time.
+					// ab may have begun more requests when it has enough answers, one for each of
+					// its connections.
 					require.GreaterOrEqual(t, seen, test.n)
 					require.LessOrEqual(t, seen, test.n+test.together)
 					connections := int(after.ConnectionsTotal - before.ConnectionsTotal)

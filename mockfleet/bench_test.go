@@ -23,7 +23,7 @@ func pushRequest(path string, artifact []byte) []byte {
 }
 
 // BenchmarkServer compares a device with a bare fasthttp server that reads the body and answers the
-// same JSON, over loopback connections, one a parallel worker.
+// same JSON. Each parallel worker has one loopback connection.
 func BenchmarkServer(b *testing.B) {
 	request := pushRequest(wire.PathUpdate, bytes.Repeat([]byte("a"), 1024))
 	b.Run("server=device", func(b *testing.B) {
@@ -47,7 +47,8 @@ func startBareServer(b *testing.B, hash bool) string {
 	return "http://" + l.Addr().String()
 }
 
-// bareServer reads the body and answers what a device answers to all but the first of the same updates.
+// bareServer returns a server that reads the body and answers what a device answers to a repeated
+// update.
 func bareServer(hash bool) *fasthttp.Server {
 	return &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
 		body := ctx.PostBody()
@@ -60,8 +61,8 @@ func bareServer(hash bool) *fasthttp.Server {
 	}}
 }
 
-// drive sends the same request over kept connections, and reads each answer by its length alone,
-// so that the client costs little.
+// drive sends the same request again and again over kept connections. It finds the end of each
+// answer by its length alone, so that the client costs little.
 func drive(b *testing.B, address string, request []byte) {
 	b.SetParallelism(32) // by GOMAXPROCS
 	b.ReportAllocs()
@@ -87,7 +88,7 @@ func drive(b *testing.B, address string, request []byte) {
 	})
 }
 
-// appendRepeatAnswer appends what a device answers to an update that it runs already.
+// appendRepeatAnswer appends the answer of a device to an update that it runs already.
 func appendRepeatAnswer(dst []byte, size int, digest []byte) []byte {
 	dst = append(dst, `{"success":true,"message":"already","size":`...)
 	dst = strconv.AppendInt(dst, int64(size), 10)

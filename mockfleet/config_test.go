@@ -20,7 +20,7 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 	good := Config{Devices: 1, Addressing: address.Path}
 	tests := map[string]struct {
 		change func(*Config)
-		want   []string // a line each; none is valid
+		want   []string // a line for each error; empty if the Config is valid
 	}{
 		"the least":     {func(*Config) {}, nil},
 		"the most":      {func(c *Config) { c.Devices = 16_711_679 }, nil},
@@ -91,7 +91,7 @@ func TestAddressing(t *testing.T) {
 	tests := []struct {
 		addressing address.Mode
 		device     int
-		want       string // "" is an error
+		want       string // "" if there is an error
 	}{
 		{address.IP, 0, "http://127.1.0.0:8080"},
 		{address.IP, 255, "http://127.1.0.255:8080"},
@@ -144,7 +144,7 @@ func TestAddressing(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAFleetKnowsNoOtherDevices(t *testing.T) {
+func TestAFleetHasNoDevicesBeyondItsIndices(t *testing.T) {
 	f := startFleet(t, Config{Devices: 2, Addressing: address.Path})
 	require.Empty(t, f.DeviceAddress(-1))
 	require.Empty(t, f.DeviceAddress(2))
@@ -162,7 +162,7 @@ func TestAFleetKnowsNoOtherDevices(t *testing.T) {
 	}
 }
 
-func TestABehaviorIsWrittenAsItIsRead(t *testing.T) {
+func TestABehaviorSurvivesARoundTrip(t *testing.T) {
 	const asJSON = `{"latency":"lognormal(p50=5ms, p99=50ms)","fail_first":2,"fail_status":500}`
 	latency, err := random.ParseDuration("lognormal(p50=5ms, p99=50ms)")
 	require.NoError(t, err)

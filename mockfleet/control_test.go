@@ -38,7 +38,7 @@ func openControlAt(t testing.TB, ready Ready) *Control {
 	return c
 }
 
-func TestControlTellsWhatTheFleetTells(t *testing.T) {
+func TestControlAgreesWithTheFleet(t *testing.T) {
 	f := startFleet(t, Config{Devices: 100, Addressing: address.Path})
 	client, control, ctx := newClient(t), openControl(t, f), t.Context()
 	for i := 0; i < 100; i += 7 {
@@ -256,7 +256,7 @@ func TestControlReportsWhatWentWrong(t *testing.T) {
 	require.ErrorContains(t, err, "control token")
 }
 
-func TestControlTakesNoWordOfAnotherServer(t *testing.T) {
+func TestControlRefusesAnswersOfAnotherServer(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"a ledger that breaks off": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"device":1}`+"\n"+`{"device":2`)
@@ -320,7 +320,7 @@ func TestAClientThatDoesNotReadCannotHoldUpClose(t *testing.T) {
 	}
 }
 
-// Prometheus's own reader takes the page.
+// TestMetricsAreInPrometheusTextFormat checks that the parser of Prometheus reads GET /metrics.
 func TestMetricsAreInPrometheusTextFormat(t *testing.T) {
 	f := startFleet(t, Config{Devices: 10, Addressing: address.Path})
 	status, _ := update{artifact: []byte("x")}.send(t, newClient(t), f.DeviceAddress(3))
@@ -381,8 +381,9 @@ func TestTheTokenShowsOnlyInReadysJSON(t *testing.T) {
 	require.NotEqual(t, a.Ready().Token, b.Ready().Token)
 }
 
-// A POST is not sent again over another connection when the server closed the one it went out on
-// (RFC 9110 §9.2.2), so the client has to be the first to give up an idle one.
+// TestTheControlClientGivesUpIdleConnectionsBeforeThePortDoes checks the idle time of the client.
+// net/http doesn't send a POST again over another connection if the server closed the first one
+// (RFC 9110 §9.2.2), so the client has to be the first to give up an idle connection.
 func TestTheControlClientGivesUpIdleConnectionsBeforeThePortDoes(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Path})
 	transport, ok := openControl(t, f).client.Transport.(*http.Transport)

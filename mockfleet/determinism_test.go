@@ -27,7 +27,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// The whole of it takes minutes:
+// With many devices and seeds, the test takes minutes:
 //
 //	go test -run TestTheSeedDeterminesTheOutcome -timeout 1h ./mockfleet -determinism.devices 10000 -determinism.seeds 20
 var (
@@ -35,10 +35,9 @@ var (
 	determinismSeeds   = flag.Int("determinism.seeds", 2, "its seeds, from 1 on")
 )
 
-// everyFault is a group for each kind of fault that devices with an address each can have, one for
-// each way of having a life and a network, and some that have several at once. A wait is either
-// short, or longer than the test: what depends on which of two things comes first is no function of
-// the seed.
+// everyFault returns groups: one for each kind of fault that devices in ip addressing can have, one
+// for each setting of life and network, and some with several at once. A delay is either short or
+// longer than the test, because which of two events comes first doesn't depend on the seed.
 func everyFault(t testing.TB) (groups []behavior.Group) {
 	const short = 2 * time.Millisecond
 	long := delayOf(t, random.MaxDuration)
@@ -93,8 +92,9 @@ func everyFault(t testing.TB) (groups []behavior.Group) {
 	return groups
 }
 
-// outcomes has one client talk to every device in its own way, which depends on the device's
-// answers alone, and gives what it saw and what the ledger has, a line a device, in order.
+// outcomes runs a client against every device. What each client does depends on the answers of its
+// device alone. It returns what the clients saw and what the ledger has, a line for each device, in
+// order of index.
 func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	f := startFleet(t, Config{Devices: devices, Addressing: address.IP, Seed: seed, Groups: everyFault(t)})
 	saw := make([]string, devices)
@@ -126,8 +126,8 @@ func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	return out.Bytes()
 }
 
-// converse pushes to device i four times and looks at its version after each, over the same
-// connection where that is still there and over another where it gave no answer.
+// converse pushes to device i four times and asks for its version after each push. It keeps one
+// connection, and opens another only after a request that got no answer.
 func converse(f *Fleet, i int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
@@ -145,15 +145,15 @@ func converse(f *Fleet, i int) string {
 	return strings.Join(said, " ")
 }
 
-// visitor is a client of one device: a socket, and net/http's reader of answers.
+// visitor is a client of one device: a socket, and the reader of answers of net/http.
 type visitor struct {
 	address string
 	nc      net.Conn
 	reader  *bufio.Reader
 }
 
-// noAnswer is what comes of a request whose answer did not come whole. How a connection ended is
-// left out: whether an end or a reset is seen first depends on the kernel.
+// noAnswer stands for an answer that did not arrive whole. How the connection ended is left out:
+// whether the client sees an end or a reset first depends on the kernel.
 const noAnswer = "-"
 
 func (v *visitor) ask(request string) string {
@@ -162,7 +162,7 @@ func (v *visitor) ask(request string) string {
 		if err != nil {
 			return noAnswer
 		}
-		_ = nc.SetDeadline(time.Now().Add(testDeadline)) // where it fails, so does what follows
+		_ = nc.SetDeadline(time.Now().Add(testDeadline)) // if this fails, so does what follows
 		v.nc, v.reader = nc, bufio.NewReader(io.LimitReader(nc, 2<<20))
 	}
 	_, _ = io.WriteString(v.nc, request) // a device may answer, and end, before it has all
@@ -178,7 +178,7 @@ func (v *visitor) ask(request string) string {
 	if err != nil {
 		return noAnswer
 	}
-	if len(body) > 4<<10 { // of a flood, how much was read says nothing
+	if len(body) > 4<<10 { // how much of a flood was read depends on chance
 		v.leave()
 		return fmt.Sprint(response.StatusCode, ":flood")
 	}
@@ -193,7 +193,7 @@ func (v *visitor) leave() {
 	}
 }
 
-// withoutDates is a device's answer but for when it was updated.
+// withoutDates returns a device's answer without the time of its update.
 func withoutDates(body []byte) []byte {
 	before, _, found := bytes.Cut(body, []byte(`,"updated_at"`))
 	if !found {
@@ -202,11 +202,11 @@ func withoutDates(body []byte) []byte {
 	return before
 }
 
-// The same seed gives the same outcome of each device, however many workers there are; another
-// seed, another one.
+// TestTheSeedDeterminesTheOutcome checks that the same seed gives each device the same outcome,
+// however many workers there are, and that another seed gives another one.
 func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		return // devices with an address each are to be had on Linux alone
+		return // ip addressing exists on Linux only
 	}
 	require.LessOrEqual(t, len(everyFault(t)), behavior.MaxGroups)
 	var before []byte

@@ -12,7 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// A fleet of three devices, one of which any HTTP client updates.
+// ExampleStart starts a fleet of three devices and updates one of them with an HTTP client.
 func ExampleStart() {
 	fleet, err := mockfleet.Start(context.Background(), mockfleet.Config{
 		Devices:    3,

@@ -17,7 +17,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// What a device answers an update under each fault, and whether it was applied.
+// TestSpoiledAnswersToAnUpdate checks what a device answers to an update under each fault, and
+// whether it applied the update.
 func TestSpoiledAnswersToAnUpdate(t *testing.T) {
 	const whole = `,"message":"applied","size":8,"digest":"`
 	for _, test := range []struct {
@@ -72,14 +73,15 @@ func TestSpoiledAnswersToAnUpdate(t *testing.T) {
 			require.Equal(t, []uint32{1, test.applied}, []uint32{e.Pushes, e.Applied})
 			require.Equal(t, map[string]uint32{test.fault.Kind: 1}, e.Faults)
 
-			answer := exchange(t, f, string(pushRequest("/update", []byte("artifact")))) // and the next one is well
+			answer := exchange(t, f, string(pushRequest("/update", []byte("artifact")))) // the fault acted only once
 			require.Contains(t, answer, `"success":true`)
 			require.EqualValues(t, 1, settled(t, f, 0).Applied)
 		})
 	}
 }
 
-// Every status of the table is on the wire as it is called.
+// TestStatuses checks that each kind of fault with a status in its name answers with that status,
+// and with the Retry-After that it is given.
 func TestStatuses(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	for _, k := range fault.Table() {
@@ -153,7 +155,7 @@ func TestAGzipBombIsSmallOnTheWire(t *testing.T) {
 	require.Less(t, response.ContentLength, int64(2<<20))
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	// It is one member over and over, of which one is opened here.
+	// The body is the same gzip member over and over; decompressing one is enough.
 	rest := bytes.NewReader(body)
 	opened, err := gzip.NewReader(rest)
 	require.NoError(t, err)

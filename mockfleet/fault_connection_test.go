@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// addressings are those that this system has.
+// addressings returns the addressing modes that this system has.
 func addressings() []address.Mode {
 	if address.DefaultMode() == address.IP {
 		return []address.Mode{address.IP, address.Port, address.Path}
@@ -40,7 +40,7 @@ func TestFaultsOfAConnection(t *testing.T) {
 				request := []byte(strings.ReplaceAll(get, "%", path(f, 0, "")))
 				for range 2 {
 					asked := ""
-					if a == address.Path { // elsewhere, the device does it unasked
+					if a == address.Path { // in other modes, the fault acts without a request
 						asked = string(request)
 					}
 					all, end := visit(t, f, 0, asked)
@@ -130,7 +130,7 @@ func TestIdleCloseClosesAConnectionThatIsUsedAgain(t *testing.T) {
 			require.Equal(t, []string{"", "closed"}, []string{all, end})
 			require.NoError(t, c.Close())
 
-			c = mustDialDevice(t, f, 0) // the first attempt was the only one that it acts on
+			c = mustDialDevice(t, f, 0) // the fault acts on the first attempt only
 			answers = bufio.NewReader(c)
 			for range 3 {
 				c.send(request)

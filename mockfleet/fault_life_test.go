@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// asked sends a request over a connection in memory and decodes its answer.
+// asked sends a request over an in-memory connection, decodes the answer into into, and returns its
+// status.
 func asked(t *testing.T, client net.Conn, request string, into any) int {
 	t.Helper()
 	_, err := io.WriteString(client, request)
@@ -82,7 +83,7 @@ func TestADeviceRollsBack(t *testing.T) {
 	}
 }
 
-func TestADeviceTellsWhatIsNotSo(t *testing.T) {
+func TestADeviceReportsFalsely(t *testing.T) {
 	f := startFleet(t, Config{Devices: 2, Addressing: address.Port, Behavior: withFaults(
 		fault.Fault{Kind: "wrong-version", First: 1}, fault.Fault{Kind: "wrong-digest", First: 2},
 		fault.Fault{Kind: "wrong-device", First: 3},

@@ -25,11 +25,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// bareClient is a socket and nothing else: what it sees is what is on the wire.
+// bareClient is a bare socket: what it sees is what is on the wire.
 type bareClient struct {
 	*net.TCPConn
 	t     testing.TB
-	ended *string // how the connection ended under a write; a read after that says less
+	ended *string // how a write found that the connection had ended, which a later read may not tell
 }
 
 func dialDevice(t testing.TB, f *Fleet, i int) (bareClient, error) {
@@ -45,8 +45,9 @@ func dialDevice(t testing.TB, f *Fleet, i int) (bareClient, error) {
 	return bareClient{nc.(*net.TCPConn), t, new(string)}, nil
 }
 
-// visit opens a connection, sends a request unless it is empty, and tells what comes and how it ends. A
-// reset may come before the client's own system knows that it is connected.
+// visit opens a connection and sends a request unless it is empty. It returns all that comes back,
+// and how the connection ends: "closed" or "reset". A reset may arrive before the dial has
+// returned.
 func visit(t testing.TB, f *Fleet, i int, request string) (all, end string) {
 	t.Helper()
 	c, err := dialDevice(t, f, i)
@@ -69,7 +70,7 @@ func mustDialDevice(t testing.TB, f *Fleet, i int) bareClient {
 	return c
 }
 
-// rest is all that still comes, and how it ends: "closed" or "reset".
+// rest returns everything that still arrives, and how the connection ends: "closed" or "reset".
 func (c bareClient) rest() (string, string) {
 	c.t.Helper()
 	all, err := io.ReadAll(c)
@@ -91,7 +92,7 @@ func endOf(t testing.TB, err error) string {
 	return ""
 }
 
-// send writes b; a device that ends the connection meanwhile may break that off.
+// send writes b. An error is no failure of the test: the device may end the connection meanwhile.
 func (c bareClient) send(b []byte) {
 	c.t.Helper()
 	if _, err := c.Write(b); err != nil {
@@ -109,7 +110,7 @@ func (c bareClient) response(b *bufio.Reader) (*http.Response, string) {
 	return response, string(body)
 }
 
-// path returns the path of a device, for a request target.
+// path returns the request target of path p of device i, in any addressing mode.
 func path(f *Fleet, i int, p string) string {
 	if f.cfg.Addressing == address.Path {
 		return fmt.Sprintf("%s%d%s", address.PathPrefix, i, p)
@@ -133,13 +134,14 @@ func delayOf(t testing.TB, d time.Duration) random.Duration {
 
 func withFaults(faults ...fault.Fault) behavior.Behavior { return behavior.Behavior{Faults: faults} }
 
-// balanced checks what is true of every entry at every moment at which nothing is under way.
+// balanced checks the equation that holds for every entry while no update is under way.
 func balanced(t testing.TB, e ledger.Entry) {
 	t.Helper()
 	require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.FalseAcks+e.InstallFailures+e.Incomplete, "%+v", e)
 }
 
-// settled waits until device i has no update under way and the fleet no connection.
+// settled waits until device i has no update under way and the fleet has no connection. It returns
+// the entry of the device.
 func settled(t testing.TB, f *Fleet, i int) ledger.Entry {
 	t.Helper()
 	require.Eventually(t, func() bool { return f.Status().Connections == 0 }, testDeadline, time.Millisecond)
@@ -149,7 +151,7 @@ func settled(t testing.TB, f *Fleet, i int) ledger.Entry {
 	return d.Entry
 }
 
-func TestAFaultIsWrittenAsItIsRead(t *testing.T) {
+func TestAFaultSurvivesARoundTrip(t *testing.T) {
 	const asJSON = `{"latency":"0s","fail_first":0,"fail_status":0,"faults":[` +
 		`{"kind":"slow-read","first":3,"share":0.25,"rate":"uniform(1000, 2000)"},` +
 		`{"kind":"status","status":429,"retry_after":"date(2s)"},` +
@@ -169,7 +171,7 @@ func TestAFaultIsWrittenAsItIsRead(t *testing.T) {
 	require.True(t, b.Equal(again), string(asYAML))
 }
 
-func TestAFaultThatCannotBeMeantIsRefused(t *testing.T) {
+func TestAnInvalidFaultIsRefused(t *testing.T) {
 	for given, want := range map[string]string{
 		`{"kind":"blackhol"}`:                            `faults[0].kind: "blackhol": want one of refuse, `,
 		`{"kind":"blackhole","rate":5}`:                  `faults[0].rate: 5: want none: blackhole takes share, first, delay`,
@@ -199,7 +201,7 @@ func TestAFaultThatCannotBeMeantIsRefused(t *testing.T) {
 	require.NotEmpty(t, fault.Validate([]fault.Fault{{Kind: "garbage", Share: -1}}))
 }
 
-func TestFaultsOfAPortNeedPorts(t *testing.T) {
+func TestFaultsOfAPortNeedPortAddressing(t *testing.T) {
 	for _, a := range []address.Mode{address.IP, address.Path} {
 		for _, kind := range []string{"refuse", "connect-stall"} {
 			b := withFaults(fault.Fault{Kind: kind})
@@ -214,9 +216,9 @@ func TestFaultsOfAPortNeedPorts(t *testing.T) {
 	require.ErrorContains(t, f.SetFaults(0, withFaults(fault.Fault{Kind: "refuse"})), "port addressing")
 }
 
-// Of the faults of one place, the first in the list that acts on an attempt wins; those of other
-// points act beside it.
-func TestFaultsStandInOrder(t *testing.T) {
+// TestTheFirstFaultOfAPointActs checks that of the faults of one point, only the first in the list
+// that applies to an attempt acts, and that faults of other points act beside it.
+func TestTheFirstFaultOfAPointActs(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
 		fault.Fault{Kind: "status-500", First: 1}, fault.Fault{Kind: "status-503", First: 2},
 		fault.Fault{Kind: "wrong-content-type", First: 3},
@@ -239,8 +241,9 @@ func TestFaultsStandInOrder(t *testing.T) {
 	require.EqualValues(t, 6, f.Status().Injections)
 }
 
-// Whatever mix of faults and of clients' ways a device meets, its books balance.
-func TestTheBooksBalanceUnderFaults(t *testing.T) {
+// TestCountsBalanceUnderFaults checks that the counts of a device add up under every mix of
+// faults and of clients that leave early.
+func TestCountsBalanceUnderFaults(t *testing.T) {
 	var faults []fault.Fault
 	for _, k := range fault.Table() {
 		if k.Point == fault.PointConnect || k.Point == fault.PointReuse || k.Name == "stall-mid-upload" ||
@@ -263,7 +266,7 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 			require.NoError(t, c.SetReadBuffer(16<<10))
 			request := pushRequest(path(f, i, "/update"), bytes.Repeat([]byte{byte(round / 2)}, 1+round*9000))
 			if (round+i)%5 == 4 {
-				request = request[:len(request)-1] // and then the client leaves
+				request = request[:len(request)-1] // the client leaves before the end
 			}
 			c.send(request)
 			if (round+i)%5 != 4 && (round+i)%3 > 0 {
@@ -297,7 +300,7 @@ func TestTheBooksBalanceUnderFaults(t *testing.T) {
 		"GET "+path(f, 0, "/health")+" HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n", 2)[1])
 }
 
-// exchangeWith is exchange with device i, in whatever addressing.
+// exchangeWith is exchange for device i, in any addressing mode.
 func exchangeWith(t testing.TB, f *Fleet, i int, input string) string {
 	t.Helper()
 	all, _ := visit(t, f, i, input)

@@ -17,7 +17,7 @@ import (
 
 const uploadSize = 3 << 20
 
-// chunked is a push that doesn't say how long it is.
+// chunked returns a push with a chunked body, which announces no length.
 func chunked(fields string, artifact []byte) []byte {
 	head := "POST /update HTTP/1.1\r\nHost: a\r\nX-Update-Version: 2.0.0\r\nTransfer-Encoding: chunked\r\n" + fields +
 		"\r\n"
@@ -51,8 +51,9 @@ func TestUploadsThatBreakOff(t *testing.T) {
 	}
 }
 
-// A body that ends before the fault was to act meets it at its end: it is never applied.
-func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
+// TestAFaultActsAtTheEndOfAShorterUpload checks that a fault acts at the end of a body
+// that is shorter than its after_bytes, and that the update is not applied.
+func TestAFaultActsAtTheEndOfAShorterUpload(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port,
 		Behavior: withFaults(fault.Fault{Kind: "close-mid-upload", AfterBytes: exactly(t, 1000)})})
 	require.Empty(t, exchange(t, f, string(pushRequest("/update", []byte("short")))))
@@ -62,8 +63,8 @@ func TestAnUploadShorterThanTheFaultsPlaceBreaksOffToo(t *testing.T) {
 	require.EqualValues(t, 10, e.BytesReceived)
 }
 
-// written is how much of a body a client gets rid of until it can't go on, from when the device
-// reads no more.
+// written returns how many bytes of a body a client can write until its writes block, once stopped
+// reports that the device no longer reads.
 func written(t *testing.T, c bareClient, head string, stopped func() bool) (n int64) {
 	t.Helper()
 	require.NoError(t, c.SetWriteBuffer(32<<10))
@@ -78,7 +79,7 @@ func written(t *testing.T, c bareClient, head string, stopped func() bool) (n in
 		}
 	})
 	require.Eventually(t, stopped, testDeadline, time.Millisecond)
-	require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*time.Millisecond))) // what still goes in its buffers, goes
+	require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*time.Millisecond))) // until the buffers are full
 	writing.Wait()
 	var timeout net.Error
 	require.ErrorAs(t, failed, &timeout)
@@ -86,8 +87,9 @@ func written(t *testing.T, c bareClient, head string, stopped func() bool) (n in
 	return n
 }
 
-// The client feels that the device doesn't read: the kernel's buffers don't take megabytes.
-func TestAClientFeelsThatTheDeviceStopsReading(t *testing.T) {
+// TestWritesBlockWhenTheDeviceStopsReading checks that a client's writes block soon after the
+// device stops reading, although the kernel's buffers could take megabytes.
+func TestWritesBlockWhenTheDeviceStopsReading(t *testing.T) {
 	const after = 256 << 10
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(
 		fault.Fault{Kind: "stall-mid-upload", First: 1, AfterBytes: exactly(t, after)},
@@ -131,7 +133,7 @@ func TestASlowReaderReadsAtItsRate(t *testing.T) {
 					response, err := http.ReadResponse(bufio.NewReader(client), nil)
 					require.NoError(t, err)
 					require.Equal(t, 200, response.StatusCode)
-					require.InDelta(t, 60, time.Since(begun).Seconds(), 0.5) // with the frame of the chunks
+					require.InDelta(t, 60, time.Since(begun).Seconds(), 0.5) // the framing of the chunks takes time too
 					require.EqualValues(t, 1, entryOf(t, f, 0).Applied)
 				})
 		})
@@ -151,7 +153,7 @@ func TestAnEarlyAnswerComesBeforeTheBodyIsThere(t *testing.T) {
 	for _, status := range []int{403, 413} {
 		c := mustDialDevice(t, f, 0)
 		request := pushRequest("/update", make([]byte, uploadSize))
-		c.send(request[:2000]) // and no more until the answer is there
+		c.send(request[:2000]) // the rest is sent after the answer
 		response, body := c.response(bufio.NewReader(c))
 		require.Equal(t, status, response.StatusCode)
 		require.True(t, response.Close)
@@ -196,7 +198,7 @@ func TestExpectations(t *testing.T) {
 	require.Equal(t, []uint32{2, 1, 1}, []uint32{e.Pushes, e.Rejected, e.Applied})
 }
 
-func TestTheContentThatADeviceMakesOfABody(t *testing.T) {
+func TestCorruptAndDuplicate(t *testing.T) {
 	turned := make([]byte, 20_000)
 	for _, test := range []struct{ after, turned int64 }{{0, 0}, {15_000, 15_000}, {99_999, 19_999}} {
 		f := startFleet(t, Config{Devices: 1, Addressing: address.Port, Behavior: withFaults(

@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	help()
 	goleak.VerifyTestMain(m,
-		// The fasthttp server that a benchmark compares with leaves these asleep when it is shut down.
+		// The fasthttp server of a benchmark leaves these goroutines asleep when it is shut down.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
@@ -45,14 +45,14 @@ func portOf(f *Fleet) uint16 {
 	return netip.MustParseAddrPort(at).Port()
 }
 
-// newClient makes an HTTP client whose connections end with the test.
+// newClient returns an HTTP client whose idle connections are closed at the end of the test.
 func newClient(t testing.TB) *http.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
 
-// update is a push as a test sends it: headers as given, Repr-Digest of the artifact unless set.
+// update is a push. Its headers are as given; Repr-Digest is that of the artifact unless it is set.
 type update struct {
 	artifact []byte
 	version  string
@@ -104,7 +104,7 @@ func getVersion(t testing.TB, client *http.Client, address string) wire.VersionA
 	return answer
 }
 
-// entryOf is what the ledger says of device i.
+// entryOf returns the entry of device i in the ledger.
 func entryOf(t testing.TB, f *Fleet, i int) ledger.Entry {
 	t.Helper()
 	for e := range f.Ledger() {

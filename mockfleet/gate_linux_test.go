@@ -30,7 +30,7 @@ func connects(f *Fleet) error {
 
 const health = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
-func TestAPortTrulyRefuses(t *testing.T) {
+func TestAPortRefusesConnections(t *testing.T) {
 	for _, kind := range []string{"refuse", "offline"} {
 		t.Run(kind, func(t *testing.T) {
 			f := startFleet(t, Config{Devices: 2, Addressing: address.Port, Behavior: withFaults(fault.Fault{Kind: kind})})
@@ -68,7 +68,8 @@ func TestAPortThatRefusesOpensAfterItsDelay(t *testing.T) {
 	require.Eventually(t, func() bool { return connects(f) == nil }, testDeadline, time.Millisecond)
 }
 
-// stalls tells that a connection which was begun is not there though every other packet had its turn.
+// stalls reports whether a connection to device 0 is still pending after the kernel had time to
+// answer it.
 func stalls(t *testing.T, f *Fleet) bool {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -114,7 +115,7 @@ func TestAFlappingPortRefusesBeforeEachConnection(t *testing.T) {
 			c, err = dialDevice(t, f, 0)
 			return err == nil
 		}, testDeadline, time.Millisecond)
-		c.send([]byte(health)) // what is accepted is served, whatever the port does
+		c.send([]byte(health)) // an accepted connection is served although the port has closed
 		response, _ := c.response(bufio.NewReader(c))
 		require.Equal(t, 200, response.StatusCode)
 		require.NoError(t, c.Close())
@@ -147,7 +148,7 @@ func TestADeviceThatRebootsIsGone(t *testing.T) {
 			_, end := kept.rest()
 			require.Equal(t, "reset", end)
 
-			require.NoError(t, f.SetFaults(0, behavior.Behavior{})) // it is back
+			require.NoError(t, f.SetFaults(0, behavior.Behavior{})) // ends the reboot
 			require.Contains(t, exchangeWith(t, f, 0, version), `"version":"2.0.0"`)
 			e := settled(t, f, 0)
 			require.Equal(t, map[string]uint32{"reboot": 1}, e.Faults)
@@ -164,8 +165,9 @@ func TestADeviceIsBackAfterItsReboot(t *testing.T) {
 	require.Contains(t, exchange(t, f, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n"), `"version":"2.0.0"`)
 }
 
-// Whatever is asked of a port while clients come and go, it ends up as it was told last.
-func TestADoorIsAsItWasToldLast(t *testing.T) {
+// TestAPortIsAsItWasSetLast checks that a port ends up in the state that was set last, although
+// clients come and go meanwhile.
+func TestAPortIsAsItWasSetLast(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup

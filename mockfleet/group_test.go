@@ -78,7 +78,7 @@ func TestGroupsAreValidated(t *testing.T) {
 	}
 }
 
-// mixed is a fleet of good, slow and broken devices.
+// mixed starts a fleet of good, slow and broken devices.
 func mixed(t testing.TB, a address.Mode) *Fleet {
 	return startFleet(t, Config{Devices: 50, Addressing: a, Seed: 3, Groups: []behavior.Group{
 		{Name: "broken", Share: 0.1, Behavior: withFaults(fault.Fault{Kind: "status-500"})},
@@ -226,7 +226,8 @@ func TestAShareIsTakenOffline(t *testing.T) {
 	}
 }
 
-// A connection that is open when its device goes offline ends when it is used again.
+// TestAnOpenConnectionToAnOfflineDeviceIsReset checks that a connection that was open when its
+// device went offline is reset when it is used again.
 func TestAnOpenConnectionToAnOfflineDeviceIsReset(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1})
 	c := mustDialDevice(t, f, 0)

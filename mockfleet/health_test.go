@@ -53,12 +53,13 @@ func TestAFleetThatIsTheBottleneckSaysSo(t *testing.T) {
 	}
 }
 
-// What a server counts reaches the fleet's health, since the last reset.
+// TestHealthFollowsTheServer checks that the counts of the server since the last reset reach the
+// health of the fleet.
 func TestHealthFollowsTheServer(t *testing.T) {
 	inBubble(t, Config{Devices: 1, MaxConnections: 1}, func(t *testing.T, f *Fleet, _ net.Conn) {
 		require.Empty(t, f.Status().Health.Problems)
 		require.False(t, f.Status().Health.Saturated)
-		for range 3 { // the bubble's own connection is the one that there is room for
+		for range 3 { // the connection of the bubble takes the only place
 			client, refused := net.Pipe()
 			require.False(t, f.server.ServeConn(refused, 0))
 			require.NoError(t, client.Close())
@@ -76,8 +77,9 @@ func TestHealthFollowsTheServer(t *testing.T) {
 	})
 }
 
-// What waits for its latency notes how late it was; under the bubble's clock, that is never.
-func TestDelayedAnswersAreNoted(t *testing.T) {
+// TestDelayedAnswersAreCounted checks that delayed answers are counted, with how late they were.
+// Under the bubble's clock, they are never late.
+func TestDelayedAnswersAreCounted(t *testing.T) {
 	cfg := Config{Devices: 1, Behavior: behavior.Behavior{Latency: delayOf(t, time.Minute)}}
 	inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
 		var answer wire.UpdateAnswer
@@ -102,7 +104,7 @@ func TestHealthIsWhatTheServerObserved(t *testing.T) {
 	}, h)
 	require.Equal(t, Health{}, newHealth(server.Observed{}))
 
-	// What TestAMonitorCountsSinceTheReset observes, before and after the reset.
+	// These are the figures of TestAMonitorCountsSinceTheReset, before and after the reset.
 	h = newHealth(server.Observed{
 		Wakes: 230, WakeP90: 540 * time.Millisecond, WakeMax: time.Second, Delayed: 2, Late: 1, LateMax: time.Second,
 		AcceptQueue: 1, AcceptQueuePeak: 100, AcceptQueueLimit: 128, AcceptOverflows: 9, AcceptErrors: 7, NoRoom: 5,

@@ -22,8 +22,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// helper is what this test binary does instead of testing when it is started again with that name as
-// its first argument: tests that need a second process, or one in another network, start their own.
+// helper returns what this test binary does instead of testing if its first argument is name, or
+// nil. Tests start the binary again as a helper if they need a second process, or one in another
+// network.
 func helper(name string) func(arguments []string, in io.Reader, out io.Writer) error {
 	switch name {
 	case "fleet":
@@ -36,7 +37,8 @@ func helper(name string) func(arguments []string, in io.Reader, out io.Writer) e
 	return nil
 }
 
-// help does what the arguments of this process say if they name a helper, and then doesn't return.
+// help runs the helper that the arguments of this process name, and then exits. It returns if they
+// name none.
 func help() {
 	if len(os.Args) < 2 {
 		return
@@ -52,14 +54,14 @@ func help() {
 	os.Exit(0)
 }
 
-// process is this test binary as a helper that goes on until its input ends.
+// process is a helper that runs until its input ends.
 type process struct {
 	input  io.Writer
 	output *bufio.Reader
 	ready  Ready
 }
 
-// startHelper starts one that ends with the test, and reads from its first line where it is.
+// startHelper starts a helper that ends with the test. The first line of its output is its Ready.
 func startHelper(t testing.TB, arguments ...string) *process {
 	t.Helper()
 	own, err := os.Executable()
@@ -73,7 +75,7 @@ func startHelper(t testing.TB, arguments ...string) *process {
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		require.NoError(t, input.Close())
-		hung := time.AfterFunc(testDeadline, func() { _ = command.Process.Kill() }) // Wait tells of it
+		hung := time.AfterFunc(testDeadline, func() { _ = command.Process.Kill() }) // Wait then returns an error
 		defer hung.Stop()
 		require.NoError(t, command.Wait())
 	})
@@ -82,7 +84,7 @@ func startHelper(t testing.TB, arguments ...string) *process {
 	return p
 }
 
-// answer reads a line of JSON.
+// answer reads a line of JSON from the helper.
 func (p *process) answer(t testing.TB, into any) {
 	t.Helper()
 	line, err := p.output.ReadBytes('\n')
@@ -90,14 +92,14 @@ func (p *process) answer(t testing.TB, into any) {
 	require.NoError(t, json.Unmarshal(line, into), "%q", line)
 }
 
-// usage is what a helper has taken: time of the processors, and, after its garbage is collected,
-// bytes of memory, as in runtime.MemStats.
+// usage is what a helper has used: seconds of processor time, and, after a garbage collection,
+// bytes of memory as in runtime.MemStats.
 type usage struct {
 	CPUSeconds                                          float64
 	HeapAlloc, HeapInuse, HeapReleased, StackInuse, Sys uint64
 }
 
-// usage asks for it.
+// usage asks the helper for its usage.
 func (p *process) usage(t testing.TB) (u usage) {
 	t.Helper()
 	_, err := io.WriteString(p.input, "\n")
@@ -106,12 +108,12 @@ func (p *process) usage(t testing.TB) (u usage) {
 	return u
 }
 
-// tell answers each line of in with the usage until that.
+// tell answers each line of in with the usage so far.
 func tell(in io.Reader, answers *json.Encoder) error {
 	for orders := bufio.NewScanner(in); orders.Scan(); {
 		cpu, _ := server.CPUTime()
 		runtime.GC()
-		runtime.GC() // what the first took out of the pools, the second frees
+		runtime.GC() // the first moves pooled buffers aside, the second frees them
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		if err := answers.Encode(usage{cpu, m.HeapAlloc, m.HeapInuse, m.HeapReleased, m.StackInuse, m.Sys}); err != nil {
@@ -121,7 +123,7 @@ func tell(in io.Reader, answers *json.Encoder) error {
 	return nil
 }
 
-// serveFleet is a fleet of so many devices in such an addressing.
+// serveFleet is the helper "fleet": a fleet with the given number of devices and addressing mode.
 func serveFleet(arguments []string, in io.Reader, out io.Writer) error {
 	if len(arguments) != 2 {
 		return errors.New("usage: fleet DEVICES ADDRESSING")
@@ -141,7 +143,8 @@ func serveFleet(arguments []string, in io.Reader, out io.Writer) error {
 	return errors.Join(err, f.Close())
 }
 
-// serveBare is a fasthttp server that answers as a device does, and knows nothing else of one.
+// serveBare is the helper "bare": a fasthttp server that answers as a device does, but keeps no
+// state.
 func serveBare(_ []string, in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -157,24 +160,26 @@ func serveBare(_ []string, in io.Reader, out io.Writer) error {
 	return errors.Join(err, server.Shutdown(), <-served)
 }
 
-// What knocking at an address comes to, when it isn't another error.
+// The results of knock, apart from the text of any other error.
 const (
 	knockOpened  = "opened"
 	knockRefused = "refused"
 	knockDropped = "dropped"
 )
 
-// knockLimit is when a connection that nobody answers counts as dropped; Linux tries again after 1 s.
+// knockLimit is how long a connection may go unanswered before it counts as dropped. Linux repeats
+// the SYN after 1 s.
 const knockLimit = 3 * time.Second
 
-// knock tries a connection to each address, and prints what came of it, a line each.
+// knock is the helper "knock": it tries to connect to each address, and prints the result, a line
+// each.
 func knock(addresses []string, _ io.Reader, out io.Writer) error {
 	for _, address := range addresses {
 		nc, err := net.DialTimeout("tcp", address, knockLimit)
 		result := knockOpened
 		switch {
 		case err == nil:
-			_ = nc.Close() // nothing was said on it
+			_ = nc.Close() // nothing was sent on it
 		case errors.Is(err, syscall.ECONNREFUSED):
 			result = knockRefused
 		case errors.Is(err, os.ErrDeadlineExceeded):

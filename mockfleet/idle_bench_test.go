@@ -19,11 +19,11 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// BenchmarkIdleConnections tells what a kept connection costs a fleet that is a process of its own:
-// each has brought a push of 1 KiB and a verification to a device of its own, and is parked. The
-// figures are what the fleet grew by, since one connection had done the same, both times with the
-// garbage collected twice: resident memory, and of that what Go counts as the heap in use, what
-// lives there, and stacks.
+// BenchmarkIdleConnections measures what a kept connection costs a fleet in a process of its own.
+// Each connection has carried a push of 1 KiB and a version request to a device of its own, and is
+// parked. The figures are how much the fleet grew after its first connection, both times after two
+// garbage collections: resident memory, and the parts of it that Go counts as heap in use, live
+// heap and stacks.
 func BenchmarkIdleConnections(b *testing.B) {
 	const connections, atOnce = 9000, 8
 	if limit, known := server.DescriptorLimit(); known && limit < connections+2*descriptorReserve {
@@ -80,8 +80,8 @@ func BenchmarkIdleConnections(b *testing.B) {
 	}
 }
 
-// useOnce pushes to device i and verifies it over one connection, in path addressing, and leaves
-// that open.
+// useOnce pushes to device i, in path addressing, and asks for its version over the same
+// connection, which it returns open.
 func useOnce(at string, i int, artifact []byte) (net.Conn, error) {
 	nc, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// TestALedgerCostsLittle: what a million devices have in common is kept once.
-func TestALedgerCostsLittle(t *testing.T) {
+// TestALedgerAllocatesLittle checks that reading and writing a ledger allocates little, because
+// texts that devices have in common are kept once.
+func TestALedgerAllocatesLittle(t *testing.T) {
 	f := updatedFleet(t, 1000)
 	var written []byte
 	line := make([]byte, 0, 1<<10)

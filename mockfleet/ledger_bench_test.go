@@ -10,7 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// updatedFleet is a fleet whose devices all have the same update, and were asked once.
+// updatedFleet starts a fleet whose devices all run the same update and have had one version
+// request.
 func updatedFleet(tb testing.TB, devices int) *Fleet {
 	f := startFleet(tb, Config{Devices: devices, Addressing: address.Path})
 	artifact := make([]byte, 1<<10)
@@ -23,8 +24,8 @@ func updatedFleet(tb testing.TB, devices int) *Fleet {
 	return f
 }
 
-// BenchmarkLedger is what it takes to look at a fleet after a repetition, a device: its
-// part of the ledger, written and read, and of what comes before.
+// BenchmarkLedger measures what it takes to read a fleet after a repetition: the ledger over the
+// control port and in process, the status, and a reset.
 func BenchmarkLedger(b *testing.B) {
 	const devices = 100_000
 	f := updatedFleet(b, devices)
@@ -61,7 +62,7 @@ func BenchmarkLedger(b *testing.B) {
 			require.EqualValues(b, devices, f.Status().Applied)
 		}
 	})
-	b.Run("reset", func(b *testing.B) { // the last, for it empties the ledger
+	b.Run("reset", func(b *testing.B) { // last, because it empties the ledger
 		for b.Loop() {
 			f.Reset()
 		}

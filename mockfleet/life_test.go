@@ -16,7 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// stageOf is the stage of device i, and what the ledger has of its version.
+// stageOf returns the stage of device i and its version in the ledger.
 func stageOf(t testing.TB, f *Fleet, i int) (ledger.Stage, string) {
 	t.Helper()
 	d, err := f.Device(i)
@@ -24,8 +24,9 @@ func stageOf(t testing.TB, f *Fleet, i int) (ledger.Stage, string) {
 	return d.Stage, d.Version
 }
 
-// A device goes through its stages by itself, at the times that its behavior gives them.
-func TestADeviceGoesThroughItsLife(t *testing.T) {
+// TestADeviceGoesThroughItsStages checks that a device goes through its stages by itself, at the
+// times that its behavior gives them.
+func TestADeviceGoesThroughItsStages(t *testing.T) {
 	type moment struct {
 		at      time.Duration // since the update
 		stage   ledger.Stage
@@ -86,13 +87,14 @@ func TestADeviceGoesThroughItsLife(t *testing.T) {
 	}
 }
 
-// keptOf is how many devices something is kept of beside their records, and how many have a timer.
+// keptOf returns how many devices have a side state, and how many have a timer.
 func keptOf(f *Fleet) [2]int {
 	k := f.store.Kept()
 	return [2]int{k.SideStates, k.Timers}
 }
 
-// What the fleet keeps of a device while it goes through something is dropped by itself afterwards.
+// TestNothingIsKeptOfADeviceThatIsIdleAgain checks that the side state of a device is dropped by
+// itself once its lifecycle is over.
 func TestNothingIsKeptOfADeviceThatIsIdleAgain(t *testing.T) {
 	cfg := Config{Devices: 1, Addressing: address.Port,
 		Behavior: behavior.Behavior{Life: behavior.InstallTimes{Install: delayOf(t, time.Second),
@@ -107,7 +109,8 @@ func TestNothingIsKeptOfADeviceThatIsIdleAgain(t *testing.T) {
 	})
 }
 
-// A device that failed takes the next update, also the same one.
+// TestADeviceThatFailedTakesTheNextUpdate checks that a device whose install failed accepts the
+// next update, even if it is the same one.
 func TestADeviceThatFailedTakesTheNextUpdate(t *testing.T) {
 	cfg := Config{Devices: 1, Addressing: address.Port,
 		Behavior: withFaults(fault.Fault{Kind: "failed-install", First: 1, Delay: delayOf(t, time.Minute)})}
@@ -135,8 +138,9 @@ func TestADeviceThatFailedTakesTheNextUpdate(t *testing.T) {
 	})
 }
 
-// Times of a life are drawn anew for each update, and depend on seed, device and attempt alone.
-func TestALifeIsDrawnForEachUpdate(t *testing.T) {
+// TestInstallTimesAreDrawnForEachUpdate checks that install and reboot times are drawn anew for
+// each update, and depend on seed, device and attempt alone.
+func TestInstallTimesAreDrawnForEachUpdate(t *testing.T) {
 	install, err := random.Uniform(time.Second, time.Minute)
 	require.NoError(t, err)
 	reboot, err := random.Lognormal(time.Second, time.Minute)

@@ -80,8 +80,8 @@ func TestConnectionsBeyondTheLimitAreClosedAndCounted(t *testing.T) {
 	require.Contains(t, exchange(t, f, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"), "200 OK")
 }
 
-// inBubble serves one in-memory connection of a fleet that keeps house, under a clock that the test
-// moves.
+// inBubble serves one in-memory connection of a fleet whose housekeeper runs, under a clock that
+// the test moves.
 func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(cfg.withDefaults())
@@ -93,7 +93,8 @@ func inBubble(t *testing.T, cfg Config, test func(t *testing.T, f *Fleet, client
 	})
 }
 
-// The latency of each attempt is the one that the seed gives it, whatever came before.
+// TestLatencyDelaysTheAnswerAsTheSeedSays checks that the latency of each attempt is the one that
+// the seed gives it, whatever came before.
 func TestLatencyDelaysTheAnswerAsTheSeedSays(t *testing.T) {
 	latency, err := random.Lognormal(50*time.Millisecond, time.Minute)
 	require.NoError(t, err)

@@ -15,16 +15,17 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// neighbor is a network namespace on a link to this machine, which lets it come as far as a machine can
-// by how it is set up: packets to 127.0.0.0/8 may come in over the link.
+// neighbor is a network namespace that is linked to this machine. It stands for another machine.
+// Both ends are set up to let packets to 127.0.0.0/8 pass, so that such packets come as far as a
+// machine can let them.
 type neighbor struct {
 	name   string
 	host   netip.Addr // this machine's address on the link
 	asRoot []string   // what a command begins with to have root's rights
-	ip     string     // the program
+	ip     string     // path of the program ip
 }
 
-// newNeighbor makes one that ends with the test. It takes iproute2 and root's rights.
+// newNeighbor makes a neighbor that ends with the test. It needs iproute2 and root's rights.
 func newNeighbor(t *testing.T) *neighbor {
 	t.Helper()
 	n := &neighbor{name: fmt.Sprintf("fleetmark-%d", os.Getpid())}
@@ -35,8 +36,8 @@ func newNeighbor(t *testing.T) *neighbor {
 		}
 		n.asRoot = []string{"sudo", "-n"}
 	}
-	// An interface's name has 15 characters at most. RFC 2544 sets 198.18.0.0/15 aside for measuring
-	// between networks; tests that run at the same time take different parts of it.
+	// An interface's name has 15 characters at most. RFC 2544 sets 198.18.0.0/15 aside for
+	// measuring between networks; tests that run at the same time take different parts of it.
 	outer, inner := fmt.Sprintf("fm%dh", os.Getpid()), fmt.Sprintf("fm%dn", os.Getpid())
 	block := uint32(os.Getpid()) % (1 << 15) * 4
 	at := func(i uint32) netip.Addr {
@@ -50,14 +51,14 @@ func newNeighbor(t *testing.T) *neighbor {
 	}
 	t.Cleanup(func() { n.undo(t, "netns", "del", n.name) })
 	n.must(t, n.ip, "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", n.name)
-	// On its own, since with its namespace the link would end only some time later.
+	// The link is deleted explicitly: it would end only some time after its namespace.
 	t.Cleanup(func() { n.undo(t, "link", "del", outer) })
 	n.must(t, n.ip, "address", "add", n.host.String()+"/30", "dev", outer)
 	n.must(t, n.ip, "link", "set", outer, "up")
 	n.must(t, n.ip, "-n", n.name, "address", "add", at(2).String()+"/30", "dev", inner)
 	n.must(t, n.ip, "-n", n.name, "link", "set", inner, "up")
-	// Its loopback interface is down, so 127.0.0.0/8 is where a route says. Each end of the link is let
-	// have such packets, a setting that ends with it.
+	// The neighbor's loopback interface is down, so a route decides where 127.0.0.0/8 leads.
+	// route_localnet lets each end of the link pass such packets; the setting ends with the link.
 	n.must(t, n.ip, "-n", n.name, "route", "add", "127.0.0.0/8", "via", n.host.String())
 	const let = "echo 1 >/proc/sys/net/ipv4/conf/%s/route_localnet"
 	n.must(t, n.ip, "netns", "exec", n.name, "sh", "-c", fmt.Sprintf(let, inner))
@@ -82,7 +83,7 @@ func (n *neighbor) undo(t *testing.T, arguments ...string) {
 	assert.NoError(t, err)
 }
 
-// knocks has the neighbor try a connection to each address, and returns what came of it.
+// knocks makes the neighbor try to connect to each address, and returns the results of knock.
 func (n *neighbor) knocks(t *testing.T, addresses ...string) []string {
 	t.Helper()
 	own, err := os.Executable()
@@ -94,8 +95,8 @@ func (n *neighbor) knocks(t *testing.T, addresses ...string) []string {
 	return came
 }
 
-// listenAt listens like a server that relies on its address alone. Nobody accepts there, which a client
-// doesn't notice.
+// listenAt listens as a server does that relies on its address alone. Nobody accepts, which a
+// client doesn't notice.
 func listenAt(t *testing.T, host string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -104,7 +105,7 @@ func listenAt(t *testing.T, host string) string {
 	return l.Addr().String()
 }
 
-func TestNobodyElseReachesAFleet(t *testing.T) {
+func TestAnotherMachineCannotReachAFleet(t *testing.T) {
 	n := newNeighbor(t)
 	hosts := []string{n.host.String(), "127.0.0.1", "127.1.0.0", "127.1.0.1"}
 	t.Run("the way is open", func(t *testing.T) {

@@ -22,7 +22,8 @@ import (
 
 const askHealth = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
-// Every answer leaves as much later as the seed says, an update's after its latency too.
+// TestARoundTripTakesItsTime checks that every answer is delayed by the round-trip time that the
+// seed gives it, and the answer to an update by its latency too.
 func TestARoundTripTakesItsTime(t *testing.T) {
 	rtt, err := random.Uniform(time.Second, 20*time.Second)
 	require.NoError(t, err)
@@ -52,7 +53,8 @@ func TestARoundTripTakesItsTime(t *testing.T) {
 	})
 }
 
-// A body is read at the device's bandwidth, or at that of the fault slow-read where it is less.
+// TestABodyIsReadAtTheBandwidth checks that a body is read at the bandwidth of the device, or at
+// the rate of the fault slow-read if that is lower.
 func TestABodyIsReadAtTheBandwidth(t *testing.T) {
 	for name, test := range map[string]struct {
 		bandwidth, slower int64
@@ -80,8 +82,9 @@ func TestABodyIsReadAtTheBandwidth(t *testing.T) {
 	}
 }
 
-// A client that sends faster than the device reads is held up, though the kernel would take megabytes.
-func TestAClientFeelsTheBandwidth(t *testing.T) {
+// TestWritesBlockAtTheBandwidth checks that a client's writes block if it sends faster than the
+// device reads, although the kernel could take megabytes.
+func TestWritesBlockAtTheBandwidth(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1,
 		Behavior: behavior.Behavior{Network: behavior.Network{Bandwidth: exactly(t, 1000)}}})
 	c := mustDialDevice(t, f, 0)
@@ -114,7 +117,7 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 			_, end := visit(t, f, 0, askHealth)
 			require.Equal(t, "reset", end)
 			require.True(t, answered(mustDialDevice(t, f, 1)), "another device has its own")
-			f.Reset() // forgets what was counted, not what is open
+			f.Reset() // clears the counts, but not the connections
 			_, end = visit(t, f, 0, askHealth)
 			require.Equal(t, "reset", end)
 			require.NoError(t, kept[0].Close())
@@ -128,8 +131,9 @@ func TestADeviceHasSoManyConnections(t *testing.T) {
 	}
 }
 
-// The last answer that a connection is good for says so, and then the connection ends.
-func TestAConnectionIsGoodForSoManyRequests(t *testing.T) {
+// TestMaxRequestsEndsAConnection checks that the last answer of a connection with
+// MaxRequests says Connection: close, and that the connection then ends.
+func TestMaxRequestsEndsAConnection(t *testing.T) {
 	for _, a := range []address.Mode{address.Port, address.Path} {
 		f := startFleet(t, Config{Devices: 1, Addressing: a,
 			Behavior: behavior.Behavior{Network: behavior.Network{MaxRequests: 3}}})

@@ -62,7 +62,7 @@ func TestControlPortPage(t *testing.T) {
 	}
 	code, err := os.ReadFile("controlserver.go")
 	require.NoError(t, err)
-	routes := []string{"POST /lease", "DELETE /lease"} // which one handler serves
+	routes := []string{"POST /lease", "DELETE /lease"} // one handler serves both
 	for _, m := range regexp.MustCompile(`HandleFunc\("(/[^"]+)", allow\(http\.Method(\w+),`).FindAllSubmatch(code, -1) {
 		path := strings.NewReplacer("{index}", "INDEX", "{group}", "NAME").Replace(string(m[1]))
 		routes = append(routes, strings.ToUpper(string(m[2]))+" "+path)

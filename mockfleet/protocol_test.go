@@ -29,8 +29,8 @@ func dialFleet(t testing.TB, f *Fleet) *net.TCPConn {
 	return nc.(*net.TCPConn)
 }
 
-// exchange sends input and returns all that comes back until the device closes, the test having
-// half-closed its side.
+// exchange sends input, half-closes the connection, and returns everything that the device sends
+// until it closes.
 func exchange(t testing.TB, f *Fleet, input string) string {
 	t.Helper()
 	nc := dialFleet(t, f)
@@ -42,7 +42,7 @@ func exchange(t testing.TB, f *Fleet, input string) string {
 	return string(output)
 }
 
-func TestTheWireAsRFC9112WantsIt(t *testing.T) {
+func TestDevicesFollowRFC9112(t *testing.T) {
 	const host = "Host: a\r\n"
 	get := func(path string) string { return "GET " + path + " HTTP/1.1\r\n" + host + "\r\n" }
 	post := func(fields, body string) string { return "POST /update HTTP/1.1\r\n" + host + fields + "\r\n" + body }
@@ -122,7 +122,7 @@ func TestTheWireAsRFC9112WantsIt(t *testing.T) {
 	}
 }
 
-// The parser of net/http reads what devices answer, as a second opinion on its framing.
+// TestAnswersParseAsHTTP checks that net/http, an independent parser, reads what devices answer.
 func TestAnswersParseAsHTTP(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	nc := dialFleet(t, f)
@@ -163,8 +163,9 @@ func TestA100ComesBeforeTheBodyIsSent(t *testing.T) {
 	}
 }
 
-// A client in the middle of a large body gets to read the refusal, because the device goes on reading
-// for a while instead of resetting the connection under it.
+// TestAnEarlyRefusalReachesAClientThatIsStillSending checks that a client in the middle of a large
+// body can read the refusal, because the device goes on reading for a while instead of resetting
+// the connection.
 func TestAnEarlyRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	f := startFleet(t, Config{Devices: 1, Addressing: address.Port})
 	nc := dialFleet(t, f)

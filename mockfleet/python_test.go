@@ -12,9 +12,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// pythonClient updates a device by both of the clients that Python brings, in every way in which they
-// frame a body, and looks at its version after each. It prints a line for each answer: its status and
-// what it is as JSON. An answer other than 2xx ends urllib by an exception.
+// pythonClient updates a device with both HTTP clients of Python, with every framing of a body that
+// they have, and asks for the version after each update. It prints a line for each answer: the
+// status and the JSON. An answer other than 2xx raises an exception in urllib.
 const pythonClient = `
 import http.client, json, sys, urllib.parse, urllib.request
 device, name = sys.argv[1:]

@@ -117,7 +117,7 @@ func only(list []int, from, to int) (some []int) {
 	return some
 }
 
-func TestAQueryIsRefusedForWhatItCannotMean(t *testing.T) {
+func TestAnInvalidQueryIsRefused(t *testing.T) {
 	f := startFleet(t, Config{Devices: 2, Addressing: address.Path})
 	for text, want := range map[string]string{
 		"stage=asleep":    `stage: "asleep": want one of [idle receiving`,

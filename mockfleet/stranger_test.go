@@ -16,11 +16,12 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// everything makes the tests fail that otherwise would be skipped for want of a program that Go
-// doesn't bring, or of the rights to use it. .ci/run sets it.
+// everything is an environment variable that makes tests fail instead of skipping them if a program
+// that Go doesn't bring, or the right to use it, is missing. .ci/run sets it.
 const everything = "FLEETMARK_TEST_EVERYTHING"
 
-// program finds one that isn't ours, or skips the test.
+// program returns the path of a program that isn't part of this module. If there is none, it skips
+// the test, or fails it if everything is set.
 func program(t testing.TB, names ...string) string {
 	t.Helper()
 	for _, name := range names {
@@ -33,8 +34,8 @@ func program(t testing.TB, names ...string) string {
 	return ""
 }
 
-// say runs a program to its end and returns what it says on standard output; its error has what it
-// says on standard error. Any goroutine may call it.
+// say runs a program to its end and returns its standard output. The error includes its standard
+// error. Any goroutine may call say.
 func say(ctx context.Context, name string, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, testDeadline)
 	defer cancel()
@@ -69,7 +70,8 @@ func curl(t *testing.T, arguments ...string) string {
 	return mustSay(t, program(t, "curl"), append([]string{"--silent", "--show-error", "--fail"}, arguments...)...)
 }
 
-// curl knows nothing of this project: it updates and verifies devices without special flags.
+// TestCurlUpdatesAndVerifies checks that curl, which knows nothing of this project, updates and
+// verifies devices without special flags.
 func TestCurlUpdatesAndVerifies(t *testing.T) {
 	artifact := bytes.Repeat([]byte("firmware "), 400_000) // large enough that curl expects a 100
 	file := inFile(t, "firmware.bin", artifact)

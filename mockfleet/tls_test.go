@@ -19,7 +19,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
-// trusting is the configuration of a client that trusts the fleet's CA, for a device at host.
+// trusting returns the TLS configuration of a client that trusts the fleet's CA, for a device at
+// host.
 func trusting(t testing.TB, f *Fleet, host string) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -83,7 +84,7 @@ func TestDevicesThatSpeakTLSBadly(t *testing.T) {
 			require.NoError(t, c.Close())
 			require.Zero(t, settled(t, f, 0).Pushes)
 
-			c = mustDialDevice(t, f, 0) // beside that one thing, all is well
+			c = mustDialDevice(t, f, 0) // apart from the one defect, TLS works
 			over = tls.Client(c.TCPConn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
 			_, err := io.WriteString(over, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
 			require.NoError(t, err)
@@ -110,14 +111,15 @@ func TestAHandshakeThatStallsEndsWithItsClient(t *testing.T) {
 	settled(t, f, 0)
 }
 
-func TestAnUnknownWayOfTLSIsRefused(t *testing.T) {
+func TestAnUnknownTLSModeIsRefused(t *testing.T) {
 	var bad *ConfigError
 	require.ErrorAs(t, Config{Devices: 1, Addressing: address.Path, TLS: "bad"}.Validate(), &bad)
 	require.Equal(t, "tls", bad.Field)
 }
 
-// Devices of a group speak TLS in its way, and the others in the fleet's.
-func TestAGroupSpeaksTLSInItsWay(t *testing.T) {
+// TestAGroupHasATLSModeOfItsOwn checks that the devices of a group use the TLS mode of the group,
+// and all others that of the fleet.
+func TestAGroupHasATLSModeOfItsOwn(t *testing.T) {
 	f := startFleet(t, Config{Devices: 40, Addressing: address.IP, TLS: behavior.TLSGood, Groups: []behavior.Group{
 		{Name: "old", Share: 0.2, TLS: behavior.TLSExpired}, {Name: "strange", Share: 0.2, TLS: behavior.TLSUnknownCA},
 	}})

@@ -13,8 +13,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// Nothing of the control port, what it lacks included, is told or done without the fleet's token.
-func TestTheControlPortWantsItsToken(t *testing.T) {
+// TestTheControlPortRequiresItsToken checks that without the token no request to the control port
+// does or reveals anything, not even for a path that it lacks.
+func TestTheControlPortRequiresItsToken(t *testing.T) {
 	const token = "The-Fleets-Own-Token"
 	f := startFleet(t, Config{Devices: 10, Addressing: address.Path, Token: token})
 	client, control := newClient(t), openControl(t, f)
@@ -76,7 +77,7 @@ func TestTheControlPortWantsItsToken(t *testing.T) {
 				require.Equal(t, []string{`Bearer realm="fleet control"`}, header.Values("WWW-Authenticate"))
 				require.Equal(t, wire.TypeJSON, header.Get("Content-Type"))
 				require.NotContains(t, string(body), token)
-				var answer map[string]string // and nothing else is in it
+				var answer map[string]string // it must hold nothing else
 				require.NoError(t, json.Unmarshal(body, &answer))
 				require.Equal(t, map[string]string{"error": "want the fleet's token: Authorization: Bearer TOKEN"}, answer)
 			}

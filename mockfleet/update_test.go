@@ -18,9 +18,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Each case is a sequence of pushes to one device. sizes runs it with an artifact that fits into the
-// read buffer and with one that doesn't, since these take different ways.
-func TestWhatADeviceMakesOfAPush(t *testing.T) {
+// TestOutcomesOfPushes checks sequences of pushes to one device. Each runs with an artifact
+// that fits into the read buffer and with one that doesn't, since different code receives these.
+func TestOutcomesOfPushes(t *testing.T) {
 	type step struct {
 		update
 		status  int
@@ -118,7 +118,7 @@ func TestWhatADeviceMakesOfAPush(t *testing.T) {
 					require.Equal(t, s.message, answer.Message)
 					require.Equal(t, s.status, status)
 					require.Equal(t, status == http.StatusOK, answer.Success)
-					// What is refused for its head alone may go unread.
+					// The body of a push that is refused for its head may stay unread.
 					if status == http.StatusOK {
 						require.EqualValues(t, len(s.artifact), answer.Size)
 						require.Equal(t, sha(s.artifact), answer.Digest)
@@ -160,8 +160,8 @@ func TestFailFirstCountsEachDevicesAttempts(t *testing.T) {
 	require.Equal(t, 200, push(0))
 }
 
-// beginLargePush sends the head and a part of the body of a push to device 0, and returns when the
-// device has taken it on.
+// beginLargePush sends the head of a push to device 0 and a part of its body, and returns once the
+// device is receiving it.
 func beginLargePush(t *testing.T, f *Fleet,
 	size, part int) (write func([]byte), read func() *http.Response, abort func()) {
 	nc := dialFleet(t, f)
@@ -213,7 +213,7 @@ func TestAPushThatBreaksOffLeavesTheDeviceUsable(t *testing.T) {
 	abort()
 	require.Eventually(t, func() bool { return entryOf(t, f, 0).Incomplete == 1 }, testDeadline, 1e6)
 
-	nc := dialFleet(t, f) // one that would have fitted into the read buffer
+	nc := dialFleet(t, f) // a push that would fit into the read buffer
 	_, err := io.WriteString(nc, "POST /update HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\npart")
 	require.NoError(t, err)
 	require.NoError(t, nc.Close())

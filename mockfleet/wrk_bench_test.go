@@ -10,12 +10,12 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// BenchmarkWrk has wrk post 1 KiB over 64 connections, to one device of a fleet and to a bare
-// fasthttp server that reads the body and answers the same JSON, each a process of its own. An
-// iteration is 3 s of either, in turns of first and second, so that what else the machine does
-// meets both alike: run it with -benchtime 8x. Each figure is the median of all iterations, a ratio
-// that of their ratios. The processors' time that a server takes for a request, which bears more
-// company than its rate, stands beside it.
+// BenchmarkWrk makes wrk post 1 KiB over 64 connections to one device of a fleet and to a bare
+// fasthttp server that reads the body and answers the same JSON, each in a process of its own. An
+// iteration is 3 s of each; the order alternates, so that other load on the machine affects both
+// alike. Run it with -benchtime 8x. Each figure is the median over all iterations, and each ratio
+// the median of their ratios. The benchmark also reports the processor time for a request, which
+// other load disturbs less than the rate.
 func BenchmarkWrk(b *testing.B) {
 	const size, duration = 1024, "-d3s"
 	wrk := program(b, "wrk")
@@ -48,7 +48,7 @@ func BenchmarkWrk(b *testing.B) {
 	require.NoError(b, err)
 	require.EqualValues(b, 1, status.Applied)
 	require.Zero(b, status.Rejected+status.Incomplete+status.Malformed)
-	b.ReportMetric(0, "ns/op") // it is wrk's
+	b.ReportMetric(0, "ns/op") // would be the time of wrk
 	b.ReportMetric(median(ofFleet.rate), "fleet-requests/s")
 	b.ReportMetric(median(ofBare.rate), "bare-requests/s")
 	b.ReportMetric(median(ratio.rate), "ratio")

@@ -13,7 +13,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/wire"
 )
 
-// wrkPost is a script that has wrk post n bytes 'x', as its users write it.
+// wrkPost returns a script that makes wrk post n bytes "x".
 func wrkPost(n int) string {
 	return fmt.Sprintf(`wrk.method = "POST"
 wrk.body = string.rep("x", %d)
@@ -21,7 +21,7 @@ wrk.headers["Content-Type"] = %q
 `, n, wire.TypeArtifact)
 }
 
-// reported finds a number in what a tool says of its session.
+// reported returns the number that pattern finds in a tool's report.
 func reported(t testing.TB, pattern, output string) float64 {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)` + pattern).FindStringSubmatch(output)
@@ -31,8 +31,8 @@ func reported(t testing.TB, pattern, output string) float64 {
 	return n
 }
 
-// wrkReport checks that wrk met neither an answer other than 2xx or 3xx nor a broken connection,
-// of which it speaks only where there was one, and returns how many requests it had answered.
+// wrkReport checks that wrk saw only answers of 2xx or 3xx and no broken connection, both of which
+// it mentions only if they happened. It returns how many requests were answered.
 func wrkReport(t testing.TB, output string) uint32 {
 	t.Helper()
 	require.NotContains(t, output, "Non-2xx")
@@ -42,7 +42,8 @@ func wrkReport(t testing.TB, output string) uint32 {
 	return uint32(n)
 }
 
-// wrk knows only how long to go on, so all of its sessions share one second.
+// TestWrkUpdatesAndVerifies checks that wrk can update devices and read their versions. wrk runs
+// for a given time only, so all of its sessions run at once, for one second.
 func TestWrkUpdatesAndVerifies(t *testing.T) {
 	const size, connections, updated, verified = 1024, 2, 3, 4
 	wrk := program(t, "wrk")
@@ -83,7 +84,8 @@ func TestWrkUpdatesAndVerifies(t *testing.T) {
 				require.Equal(t, sha(bytes.Repeat([]byte("x"), size)), e.Digest)
 				require.Equal(t, uint64(seen)*size, e.BytesReceived)
 			}
-			// When its time is up, wrk counts no more what its connections are waiting for.
+			// When its time is up, wrk no longer counts the answers that its connections still wait
+			// for.
 			require.GreaterOrEqual(t, seen, n)
 			require.LessOrEqual(t, seen, n+connections)
 			total := s.fleet.Status()

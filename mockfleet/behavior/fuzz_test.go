@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// FuzzBehavior: whatever is read as a behavior without complaint can be written, read again as the
-// same, and sampled within its bounds.
+// FuzzBehavior checks that a behavior that is read and valid can be written and read again without
+// a change, and that its samples are within their bounds.
 func FuzzBehavior(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"latency":"5ms","fail_first":2,"fail_status":500}`, `{"fail_first":2147483647,"fail_status":600}`,

@@ -8,13 +8,14 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// faults are the faults of a behavior, and one of its other fields.
+// faults holds the faults of a behavior, and one of its other fields.
 type faults struct {
 	Latency random.Duration `json:"latency"`
 	Faults  []Fault         `json:"faults,omitempty"`
 }
 
-// Whatever is read as faults without complaint can be written, read again as the same, and made ready.
+// FuzzFaults checks that faults that are read and valid can be written, read again without a
+// change, and compiled.
 func FuzzFaults(f *testing.F) {
 	for _, seed := range []string{
 		`{"faults":[{"kind":"slow-read","rate":"uniform(1, 2)","share":"10%","first":3}]}`,

@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/markdown"
 )
 
-// TestFaultsPage writes the tables of docs/reference/faults.md: what each kind does from the comment
-// above the function that returns its row, and the rest from the row.
+// TestFaultsPage writes the tables of docs/reference/faults.md. What a kind does comes from the
+// comment above the function that returns its row, the rest from the row.
 func TestFaultsPage(t *testing.T) {
 	docs := kindComments(t)
 	used := map[string]bool{}
@@ -36,7 +36,7 @@ func TestFaultsPage(t *testing.T) {
 		row := []string{"`" + k.Name + "`", parametersOf(k), docs[name], applied(t, k)}
 		table := rows[k.Point]
 		if name == last && len(table) > 0 && table[len(table)-1][1] == row[1] {
-			table[len(table)-1][0] += " " + row[0] // of a family
+			table[len(table)-1][0] += " " + row[0] // one row for the kinds of a family
 			continue
 		}
 		last = name

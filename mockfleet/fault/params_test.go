@@ -9,7 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// TestFaultKinds: what is said of a kind is what a fault of that kind is held against.
+// TestFaultKinds checks that a kind's description and the validation of its faults agree.
 func TestFaultKinds(t *testing.T) {
 	amount, err := random.FixedInt(5)
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func TestEveryFaultOfTheTableIsTestedAndDocumented(t *testing.T) {
 	require.LessOrEqual(t, int(random.StreamFault)+MaxPerDevice*int(streamsPerFault), 256)
 }
 
-// acts reports whether a row of the table has what its point asks for, and nothing of another.
+// acts reports whether a row of the table has the hook of its point, and none of another point.
 func acts(k Kind) bool {
 	has := []bool{k.Connect != nil || k.Port != nil, k.Upload != nil, k.Body != nil, k.Install != nil, k.Respond != nil,
 		k.Report != nil}
@@ -38,8 +38,8 @@ func acts(k Kind) bool {
 	return k.Port == nil || k.NeedsPort || k.Connect != nil
 }
 
-// Which devices a fault acts on, at which attempts and with which amounts depends on the seed
-// alone, and the shares are as they were asked for.
+// TestInjectionsAreAPureFunction checks that the seed alone decides on which devices and attempts a
+// fault acts, and with which amounts, and that as many devices are affected as the share says.
 func TestInjectionsAreAPureFunction(t *testing.T) {
 	spread, err := random.ParseInt("uniform(0, 100000)")
 	require.NoError(t, err)

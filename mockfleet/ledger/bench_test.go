@@ -10,7 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// BenchmarkReader reads the ledger of 100,000 devices that run the same.
+// BenchmarkReader reads the ledger of 100,000 devices that all run the same update.
 func BenchmarkReader(b *testing.B) {
 	const devices = 100_000
 	var lines []byte

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every count of an entry can be asked for, by the name that it has in JSON.
+// TestEveryCountHasItsName checks that queries can use every count of an entry, by its name in
+// JSON.
 func TestEveryCountHasItsName(t *testing.T) {
 	var e Entry
 	var want []string

@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
 
-// fill gives v, and all in it, a value other than zero and, as far as it goes, another one each.
+// fill sets v, and everything in it, to values that are not zero and, as far as the type allows,
+// all different.
 func fill(t *testing.T, v reflect.Value, n *int) {
 	*n++
 	switch v.Kind() {
@@ -60,7 +61,8 @@ func lineOfJSON(t require.TestingT, e Entry) string {
 	return line.String()
 }
 
-// TestTheLedgersLinesHaveEveryField: a field that Entry gained is to be written and read.
+// TestTheLedgersLinesHaveEveryField checks that every field of Entry is written and read, so that a
+// new one is not forgotten.
 func TestTheLedgersLinesHaveEveryField(t *testing.T) {
 	var e Entry
 	n := 0
@@ -75,7 +77,8 @@ func TestTheLedgersLinesHaveEveryField(t *testing.T) {
 	require.Equal(t, e, read, "members.read reads a field wrongly")
 }
 
-// TestReadingALineAllocatesItsID, and nothing else if the device runs what the one before runs.
+// TestReadingALineAllocatesItsID checks that reading a line allocates nothing but the ID, if the
+// device runs the same update as the one before.
 func TestReadingALineAllocatesItsID(t *testing.T) {
 	e := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1}, Version: "2.0.0", Digest: "ab",
 		State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
@@ -122,7 +125,7 @@ func TestLedgerReader(t *testing.T) {
 	for name, row := range map[string]struct {
 		text    string
 		devices []int
-		says    string // the error in the end; empty: there is none
+		says    string // the error at the end, or "" if there is none
 	}{
 		"nothing":               {"", nil, ""},
 		"a line":                {`{"device":1}` + "\n", []int{1}, ""},
@@ -162,8 +165,8 @@ func TestLedgerReader(t *testing.T) {
 	}
 }
 
-// A fleet of the release before has counts by other names. To read them as 0 would be to lose what
-// it saw.
+// TestReaderRefusesFormerNames checks that a Reader refuses counts by the names of the release
+// before. It would otherwise read them as 0.
 func TestReaderRefusesFormerNames(t *testing.T) {
 	for former, now := range map[string]string{
 		"feigned": "false_acks", "unfit": "install_failures", "struck": "connections_aborted",
@@ -178,8 +181,8 @@ func TestReaderRefusesFormerNames(t *testing.T) {
 	}
 }
 
-// FuzzLedgerLine: a line without former names means what encoding/json says it means, read by hand
-// or not, and whatever was read before it.
+// FuzzLedgerLine checks that a line without former names is read as encoding/json reads it, whether
+// the hand-written code takes it or not, and whatever was read before it.
 func FuzzLedgerLine(f *testing.F) {
 	usual := Entry{Device: 7, ID: address.DeviceID(7), Counts: Counts[uint32]{Pushes: 1, Applied: 1},
 		BytesReceived: 1024, Version: "2.0.0", Digest: "ab", State: wire.StateIdle, UpdatedAt: "2026-01-02T03:04:05Z"}
@@ -223,7 +226,7 @@ func FuzzLedgerLine(f *testing.F) {
 	})
 }
 
-// FuzzEntry: an entry is written as encoding/json writes it.
+// FuzzEntry checks that an entry is written as encoding/json writes it.
 func FuzzEntry(f *testing.F) {
 	f.Add(7, uint32(1), uint64(1024), "2.0.0", "refuse")
 	f.Add(-7, uint32(math.MaxUint32), uint64(math.MaxUint64), "<\u2028\xff\"", "")

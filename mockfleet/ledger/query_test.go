@@ -9,7 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
 
-// What is read of a query is written in the same way again; what is refused says why in a line.
+// FuzzParseQuery checks that a query that is read is written in the same way again, and that an
+// error is a single line.
 func FuzzParseQuery(f *testing.F) {
 	for _, seed := range []string{
 		"", "group=slow&stage=running&fault=refuse", "from=3&to=5&limit=1&all=true",

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The vectors are those that the authors of SplitMix64 publish for the seed 1234567.
+// TestSplitmix64 checks Mix against the vectors that the authors of SplitMix64 publish for the seed
+// 1234567.
 func TestSplitmix64(t *testing.T) {
 	const golden = 0x9e3779b97f4a7c15
 	state := uint64(1234567)

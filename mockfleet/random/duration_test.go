@@ -11,7 +11,7 @@ func TestDuration(t *testing.T) {
 	const ms = time.Millisecond
 	tests := []struct {
 		text string
-		want string // as it is written; "" is an error
+		want string // the text form; "" if there is an error
 	}{
 		{"", "0s"},
 		{"0", "0s"},
@@ -42,8 +42,9 @@ func TestDuration(t *testing.T) {
 
 	d, err := Lognormal(5*ms, 50*ms)
 	require.NoError(t, err)
-	// The quantiles that define it, and one worked out by hand: ln 10 / 2.32635 = 0.98979 is sigma,
-	// and the normal quantile at 0.841345 is 1, so exp(0.98979) * 5 ms = 13.453 ms.
+	// The two quantiles that define the distribution, and one worked out by hand: ln 10 / 2.32635 =
+	// 0.98979 is sigma, and the normal quantile at 0.841345 is 1, so exp(0.98979) * 5 ms = 13.453
+	// ms.
 	require.InDelta(t, 5*ms, d.Sample(0.5), 1)
 	require.InDelta(t, 50*ms, d.Sample(0.99), 10)
 	require.InDelta(t, 13.453, d.Sample(0.8413447460685429).Seconds()*1000, 0.001)

@@ -7,7 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// A distribution reads and writes as text, and its samples depend on nothing but it and a number.
+// ExampleParseDuration reads a distribution, writes it, and draws a sample, which depends on the
+// distribution and a number alone.
 func ExampleParseDuration() {
 	latency, err := random.ParseDuration("lognormal(p50=5ms, p99=50ms)")
 	if err != nil {

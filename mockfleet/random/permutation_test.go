@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPermutationIsOne(t *testing.T) {
+func TestAPermutationIsABijection(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4, 5, 63, 64, 65, 1000, 4097} {
 		for seed := range uint64(3) {
 			p := NewPermutation(n, seed, StreamMember)
@@ -20,8 +20,8 @@ func TestAPermutationIsOne(t *testing.T) {
 	}
 }
 
-// Neighbors end up anywhere: of each quarter of the places, about a quarter comes from each quarter
-// of the devices.
+// TestAPermutationShuffles checks that a permutation separates neighbors: about a quarter of the
+// numbers in each quarter comes from each quarter of the input.
 func TestAPermutationShuffles(t *testing.T) {
 	const n, parts = 10_000, 4
 	var from [parts][parts]int

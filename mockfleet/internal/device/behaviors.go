@@ -13,7 +13,8 @@ import (
 const maxBehaviors = 1 << 10
 
 // behaviorTable keeps each behavior once, however many devices have it. Slot 0 is the fleet's own.
-// Readers take no lock: a change replaces the list, and a slot that a device refers to stays as it is.
+// Readers take no lock: a change replaces the list, and a slot that a device refers to stays as it
+// is.
 type behaviorTable struct {
 	mu    sync.Mutex // guards refs and every change of slots
 	refs  []int      // devices on each slot; slot 0 isn't counted

@@ -17,7 +17,8 @@ type EntryReader struct {
 // NewEntryReader returns a reader of the devices of s.
 func NewEntryReader(s *Store) *EntryReader { return &EntryReader{store: s} }
 
-// Read returns the entry of device i. If the device received nothing, ok is false unless all is true.
+// Read returns the entry of device i. If the device received nothing, ok is false unless all is
+// true.
 func (r *EntryReader) Read(i int, all bool) (e ledger.Entry, ok bool) {
 	d, version, t := r.store.witness(i)
 	if !all && !d.active() {

@@ -17,7 +17,8 @@ func groupsOfShares(shares ...random.Share) (list []behavior.Group) {
 	return list
 }
 
-// Groups have as many devices as their shares say, to the device, whatever the seed.
+// TestSharesAreExact checks that groups have exactly as many devices as their shares say, whatever
+// the seed.
 func TestSharesAreExact(t *testing.T) {
 	for _, test := range []struct {
 		devices int

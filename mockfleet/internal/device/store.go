@@ -92,7 +92,8 @@ func (s *Store) KeySeed() maphash.Seed { return s.keySeed }
 // Resets returns how often the store was reset.
 func (s *Store) Resets() uint32 { return s.epoch.Load() }
 
-// HasBehavior reports whether any device may have a behavior. Until then, requests needn't ask for one.
+// HasBehavior reports whether any device may have a behavior. Until then, requests needn't ask for
+// one.
 func (s *Store) HasBehavior() bool { return s.behaviors.hasBehavior.Load() }
 
 // Groups returns which device is in which group.
@@ -326,7 +327,8 @@ func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
 	return nil
 }
 
-// Reset puts every device back to its initial version and forgets what was received. Behaviors stay.
+// Reset puts every device back to its initial version and forgets what was received. Behaviors
+// stay.
 func (s *Store) Reset() {
 	for i := range s.shards {
 		s.shards[i].mu.Lock()

@@ -22,8 +22,8 @@ func TestADeviceIsSmall(t *testing.T) {
 	require.Zero(t, unsafe.Sizeof(shard{})%64, "a shard fills whole cache lines")
 }
 
-// BenchmarkMillionDevices reports what a store of a million devices takes for each, all that goes
-// with them included, and the device's own state.
+// BenchmarkMillionDevices reports how many bytes a store of a million devices takes for each, and
+// how many of these are the device's own record.
 func BenchmarkMillionDevices(b *testing.B) {
 	const devices = 1_000_000
 	b.ReportAllocs()
@@ -142,9 +142,10 @@ func TestBehaviorsAreKeptOnceAndReused(t *testing.T) {
 	require.Equal(t, maxBehaviors, table.at(7).FailFirst)
 }
 
-// Of the faults too that are the store's own business: what is a false ack, doubled, rolled back or
-// takes its time.
-func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
+// TestFaultCountsBalanceUnderContention checks that counts add up under concurrent updates
+// with faults that the store applies itself: false acknowledgments, duplicates, rollbacks and
+// delays.
+func TestFaultCountsBalanceUnderContention(t *testing.T) {
 	var now atomic.Int64
 	delay, err := random.Fixed(time.Microsecond)
 	require.NoError(t, err)
@@ -207,8 +208,9 @@ func TestTheBooksOfFaultsBalanceUnderContention(t *testing.T) {
 	require.EqualValues(t, 4, s.versions.slots[0].refs.Load())
 }
 
-// Whatever comes together, the counts of each device and of the whole add up.
-func TestTheBooksBalanceUnderContention(t *testing.T) {
+// TestCountsBalanceUnderContention checks that the counts of each device, and of the fleet, add
+// up under concurrent requests.
+func TestCountsBalanceUnderContention(t *testing.T) {
 	var now atomic.Int64
 	s := New(Config{Devices: 3, InitialVersion: "1.0.0", Behavior: behavior.Behavior{FailFirst: 5, FailStatus: 503}}, &now)
 	var done sync.WaitGroup

@@ -60,7 +60,8 @@ func (u *Update) versionText() []byte {
 	return u.derived[:]
 }
 
-// Response returns the status and the message with which a device answers an update of that outcome.
+// Response returns the status and the message with which a device answers an update of that
+// outcome.
 func (u *Update) Response(o Outcome) (status int, message string) {
 	switch o {
 	case Applied, InstallFailed:

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// The listener is the first check. In ip addressing there is a second: the peer must have a loopback
-// address.
+// TestAPeerThatIsNotLoopbackIsRefused checks that in ip addressing the peer must have a loopback
+// address. This is a second check, after the interface that the listener is bound to.
 func TestAPeerThatIsNotLoopbackIsRefused(t *testing.T) {
 	s := New(Config{Addressing: address.IP, Devices: device.Config{Devices: 1}})
 	for _, peer := range []string{"10.0.0.1:1", "[fe80::1]:1"} {

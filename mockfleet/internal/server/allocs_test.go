@@ -19,16 +19,17 @@ func TestAnAnswerAllocatesNothing(t *testing.T) {
 			c, memory := replay(behavior.Behavior{}, p.request)
 			answerOnce(t, c)
 			require.Contains(t, string(memory.wrote), p.want)
-			// A garbage collection may empty the pools, and refilling them costs a few allocations
-			// once: over 1,000 runs less than one each, and so none in the average.
+			// A garbage collection may empty the pools, and refilling them costs a few allocations.
+			// In 1,000 runs these average to less than one, which AllocsPerRun rounds down to 0.
 			require.Zero(t, testing.AllocsPerRun(1000, func() { answerOnce(t, c) }))
 		})
 	}
 }
 
-// Where not every device is well, an answer still costs at most two allocations: for what is kept
-// of the device while it goes through something.
-func TestAnAnswerOfADeviceThatIsNotWellAllocatesLittle(t *testing.T) {
+// TestAnAnswerWithABehaviorAllocatesLittle checks that an answer costs at most two
+// allocations if devices have behaviors: for the side state of the device while it installs or
+// reboots.
+func TestAnAnswerWithABehaviorAllocatesLittle(t *testing.T) {
 	var life behavior.InstallTimes
 	require.NoError(t, life.Install.UnmarshalText([]byte("1ns")))
 	for name, test := range map[string]struct {

@@ -20,7 +20,8 @@ const (
 	lingerTime     = 5 * time.Second
 )
 
-// bodyBuffer hashes a large body piece by piece, so that an artifact of any size takes the same memory.
+// bodyBuffer hashes a large body piece by piece, so that an artifact of any size takes the same
+// memory.
 type bodyBuffer struct {
 	sum    hash.Hash
 	buffer [bodyBufferSize]byte
@@ -42,7 +43,8 @@ func (c *conn) putBodyBuffer() {
 	}
 }
 
-// receive reads a body to its end, and counts and hashes it into u. It fails if the body breaks off.
+// receive reads a body to its end, and counts and hashes it into u. It fails if the body breaks
+// off.
 func (c *conn) receive(r *request, u *upload) error {
 	b := c.getBodyBuffer()
 	defer c.putBodyBuffer()

@@ -16,7 +16,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// Around the sizes of the buffers, framed either way, every byte counts and the connection goes on.
+// TestArtifactsOfEverySize checks that every byte of an artifact is received, with sizes around
+// those of the buffers and with both framings, and that the connection goes on.
 func TestArtifactsOfEverySize(t *testing.T) {
 	s := startServer(t, testConfig(1, address.Path, behavior.Behavior{}))
 	transport := &http.Transport{}

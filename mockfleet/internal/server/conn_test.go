@@ -32,7 +32,7 @@ func TestAConnectionExpires(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, behavior.Behavior{}, func(t *testing.T, s *Server, client net.Conn) {
 				begun := time.Now()
-				if test.sent != "" { // a pipe would deliver nothing as something
+				if test.sent != "" { // a pipe delivers an empty write as a read of 0 bytes
 					_, err := io.WriteString(client, test.sent)
 					require.NoError(t, err)
 				}
@@ -128,7 +128,7 @@ func FuzzConnection(f *testing.F) {
 			require.Equal(t, e.Pushes, e.Applied+e.Repeats+e.Rejected+e.Incomplete)
 			require.EqualValues(t, "idle", e.State)
 		}
-		// Whatever came in, what goes out is a sequence of well-formed answers.
+		// Whatever the input, the output is a sequence of well-formed answers.
 		out := bufio.NewReader(&script.output)
 		for {
 			if _, err := out.Peek(1); err == io.EOF {
@@ -144,7 +144,7 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// scriptConn reads what a test wrote beforehand and keeps what is answered.
+// scriptConn is a connection that reads prepared input and keeps the output.
 type scriptConn struct {
 	replayConn
 	input  *bytes.Reader

@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/device"
 )
 
-// writeConn is a connection whose writes end as the test says.
+// writeConn is a connection whose writes return the error that the test sets.
 type writeConn struct {
 	net.Conn
 	err error
@@ -33,7 +33,8 @@ func newFaultConn() (faultConn, *writeConn) {
 	return faultConn{newConn(s, nc, 0)}, nc
 }
 
-// Only a client that takes what a fault sends makes progress.
+// TestFaultConn_WriteRenewsTheDeadlineOnSuccess checks that a write renews the deadline only if it
+// succeeds: a client that takes nothing makes no progress.
 func TestFaultConn_WriteRenewsTheDeadlineOnSuccess(t *testing.T) {
 	f, nc := newFaultConn()
 	nc.err = io.ErrClosedPipe

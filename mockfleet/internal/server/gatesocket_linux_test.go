@@ -11,10 +11,10 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 )
 
-// A port that opened by itself may be told to open afterwards, when the end of a reboot is noticed
-// late. Whoever connected meanwhile isn't reset.
-func TestAGateThatOpenedKeepsWhoCame(t *testing.T) {
-	// The system takes a port that it chose itself away from a socket that shuts.
+// TestAnOpenGateKeepsItsConnections checks that opening a gate that has reopened by itself resets
+// no connection. That happens when the end of a reboot is noticed late.
+func TestAnOpenGateKeepsItsConnections(t *testing.T) {
+	// The listener needs a given port: a socket that is shut loses a port that the system chose.
 	chosen, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, chosen.Close())

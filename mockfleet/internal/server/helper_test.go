@@ -33,7 +33,7 @@ const (
 	askHealth  = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 )
 
-// testConfig is a server of so many devices that all behave so.
+// testConfig returns the configuration of a server whose devices all have behavior b.
 func testConfig(devices int, mode address.Mode, b behavior.Behavior) Config {
 	return Config{
 		Listen: "127.0.0.1:0", Addressing: mode, MaxConnections: 1 << 16,
@@ -86,7 +86,7 @@ func dial(t testing.TB, s *Server, i int) *client {
 	return &client{nc.(*net.TCPConn), t, bufio.NewReader(nc)}
 }
 
-// ask sends a request that is to succeed, and reads its answer.
+// ask sends a request, reads its answer and requires that it succeeded.
 func (c *client) ask(request string) {
 	c.t.Helper()
 	_, err := io.WriteString(c, request)
@@ -98,7 +98,8 @@ func (c *client) ask(request string) {
 	require.Equal(c.t, http.StatusOK, response.StatusCode)
 }
 
-// pushRequest is a push to device 7, or to any that takes what is meant for another.
+// pushRequest returns a push that names device 7. Other devices count it as misdirected and take
+// it.
 func pushRequest(path string, artifact []byte) []byte {
 	sum := sha256.Sum256(artifact)
 	return append(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/octet-stream\r\n"+
@@ -106,7 +107,7 @@ func pushRequest(path string, artifact []byte) []byte {
 		"Repr-Digest: sha-256=:%s:\r\n\r\n", path, len(artifact), base64.StdEncoding.EncodeToString(sum[:])), artifact...)
 }
 
-// eventually is for what the housekeeper or another goroutine brings about.
+// eventually waits for a condition that the housekeeper or another goroutine makes true.
 func eventually(t testing.TB, what func() bool) {
 	t.Helper()
 	require.Eventually(t, what, testDeadline, time.Millisecond)

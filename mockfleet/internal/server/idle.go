@@ -34,7 +34,8 @@ import (
 // housekeeper's next tick.
 const parkIdleAfter = time.Second
 
-// idleWait is a connection's wait for requests, in Go's poller. The zero value waits in a read instead.
+// idleWait is a connection's wait for requests, in Go's poller. With the zero value, the connection
+// waits in a blocking read instead.
 type idleWait struct {
 	onReadable func(fd uintptr) bool // conn.tryServe, if the socket can be polled and has no TLS
 	state      atomic.Int32          // stateServing, stateWaiting or stateWaking

@@ -29,11 +29,12 @@ func (s *Server) parked() (n int) {
 	return n
 }
 
-// parkWaiting asks every connection that waits for a request to be parked, however short it has waited.
+// parkWaiting wakes every connection that waits for a request, so that it parks itself, however
+// short its wait was.
 func (s *Server) parkWaiting() {
 	s.conns.each(func(c *conn) {
 		if !c.isParked {
-			s.conns.wake(c, c.deadline.at.Load()-int64(stallLimit)-1) // when it has been idle for long
+			s.conns.wake(c, c.deadline.at.Load()-int64(stallLimit)-1) // a time at which c has been idle for long
 		}
 	})
 }
@@ -51,7 +52,7 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 		all = append(all, dial(t, s, i))
 	}
 	for i := range connections {
-		if i%2 == 0 { // the others have never asked anything when they are parked
+		if i%2 == 0 { // the others are parked without having sent a request
 			all[i].ask(askVersion)
 		}
 	}
@@ -72,7 +73,7 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 		require.NoError(t, all[i].Close())
 	}
 	eventually(t, func() bool { return s.Traffic().Connections == 0 })
-	for i := range connections { // and their devices have room again
+	for i := range connections { // their devices accept connections again
 		dial(t, s, i).ask(askHealth)
 	}
 	require.Zero(t, s.store.Totals().ConnectionsOverLimit)
@@ -93,7 +94,7 @@ func TestParkedConnectionsEndWithTheServer(t *testing.T) {
 	require.Zero(t, s.Traffic().Connections)
 }
 
-// A parked connection expires as any other.
+// TestAParkedConnectionExpires checks that a parked connection expires as any other does.
 func TestAParkedConnectionExpires(t *testing.T) {
 	s := startServer(t, testConfig(1, address.IP, oneConnection()))
 	c := dial(t, s, 0)
@@ -105,8 +106,9 @@ func TestAParkedConnectionExpires(t *testing.T) {
 	require.Zero(t, s.store.Kept().OpenConns)
 }
 
-// Whenever the housekeeper comes, no request is lost by it: here it comes all the time.
-func TestWakingDisturbsNobody(t *testing.T) {
+// TestWakingLosesNoRequest checks that no request is lost when the housekeeper wakes its
+// connection. Here it does so all the time.
+func TestWakingLosesNoRequest(t *testing.T) {
 	s := startServer(t, testConfig(64, address.Path, behavior.Behavior{}))
 	stop := make(chan struct{})
 	var waking, clients sync.WaitGroup
@@ -138,7 +140,7 @@ func TestWakingDisturbsNobody(t *testing.T) {
 			path := address.PathPrefix + strconv.Itoa(client) + "/update"
 			for range 300 {
 				request := pushRequest(path, bytes.Repeat([]byte("a"), 1000*client+1))
-				for len(request) > 0 && err == nil { // in pieces, between which it is idle or not
+				for len(request) > 0 && err == nil { // in pieces; the connection may be idle between them
 					n := min(len(request), 1+dice.IntN(8000))
 					_, err = nc.Write(request[:n])
 					request = request[n:]

@@ -11,8 +11,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
-// The listeners are bound to the loopback interface, so the machine's own address on another one, or
-// a route over another one, doesn't reach them.
+// TestEveryAddressingListensOnLoopbackAlone checks that listeners are bound to the loopback
+// interface, so that neither the machine's other addresses nor routes over other interfaces reach
+// them.
 func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
 	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
 		for _, l := range startServer(t, testConfig(2, a, behavior.Behavior{})).listeners {
@@ -28,7 +29,7 @@ func TestEveryAddressingListensOnLoopbackAlone(t *testing.T) {
 	require.Empty(t, interfaceOf(t, startServer(t, cfg).listeners[0]), "others are allowed in")
 }
 
-// interfaceOf is the interface that a listener is bound to, "" for none.
+// interfaceOf returns the interface that a listener is bound to, or "" if it is bound to none.
 func interfaceOf(t *testing.T, l net.Listener) (name string) {
 	raw, err := l.(*net.TCPListener).SyscallConn()
 	require.NoError(t, err)

@@ -85,7 +85,7 @@ func TestAFreeBlockIsFoundBesideAPortThatIsTaken(t *testing.T) {
 func TestThePortsOfABlockAreInARow(t *testing.T) {
 	cfg := testConfig(200, address.Port, behavior.Behavior{})
 	a := startServer(t, cfg)
-	b := startServer(t, cfg) // looks where a already is
+	b := startServer(t, cfg) // the same seed: looks first where a is
 	for _, s := range []*Server{a, b} {
 		require.Len(t, s.listeners, 200)
 		for i, l := range s.listeners {

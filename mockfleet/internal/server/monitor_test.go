@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A monitor counts from the last reset on, and a wake that is late stands for those that it kept
-// from coming.
+// TestAMonitorCountsSinceTheReset checks that a monitor counts from the last reset on, and that a
+// late wake also counts for the wakes that it delayed.
 func TestAMonitorCountsSinceTheReset(t *testing.T) {
 	m := newMonitor()
 	for range 180 {
 		m.timerLate(time.Millisecond)
 	}
-	m.timerLate(time.Second) // and so 49 others, of 980 ms, 960 ms, …
+	m.timerLate(time.Second) // counts as 49 more wakes, 980 ms late, 960 ms, …
 	m.queueLength(100, 128)
 	m.queueLength(1, 128)
 	m.responseLate(time.Millisecond)
@@ -33,12 +33,12 @@ func TestAMonitorCountsSinceTheReset(t *testing.T) {
 	require.Equal(t, Observed{AcceptQueue: 1, AcceptQueueLimit: 128, AcceptOverflows: 2}, m.observed(11, 7, 5))
 }
 
-func TestAMonitorKnowsTheShareOfTheLastTicks(t *testing.T) {
+func TestCPUShareIsOfTheLastTicks(t *testing.T) {
 	m, begun := newMonitor(), time.Now()
 	require.Zero(t, m.cpuShare())
 	for n, used := range []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 4.5} {
 		m.cpuUsed(begun.Add(time.Duration(n)*time.Second), used)
 	}
-	// From the third to the seventh: 4.3 s of processor time in 4 s.
+	// From the third tick to the seventh: 4.3 s of processor time in 4 s.
 	require.InDelta(t, 4.3/4, m.cpuShare()*float64(runtime.NumCPU()), 1e-9)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The queue is what the kernel holds: connections that nobody accepts.
-func TestTheAcceptQueueIsTheKernels(t *testing.T) {
+// TestAcceptQueueCountsWhatTheKernelHolds checks that acceptQueue counts the connections that the
+// kernel holds because nobody accepts them.
+func TestAcceptQueueCountsWhatTheKernelHolds(t *testing.T) {
 	const backlog = 5
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	require.NoError(t, err)
@@ -25,7 +26,7 @@ func TestTheAcceptQueueIsTheKernels(t *testing.T) {
 	l := nl.(*net.TCPListener)
 	length, limit := acceptQueue(l)
 	require.Equal(t, []int{0, backlog}, []int{length, limit})
-	for n := range backlog + 1 { // one more than the limit, as Linux has it
+	for n := range backlog + 1 { // Linux queues one more than the limit
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
 		require.NoError(t, err)
 		defer c.Close()
@@ -33,7 +34,7 @@ func TestTheAcceptQueueIsTheKernels(t *testing.T) {
 		require.Equal(t, n+1, length)
 	}
 	before := acceptOverflows()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*1e6) // the SYN is dropped, and again
+	ctx, cancel := context.WithTimeout(t.Context(), 100*1e6) // each SYN is dropped
 	defer cancel()
 	_, err = (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 	require.Error(t, err)

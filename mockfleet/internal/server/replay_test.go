@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 )
 
-// replayConn is a connection in memory: it reads the same request again and again, and forgets what
-// is written.
+// replayConn is an in-memory connection: it reads the same request again and again, and keeps only
+// the last write.
 type replayConn struct {
 	request []byte
 	at      int
@@ -37,7 +37,7 @@ func (*replayConn) SetDeadline(time.Time) error      { return nil }
 func (*replayConn) SetReadDeadline(time.Time) error  { return nil }
 func (*replayConn) SetWriteDeadline(time.Time) error { return nil }
 
-// replay makes a connection of device 7 that answers request without a network.
+// replay returns a connection of device 7 that answers request without a network.
 func replay(b behavior.Behavior, request []byte) (*conn, *replayConn) {
 	memory := &replayConn{request: request}
 	return newConn(New(testConfig(8, address.DefaultMode(), b)), memory, 7), memory

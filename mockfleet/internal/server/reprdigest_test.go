@@ -13,7 +13,7 @@ func TestReprDigest(t *testing.T) {
 	fieldA, fieldB := digestField([]byte("a")), digestField([]byte("b"))
 	tests := []struct {
 		field string
-		want  *[32]byte // nil is none
+		want  *[32]byte // nil if there is none
 		ok    bool
 	}{
 		// The vector of RFC 9530, appendix B.1: the digest of {"hello": "world"} and a line feed.

@@ -15,7 +15,8 @@ import (
 // buffer for it.
 const pollSupported = true
 
-// readNow reads from a socket without blocking. It returns errNothingYet if there is nothing to read.
+// readNow reads from a socket without blocking. It returns errNothingYet if there is nothing to
+// read.
 func readNow(fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(fd), p)

@@ -69,7 +69,8 @@ func (t *transport) setReadBuffer(to int) {
 	}
 }
 
-// appConn returns the connection that the device reads HTTP from: TLS, unless the device acts below it.
+// appConn returns the connection from which the device reads HTTP: the TLS connection, or the one
+// below it if belowTLS is set.
 func (t *transport) appConn() net.Conn {
 	if t.belowTLS {
 		return t.rawConn()
