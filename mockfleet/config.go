@@ -172,7 +172,8 @@ func checkReach(b behavior.Behavior, a address.Mode) error {
 
 var groupForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-// checkGroups returns an error for each field of a group that can't be used, each as a *ConfigError.
+// checkGroups returns an error for each field of a group that can't be used, each as a
+// *ConfigError.
 func (c Config) checkGroups() (errs []error) {
 	if len(c.Groups) > behavior.MaxGroups {
 		return []error{&field.Error{

@@ -36,7 +36,7 @@
 //   - if the digest isn't the one in Repr-Digest (RFC 9530), the update is refused with 400
 //   - a repeat, known by its Idempotency-Key (or, without one, by version and digest), is
 //     acknowledged and not installed again
-//   - anything else is installed. The same content under another key is installed again, and counted
+//   - anything else is installed. The same content under another key is installed again and counted
 //     as applied twice, so that a client that loses track is found out
 //   - while a large artifact is coming in, another update is answered 409
 //

@@ -32,8 +32,8 @@ func (e *LeaseError) Error() string {
 	return fmt.Sprintf(form, e.Holder, e.For.Round(time.Second))
 }
 
-// lease makes one driver the only one that may reset the fleet, and so empty its ledger. It restricts
-// nothing else. While nobody has it, everybody may reset.
+// lease makes one driver the only one that may reset the fleet, and so empty its ledger. It
+// restricts nothing else. While no driver has the lease, every driver may reset.
 type lease struct {
 	now func() time.Time
 

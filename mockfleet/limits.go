@@ -9,7 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/internal/server"
 )
 
-// checkDescriptors returns a *ConfigError if a fleet needs more descriptors than the process may have.
+// checkDescriptors returns a *ConfigError if a fleet needs more descriptors than the process may
+// have.
 func checkDescriptors(cfg Config) error {
 	limit, known := server.DescriptorLimit()
 	needed := uint64(descriptorReserve)

@@ -96,7 +96,8 @@ func boolGauge(yes bool) float64 {
 // that the figures belong together.
 type collector struct{ fleet *Fleet }
 
-// Describe sends nothing, which makes the collector an unchecked one: Collect alone lists the metrics.
+// Describe sends nothing, which makes the collector an unchecked one: Collect alone lists the
+// metrics.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 func (c collector) Collect(out chan<- prometheus.Metric) {

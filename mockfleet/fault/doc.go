@@ -6,6 +6,6 @@
 // of an [Attempt], the caller asks the Set for the [Injection] that acts, which depends on seed,
 // device and attempt alone, and calls the hook of its kind.
 //
-// A hook sees no more of a device than the interfaces [Conn], [Upload] and [Exchange], and the plain
-// values beside them. The package knows neither sockets nor the devices' records.
+// A hook sees no more of a device than the interfaces [Conn], [Upload] and [Exchange], and the
+// plain values beside them. The package knows neither sockets nor the records of devices.
 package fault

@@ -32,7 +32,8 @@ type Fault struct {
 	Delay      random.Duration `json:"delay,omitzero" yaml:"delay,omitzero"`
 	Status     int             `json:"status,omitempty" yaml:"status,omitempty"`         // HTTP status to answer
 	RetryAfter RetryAfter      `json:"retry_after,omitzero" yaml:"retry_after,omitzero"` // sent with Status
-	// Origin is where a redirect leads: "" and "same" are the device's own origin, "other" is another.
+	// Origin is where a redirect leads: "" and "same" mean the origin of the device itself, "other"
+	// another one.
 	Origin string `json:"origin,omitempty" yaml:"origin,omitempty"`
 }
 

@@ -60,8 +60,8 @@ func Compile(faults []Fault) (s Set) {
 // Has reports whether any fault may act at p.
 func (s *Set) Has(p Point) bool { return len(s.points[p]) > 0 }
 
-// First returns the first fault at p that acts on an attempt, or the zero Injection if none does. The
-// request is nil if none has come yet.
+// First returns the first fault at p that acts on an attempt, or the zero Injection if none does. r
+// is nil if no request has been read yet.
 func (s *Set) First(p Point, at Attempt, r *Request) Injection {
 	for i := range s.points[p] {
 		c := &s.points[p][i]

@@ -52,7 +52,8 @@ func (r *Reader) Next() (Entry, error) {
 // (an escape, null, an unknown name) go to encoding/json itself. A fuzz test checks that the two
 // agree.
 //
-// It fails if a count has the name of the release before: as an unknown name, it would be read as 0.
+// It fails if a count has the name of the release before: as an unknown name, it would be read as
+// 0.
 func (r *Reader) entry(line []byte) (Entry, error) {
 	var e Entry
 	if r.fast(line, &e) {

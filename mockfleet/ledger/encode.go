@@ -66,7 +66,8 @@ func appendText(dst []byte, name, s string) []byte {
 	return append(dst, '"')
 }
 
-// isPlain reports whether s is its own JSON form: printable ASCII that encoding/json doesn't escape.
+// isPlain reports whether s is its own JSON form: printable ASCII that encoding/json doesn't
+// escape.
 func isPlain[T string | []byte](s T) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {

@@ -2,7 +2,8 @@ package ledger
 
 import "github.com/fleetmark/fleetmark/internal/wire"
 
-// Entry is what the fleet witnessed of one device since the start or the last Reset. At every moment,
+// Entry is what the fleet witnessed of one device since the start or the last Reset. At every
+// moment,
 //
 //	Pushes = Applied + Repeats + Rejected + FalseAcks + InstallFailures + Incomplete + (1 if an update is under way)
 type Entry struct {

@@ -14,7 +14,7 @@ type Permutation struct {
 
 const feistelRounds = 4
 
-// NewPermutation returns the permutation of the numbers from 0 to n-1 that a seed and a stream choose.
+// NewPermutation returns a permutation of the numbers from 0 to n-1, chosen by a seed and a stream.
 func NewPermutation(n int, seed uint64, p Stream) Permutation {
 	width := uint(bits.Len(uint(max(n, 2) - 1)))
 	return Permutation{n: uint64(n), half: (width + 1) / 2, key: Mix(Mix(seed) ^ uint64(p))}
