@@ -39,8 +39,8 @@ func TestABUpdatesAndVerifies(t *testing.T) {
 		n, together int
 	}{
 		{"small updates", 1024, 200, 8},
-		{"large updates", 100_000, 20, 1}, // one by one, since a device is busy with each
-		{"looks", 0, 200, 8},
+		{"large updates", 100_000, 20, 1}, // one at a time: a busy device answers 409
+		{"version requests", 0, 200, 8},
 	}
 	for _, a := range addressings() {
 		f := startFleet(t, Config{Devices: 5, Addressing: a})

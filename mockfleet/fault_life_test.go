@@ -55,7 +55,7 @@ func TestADeviceInstallsForAWhile(t *testing.T) {
 }
 
 func TestADeviceRollsBack(t *testing.T) {
-	for name, delay := range map[string]time.Duration{"after a look": 0, "after a while": time.Minute} {
+	for name, delay := range map[string]time.Duration{"after a version request": 0, "after a while": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			b := withFaults(fault.Fault{Kind: "rollback", First: 2, Delay: delayOf(t, delay)})
 			inBubble(t, Config{Devices: 1, Addressing: address.Port, Behavior: b},

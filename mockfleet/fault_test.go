@@ -270,7 +270,7 @@ func TestCountsBalanceUnderFaults(t *testing.T) {
 			}
 			c.send(request)
 			if (round+i)%5 != 4 && (round+i)%3 > 0 {
-				_, _ = c.Read(make([]byte, 1000)) // whatever it is
+				_, _ = c.Read(make([]byte, 1000)) // the answer may be anything
 			}
 			require.NoError(t, c.Close())
 		}

@@ -31,7 +31,7 @@ type Status struct {
 // Traffic counts what passed over the devices' connections since the start.
 type Traffic = server.Traffic
 
-// Process is what resources the process of the fleet uses.
+// Process holds the resources that the process of the fleet uses.
 type Process struct {
 	CPUSeconds        float64       `json:"cpu_seconds"`         // user and system time of the process; 0 where unknown
 	ResidentBytes     uint64        `json:"resident_bytes"`      // resident memory of the process; 0 where unknown

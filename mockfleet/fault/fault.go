@@ -20,10 +20,10 @@ import (
 // behavior.
 type Fault struct {
 	Kind string `json:"kind" yaml:"kind"` // "blackhole", "status-503", …
-	// On selects which answers a fault of an answer acts on: "" and "update" mean answers to
+	// On selects the answers that a fault at PointResponse acts on: "" and "update" mean answers to
 	// updates, "version" means answers to version requests.
 	On    string       `json:"on,omitempty" yaml:"on,omitempty"`
-	First int          `json:"first,omitempty" yaml:"first,omitempty"` // acts on the first First attempts; 0 is all
+	First int          `json:"first,omitempty" yaml:"first,omitempty"` // how many attempts, from the first; 0 is all
 	Share random.Share `json:"share,omitempty" yaml:"share,omitempty"` // acts on this share of the devices; 0 is all
 	// AfterBytes is how many bytes of the artifact the device receives before the fault acts.
 	AfterBytes random.Int `json:"after_bytes,omitzero" yaml:"after_bytes,omitzero"`

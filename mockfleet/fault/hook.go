@@ -13,7 +13,7 @@ type Conn interface {
 	Close()
 	// Reset ends the connection with a RST.
 	Reset()
-	// Sleep delays a response. It reports whether the client is still there.
+	// Sleep waits for d before a response is sent. It reports whether the client is still there.
 	Sleep(d time.Duration) bool
 	// Hold keeps the connection open without reading, for at most d.
 	Hold(d time.Duration)

@@ -19,8 +19,9 @@ const (
 	StreamFault Stream = 16 // and up: a few for each fault of a device, all below 256
 )
 
-// Draw returns a uniform number in the open interval (0, 1) that depends on its arguments alone.
-// So a device's n-th update fares the same whatever came before it, on whatever worker.
+// Draw returns a uniform number in the open interval (0, 1) that depends on its arguments alone. So
+// what happens to a device's n-th update doesn't depend on what came before it, or on the worker
+// that sends it.
 func Draw(seed uint64, device int, attempt uint32, p Stream) float64 {
 	x := Mix(seed)
 	x = Mix(x ^ uint64(device))

@@ -1,8 +1,8 @@
 // Package random draws the values that a fleet leaves to chance, each as a pure function of a seed,
-// a device and an attempt: [Draw] gives a number, and a distribution ([Duration], [Int]) or a
-// [Share] of the devices makes of it a value. Distributions have text forms, which scenarios and
-// the control port use. The package holds no state, so that a device's n-th update fares the same
-// whatever came before.
+// a device and an attempt. [Draw] returns a number, which a distribution ([Duration], [Int]) or a
+// [Share] of the devices turns into a value. Distributions have text forms, which scenarios and the
+// control port use. The package holds no state, so that what happens to a device's n-th update
+// doesn't depend on what came before.
 package random
 
 import (

@@ -14,7 +14,7 @@ import (
 // p99=50000)"; in JSON, the first may be a number. Each number may have a unit, B, kB, MB, GB
 // (powers of 1000), KiB, MiB or GiB (of 1024), which "/s" may follow: "64KiB", "20kB/s". String
 // writes no unit.
-type Int struct{ of Duration } // one nanosecond for each unit: forms and mathematics are the same
+type Int struct{ of Duration } // n is stored as n nanoseconds, to share the forms and the sampling of Duration
 
 // MaxInt is the largest number of an Int: 3.6e12, more bytes than any artifact has.
 const MaxInt = int64(MaxDuration)

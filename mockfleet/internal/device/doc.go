@@ -26,7 +26,7 @@
 //	Installing  time is over, failed-install acts       Failed
 //	Installing  time is over                            Rebooting, Running* or Running
 //	Rebooting   time is over, SetBehavior               Running* or Running
-//	Running*    delay over; without one, the next look  rolled back, with the previous software
+//	Running*    delay over, or its version read if none rolled back, with the previous software
 //	Running*    another update is applied               the rest of the lifecycle is canceled
 //	any         Reset                                   Idle        cancels the lifecycle
 //

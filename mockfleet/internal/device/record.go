@@ -25,8 +25,8 @@ type record struct {
 	reuses        uint32 // requests on a used connection that a fault might act on
 	versionReads  uint32 // version requests that its behavior has decided about
 	updatedAt     uint32 // Unix seconds, enough until 2106
-	version       uint32 // slot in the version table, of which it holds one reference
-	behavior      uint16 // slot in the behavior table, of which it holds one reference
+	version       uint32 // slot in the version table; the device holds a reference to it
+	behavior      uint16 // slot in the behavior table; the device holds a reference to it
 	openConns     uint16 // open connections, if its behavior limits them
 	flags         uint16
 }

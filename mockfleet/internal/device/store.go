@@ -253,7 +253,7 @@ func (s *Store) complete(sh *shard, i int, u *Update, o Outcome) Outcome {
 	case InstallFailed:
 		s.ensureSideState(sh, i).installFailures++
 	}
-	if u.Duplicate && o == Applied { // the same once more, as if it had come twice
+	if u.Duplicate && o == Applied { // counts once more, as if it had been sent twice
 		d.pushes++
 		sh.totals.Pushes++
 		again := s.checkUpdate(d, u)

@@ -15,7 +15,7 @@ import (
 type timerQueue struct {
 	mu   sync.Mutex
 	list timerHeap
-	wake chan struct{} // of capacity 1: the first entry has changed
+	wake chan struct{} // of capacity 1; a value says that the first entry has changed
 }
 
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }

@@ -84,7 +84,7 @@ func (t *connTable) closeExpired(now int64) {
 // close closes c. The goroutine of c notices that and removes c from the table. A parked connection
 // has no goroutine, so close removes it. t is locked.
 func (t *connTable) close(c *conn) {
-	_ = c.Close() // there is nobody to tell
+	_ = c.Close() // it ends either way
 	if !c.isParked {
 		return
 	}

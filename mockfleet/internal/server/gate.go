@@ -22,7 +22,7 @@ type gate struct {
 	reopenAt      time.Time      // when the port opens by itself; zero is never
 	socketState   fault.PortShow // what the socket shows, which lags behind state
 	stalled       chan struct{}  // closed once the socket is stalled; nil if state doesn't want that
-	wake          chan struct{}  // of capacity 1: state has changed
+	wake          chan struct{}  // of capacity 1; a value says that state has changed
 	backlogFiller net.Conn       // fills the backlog of a stalled port
 }
 

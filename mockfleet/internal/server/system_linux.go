@@ -158,8 +158,8 @@ func shutSocket(fd int) error {
 
 func openSocket(fd int) error { return listenAgain(fd, unix.SOMAXCONN) }
 
-// stallSocket makes a socket listen with a backlog of one connection: once that is there, the
-// kernel drops every further one that is begun.
+// stallSocket makes a socket listen with a backlog of one connection. Once that is full, the kernel
+// drops every further SYN.
 func stallSocket(fd int) error { return listenAgain(fd, 0) }
 
 // listenAgain makes the socket listen again. It first lets the socket share its port with the

@@ -26,7 +26,7 @@ var (
 // upload is an update while its request comes in.
 type upload struct {
 	device.Update
-	bandwidth int64 // bytes a second at which the body is read; 0 is as they come
+	bandwidth int64 // bytes a second at which the body is read; 0 is no limit
 	flipByte  int64 // the byte of the body in which a bit is flipped, counted from 1; 0 is none
 }
 
