@@ -50,7 +50,7 @@ func (p Problem) String() string { return p.Text }
 const (
 	maxLateShare = 0.01                  // of the delayed answers
 	minLate      = 10                    // fewer late answers may be chance
-	maxWake      = 50 * time.Millisecond // of the 90th percentile of wakes
+	maxWake      = 50 * time.Millisecond // how late the 90th percentile of wakes may be
 	minWakes     = 25                    // in half a second; fewer give no percentile
 	maxQueued    = 0.9                   // of the accept queue's limit
 )

@@ -52,8 +52,8 @@ func (r *Reader) Next() (Entry, error) {
 // (an escape, null, an unknown name) go to encoding/json itself. A fuzz test checks that the two
 // agree.
 //
-// It fails if a count has the name of the release before: as an unknown name, it would be read as
-// 0.
+// entry fails if a count has the name of the release before, which would be read as 0 like any
+// unknown name.
 func (r *Reader) entry(line []byte) (Entry, error) {
 	var e Entry
 	if r.fast(line, &e) {
@@ -130,7 +130,8 @@ func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
 	return false // encoding/json ignores the case of names
 }
 
-// text reads a string. If it equals last, text uses last, and so allocates nothing.
+// text reads a string into to. If it equals last, to shares the memory of last, so that nothing is
+// allocated.
 func text(s *jsonscan.Scanner, to *string, last string) bool {
 	if s.Equal(last) {
 		*to = last

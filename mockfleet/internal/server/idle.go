@@ -143,8 +143,8 @@ const parkedAtOnce = 128
 
 // A connection waits for requests in one long RawConn.Read: Go's poller calls tryServe whenever the
 // socket may be readable. tryServe reads and answers small requests itself, without leaving the
-// wait. A loop that began the wait anew for each request would make one more read for each, which
-// finds nothing: one system call in four.
+// wait. A loop that began the wait anew for each request would make one more read each time, which
+// finds nothing. That would be one system call in four.
 
 // waitRequest waits for a request that tryServe leaves to serveNext. If ready is true, there is
 // one, and the connection has buffers for it. If park is true, the connection is to be parked. If
