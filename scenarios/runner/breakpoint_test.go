@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
@@ -33,6 +34,7 @@ func searching(capacity scenarios.Rate) scenarios.Spec {
 // limit may be lower, or a higher rate unclear, which the run then reports. One search in three
 // must find a limit.
 func TestASearchFindsAKnownLimit(t *testing.T) {
+	testenv.Slow(t)
 	s := searching(200)
 	s.Load.Rate, s.Load.Breakpoint.TrialDuration = 70, scenarios.Duration(300*time.Millisecond)
 	var res *Result

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
@@ -89,6 +90,7 @@ func lostSpec() scenarios.Spec {
 // TestFleetStoppedForGood checks that a run ends, with the reason, if its fleet's process was
 // stopped. Such a process neither answers nor refuses connections.
 func TestFleetStoppedForGood(t *testing.T) {
+	testenv.Slow(t)
 	for name, row := range map[string]struct {
 		at     func(d *during, stop func())
 		change func(*scenarios.Spec)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -238,6 +239,7 @@ func TestForeignClient_contradicted(t *testing.T) {
 // TestForeignClient_leak checks that goroutines of the client's package count as the client's, even
 // without its label.
 func TestForeignClient_leak(t *testing.T) {
+	testenv.Slow(t)
 	stop := make(chan struct{})
 	defer close(stop)
 	res, err := run(t, foreign{deliver: func(int64) error {

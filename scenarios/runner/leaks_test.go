@@ -140,6 +140,7 @@ func TestLeaksAreFound(t *testing.T) {
 // TestALeakIsFoundByItsPackage checks that goroutines whose label the client removed are found by
 // the names of its packages.
 func TestALeakIsFoundByItsPackage(t *testing.T) {
+	testenv.Slow(t)
 	for name, packages := range map[string][]string{"named": {"github.com/fleetmark/fleetmark/scenarios/runner.unlabeled."}, "not named": nil} {
 		t.Run(name, func(t *testing.T) {
 			s := small()

@@ -32,6 +32,7 @@ func smallDisk(t *testing.T, at string, size int) {
 // one that doesn't fit. Whichever it is, the command names it, exits with an error, and leaves
 // either nothing or a directory marked as failed, with the repetitions that were written whole.
 func TestFullDisk(t *testing.T) {
+	testenv.Slow(t)
 	testenv.Root(t)
 	const page = 4 << 10 // a file system in memory allocates whole pages
 	full := regexp.MustCompile(`runs(?:/[^/\s]+/)?(samples\.txt|latency\.hlog|failures\.jsonl|run\.json|profiles|report\.html|report\.md)?\S*: .*no space left on device`)

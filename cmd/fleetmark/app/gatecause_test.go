@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
@@ -23,6 +24,7 @@ import (
 // the regression and then where it comes from, on the terminal, in JSON, in the reports and in
 // files. A cause that couldn't be found leaves the verdict as it is.
 func TestGateSaysWhy(t *testing.T) {
+	testenv.Slow(t)
 	onceOnly(t)
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(t, err)

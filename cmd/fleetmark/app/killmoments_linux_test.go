@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -213,6 +214,7 @@ func (c *changes) end() int {
 // the run's length, the others at changes of its files, where the most can go wrong. The directory
 // that is left loads, says that the run did not finish, and holds whole repetitions.
 func TestKilledAtSeededMoments(t *testing.T) {
+	testenv.Slow(t)
 	onceOnly(t)
 	cmd, dir := perish(t)
 	c := countChanges(t, dir, 0)
