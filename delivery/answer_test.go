@@ -13,11 +13,16 @@ import (
 var seeds = []string{
 	`{"success":true,"message":"applied","size":65536,"digest":"ab"}`,
 	`{"device_id":"d","version":"2","digest":"ab","state":"idle","updated_at":"2026-01-01T00:00:00Z"}`,
-	`{}`, ` { } `, `{"success":true}x`, `{"success":true,}`, `{"success":nulll}`, `{"success":null,"size":null,"digest":null}`,
-	`{"Success":true}`, `{"ſuccess":true}`, `{"size":01}`, `{"size":1.0}`, `{"size":1e3}`, `{"size":-1}`, `{"size":9223372036854775807}`,
-	`{"size":999999999999999999}`, `{"message":"a\"b"}`, `{"message":"é"}`, "{\"message\":\"\xff\"}", "{\"message\":\"a\nb\"}", `{"message":3}`,
-	`{"other":{"a":[1]},"success":true}`, `{"other":[],"success":true}`, `{"success":true,"success":false}`, `[1]`, `null`, `true`, ``, `{"a"`, `{"success":t`,
-	`{"digest":"A","digest":null}`, `{"Version":"2"}`, `{"state":7}`, `{"success":`, "\ufeff{}", `{"success" : true , "size" : 7}`, `{"state":"idle"}`,
+	`{}`, ` { } `, `{"success":true}x`, `{"success":true,}`, `{"success":nulll}`,
+	`{"success":null,"size":null,"digest":null}`,
+	`{"Success":true}`, `{"ſuccess":true}`, `{"size":01}`, `{"size":1.0}`, `{"size":1e3}`, `{"size":-1}`,
+	`{"size":9223372036854775807}`,
+	`{"size":999999999999999999}`, `{"message":"a\"b"}`, `{"message":"é"}`, "{\"message\":\"\xff\"}",
+	"{\"message\":\"a\nb\"}", `{"message":3}`,
+	`{"other":{"a":[1]},"success":true}`, `{"other":[],"success":true}`, `{"success":true,"success":false}`, `[1]`,
+	`null`, `true`, ``, `{"a"`, `{"success":t`,
+	`{"digest":"A","digest":null}`, `{"Version":"2"}`, `{"state":7}`, `{"success":`, "\ufeff{}",
+	`{"success" : true , "size" : 7}`, `{"state":"idle"}`,
 }
 
 // FuzzAnswers checks that an answer means what encoding/json says it means, whichever parser reads
@@ -33,7 +38,8 @@ func FuzzAnswers(f *testing.F) {
 		wantErr := json.Unmarshal(b, &wantUpdate)
 		require.Equal(t, wantErr == nil, err == nil, "%q: %v, encoding/json: %v", b, err, wantErr)
 		if err == nil {
-			require.Equal(t, wantUpdate, wire.UpdateAnswer{Success: update.success, Message: string(update.message), Size: update.size, Digest: string(update.digest)}, "%q", b)
+			require.Equal(t, wantUpdate, wire.UpdateAnswer{Success: update.success, Message: string(update.message),
+				Size: update.size, Digest: string(update.digest)}, "%q", b)
 		}
 
 		var version versionView

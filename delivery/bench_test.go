@@ -119,7 +119,8 @@ func perOperation(b *testing.B, tr Transport, operation func(context.Context, *C
 	}
 }
 
-func atWorkers(b *testing.B, tr Transport, workers int, operation func(context.Context, *Client, Device, *Update) error) {
+func atWorkers(b *testing.B, tr Transport, workers int,
+	operation func(context.Context, *Client, Device, *Update) error) {
 	c, u, d := benchClient(b, tr, benchSize)
 	ctx := b.Context()
 	b.ReportAllocs()
@@ -169,11 +170,13 @@ func (*cannedConn) SetDeadline(time.Time) error { return nil }
 func (*cannedConn) Close() error                { return nil }
 
 // own runs an operation over connections of type cannedConn, to a number of devices in turn.
-func own(b *testing.B, devices int, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
+func own(b *testing.B, devices int, answer func(*Update) any,
+	operation func(context.Context, *Client, Device, *Update) error) {
 	ownOver(b, devices, "", answer, operation)
 }
 
-func ownOver(b *testing.B, devices int, header string, answer func(*Update) any, operation func(context.Context, *Client, Device, *Update) error) {
+func ownOver(b *testing.B, devices int, header string, answer func(*Update) any,
+	operation func(context.Context, *Client, Device, *Update) error) {
 	u := newUpdate(b, "2.0.0", make([]byte, benchSize))
 	text := bytes.Replace(fixedAnswer(b, answer(u)), []byte("\r\n"), []byte("\r\n"+header), 1)
 	c := newClient(b, Config{MaxIdle: devices, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -198,7 +201,8 @@ func pushed(u *Update) any {
 }
 
 func verified(u *Update) any {
-	return wire.VersionAnswer{DeviceID: "till-17", Version: u.version, Digest: u.digestHex, State: wire.StateIdle, UpdatedAt: "2026-01-01T00:00:00Z"}
+	return wire.VersionAnswer{DeviceID: "till-17", Version: u.version, Digest: u.digestHex, State: wire.StateIdle,
+		UpdatedAt: "2026-01-01T00:00:00Z"}
 }
 
 // BenchmarkPushOwn is a push over a cannedConn.

@@ -28,12 +28,17 @@ func TestBreaker(t *testing.T) {
 	asks := func(at int, may bool) step { return step{at: at, ask: true, may: may} }
 	tells := func(at int, o outcome) step { return step{at: at, tell: o} }
 	for name, steps := range map[string][]step{
-		"opens, and half opens": {tells(0, dead), tells(0, dead), asks(0, true), tells(1, dead), asks(1, false), asks(10, false), asks(11, true), asks(11, false)},
-		"a good probe closes":   {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(11, alive), asks(11, true), tells(11, dead), asks(11, true)},
-		"a bad probe reopens":   {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(12, dead), asks(12, false), asks(21, false), asks(22, true)},
-		"a canceled probe":      {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(11, neutral), asks(11, true), asks(11, false)},
-		"in a row":              {tells(0, dead), tells(0, dead), tells(0, alive), tells(0, dead), tells(0, dead), asks(0, true), tells(0, neutral), tells(0, dead), asks(0, false)},
-		"unknown":               {asks(0, true), tells(0, alive), tells(0, neutral), asks(0, true)},
+		"opens, and half opens": {tells(0, dead), tells(0, dead), asks(0, true), tells(1, dead), asks(1, false),
+			asks(10, false), asks(11, true), asks(11, false)},
+		"a good probe closes": {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(11, alive),
+			asks(11, true), tells(11, dead), asks(11, true)},
+		"a bad probe reopens": {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(12, dead),
+			asks(12, false), asks(21, false), asks(22, true)},
+		"a canceled probe": {tells(0, dead), tells(0, dead), tells(0, dead), asks(10, true), tells(11, neutral),
+			asks(11, true), asks(11, false)},
+		"in a row": {tells(0, dead), tells(0, dead), tells(0, alive), tells(0, dead), tells(0, dead), asks(0, true),
+			tells(0, neutral), tells(0, dead), asks(0, false)},
+		"unknown": {asks(0, true), tells(0, alive), tells(0, neutral), asks(0, true)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBreakers(Breaker{Failures: 3, CoolDown: 10 * time.Second, Devices: 10})
@@ -76,7 +81,8 @@ func TestOutcomes(t *testing.T) {
 	for class, want := range map[Class][2]outcome{ // without and with a status
 		ClassNotSent: {dead, dead}, ClassTimeout: {dead, dead}, ClassAmbiguous: {dead, dead}, ClassProtocol: {dead, dead},
 		ClassThrottled: {neutral, alive}, ClassConflict: {neutral, alive}, ClassPending: {neutral, alive},
-		ClassPermanent: {neutral, alive}, ClassIntegrity: {neutral, alive}, ClassUnknown: {neutral, alive}, ClassCanceled: {neutral, alive},
+		ClassPermanent: {neutral, alive}, ClassIntegrity: {neutral, alive}, ClassUnknown: {neutral, alive},
+		ClassCanceled: {neutral, alive},
 	} {
 		for i, status := range []int{0, 500} {
 			require.Equal(t, want[i], outcomeOf(&Error{Class: class, Status: status}, false), "%v, status %d", class, status)
@@ -134,16 +140,17 @@ func TestBreakerSparesTheDevice(t *testing.T) {
 		t.Run(string(tr), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dials, back := 0, false
-				c := newClient(t, Config{Transport: tr, Retry: Retry{MaxAttempts: 1}, Dial: func(context.Context, string, string) (net.Conn, error) {
-					dials++
-					if !back {
-						return nil, errors.New("no route")
-					}
-					near, far := net.Pipe()
-					closed := make(chan struct{})
-					go slowReader{chunk: 10, limit: 1 << 20}.serve(far, closed)
-					return &closeHook{near, func() { close(closed) }}, nil
-				}})
+				c := newClient(t, Config{Transport: tr, Retry: Retry{MaxAttempts: 1},
+					Dial: func(context.Context, string, string) (net.Conn, error) {
+						dials++
+						if !back {
+							return nil, errors.New("no route")
+						}
+						near, far := net.Pipe()
+						closed := make(chan struct{})
+						go slowReader{chunk: 10, limit: 1 << 20}.serve(far, closed)
+						return &closeHook{near, func() { close(closed) }}, nil
+					}})
 				gone, u := Device{Address: "http://till-17"}, newUpdate(t, "2", []byte("x"))
 				for i, operation := range []func() error{
 					func() error { return c.Push(t.Context(), gone, u) },

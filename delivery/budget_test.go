@@ -58,7 +58,8 @@ func TestBudgetLimits(t *testing.T) {
 	require.Equal(t, RetryBudget{Share: 0.2, PerSecond: 10, TTL: 10 * time.Second}, RetryBudget{}.withDefaults())
 	require.Equal(t, RetryBudget{TTL: time.Second}, RetryBudget{Share: -1, PerSecond: -1, TTL: time.Second}.withDefaults())
 	now := time.Unix(0, 0)
-	none, off := newBudget(RetryBudget{Share: -1, PerSecond: -1}.withDefaults(), now), newBudget(RetryBudget{Off: true}.withDefaults(), now)
+	none, off := newBudget(RetryBudget{Share: -1, PerSecond: -1}.withDefaults(),
+		now), newBudget(RetryBudget{Off: true}.withDefaults(), now)
 	require.False(t, none.retry(now))
 	for range 10_000 {
 		require.True(t, off.retry(now))

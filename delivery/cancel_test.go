@@ -58,9 +58,10 @@ func TestCancelOfAThousand(t *testing.T) {
 				var conns atomic.Int32
 				c := newClient(t, Config{
 					Transport: tr,
-					Timeouts:  Timeouts{Dial: time.Hour, TLS: time.Hour, Answer: time.Hour, Total: time.Hour, LeastProgress: LeastProgress{PerSecond: -1}},
-					Budget:    RetryBudget{Off: true},
-					Retry:     Retry{Base: 24 * time.Hour, Cap: 24 * time.Hour, Poll: 24 * time.Hour},
+					Timeouts: Timeouts{Dial: time.Hour, TLS: time.Hour, Answer: time.Hour, Total: time.Hour,
+						LeastProgress: LeastProgress{PerSecond: -1}},
+					Budget: RetryBudget{Off: true},
+					Retry:  Retry{Base: 24 * time.Hour, Cap: 24 * time.Hour, Poll: 24 * time.Hour},
 					Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
 						host, _, err := net.SplitHostPort(address)
 						if err != nil {

@@ -34,7 +34,8 @@ func (halves) Uint64() uint64 { return 1 << 52 }
 
 // check runs a Check of the device.
 func (l *looker) check(ctx context.Context, goodReads int, opts CheckOptions) (Report, *Error) {
-	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute, GoodReads: goodReads}
+	retry := Retry{MaxAttempts: 3, Base: time.Second, Cap: 4 * time.Second, Poll: time.Second, PollFor: time.Minute,
+		GoodReads: goodReads}
 	var report Report
 	_, e := checking{l, retry.withDefaults(), newDice(halves{})}.run(ctx, Device{ID: "till-0"}, nil, opts, &report)
 	return report, e
@@ -72,31 +73,38 @@ func TestCheck(t *testing.T) {
 		verifies int
 		waited   time.Duration
 	}{
-		"has it":           {says: always(nil), verifies: 1},
-		"lacks it":         {says: always(says(ClassIntegrity, ErrLacksUpdate)), want: ClassIntegrity, lacks: true, verifies: 1},
-		"failed to before": {says: always(says(ClassIntegrity, ErrDeviceFailed)), want: ClassIntegrity, lacks: true, verifies: 1},
-		"other content":    {says: always(says(ClassIntegrity, ErrWrongDigest)), want: ClassIntegrity, verifies: 1},
-		"other device":     {says: always(says(ClassIntegrity, ErrWrongDevice)), want: ClassIntegrity, verifies: 1},
-		"no such path":     {says: always(says(ClassPermanent, errStatus)), want: ClassPermanent, verifies: 1},
+		"has it": {says: always(nil), verifies: 1},
+		"lacks it": {says: always(says(ClassIntegrity, ErrLacksUpdate)), want: ClassIntegrity, lacks: true,
+			verifies: 1},
+		"failed to before": {says: always(says(ClassIntegrity, ErrDeviceFailed)), want: ClassIntegrity, lacks: true,
+			verifies: 1},
+		"other content": {says: always(says(ClassIntegrity, ErrWrongDigest)), want: ClassIntegrity, verifies: 1},
+		"other device":  {says: always(says(ClassIntegrity, ErrWrongDevice)), want: ClassIntegrity, verifies: 1},
+		"no such path":  {says: always(says(ClassPermanent, errStatus)), want: ClassPermanent, verifies: 1},
 		"installs, then has it": {says: func(n int) *Error {
 			if n < 4 {
 				return &Error{Op: OpVerify, Class: ClassPending, Err: errStillBusy}
 			}
 			return nil
 		}, verifies: 4, waited: 3 * time.Second},
-		"installs for ever":         {says: always(&Error{Class: ClassPending, Err: errStillBusy}), want: ClassPending, verifies: 61, waited: time.Minute},
-		"installs, names a time":    {says: always(says(ClassPending, errStillBusy)), want: ClassPending, verifies: 21, waited: time.Minute},
-		"installs, then is gone":    {says: onceThen(20, gone, nil), verifies: 22, waited: 21 * time.Second},
-		"installs, gone for good":   {says: onceThen(1000, gone, nil), want: ClassNotSent, verifies: 61, waited: time.Minute},
-		"installs, then broke HTTP": {says: onceThen(1000, &Error{Class: ClassProtocol, Err: errStatus}, nil), want: ClassProtocol, verifies: 4, waited: 2500 * time.Millisecond},
+		"installs for ever": {says: always(&Error{Class: ClassPending, Err: errStillBusy}), want: ClassPending,
+			verifies: 61, waited: time.Minute},
+		"installs, names a time": {says: always(says(ClassPending, errStillBusy)), want: ClassPending, verifies: 21,
+			waited: time.Minute},
+		"installs, then is gone":  {says: onceThen(20, gone, nil), verifies: 22, waited: 21 * time.Second},
+		"installs, gone for good": {says: onceThen(1000, gone, nil), want: ClassNotSent, verifies: 61, waited: time.Minute},
+		"installs, then broke HTTP": {says: onceThen(1000, &Error{Class: ClassProtocol, Err: errStatus}, nil),
+			want: ClassProtocol, verifies: 4, waited: 2500 * time.Millisecond},
 		"answers the third time": {says: func(n int) *Error {
 			if n < 3 {
 				return says(ClassAmbiguous, errStatus)
 			}
 			return nil
 		}, verifies: 3, waited: 6 * time.Second}, // as long as it asked for
-		"never answers": {says: always(says(ClassTimeout, errStatus)), want: ClassTimeout, verifies: 3, waited: 6 * time.Second},
-		"backs off":     {says: always(&Error{Class: ClassNotSent, Err: errStatus}), want: ClassNotSent, verifies: 3, waited: 1500 * time.Millisecond},
+		"never answers": {says: always(says(ClassTimeout, errStatus)), want: ClassTimeout, verifies: 3,
+			waited: 6 * time.Second},
+		"backs off": {says: always(&Error{Class: ClassNotSent, Err: errStatus}), want: ClassNotSent, verifies: 3,
+			waited: 1500 * time.Millisecond},
 
 		"may be rebooting, and comes back": {says: func(n int) *Error {
 			if n >= 21 {
@@ -104,8 +112,10 @@ func TestCheck(t *testing.T) {
 			}
 			return gone
 		}, opts: CheckOptions{MayBeRebooting: true}, verifies: 22, waited: 21 * time.Second}, // and says so twice
-		"may be rebooting, and never comes back": {says: always(gone), opts: CheckOptions{MayBeRebooting: true}, want: ClassNotSent, verifies: 61, waited: time.Minute},
-		"was pushed to, and is gone":             {says: always(gone), opts: CheckOptions{Pushed: true}, want: ClassNotSent, verifies: 3, waited: 1500 * time.Millisecond},
+		"may be rebooting, and never comes back": {says: always(gone), opts: CheckOptions{MayBeRebooting: true},
+			want: ClassNotSent, verifies: 61, waited: time.Minute},
+		"was pushed to, and is gone": {says: always(gone), opts: CheckOptions{Pushed: true}, want: ClassNotSent,
+			verifies: 3, waited: 1500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -68,10 +68,13 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func TestStatusClasses(t *testing.T) {
 	for status, want := range map[int]Class{
-		202: ClassPending, 204: ClassProtocol, 301: ClassPermanent, 302: ClassPermanent, 303: ClassPermanent, 304: ClassPermanent,
-		400: ClassPermanent, 401: ClassPermanent, 403: ClassPermanent, 404: ClassPermanent, 413: ClassThrottled, // a 413 with a Retry-After
+		202: ClassPending, 204: ClassProtocol, 301: ClassPermanent, 302: ClassPermanent, 303: ClassPermanent,
+		304: ClassPermanent,
+		400: ClassPermanent, 401: ClassPermanent, 403: ClassPermanent, 404: ClassPermanent,
+		413: ClassThrottled, // a 413 with a Retry-After
 		415: ClassPermanent, 422: ClassPermanent, 408: ClassAmbiguous, 409: ClassConflict, 429: ClassThrottled,
-		500: ClassAmbiguous, 501: ClassPermanent, 502: ClassAmbiguous, 503: ClassThrottled, 504: ClassAmbiguous, 505: ClassPermanent,
+		500: ClassAmbiguous, 501: ClassPermanent, 502: ClassAmbiguous, 503: ClassThrottled, 504: ClassAmbiguous,
+		505: ClassPermanent,
 	} {
 		overBoth(t, func(t *testing.T, cfg Config) {
 			c, dev := newClient(t, cfg), newTestDevice(t)
@@ -113,7 +116,8 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"says nothing":   {"application/json", `{}`, ClassRefused},
 		"another digest": {"application/json", `{"success":true,"digest":"00"}`, ClassIntegrity},
 		"another size":   {"application/json", `{"success":true,"size":2}`, ClassIntegrity},
-		"endless":        {"application/json", `{"success":true,"message":"` + strings.Repeat("x", 70_000) + `"}`, ClassProtocol},
+		"endless": {"application/json", `{"success":true,"message":"` + strings.Repeat("x", 70_000) + `"}`,
+			ClassProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -137,18 +141,23 @@ func TestVerify(t *testing.T) {
 		want Class
 		is   error
 	}{
-		"runs it":       {`{"device_id":"till-17","version":"2","digest":"` + digest + `","state":"idle"}`, ClassUnknown, nil},
-		"no state":      {`{"device_id":"till-17","version":"2","digest":"` + digest + `"}`, ClassUnknown, nil},
-		"other version": {`{"device_id":"till-17","version":"1","digest":"` + digest + `","state":"idle"}`, ClassIntegrity, ErrLacksUpdate},
-		"other digest":  {`{"device_id":"till-17","version":"2","digest":"00","state":"idle"}`, ClassIntegrity, ErrWrongDigest},
-		"no digest":     {`{"device_id":"till-17","version":"2","state":"idle"}`, ClassIntegrity, ErrWrongDigest},
-		"other device":  {`{"device_id":"till-18","version":"2","digest":"` + digest + `","state":"idle"}`, ClassIntegrity, ErrWrongDevice},
-		"no device":     {`{"version":"2","digest":"` + digest + `","state":"idle"}`, ClassIntegrity, ErrWrongDevice},
-		"installing":    {`{"device_id":"till-17","version":"1","state":"installing"}`, ClassPending, nil},
-		"rebooting":     {`{"device_id":"till-17","version":"2","digest":"` + digest + `","state":"rebooting"}`, ClassPending, nil},
-		"failed":        {`{"device_id":"till-17","version":"1","state":"failed"}`, ClassIntegrity, ErrDeviceFailed},
-		"cut":           {`{"device_id":"till-17","version":"2","dig`, ClassProtocol, nil},
-		"escaped":       {`{"device_id":"till\u002d17","version":"2","digest":"` + digest + `","state":"idle"}`, ClassUnknown, nil},
+		"runs it": {`{"device_id":"till-17","version":"2","digest":"` + digest + `","state":"idle"}`, ClassUnknown,
+			nil},
+		"no state": {`{"device_id":"till-17","version":"2","digest":"` + digest + `"}`, ClassUnknown, nil},
+		"other version": {`{"device_id":"till-17","version":"1","digest":"` + digest + `","state":"idle"}`, ClassIntegrity,
+			ErrLacksUpdate},
+		"other digest": {`{"device_id":"till-17","version":"2","digest":"00","state":"idle"}`, ClassIntegrity,
+			ErrWrongDigest},
+		"no digest": {`{"device_id":"till-17","version":"2","state":"idle"}`, ClassIntegrity, ErrWrongDigest},
+		"other device": {`{"device_id":"till-18","version":"2","digest":"` + digest + `","state":"idle"}`, ClassIntegrity,
+			ErrWrongDevice},
+		"no device":  {`{"version":"2","digest":"` + digest + `","state":"idle"}`, ClassIntegrity, ErrWrongDevice},
+		"installing": {`{"device_id":"till-17","version":"1","state":"installing"}`, ClassPending, nil},
+		"rebooting": {`{"device_id":"till-17","version":"2","digest":"` + digest + `","state":"rebooting"}`, ClassPending,
+			nil},
+		"failed":  {`{"device_id":"till-17","version":"1","state":"failed"}`, ClassIntegrity, ErrDeviceFailed},
+		"cut":     {`{"device_id":"till-17","version":"2","dig`, ClassProtocol, nil},
+		"escaped": {`{"device_id":"till\u002d17","version":"2","digest":"` + digest + `","state":"idle"}`, ClassUnknown, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -230,11 +239,13 @@ func TestConnectionLost(t *testing.T) {
 
 func TestBrokenHTTP(t *testing.T) {
 	for name, text := range map[string]string{
-		"garbage":        "SSH-2.0-OpenSSH_9.6\r\n\r\n",
-		"half a header":  "HTTP/1.1 200 OK\r\nContent-Type: appl",
-		"half a body":    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"success\":true}",
-		"header flood":   "HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Flood: 0123456789012345678901234567890123456789\r\n", 2000),
-		"endless chunks": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat("x", 4096)+"\r\n", 40),
+		"garbage":       "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+		"half a header": "HTTP/1.1 200 OK\r\nContent-Type: appl",
+		"half a body":   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"success\":true}",
+		"header flood": "HTTP/1.1 200 OK\r\n" + strings.Repeat("X-Flood: 0123456789012345678901234567890123456789\r\n",
+			2000),
+		"endless chunks": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			strings.Repeat("1000\r\n"+strings.Repeat("x", 4096)+"\r\n", 40),
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -387,7 +398,8 @@ func (s *failingSource) ReadAt(p []byte, at int64) (int, error) {
 }
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Op: OpPush, Device: "till-17", Class: ClassThrottled, Status: 503, Err: fmt.Errorf("%w: %q", errStatus, "busy")}
+	e := &Error{Op: OpPush, Device: "till-17", Class: ClassThrottled, Status: 503,
+		Err: fmt.Errorf("%w: %q", errStatus, "busy")}
 	require.EqualError(t, e, `push till-17: throttled: status 503: device refused: "busy"`)
 	require.Equal(t, ClassUnknown, ClassOf(errors.New("other")))
 	require.Equal(t, "class(99)", Class(99).String())

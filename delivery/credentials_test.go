@@ -49,11 +49,12 @@ func TestCredentialsServerName(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		var requests atomic.Int32
 		var asked atomic.Value
-		dev := secureDevice(t, &tls.Config{Certificates: []tls.Certificate{a.issueTo("sn-4711")}}, func(_, _ int, r *http.Request) string {
-			requests.Add(1)
-			asked.Store(r.TLS.ServerName)
-			return deliverytest.Good(r)
-		})
+		dev := secureDevice(t, &tls.Config{Certificates: []tls.Certificate{a.issueTo("sn-4711")}},
+			func(_, _ int, r *http.Request) string {
+				requests.Add(1)
+				asked.Store(r.TLS.ServerName)
+				return deliverytest.Good(r)
+			})
 		cfg.TLS = &tls.Config{RootCAs: a.pool()}
 		u := newUpdate(t, "2", []byte("x"))
 		for _, row := range []struct {
@@ -124,15 +125,17 @@ func TestCredentialsShareNoConnection(t *testing.T) {
 		conns  int
 		secure bool
 	}{
-		"tokens":             {token("Bearer one"), token("Bearer two"), 2, false},
-		"tokens over TLS":    {token("Bearer one"), token("Bearer two"), 2, true},
-		"a token and none":   {token("Bearer one"), Credentials{}, 2, false},
-		"server names":       {Credentials{ServerName: "sn-1"}, Credentials{ServerName: "sn-2"}, 2, true},
-		"certificates":       {Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}}, Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{two}}, 2, true},
-		"authorities":        {Credentials{ServerName: "sn-1", RootCAs: a.pool()}, Credentials{ServerName: "sn-1"}, 2, true},
-		"equal":              {token("Bearer one"), token("Bearer one"), 1, true},
-		"equal certificates": {Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}, RootCAs: a.pool()}, Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}, RootCAs: a.pool()}, 1, true},
-		"nothing":            {Credentials{}, Credentials{}, 1, false},
+		"tokens":           {token("Bearer one"), token("Bearer two"), 2, false},
+		"tokens over TLS":  {token("Bearer one"), token("Bearer two"), 2, true},
+		"a token and none": {token("Bearer one"), Credentials{}, 2, false},
+		"server names":     {Credentials{ServerName: "sn-1"}, Credentials{ServerName: "sn-2"}, 2, true},
+		"certificates": {Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}},
+			Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{two}}, 2, true},
+		"authorities": {Credentials{ServerName: "sn-1", RootCAs: a.pool()}, Credentials{ServerName: "sn-1"}, 2, true},
+		"equal":       {token("Bearer one"), token("Bearer one"), 1, true},
+		"equal certificates": {Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}, RootCAs: a.pool()},
+			Credentials{ServerName: "sn-1", Certificates: []tls.Certificate{one}, RootCAs: a.pool()}, 1, true},
+		"nothing": {Credentials{}, Credentials{}, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -156,7 +159,8 @@ func TestCredentialsShareNoConnection(t *testing.T) {
 				}
 				var dev Device
 				if row.secure {
-					dev = secureDevice(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert}, script)
+					dev = secureDevice(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert},
+						script)
 				} else {
 					dev = scriptedDevice(t, script)
 				}

@@ -41,28 +41,44 @@ func TestDeliver(t *testing.T) {
 		want             Class
 		pushes, verifies int
 	}{
-		"well":                 {nil, nil, ClassUnknown, 1, 1},
-		"500 twice, lacks it":  {status(500, 2), nil, ClassUnknown, 3, 3}, // a look after each 500, then the confirmation
-		"500 for good":         {status(500, 99), nil, ClassAmbiguous, 4, 4},
-		"503 twice":            {status(503, 2), nil, ClassUnknown, 3, 1}, // known not to be applied: no look
-		"429 for good":         {status(429, 99), nil, ClassThrottled, 4, 0},
-		"400":                  {status(400, 99), nil, ClassPermanent, 1, 0},
-		"302":                  {status(302, 1), nil, ClassPermanent, 1, 0},
-		"409 once":             {status(409, 1), nil, ClassUnknown, 2, 2},
-		"applied, answer 500":  {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); w.WriteHeader(500); return true }, nil, ClassUnknown, 1, 1},
-		"applied, answer lost": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); hangUp(w); return true }, nil, ClassUnknown, 1, 1},
+		"well":                {nil, nil, ClassUnknown, 1, 1},
+		"500 twice, lacks it": {status(500, 2), nil, ClassUnknown, 3, 3}, // a look after each 500, then the confirmation
+		"500 for good":        {status(500, 99), nil, ClassAmbiguous, 4, 4},
+		"503 twice":           {status(503, 2), nil, ClassUnknown, 3, 1}, // known not to be applied: no look
+		"429 for good":        {status(429, 99), nil, ClassThrottled, 4, 0},
+		"400":                 {status(400, 99), nil, ClassPermanent, 1, 0},
+		"302":                 {status(302, 1), nil, ClassPermanent, 1, 0},
+		"409 once":            {status(409, 1), nil, ClassUnknown, 2, 2},
+		"applied, answer 500": {func(_ int, w http.ResponseWriter,
+			apply func()) bool {
+			apply()
+			w.WriteHeader(500)
+			return true
+		}, nil, ClassUnknown, 1, 1},
+		"applied, answer lost": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); hangUp(w); return true },
+			nil, ClassUnknown, 1, 1},
 		"dropped, answer lost": {func(n int, w http.ResponseWriter, _ func()) bool {
 			if n == 1 {
 				hangUp(w)
 			}
 			return n == 1
 		}, nil, ClassUnknown, 2, 2},
-		"applied, half an answer": {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); answer(w, 200, "x"); return true }, nil, ClassUnknown, 1, 1},
+		"applied, half an answer": {func(_ int, w http.ResponseWriter,
+			apply func()) bool {
+			apply()
+			answer(w, 200, "x")
+			return true
+		}, nil, ClassUnknown, 1, 1},
 		"ok but not applied": {func(_ int, w http.ResponseWriter, _ func()) bool {
 			answer(w, 200, map[string]any{"success": true})
 			return true
 		}, nil, ClassIntegrity, 1, 1},
-		"accepted, then runs it":     {func(_ int, w http.ResponseWriter, apply func()) bool { apply(); w.WriteHeader(202); return true }, installing(3), ClassUnknown, 1, 5}, // installing three times, then right twice
+		"accepted, then runs it": {func(_ int, w http.ResponseWriter,
+			apply func()) bool {
+			apply()
+			w.WriteHeader(202)
+			return true
+		}, installing(3), ClassUnknown, 1, 5}, // installing three times, then right twice
 		"verify 500 twice":           {nil, verifyStatus(500, 2), ClassUnknown, 1, 3},
 		"verify 500 for good":        {nil, verifyStatus(500, 99), ClassAmbiguous, 1, 4},
 		"verify 404":                 {nil, verifyStatus(404, 99), ClassPermanent, 1, 1},

@@ -29,7 +29,8 @@ func TestEarlyRefusalOfAHeldUpload(t *testing.T) {
 		c := newClient(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev, newUpdate(t, "2", make([]byte, 1<<20))) // takes 256 s at this rate
+		err := c.Push(pacing.WithByteRate(ctx, pacing.NewByteRate(4<<10)), dev,
+			newUpdate(t, "2", make([]byte, 1<<20))) // takes 256 s at this rate
 		require.Equal(t, ClassPermanent, ClassOf(err), "%v", err)
 		require.ErrorContains(t, err, "not signed")
 	})

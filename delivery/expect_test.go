@@ -24,13 +24,16 @@ func TestExpect(t *testing.T) {
 		want        Class
 		requests    []string
 	}{
-		"invites":             {invite, "", true, ClassUnknown, []string{"100-continue x"}},
-		"hints, then invites": {"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + invite, "", true, ClassUnknown, []string{"100-continue x"}},
-		"ignores it":          {"", "", true, ClassUnknown, []string{"100-continue x"}},
-		"invites too late":    {"", invite, true, ClassUnknown, []string{"100-continue x"}},
-		"417":                 {"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", false, ClassUnknown, []string{"100-continue -", " x"}},
-		"refuses":             {"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", false, ClassPermanent, []string{"100-continue -"}},
-		"hangs up":            {"close", "", false, ClassAmbiguous, []string{"100-continue -"}},
+		"invites": {invite, "", true, ClassUnknown, []string{"100-continue x"}},
+		"hints, then invites": {"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + invite, "", true, ClassUnknown,
+			[]string{"100-continue x"}},
+		"ignores it":       {"", "", true, ClassUnknown, []string{"100-continue x"}},
+		"invites too late": {"", invite, true, ClassUnknown, []string{"100-continue x"}},
+		"417": {"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", false,
+			ClassUnknown, []string{"100-continue -", " x"}},
+		"refuses": {"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", false,
+			ClassPermanent, []string{"100-continue -"}},
+		"hangs up": {"close", "", false, ClassAmbiguous, []string{"100-continue -"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {

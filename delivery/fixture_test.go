@@ -27,7 +27,8 @@ func overBoth(t *testing.T, test func(t *testing.T, cfg Config)) {
 			test(t, Config{
 				Transport: tr,
 				Timeouts:  Timeouts{Dial: 5 * time.Second, Answer: 10 * time.Second, Total: 20 * time.Second},
-				Retry:     Retry{MaxAttempts: 4, Base: time.Microsecond, Cap: time.Millisecond, Poll: time.Millisecond, PollFor: 10 * time.Second},
+				Retry: Retry{MaxAttempts: 4, Base: time.Microsecond, Cap: time.Millisecond, Poll: time.Millisecond,
+					PollFor: 10 * time.Second},
 			})
 		})
 	}
@@ -133,7 +134,8 @@ func (d *testDevice) serve(w http.ResponseWriter, r *http.Request) {
 
 // tell answers a verification with what the device runs.
 func (d *testDevice) tell(w http.ResponseWriter) {
-	answer(w, 200, map[string]any{"device_id": "till-17", "version": d.version, "digest": d.digest, "state": d.state, "updated_at": ""})
+	answer(w, 200, map[string]any{"device_id": "till-17", "version": d.version, "digest": d.digest, "state": d.state,
+		"updated_at": ""})
 }
 
 func (d *testDevice) counts() (pushes, verifies, conns int) {

@@ -37,7 +37,8 @@ func TestLimits(t *testing.T) {
 		MinThroughput:   exchange.MinThroughput{BytesPerSecond: 6, Window: 7},
 		MaxResponseHead: 8, MaxResponseBody: 9,
 	}, Config{
-		Timeouts:      Timeouts{Dial: 1, TLS: 2, Answer: 3, Total: 4, Continue: 5, LeastProgress: LeastProgress{PerSecond: 6, Window: 7}},
+		Timeouts: Timeouts{Dial: 1, TLS: 2, Answer: 3, Total: 4, Continue: 5,
+			LeastProgress: LeastProgress{PerSecond: 6, Window: 7}},
 		MaxAnswerHead: 8, MaxAnswer: 9,
 	}.withDefaults().limits())
 }
@@ -101,13 +102,20 @@ func TestLeastProgress(t *testing.T) {
 		want     Class
 		from, to time.Duration
 	}{
-		"slow":                      {slowReader{chunk: 1000, limit: all, pause: time.Second / 2}, ClassUnknown, 50 * time.Second, 51 * time.Second},
-		"slow, TLS":                 {slowReader{chunk: 20_000, limit: all, pause: 9 * time.Second, tls: serverTLS}, ClassUnknown, 45 * time.Second, 55 * time.Second},
-		"too slow":                  {slowReader{chunk: 1000, limit: all, pause: 2 * time.Second}, ClassTimeout, 10 * time.Second, 20 * time.Second},
-		"stops":                     {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10}, ClassTimeout, 10 * time.Second, 16 * time.Second},
-		"stops, TLS":                {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, tls: serverTLS}, ClassTimeout, 10 * time.Second, 16 * time.Second},
-		"stops with an answer":      {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal}, ClassPermanent, 0, 16 * time.Second},
-		"stops with an answer, TLS": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal, tls: serverTLS}, ClassPermanent, 0, 13 * time.Second},
+		"slow": {slowReader{chunk: 1000, limit: all, pause: time.Second / 2}, ClassUnknown,
+			50 * time.Second, 51 * time.Second},
+		"slow, TLS": {slowReader{chunk: 20_000, limit: all, pause: 9 * time.Second, tls: serverTLS},
+			ClassUnknown, 45 * time.Second, 55 * time.Second},
+		"too slow": {slowReader{chunk: 1000, limit: all, pause: 2 * time.Second}, ClassTimeout,
+			10 * time.Second, 20 * time.Second},
+		"stops": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10}, ClassTimeout,
+			10 * time.Second, 16 * time.Second},
+		"stops, TLS": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, tls: serverTLS},
+			ClassTimeout, 10 * time.Second, 16 * time.Second},
+		"stops with an answer": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal},
+			ClassPermanent, 0, 16 * time.Second},
+		"stops with an answer, TLS": {slowReader{chunk: 1000, limit: 20_000, pause: time.Second / 10, says: refusal,
+			tls: serverTLS}, ClassPermanent, 0, 13 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, tr := range transports {
@@ -115,7 +123,8 @@ func TestLeastProgress(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						c := newClient(t, Config{
 							Transport: tr, Dial: row.device.dial, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"},
-							Timeouts: Timeouts{Total: time.Hour, Answer: time.Minute, LeastProgress: LeastProgress{PerSecond: 1000, Window: 10 * time.Second}},
+							Timeouts: Timeouts{Total: time.Hour, Answer: time.Minute,
+								LeastProgress: LeastProgress{PerSecond: 1000, Window: 10 * time.Second}},
 						})
 						dev := Device{Address: "http://till-17"}
 						if row.device.tls != nil {

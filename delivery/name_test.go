@@ -16,13 +16,16 @@ func TestErrorsShowNoSecretOfAnAddress(t *testing.T) {
 		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("dialed") }
 		c, u := newClient(t, cfg), newUpdate(t, "2", []byte("x"))
 		for _, address := range []string{
-			"http://admin:s3cret@10.0.0.1", "http://s3cret@10.0.0.1/update", "http://admin:s3cret/x@10.0.0.1", "https://a:s3cret?@b",
+			"http://admin:s3cret@10.0.0.1", "http://s3cret@10.0.0.1/update", "http://admin:s3cret/x@10.0.0.1",
+			"https://a:s3cret?@b",
 			"admin:s3cret@10.0.0.1", "ftp://admin:s3cret@10.0.0.1", "http://10.0.0.1/?token=s3cret", "http://10.0.0.1/#s3cret",
-			"http://admin:s3cret@" + strings.Repeat("a", 3000), "http://10.0.0.1?token=s3cret@", "http://admin:s3cret@a\r\nX-Evil: 1",
+			"http://admin:s3cret@" + strings.Repeat("a", 3000), "http://10.0.0.1?token=s3cret@",
+			"http://admin:s3cret@a\r\nX-Evil: 1",
 		} {
 			d := Device{Address: address}
 			_, delivered := c.Deliver(t.Context(), d, u)
-			for _, err := range []error{d.Validate(), c.Push(t.Context(), d, u), c.Verify(t.Context(), d, u), c.Push(t.Context(), d, nil), delivered} {
+			for _, err := range []error{d.Validate(), c.Push(t.Context(), d, u), c.Verify(t.Context(), d, u),
+				c.Push(t.Context(), d, nil), delivered} {
 				require.Error(t, err, "%q", address)
 				for _, shown := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
 					require.NotContains(t, shown, "s3cret")

@@ -40,57 +40,91 @@ func TestOddAnswers(t *testing.T) {
 		once bool // the connection can't be used again
 		kept bool // the connection is used again, although the answer is refused
 	}{
-		"lines end with LF alone":           {text: strings.ReplaceAll(ok+sent, "\r\n", "\n")},
-		"chunks with LF alone":              {text: strings.ReplaceAll(ok+"Transfer-Encoding: chunked\r\n\r\n10\r\n"+deliverytest.GoodPush+"\r\n0\r\n\r\n", "\r\n", "\n")},
-		"interim with LF alone":             {text: "HTTP/1.1 103 Early Hints\n\n" + ok + sent},
-		"CRLF before it":                    {text: "\r\n" + ok + sent},
-		"two CRLF before it":                {text: "\r\n\r\n" + ok + sent},
-		"nothing but CRLF":                  {text: strings.Repeat("\r\n", 4<<10), want: ClassProtocol, says: "blank lines"},
-		"two equal lengths":                 {text: ok + "Content-Length: 16\r\n" + sent},
-		"two lengths":                       {text: ok + "Content-Length: 17\r\n" + sent, want: ClassProtocol, says: "Content-Length"},
-		"a list of lengths":                 {text: ok + "Content-Length: 16, 16\r\n\r\n" + deliverytest.GoodPush, want: ClassProtocol, says: "Content-Length"},
-		"a length and chunks":               {text: ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n\r\n", once: true},
-		"two codings":                       {text: ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", want: ClassProtocol, says: "Transfer-Encoding"},
-		"two types, JSON first":             {text: ok + "Content-Type: text/html\r\n" + sent},
-		"two types, JSON last":              {text: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "JSON", kept: true},
-		"two locations":                     {text: "HTTP/1.1 307 Moved\r\nLocation: /here\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n"},
-		"two locations, another's first":    {text: "HTTP/1.1 307 Moved\r\nLocation: http://elsewhere.example/\r\nLocation: /here\r\nContent-Length: 0\r\n\r\n", want: ClassPermanent, says: "another origin"},
-		"folded":                            {text: ok + "X-Note: a\r\n b\r\n" + sent},
-		"folded type":                       {text: "HTTP/1.1 200 OK\r\nContent-Type: application/json;\r\n\tcharset=utf-8\r\n" + sent},
-		"no reason":                         {text: "HTTP/1.1 200\r\nContent-Type: application/json\r\n" + sent},
-		"spaces around values":              {text: "HTTP/1.1 200 OK\r\nContent-Type: \t application/json \r\n" + sent},
-		"space before the colon":            {text: ok + "X-Note : a\r\n" + sent, want: ClassProtocol, says: "header line"},
-		"no name":                           {text: ok + ": a\r\n" + sent, want: ClassProtocol, says: "header line"},
-		"NUL in a value":                    {text: ok + "X-Note: a\x00b\r\n" + sent, want: ClassProtocol, says: "control character"},
-		"lone CR in a value":                {text: ok + "X-Note: a\rb\r\n" + sent, want: ClassProtocol, says: "control character"},
-		"chunk of ffffffffffffffff":         {text: ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
-		"chunk of fffffffffffffffff":        {text: ok + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
-		"chunk beyond the limit":            {text: ok + "Transfer-Encoding: chunked\r\n\r\n10001\r\n{}", want: ClassProtocol, says: "65536 bytes (Config.MaxAnswer)"},
-		"chunk size 0x10":                   {text: ok + "Transfer-Encoding: chunked\r\n\r\n0x10\r\n" + deliverytest.GoodPush, want: ClassProtocol, says: "chunk size"},
-		"chunk without a size":              {text: ok + "Transfer-Encoding: chunked\r\n\r\n\r\n", want: ClassProtocol, says: "chunk"},
-		"chunks of one byte":                {text: ok + "Transfer-Encoding: chunked\r\n\r\n" + chunksOf(deliverytest.GoodPush) + "0\r\n\r\n"},
-		"chunk line without end":            {text: ok + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 5<<10), want: ClassProtocol, says: "between chunks"},
-		"trailers":                          {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\nX: y\r\nZ: a\r\n\r\n"},
-		"trailers without end":              {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 1000), want: ClassProtocol, says: "Config.MaxAnswerHead"},
-		"endless length":                    {text: ok + "Content-Length: 99999999999999999999\r\n\r\n{}", want: ClassProtocol, says: "Config.MaxAnswer"},
-		"chunks in HTTP/1.0":                {text: "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n\r\n", want: ClassProtocol, says: "HTTP/1.0"},
-		"HTTP/2.0":                          {text: strings.Replace(ok, "1.1", "2.0", 1) + sent, want: ClassProtocol, says: "begins with"},
-		"another protocol":                  {text: "SSH-2.0-OpenSSH_9.9\r\n", want: ClassProtocol, says: "SSH-2.0"},
-		"another protocol, no line":         {text: "220 till FTP ready", want: ClassProtocol, says: "220 till"},
-		"status 000":                        {text: "HTTP/1.1 000 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "000"},
-		"status 099":                        {text: "HTTP/1.1 099 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "099"},
-		"status 600":                        {text: "HTTP/1.1 600 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "600"},
-		"status 999":                        {text: "HTTP/1.1 999 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "999"},
-		"status 20":                         {text: "HTTP/1.1 20 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "status line"},
-		"status 2000":                       {text: "HTTP/1.1 2000 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "status line"},
-		"status +20":                        {text: "HTTP/1.1 +20 OK\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "status line"},
-		"head just within its limit":        {text: ok + long(4<<10-len(ok)-len("X-Long: \r\n")-len("Content-Length: 16\r\n\r\n")) + sent},
-		"head a byte over":                  {text: ok + long(4<<10-len(ok)-len("X-Long: \r\n")-len("Content-Length: 16\r\n\r\n")+1) + sent, want: ClassProtocol, says: "4096 bytes (Config.MaxAnswerHead)"},
-		"head without end":                  {text: ok + "X: " + strings.Repeat("x", 8<<10), want: ClassProtocol, says: "Config.MaxAnswerHead"},
-		"interim heads count":               {text: strings.Repeat("HTTP/1.1 103 Early Hints\r\n"+long(1000)+"\r\n", 4) + ok + sent, want: ClassProtocol, says: "Config.MaxAnswerHead"},
-		"more than promised":                {text: ok + sent + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", once: true},
-		"more than promised, no answer":     {text: ok + sent + "s3cret", once: true},
-		"204 with a body":                   {text: "HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\ns3cret", want: ClassProtocol, says: "204", once: true},
+		"lines end with LF alone": {text: strings.ReplaceAll(ok+sent, "\r\n", "\n")},
+		"chunks with LF alone": {text: strings.ReplaceAll(ok+"Transfer-Encoding: chunked\r\n\r\n10\r\n"+
+			deliverytest.GoodPush+"\r\n0\r\n\r\n", "\r\n", "\n")},
+		"interim with LF alone": {text: "HTTP/1.1 103 Early Hints\n\n" + ok + sent},
+		"CRLF before it":        {text: "\r\n" + ok + sent},
+		"two CRLF before it":    {text: "\r\n\r\n" + ok + sent},
+		"nothing but CRLF":      {text: strings.Repeat("\r\n", 4<<10), want: ClassProtocol, says: "blank lines"},
+		"two equal lengths":     {text: ok + "Content-Length: 16\r\n" + sent},
+		"two lengths": {text: ok + "Content-Length: 17\r\n" + sent, want: ClassProtocol,
+			says: "Content-Length"},
+		"a list of lengths": {text: ok + "Content-Length: 16, 16\r\n\r\n" + deliverytest.GoodPush,
+			want: ClassProtocol, says: "Content-Length"},
+		"a length and chunks": {text: ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" +
+			deliverytest.GoodPush + "\r\n0\r\n\r\n", once: true},
+		"two codings": {text: ok +
+			"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", want: ClassProtocol,
+			says: "Transfer-Encoding"},
+		"two types, JSON first":          {text: ok + "Content-Type: text/html\r\n" + sent},
+		"two types, JSON last":           {text: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: application/json\r\n" + sent, want: ClassProtocol, says: "JSON", kept: true},
+		"two locations":                  {text: "HTTP/1.1 307 Moved\r\nLocation: /here\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n"},
+		"two locations, another's first": {text: "HTTP/1.1 307 Moved\r\nLocation: http://elsewhere.example/\r\nLocation: /here\r\nContent-Length: 0\r\n\r\n", want: ClassPermanent, says: "another origin"},
+		"folded":                         {text: ok + "X-Note: a\r\n b\r\n" + sent},
+		"folded type":                    {text: "HTTP/1.1 200 OK\r\nContent-Type: application/json;\r\n\tcharset=utf-8\r\n" + sent},
+		"no reason":                      {text: "HTTP/1.1 200\r\nContent-Type: application/json\r\n" + sent},
+		"spaces around values":           {text: "HTTP/1.1 200 OK\r\nContent-Type: \t application/json \r\n" + sent},
+		"space before the colon":         {text: ok + "X-Note : a\r\n" + sent, want: ClassProtocol, says: "header line"},
+		"no name":                        {text: ok + ": a\r\n" + sent, want: ClassProtocol, says: "header line"},
+		"NUL in a value": {text: ok + "X-Note: a\x00b\r\n" + sent, want: ClassProtocol,
+			says: "control character"},
+		"lone CR in a value": {text: ok + "X-Note: a\rb\r\n" + sent, want: ClassProtocol,
+			says: "control character"},
+		"chunk of ffffffffffffffff": {text: ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
+			want: ClassProtocol, says: "Config.MaxAnswer"},
+		"chunk of fffffffffffffffff": {text: ok + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}",
+			want: ClassProtocol, says: "Config.MaxAnswer"},
+		"chunk beyond the limit": {text: ok + "Transfer-Encoding: chunked\r\n\r\n10001\r\n{}",
+			want: ClassProtocol, says: "65536 bytes (Config.MaxAnswer)"},
+		"chunk size 0x10": {text: ok + "Transfer-Encoding: chunked\r\n\r\n0x10\r\n" +
+			deliverytest.GoodPush, want: ClassProtocol, says: "chunk size"},
+		"chunk without a size": {text: ok + "Transfer-Encoding: chunked\r\n\r\n\r\n", want: ClassProtocol,
+			says: "chunk"},
+		"chunks of one byte": {text: ok + "Transfer-Encoding: chunked\r\n\r\n" +
+			chunksOf(deliverytest.GoodPush) + "0\r\n\r\n"},
+		"chunk line without end": {text: ok + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x",
+			5<<10), want: ClassProtocol, says: "between chunks"},
+		"trailers": {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" +
+			deliverytest.GoodPush + "\r\n0\r\nX: y\r\nZ: a\r\n\r\n"},
+		"trailers without end": {text: ok + "Transfer-Encoding: chunked\r\n\r\n10\r\n" +
+			deliverytest.GoodPush + "\r\n0\r\n" + strings.Repeat("X: y\r\n", 1000), want: ClassProtocol,
+			says: "Config.MaxAnswerHead"},
+		"endless length": {text: ok + "Content-Length: 99999999999999999999\r\n\r\n{}",
+			want: ClassProtocol, says: "Config.MaxAnswer"},
+		"chunks in HTTP/1.0": {text: "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + deliverytest.GoodPush + "\r\n0\r\n\r\n", want: ClassProtocol, says: "HTTP/1.0"},
+		"HTTP/2.0": {text: strings.Replace(ok, "1.1", "2.0", 1) + sent, want: ClassProtocol,
+			says: "begins with"},
+		"another protocol":          {text: "SSH-2.0-OpenSSH_9.9\r\n", want: ClassProtocol, says: "SSH-2.0"},
+		"another protocol, no line": {text: "220 till FTP ready", want: ClassProtocol, says: "220 till"},
+		"status 000": {text: "HTTP/1.1 000 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "000"},
+		"status 099": {text: "HTTP/1.1 099 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "099"},
+		"status 600": {text: "HTTP/1.1 600 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "600"},
+		"status 999": {text: "HTTP/1.1 999 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "999"},
+		"status 20": {text: "HTTP/1.1 20 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "status line"},
+		"status 2000": {text: "HTTP/1.1 2000 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "status line"},
+		"status +20": {text: "HTTP/1.1 +20 OK\r\nContent-Type: application/json\r\n" + sent,
+			want: ClassProtocol, says: "status line"},
+		"head just within its limit": {text: ok +
+			long(4<<10-len(ok)-len("X-Long: \r\n")-len("Content-Length: 16\r\n\r\n")) + sent},
+		"head a byte over": {text: ok +
+			long(4<<10-len(ok)-len("X-Long: \r\n")-len("Content-Length: 16\r\n\r\n")+1) + sent, want: ClassProtocol,
+			says: "4096 bytes (Config.MaxAnswerHead)"},
+		"head without end": {text: ok + "X: " + strings.Repeat("x", 8<<10), want: ClassProtocol,
+			says: "Config.MaxAnswerHead"},
+		"interim heads count": {text: strings.Repeat("HTTP/1.1 103 Early Hints\r\n"+long(1000)+"\r\n", 4) +
+			ok + sent, want: ClassProtocol, says: "Config.MaxAnswerHead"},
+		"more than promised": {text: ok + sent + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+			once: true},
+		"more than promised, no answer": {text: ok + sent + "s3cret", once: true},
+		"204 with a body": {text: "HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\ns3cret",
+			want: ClassProtocol, says: "204", once: true},
 		"more than promised, after its end": {text: ok + sent + "\x00s3cret", once: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +172,8 @@ func chunksOf(s string) string {
 
 // TestAnswerHeadLimit checks the configured limit.
 func TestAnswerHeadLimit(t *testing.T) {
-	text := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: " + strings.Repeat("x", 60_000) + "\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush
+	text := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: " + strings.Repeat("x", 60_000) +
+		"\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush
 	overWires(t, 0, func(_ *socketDevice, _ int, c net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 			_, _ = io.WriteString(c, text)
@@ -253,8 +288,9 @@ func TestRetryAfterOfAnswers(t *testing.T) {
 		"more than 32 bits":  {"Retry-After: 9223372037\r\n", exchange.MaxRetryAfter, exchange.MaxRetryAfter},
 		"two, longest last":  {"Retry-After: 5\r\nretry-after: 90\r\n", 90 * time.Second, 90 * time.Second},
 		"two, longest first": {"Retry-After: 90\r\nRetry-After: 5\r\n", 90 * time.Second, 90 * time.Second},
-		"a date by our own":  {"Retry-After: " + time.Now().Add(time.Hour).UTC().Format(http.TimeFormat) + "\r\n", 50 * time.Minute, time.Hour},
-		"nothing said":       {"Retry-After: soon\r\n", 0, 0},
+		"a date by our own": {"Retry-After: " + time.Now().Add(time.Hour).UTC().Format(http.TimeFormat) + "\r\n",
+			50 * time.Minute, time.Hour},
+		"nothing said": {"Retry-After: soon\r\n", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -281,17 +317,23 @@ func TestARefusalIsVerifiedFirst(t *testing.T) {
 		want          Class
 		says          string
 	}{
-		"battery low":             {`{"success":false,"message":"battery low"}`, other, ClassRefused, `refused: status 200: device did not take the update: "battery low"`},
-		"control characters":      {`{"success":false,"message":"a\nb\u001b[31m"}`, other, ClassRefused, `"a\nb\x1b[31m"`},
-		"no message":              {`{"success":false}`, other, ClassRefused, `refused: status 200: device did not take the update`},
-		"empty":                   {`{}`, other, ClassRefused, `its answer lacks "success": true`},
-		"null":                    {`{"success":null}`, other, ClassRefused, `its answer lacks "success": true`},
-		"another interface":       {`{"result":"ok"}`, other, ClassRefused, `its answer lacks "success": true`},
-		"long":                    {`{"success":false,"message":"` + strings.Repeat("x", 9000) + `"}`, other, ClassRefused, strings.Repeat("x", 120) + "…"},
-		"runs it, though":         {`{"success":false,"message":"already installed"}`, deliverytest.GoodVersion, ClassUnknown, ""},
-		"runs it, says nothing":   {`{}`, deliverytest.GoodVersion, ClassUnknown, ""},
-		"failed":                  {`{"success":false,"message":"no space"}`, `{"version":"1","state":"failed","digest":""}`, ClassRefused, `"no space"`},
-		"other content under it":  {`{"success":false,"message":"no"}`, `{"version":"2","state":"idle","digest":"00"}`, ClassIntegrity, "other content"},
+		"battery low": {`{"success":false,"message":"battery low"}`, other, ClassRefused,
+			`refused: status 200: device did not take the update: "battery low"`},
+		"control characters": {`{"success":false,"message":"a\nb\u001b[31m"}`, other, ClassRefused, `"a\nb\x1b[31m"`},
+		"no message": {`{"success":false}`, other, ClassRefused,
+			`refused: status 200: device did not take the update`},
+		"empty":             {`{}`, other, ClassRefused, `its answer lacks "success": true`},
+		"null":              {`{"success":null}`, other, ClassRefused, `its answer lacks "success": true`},
+		"another interface": {`{"result":"ok"}`, other, ClassRefused, `its answer lacks "success": true`},
+		"long": {`{"success":false,"message":"` + strings.Repeat("x", 9000) + `"}`, other, ClassRefused,
+			strings.Repeat("x", 120) + "…"},
+		"runs it, though": {`{"success":false,"message":"already installed"}`, deliverytest.GoodVersion,
+			ClassUnknown, ""},
+		"runs it, says nothing": {`{}`, deliverytest.GoodVersion, ClassUnknown, ""},
+		"failed": {`{"success":false,"message":"no space"}`,
+			`{"version":"1","state":"failed","digest":""}`, ClassRefused, `"no space"`},
+		"other content under it": {`{"success":false,"message":"no"}`, `{"version":"2","state":"idle","digest":"00"}`,
+			ClassIntegrity, "other content"},
 		"an answer without sense": {`{"success":false,"message":"no"}`, `<p>`, ClassRefused, `"no"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -434,7 +476,8 @@ func TestAClientsCertificateThatIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
 				dev := rawDevice(t, func(c net.Conn) {
-					tc := tls.Server(c, &tls.Config{Certificates: cert, ClientAuth: row.shows, ClientCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS13})
+					tc := tls.Server(c, &tls.Config{Certificates: cert, ClientAuth: row.shows, ClientCAs: x509.NewCertPool(),
+						MinVersion: tls.VersionTLS13})
 					_ = tc.Handshake() // sends the alert, and the close comes with the request unread
 				})
 				dev.Address = strings.Replace(dev.Address, "http", "https", 1)

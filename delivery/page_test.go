@@ -20,7 +20,8 @@ const referencePage = "reference/delivery.md"
 func TestReferencePage(t *testing.T) {
 	source := docpage.ReadSource(t, ".")
 	for _, name := range []string{
-		"Config", "Timeouts", "LeastProgress", "Retry", "RetryBudget", "Breaker", "Credentials", "Stats", "Report", "Timeline",
+		"Config", "Timeouts", "LeastProgress", "Retry", "RetryBudget", "Breaker", "Credentials", "Stats", "Report",
+		"Timeline",
 	} {
 		docpage.Check(t, referencePage, name, source.StructTable(t, name))
 	}

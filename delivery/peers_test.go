@@ -101,7 +101,8 @@ func TestNginx(t *testing.T) {
 		user = "user root;" // otherwise its workers run as nobody, and can't write below this test's directory
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, len(body), fmt.Sprintf("%x", sha256.Sum256(body)), user), 0o600))
+	require.NoError(t, os.WriteFile(config,
+		fmt.Appendf(nil, nginxConfig, dir, port, len(body), fmt.Sprintf("%x", sha256.Sum256(body)), user), 0o600))
 	run(t, nginx, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", config)
 
 	u := newUpdate(t, "2.0.0", body)
@@ -164,7 +165,8 @@ func TestPython(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		for i, expect := range []int64{0, 1} {
 			cfg.ExpectFrom = expect
-			c, u := newClient(t, cfg), newUpdate(t, fmt.Sprintf("2.%d-%s", i, cfg.Transport), bytes.Repeat([]byte("firmware"), 100_000))
+			c, u := newClient(t, cfg), newUpdate(t, fmt.Sprintf("2.%d-%s", i, cfg.Transport),
+				bytes.Repeat([]byte("firmware"), 100_000))
 			require.ErrorIs(t, c.Verify(t.Context(), dev, u), ErrLacksUpdate)
 			for range 3 {
 				_, err := c.Deliver(t.Context(), dev, u)

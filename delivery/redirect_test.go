@@ -45,22 +45,31 @@ func TestRedirects(t *testing.T) {
 		is       error
 		requests []string // of the push
 	}{
-		"307":                {307, "/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
-		"308, absolute":      {308, "SELF/there", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /there x"}},
-		"relative":           {307, "v2/update", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /d/7/v2/update x"}},
-		"no scheme":          {307, "//HOST/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
-		"query and escapes":  {307, "/a%20b/?t=1%2F2#part", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /a%20b/?t=1%2F2 x"}},
-		"three":              {307, "/here", 3, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
-		"loop":               {307, "/here", 9, ClassPermanent, errManyRedirects, []string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
-		"other host":         {307, "http://elsewhere.example/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
-		"other port":         {308, "http://127.0.0.1:1/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
-		"other scheme":       {307, "https://HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
-		"a user":             {307, "http://me@HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin, []string{"POST /d/7/update x"}},
-		"no location":        {307, "", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
-		"not an address":     {307, "http://[", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
-		"opaque":             {307, "mailto:a", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
-		"beyond ASCII":       {307, "/?\xe9", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
-		"endless":            {307, "/" + strings.Repeat("x", endpoint.MaxAddress), 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"307":           {307, "/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
+		"308, absolute": {308, "SELF/there", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /there x"}},
+		"relative": {307, "v2/update", 1, ClassUnknown, nil,
+			[]string{"POST /d/7/update x", "POST /d/7/v2/update x"}},
+		"no scheme": {307, "//HOST/here", 1, ClassUnknown, nil, []string{"POST /d/7/update x", "POST /here x"}},
+		"query and escapes": {307, "/a%20b/?t=1%2F2#part", 1, ClassUnknown, nil,
+			[]string{"POST /d/7/update x", "POST /a%20b/?t=1%2F2 x"}},
+		"three": {307, "/here", 3, ClassUnknown, nil,
+			[]string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
+		"loop": {307, "/here", 9, ClassPermanent, errManyRedirects,
+			[]string{"POST /d/7/update x", "POST /here x", "POST /here x", "POST /here x"}},
+		"other host": {307, "http://elsewhere.example/update", 1, ClassPermanent, exchange.ErrOtherOrigin,
+			[]string{"POST /d/7/update x"}},
+		"other port": {308, "http://127.0.0.1:1/update", 1, ClassPermanent, exchange.ErrOtherOrigin,
+			[]string{"POST /d/7/update x"}},
+		"other scheme": {307, "https://HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin,
+			[]string{"POST /d/7/update x"}},
+		"a user": {307, "http://me@HOST/update", 1, ClassPermanent, exchange.ErrOtherOrigin,
+			[]string{"POST /d/7/update x"}},
+		"no location":    {307, "", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"not an address": {307, "http://[", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"opaque":         {307, "mailto:a", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"beyond ASCII":   {307, "/?\xe9", 1, ClassPermanent, exchange.ErrLocation, []string{"POST /d/7/update x"}},
+		"endless": {307, "/" + strings.Repeat("x", endpoint.MaxAddress), 1, ClassPermanent, exchange.ErrLocation,
+			[]string{"POST /d/7/update x"}},
 		"301 drops the body": {301, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"302 drops the body": {302, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
 		"303 drops the body": {303, "/here", 1, ClassPermanent, errMethodLost, []string{"POST /d/7/update x"}},
@@ -83,7 +92,8 @@ func TestRedirects(t *testing.T) {
 					require.ErrorIs(t, err, row.is)
 					e, _ := errors.AsType[*Error](err)
 					require.Equal(t, row.status, e.Status)
-					require.Equal(t, fmt.Sprintf("push %s: permanent: status %d: redirect refused: %v", dev.Address, row.status, row.is), err.Error(), "over either transport")
+					require.Equal(t, fmt.Sprintf("push %s: permanent: status %d: redirect refused: %v", dev.Address, row.status,
+						row.is), err.Error(), "over either transport")
 					require.Less(t, len(err.Error()), 400)
 				}
 				require.Equal(t, row.requests, asked.all())

@@ -185,13 +185,16 @@ func TestConnectionsThatMustNotBeUsedAgain(t *testing.T) {
 		text string
 		want Class
 	}{
-		"switching protocols": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", ClassProtocol},
-		"bare 101":            {"HTTP/1.1 101 Switching Protocols\r\n\r\n", ClassProtocol},
-		"connection close":    {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
-		"http 1.0":            {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
+		"switching protocols": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+			ClassProtocol},
+		"bare 101":         {"HTTP/1.1 101 Switching Protocols\r\n\r\n", ClassProtocol},
+		"connection close": {"HTTP/1.1 200 OK\r\nconnection: Keep-Alive, Close\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
+		"http 1.0": {"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" +
+			deliverytest.GoodPush, ClassUnknown},
 		// net/http drops these connections too, but in another goroutine, which may be too late.
-		"lean: 204 with a body":    {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ClassProtocol},
-		"lean: more than promised": {deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush) + "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
+		"lean: 204 with a body": {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ClassProtocol},
+		"lean: more than promised": {deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush) +
+			"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -221,14 +224,15 @@ func TestConnectionsThatAreUsedAgain(t *testing.T) {
 		text string
 		want Class
 	}{
-		"early hints":        {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), ClassUnknown},
-		"chunks":             {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8;ext=1\r\n{\"succes\r\n8\r\ns\":true}\r\n0\r\nX-Trailer: 1\r\n\r\n", ClassUnknown},
-		"204":                {"HTTP/1.1 204 No Content\r\n\r\n", ClassProtocol},
-		"304 with a length":  {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassPermanent},
-		"500":                {deliverytest.JSONAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
-		"kept-alive by 1.0":  {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
-		"not JSON":           {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>", ClassProtocol},
-		"lower-case headers": {"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
+		"early hints":       {"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), ClassUnknown},
+		"chunks":            {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8;ext=1\r\n{\"succes\r\n8\r\ns\":true}\r\n0\r\nX-Trailer: 1\r\n\r\n", ClassUnknown},
+		"204":               {"HTTP/1.1 204 No Content\r\n\r\n", ClassProtocol},
+		"304 with a length": {"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n", ClassPermanent},
+		"500":               {deliverytest.JSONAnswer("500 Internal Server Error", `{"message":"disk"}`), ClassAmbiguous},
+		"kept-alive by 1.0": {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + deliverytest.GoodPush, ClassUnknown},
+		"not JSON":          {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>", ClassProtocol},
+		"lower-case headers": {"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" +
+			deliverytest.GoodPush, ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {

@@ -32,8 +32,10 @@ func newAuthority(t testing.TB) *authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
@@ -54,7 +56,8 @@ func (a *authority) issue(ip string, until time.Time) tls.Certificate {
 	require.NoError(a.t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "till-17"}, IPAddresses: []net.IP{net.ParseIP(ip)},
-		NotBefore: until.Add(-2 * time.Hour), NotAfter: until, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		NotBefore: until.Add(-2 * time.Hour), NotAfter: until,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	require.NoError(a.t, err)
@@ -74,20 +77,36 @@ func TestTLS(t *testing.T) {
 		want   Class
 		says   string
 	}{
-		"pinned authority":      {&tls.Config{Certificates: []tls.Certificate{good}}, &tls.Config{RootCAs: ours.pool()}, false, ClassUnknown, ""},
-		"unknown authority":     {&tls.Config{Certificates: []tls.Certificate{theirs.issue("127.0.0.1", soon)}}, &tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "unknown authority"},
-		"the system's don't do": {&tls.Config{Certificates: []tls.Certificate{good}}, &tls.Config{}, false, ClassPermanent, "unknown authority"},
-		"expired":               {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.1", past)}}, &tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "expired"},
-		"another's name":        {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.2", soon)}}, &tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "127.0.0.2"},
-		"TLS 1.1":               {&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, &tls.Config{RootCAs: ours.pool(), MinVersion: tls.VersionTLS10}, false, ClassPermanent, "version"},
-		"TLS 1.2":               {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, &tls.Config{RootCAs: ours.pool()}, false, ClassUnknown, ""},
-		"mTLS":                  {&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool()}, &tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{good}}, false, ClassUnknown, ""},
-		"mTLS, TLS 1.2, no certificate": {&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool(), MaxVersion: tls.VersionTLS12},
+		"pinned authority": {&tls.Config{Certificates: []tls.Certificate{good}}, &tls.Config{RootCAs: ours.pool()},
+			false, ClassUnknown, ""},
+		"unknown authority": {&tls.Config{Certificates: []tls.Certificate{theirs.issue("127.0.0.1", soon)}},
+			&tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "unknown authority"},
+		"the system's don't do": {&tls.Config{Certificates: []tls.Certificate{good}}, &tls.Config{}, false, ClassPermanent,
+			"unknown authority"},
+		"expired": {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.1", past)}},
+			&tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "expired"},
+		"another's name": {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.2", soon)}},
+			&tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "127.0.0.2"},
+		"TLS 1.1": {&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10,
+			MaxVersion: tls.VersionTLS11}, &tls.Config{RootCAs: ours.pool(), MinVersion: tls.VersionTLS10}, false,
+			ClassPermanent, "version"},
+		"TLS 1.2": {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12},
+			&tls.Config{RootCAs: ours.pool()}, false, ClassUnknown, ""},
+		"mTLS": {&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert,
+			ClientCAs: ours.pool()}, &tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{good}}, false,
+			ClassUnknown, ""},
+		"mTLS, TLS 1.2, no certificate": {&tls.Config{Certificates: []tls.Certificate{good},
+			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool(), MaxVersion: tls.VersionTLS12},
 			&tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "handshake failure"},
-		"mTLS, TLS 1.3, no certificate": {&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool()},
+		"mTLS, TLS 1.3, no certificate": {&tls.Config{Certificates: []tls.Certificate{good},
+			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool()},
 			&tls.Config{RootCAs: ours.pool()}, false, ClassPermanent, "certificate required"},
-		"skipped, aloud":      {&tls.Config{Certificates: []tls.Certificate{theirs.issue("127.0.0.2", past)}}, &tls.Config{}, true, ClassUnknown, ""},
-		"verified by oneself": {&tls.Config{Certificates: []tls.Certificate{good}}, &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error { return errors.New("tls: not my device") }}, false, ClassPermanent, "not my device"},
+		"skipped, aloud": {&tls.Config{Certificates: []tls.Certificate{theirs.issue("127.0.0.2", past)}},
+			&tls.Config{}, true, ClassUnknown, ""},
+		"verified by oneself": {&tls.Config{Certificates: []tls.Certificate{good}},
+			&tls.Config{InsecureSkipVerify: true,
+				VerifyConnection: func(tls.ConnectionState) error { return errors.New("tls: not my device") }}, false,
+			ClassPermanent, "not my device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
@@ -99,7 +118,8 @@ func TestTLS(t *testing.T) {
 				t.Cleanup(s.Close)
 				cfg.TLS, cfg.InsecureSkipVerify = row.client.Clone(), row.aloud
 				cfg.Header = http.Header{"Authorization": {"Bearer s3cret"}}
-				report, err := newClient(t, cfg).Deliver(t.Context(), Device{ID: "till-17", Address: s.URL}, newUpdate(t, "2", []byte("x")))
+				report, err := newClient(t, cfg).Deliver(t.Context(), Device{ID: "till-17", Address: s.URL},
+					newUpdate(t, "2", []byte("x")))
 				require.Equal(t, row.want, ClassOf(err), "%v", err)
 				require.Equal(t, 1, report.Pushes)
 				pushes, _, _ := dev.counts()
@@ -128,7 +148,8 @@ func TestNothingShowsASecret(t *testing.T) {
 	cfg := Config{Header: http.Header{"Authorization": {"Bearer s3cret"}}, TLS: &tls.Config{ServerName: "s3cret"}}
 	device := Device{ID: "till-17", Address: "http://admin:s3cret@10.0.0.1/?token=s3cret"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T %v", "%t"} {
-		for _, v := range []any{cfg, &cfg, struct{ C Config }{cfg}, []Config{cfg}, device, &device, struct{ D Device }{device}, map[string]Device{"a": device}} {
+		for _, v := range []any{cfg, &cfg, struct{ C Config }{cfg}, []Config{cfg}, device, &device,
+			struct{ D Device }{device}, map[string]Device{"a": device}} {
 			shown := fmt.Sprintf(verb, v)
 			require.NotContains(t, shown, "s3cret", verb)
 			require.NotContains(t, shown, fmt.Sprintf("%x", "s3cret"), verb)

@@ -111,8 +111,10 @@ func TestSettlementTable(t *testing.T) {
 		6: first(&rejected),
 		7: first(&notFound, &otherBytes, &canceled),
 		8: after(rightLook, inCheck, unknownCheck, []*Error{&busyPush}, []*Error{&rejected}, // once is enough
-			[]*Error{acceptedPush, &installs, rightLook}, []*Error{&taken, rightLook}, []*Error{acceptedPush, &unsent, rightLook}),
-		9: after(rightLook, inPoll, unknownPoll, []*Error{&taken}, []*Error{acceptedPush, &unsent}, []*Error{&answerLost, &answerLost}),
+			[]*Error{acceptedPush, &installs, rightLook}, []*Error{&taken, rightLook},
+			[]*Error{acceptedPush, &unsent, rightLook}),
+		9: after(rightLook, inPoll, unknownPoll, []*Error{&taken}, []*Error{acceptedPush, &unsent},
+			[]*Error{&answerLost, &answerLost}),
 		10: join(after(&lacks, unknownCheck, unknownPoll, []*Error{&busyPush}, []*Error{&taken}, []*Error{&taken, &installs}),
 			after(&installBad, unknownCheck, unknownPoll, []*Error{&taken})),
 		11: join(after(&lacks, inCheck, inPoll, []*Error{&taken, rightLook}, []*Error{&answerLost, &installs, rightLook},
@@ -121,7 +123,8 @@ func TestSettlementTable(t *testing.T) {
 			after(&notFound, inCheck, inPoll, unknownCheck, unknownPoll)),
 		12: after(&installs, inCheck, inPoll, unknownCheck, unknownPoll, []*Error{&busyPush}),
 		13: join(after(&unsent, inCheck, []*Error{&taken}), after(&answerLost, inCheck), after(&answerLate, inCheck)),
-		14: join(after(&error500, inPoll, unknownPoll), after(&throttled, inPoll), after(&garbled, inPoll), after(&unsent, unknownPoll)),
+		14: join(after(&error500, inPoll, unknownPoll), after(&throttled, inPoll), after(&garbled, inPoll),
+			after(&unsent, unknownPoll)),
 		15: join(after(&error500, inCheck, unknownCheck), after(&throttled, inCheck), after(&garbled, inCheck),
 			after(&unsent, unknownCheck), after(&answerLost, unknownCheck), after(&answerLate, []*Error{&busyPush})),
 	}
@@ -162,7 +165,8 @@ func TestSettlementTable(t *testing.T) {
 
 // TestSettlementBounds checks how long repeated states last, and how they end.
 func TestSettlementBounds(t *testing.T) {
-	retry := Retry{MaxAttempts: 3, GoodReads: 2, Poll: 4 * time.Second, PollFor: 15 * time.Second, Cap: time.Minute}.withDefaults()
+	retry := Retry{MaxAttempts: 3, GoodReads: 2, Poll: 4 * time.Second, PollFor: 15 * time.Second,
+		Cap: time.Minute}.withDefaults()
 	repeat := func(n int, e *Error) (list []*Error) {
 		for range n {
 			list = append(list, e)
@@ -179,28 +183,44 @@ func TestSettlementBounds(t *testing.T) {
 		class    Class
 		after    time.Duration
 	}{
-		"pushes go on":                       {repeat(2, &unsent), "push after backing off", 0, 0},
-		"up to MaxAttempts":                  {repeat(3, &unsent), "the delivery fails", ClassNotSent, 0},
-		"those after a look as well":         {[]*Error{&answerLost, &lacks, &answerLost, &lacks, &answerLost, &lacks}, "the delivery fails", ClassAmbiguous, 0},
-		"after 202 the last look says why":   {[]*Error{&taken, &installBad, &taken, &installBad, &taken, &installBad}, "the delivery fails", ClassIntegrity, 0},
-		"looks that fail go on":              {[]*Error{acceptedPush, &error500, &error500}, "look after backing off", 0, 0},
-		"up to MaxAttempts too":              {[]*Error{acceptedPush, &error500, &error500, &error500}, "the delivery fails", ClassAmbiguous, 0},
-		"which a right one doesn't begin":    {[]*Error{acceptedPush, &error500, &error500, rightLook, &error500}, "the delivery fails", ClassAmbiguous, 0},
-		"a further push does":                {[]*Error{&answerLost, &error500, &error500, &lacks, &answerLost, &error500, &error500}, "look after backing off", 0, 0},
-		"GoodReads in a row":                 {[]*Error{acceptedPush, rightLook, rightLook}, "the delivery is done", 0, 0},
-		"not with another in between":        {[]*Error{acceptedPush, rightLook, &error500, rightLook}, "look after Poll", 0, 4 * time.Second},
-		"who ran it may be rebooting":        {[]*Error{&answerLost, rightLook, &unsent}, "look after Poll", 0, 4 * time.Second},
-		"polls wait":                         {[]*Error{acceptedPush, &installs}, "look after Poll", 0, 4 * time.Second},
-		"as long as the device asks":         {[]*Error{acceptedPush, &installs, &asksForAPause}, "look after Poll", 0, 10 * time.Second},
-		"within Cap":                         {[]*Error{acceptedPush, &installs, &asksForAnHour}, "look after Poll", 0, time.Minute},
-		"polls go on":                        {append([]*Error{acceptedPush}, repeat(3, &installs)...), "look after Poll", 0, 4 * time.Second}, // 1, 6, 11 s
-		"for PollFor":                        {append([]*Error{acceptedPush}, repeat(4, &installs)...), "the delivery fails", ClassPending, 0}, // 16 s
-		"who doesn't come back is pending":   {append([]*Error{acceptedPush}, repeat(4, &unsent)...), "the delivery fails", ClassPending, 0},
-		"who answers otherwise isn't":        {[]*Error{acceptedPush, &installs, &installs, &installs, &error500}, "the delivery fails", ClassAmbiguous, 0},
-		"a lost answer stays unknown":        {append([]*Error{&answerLate}, repeat(3, &unsent)...), "the delivery fails", ClassTimeout, 0},
-		"after 409 nobody has the update":    {append([]*Error{&busyPush}, repeat(3, &unsent)...), "the delivery fails", ClassNotSent, 0},
-		"a refusal is the device's own word": {append([]*Error{&rejected}, repeat(3, &error500)...), "the delivery fails", ClassRefused, 0},
-		"unless it runs something else":      {[]*Error{&rejected, &otherBytes}, "the delivery fails", ClassIntegrity, 0},
+		"pushes go on":      {repeat(2, &unsent), "push after backing off", 0, 0},
+		"up to MaxAttempts": {repeat(3, &unsent), "the delivery fails", ClassNotSent, 0},
+		"those after a look as well": {[]*Error{&answerLost, &lacks, &answerLost, &lacks, &answerLost, &lacks},
+			"the delivery fails", ClassAmbiguous, 0},
+		"after 202 the last look says why": {[]*Error{&taken, &installBad, &taken, &installBad, &taken, &installBad},
+			"the delivery fails", ClassIntegrity, 0},
+		"looks that fail go on": {[]*Error{acceptedPush, &error500, &error500}, "look after backing off", 0, 0},
+		"up to MaxAttempts too": {[]*Error{acceptedPush, &error500, &error500, &error500},
+			"the delivery fails", ClassAmbiguous, 0},
+		"which a right one doesn't begin": {[]*Error{acceptedPush, &error500, &error500, rightLook, &error500},
+			"the delivery fails", ClassAmbiguous, 0},
+		"a further push does": {[]*Error{&answerLost, &error500, &error500, &lacks, &answerLost, &error500,
+			&error500}, "look after backing off", 0, 0},
+		"GoodReads in a row": {[]*Error{acceptedPush, rightLook, rightLook}, "the delivery is done", 0, 0},
+		"not with another in between": {[]*Error{acceptedPush, rightLook, &error500, rightLook}, "look after Poll",
+			0, 4 * time.Second},
+		"who ran it may be rebooting": {[]*Error{&answerLost, rightLook, &unsent}, "look after Poll", 0,
+			4 * time.Second},
+		"polls wait": {[]*Error{acceptedPush, &installs}, "look after Poll", 0, 4 * time.Second},
+		"as long as the device asks": {[]*Error{acceptedPush, &installs, &asksForAPause}, "look after Poll", 0,
+			10 * time.Second},
+		"within Cap": {[]*Error{acceptedPush, &installs, &asksForAnHour}, "look after Poll", 0,
+			time.Minute},
+		"polls go on": {append([]*Error{acceptedPush}, repeat(3, &installs)...), "look after Poll",
+			0, 4 * time.Second}, // 1, 6, 11 s
+		"for PollFor": {append([]*Error{acceptedPush}, repeat(4, &installs)...),
+			"the delivery fails", ClassPending, 0}, // 16 s
+		"who doesn't come back is pending": {append([]*Error{acceptedPush}, repeat(4, &unsent)...), "the delivery fails",
+			ClassPending, 0},
+		"who answers otherwise isn't": {[]*Error{acceptedPush, &installs, &installs, &installs, &error500},
+			"the delivery fails", ClassAmbiguous, 0},
+		"a lost answer stays unknown": {append([]*Error{&answerLate}, repeat(3, &unsent)...), "the delivery fails",
+			ClassTimeout, 0},
+		"after 409 nobody has the update": {append([]*Error{&busyPush}, repeat(3, &unsent)...), "the delivery fails",
+			ClassNotSent, 0},
+		"a refusal is the device's own word": {append([]*Error{&rejected}, repeat(3, &error500)...), "the delivery fails",
+			ClassRefused, 0},
+		"unless it runs something else": {[]*Error{&rejected, &otherBytes}, "the delivery fails", ClassIntegrity, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, a := settle(t, retry, row.requests...)
@@ -229,7 +249,8 @@ func TestRolledBack(t *testing.T) {
 // MaxAttempts, never pushes after the device said that it has the update, and succeeds only if the
 // device's last answers were right.
 func FuzzSettlement(f *testing.F) {
-	all := []*Error{acceptedPush, &taken, &busyPush, &unsent, &dialSlow, &throttled, &answerLost, &answerLate, &error500, &garbled,
+	all := []*Error{acceptedPush, &taken, &busyPush, &unsent, &dialSlow, &throttled, &answerLost, &answerLate, &error500,
+		&garbled,
 		&rejected, &notFound, &canceled, &lacks, &installBad, &otherBytes, &installs}
 	f.Add([]byte{6, 13, 6, 13, 0, 0}, uint8(2), uint8(1))
 	f.Add([]byte{1, 16, 16, 0, 0}, uint8(4), uint8(2))

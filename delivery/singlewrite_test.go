@@ -29,13 +29,14 @@ func TestDeviceThatSpeaksFirst(t *testing.T) {
 				spoken <- struct{}{}
 				_, _ = io.Copy(io.Discard, c)
 			})
-			c := newClient(t, Config{Transport: tr, Timeouts: Timeouts{Answer: 2 * time.Second}, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-				nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
-				if err == nil {
-					<-spoken
-				}
-				return nc, err
-			}})
+			c := newClient(t, Config{Transport: tr, Timeouts: Timeouts{Answer: 2 * time.Second},
+				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+					nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
+					if err == nil {
+						<-spoken
+					}
+					return nc, err
+				}})
 			err := c.Push(t.Context(), dev, newUpdate(t, "2", []byte("x")))
 			require.Error(t, err)
 			require.NotEqual(t, ClassTimeout, ClassOf(err), "%v", err)

@@ -38,7 +38,8 @@ type socketDevice struct {
 
 // overWires runs a test over each transport, plain and over TLS. serve gets connection k, from 1,
 // and returns to close it.
-func overWires(t *testing.T, receive int, serve func(d *socketDevice, k int, c net.Conn), test func(t *testing.T, cfg Config, d *socketDevice)) {
+func overWires(t *testing.T, receive int, serve func(d *socketDevice, k int, c net.Conn),
+	test func(t *testing.T, cfg Config, d *socketDevice)) {
 	for _, secure := range []bool{false, true} {
 		name := "plain"
 		if secure {
@@ -55,7 +56,8 @@ func overWires(t *testing.T, receive int, serve func(d *socketDevice, k int, c n
 	}
 }
 
-func newSocketDevice(t *testing.T, secure bool, receive int, serve func(d *socketDevice, k int, c net.Conn)) *socketDevice {
+func newSocketDevice(t *testing.T, secure bool, receive int,
+	serve func(d *socketDevice, k int, c net.Conn)) *socketDevice {
 	d := &socketDevice{roots: x509.NewCertPool()}
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		if receive == 0 {
@@ -304,17 +306,25 @@ func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 		status      string
 		want        Class
 	}{
-		"whole":                     {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size},
-		"head, then a chunk":        {early: early200 + "Transfer-Encoding: chunked\r\n\r\n", late: chunk, reads: size},
-		"head, then a body":         {early: early200 + "Content-Length: 16\r\n\r\n", late: deliverytest.GoodPush, reads: size},
-		"half a head, then the end": {early: early200, late: "Content-Length: 16\r\n\r\n" + deliverytest.GoodPush, reads: size},
-		"after an interim answer":   {early: "HTTP/1.1 103 Early Hints\r\n\r\n" + deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size},
-		"accepted, no body":         {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: size, want: ClassPending},
-		"to the close":              {early: early200 + "\r\n" + deliverytest.GoodPush, reads: size},
-		"then closes":               {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: 1 << 20, want: ClassAmbiguous},
-		"then closes near the end":  {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size - 300_000, want: ClassAmbiguous},
-		"accepted, then closes":     {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: 1 << 20, want: ClassAmbiguous},
-		"refused, reads on":         {early: deliverytest.JSONAnswer("413 Too Large", `{"message":"too large"}`), reads: size, want: ClassPermanent},
+		"whole":              {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size},
+		"head, then a chunk": {early: early200 + "Transfer-Encoding: chunked\r\n\r\n", late: chunk, reads: size},
+		"head, then a body": {early: early200 + "Content-Length: 16\r\n\r\n", late: deliverytest.GoodPush,
+			reads: size},
+		"half a head, then the end": {early: early200, late: "Content-Length: 16\r\n\r\n" + deliverytest.GoodPush,
+			reads: size},
+		"after an interim answer": {early: "HTTP/1.1 103 Early Hints\r\n\r\n" + deliverytest.JSONAnswer("200 OK",
+			deliverytest.GoodPush), reads: size},
+		"accepted, no body": {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: size,
+			want: ClassPending},
+		"to the close": {early: early200 + "\r\n" + deliverytest.GoodPush, reads: size},
+		"then closes": {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: 1 << 20,
+			want: ClassAmbiguous},
+		"then closes near the end": {early: deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), reads: size - 300_000,
+			want: ClassAmbiguous},
+		"accepted, then closes": {early: "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", reads: 1 << 20,
+			want: ClassAmbiguous},
+		"refused, reads on": {early: deliverytest.JSONAnswer("413 Too Large", `{"message":"too large"}`), reads: size,
+			want: ClassPermanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overWires(t, 64<<10, func(d *socketDevice, _ int, c net.Conn) {
@@ -331,7 +341,8 @@ func TestASuccessBeforeTheUploadsEnd(t *testing.T) {
 				if err == nil && row.late != "" {
 					_, _ = io.WriteString(c, row.late)
 				}
-				if row.reads == size && !strings.HasSuffix(row.early, "\r\n\r\n"+deliverytest.GoodPush) || strings.Contains(row.early, "Length") && row.reads == size {
+				if row.reads == size && !strings.HasSuffix(row.early, "\r\n\r\n"+deliverytest.GoodPush) ||
+					strings.Contains(row.early, "Length") && row.reads == size {
 					_, _ = io.Copy(io.Discard, c) // until the client has closed
 				}
 			}, func(t *testing.T, cfg Config, d *socketDevice) {
@@ -376,7 +387,8 @@ func TestAnEarlySuccessIsNoQuarantine(t *testing.T) {
 			if d.got.Load() == size {
 				version, digest = "2", u.digestHex
 			}
-			_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"version":%q,"digest":%q,"state":"idle"}`, version, digest)))
+			_, _ = io.WriteString(c, deliverytest.JSONAnswer("200 OK",
+				fmt.Sprintf(`{"version":%q,"digest":%q,"state":"idle"}`, version, digest)))
 		}
 	}, func(t *testing.T, cfg Config, d *socketDevice) {
 		report, err := newClient(t, cfg).Deliver(t.Context(), d.Device, u)

@@ -64,13 +64,15 @@ func TestTimeline(t *testing.T) {
 					return int(t.Sub(begun) / time.Second)
 				}
 				phases := func(l Timeline) []int {
-					return []int{at(l, l.Begun), at(l, l.Prepared), at(l, l.Connected), at(l, l.Secured), at(l, l.Ready), at(l, l.Written), at(l, l.Answered), at(l, l.Ended)}
+					return []int{at(l, l.Begun), at(l, l.Prepared), at(l, l.Connected), at(l, l.Secured), at(l, l.Ready),
+						at(l, l.Written), at(l, l.Answered), at(l, l.Ended)}
 				}
 				push, verify, refused := lines[0], lines[1], lines[2]
 				require.Equal(t, []int{0, 0, 1, 3, 3, 3, 7, 12}, phases(push))
 				require.Equal(t, []int{12, 12, -1, -1, 12, 12, 16, 21}, phases(verify))
 				require.Equal(t, []int{21, 21, -1, -1, -1, -1, -1, 21}, phases(refused))
-				require.Equal(t, []any{OpPush, "till-17", 200, nil, false}, []any{push.Op, push.Device, push.Status, push.Err, push.Reused})
+				require.Equal(t, []any{OpPush, "till-17", 200, nil, false},
+					[]any{push.Op, push.Device, push.Status, push.Err, push.Reused})
 				require.Equal(t, []any{OpVerify, 404, nil, true}, []any{verify.Op, verify.Status, verify.Err, verify.Reused})
 				require.ErrorContains(t, refused.Err, "no route")
 			})
@@ -136,17 +138,19 @@ func TestRoundTripper(t *testing.T) {
 	type key struct{}
 	var seen, traced, traces atomic.Int32
 	dev := newTestDevice(t)
-	c := newClient(t, Config{Transport: NetHTTP, Header: http.Header{"Authorization": {"a"}}, RoundTripper: func(base http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			seen.Add(1)
-			if r.Context().Value(key{}) == "span" {
-				traced.Add(1)
-			}
-			r = r.Clone(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { traces.Add(1) }}))
-			r.Header.Set("Traceparent", "00-1-2-01")
-			return base.RoundTrip(r)
-		})
-	}})
+	c := newClient(t, Config{Transport: NetHTTP, Header: http.Header{"Authorization": {"a"}},
+		RoundTripper: func(base http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				seen.Add(1)
+				if r.Context().Value(key{}) == "span" {
+					traced.Add(1)
+				}
+				r = r.Clone(httptrace.WithClientTrace(r.Context(),
+					&httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { traces.Add(1) }}))
+				r.Header.Set("Traceparent", "00-1-2-01")
+				return base.RoundTrip(r)
+			})
+		}})
 	ctx := context.WithValue(t.Context(), key{}, "span")
 	u := newUpdate(t, "2", make([]byte, 100_000))
 	for range 3 {

@@ -56,23 +56,30 @@ func TestTLSSessions(t *testing.T) {
 		by       []Credentials // of each push in turn
 		want     []bool
 	}{
-		"by default":             {0, nil, []Credentials{{}, {}, {}}, []bool{false, true, true}},
-		"turned off":             {-1, nil, []Credentials{{}, {}}, []bool{false, false}},
-		"TLS 1.2":                {0, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, []Credentials{{}, {}}, []bool{false, true}},
-		"the caller's own cache": {-1, func(c *tls.Config) { c.ClientSessionCache = tls.NewLRUClientSessionCache(1) }, []Credentials{{}, {}}, []bool{false, true}},
-		"tickets turned off":     {0, func(c *tls.Config) { c.SessionTicketsDisabled = true }, []Credentials{{}, {}}, []bool{false, false}},
+		"by default": {0, nil, []Credentials{{}, {}, {}}, []bool{false, true, true}},
+		"turned off": {-1, nil, []Credentials{{}, {}}, []bool{false, false}},
+		"TLS 1.2": {0, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, []Credentials{{}, {}},
+			[]bool{false, true}},
+		"the caller's own cache": {-1, func(c *tls.Config) { c.ClientSessionCache = tls.NewLRUClientSessionCache(1) },
+			[]Credentials{{}, {}}, []bool{false, true}},
+		"tickets turned off": {0, func(c *tls.Config) { c.SessionTicketsDisabled = true }, []Credentials{{}, {}},
+			[]bool{false, false}},
 		"verified by a function that isn't called again": {0, func(c *tls.Config) {
 			c.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { return nil }
 		}, []Credentials{{}, {}}, []bool{false, false}},
-		"bounded":            {2, nil, []Credentials{named("sn-1"), named("sn-2"), named("sn-3"), named("sn-3"), named("sn-1")}, []bool{false, false, false, true, false}},
-		"other names":        {0, nil, []Credentials{named("sn-1"), named("sn-2"), {}, named("sn-1"), named("sn-2"), {}}, []bool{false, false, false, true, true, true}},
-		"other certificates": {0, nil, []Credentials{certified(one), certified(two), named("sn-1"), certified(one), certified(two)}, []bool{false, false, false, true, true}},
+		"bounded": {2, nil, []Credentials{named("sn-1"), named("sn-2"), named("sn-3"), named("sn-3"),
+			named("sn-1")}, []bool{false, false, false, true, false}},
+		"other names": {0, nil, []Credentials{named("sn-1"), named("sn-2"), {}, named("sn-1"), named("sn-2"), {}},
+			[]bool{false, false, false, true, true, true}},
+		"other certificates": {0, nil, []Credentials{certified(one), certified(two), named("sn-1"), certified(one),
+			certified(two)}, []bool{false, false, false, true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, cfg Config) {
 				var seen resumptions
 				server := a.issueTo("sn-1", "sn-2", "sn-3", "sn-0")
-				dev := secureDevice(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert}, seen.closing)
+				dev := secureDevice(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert},
+					seen.closing)
 				cfg.TLS = &tls.Config{RootCAs: a.pool(), ServerName: "sn-0"}
 				if row.tls != nil {
 					row.tls(cfg.TLS)

@@ -32,7 +32,8 @@ func TestAnswerFromADeviceThatStopsReading(t *testing.T) {
 			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err != nil {
 				return
 			}
-			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n"+deliverytest.JSONAnswer("403 Forbidden", `{"message":"not signed"}`))
+			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n"+deliverytest.JSONAnswer("403 Forbidden",
+				`{"message":"not signed"}`))
 			<-t.Context().Done()
 		})
 		for _, u := range []*Update{newUpdate(t, "2", make([]byte, 32<<20)), fileUpdate(t, 32<<20)} {
@@ -209,7 +210,8 @@ func TestRefusedIsNoRequest(t *testing.T) {
 	overBoth(t, func(t *testing.T, cfg Config) {
 		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
 		c := newClient(t, cfg)
-		require.Equal(t, ClassNotSent, ClassOf(c.Verify(t.Context(), Device{Address: "http://127.0.0.1:1"}, newUpdate(t, "2", []byte("x")))))
+		require.Equal(t, ClassNotSent, ClassOf(c.Verify(t.Context(), Device{Address: "http://127.0.0.1:1"},
+			newUpdate(t, "2", []byte("x")))))
 		require.EqualValues(t, 0, c.Stats().Requests)
 		require.EqualValues(t, 1, c.Stats().Dials)
 	})

@@ -49,7 +49,8 @@ func TestControlPortPage(t *testing.T) {
 	}
 	metrics = append(metrics,
 		[]string{"`fleetmark_fleet_stage_devices{group,stage}`", "gauge", "Devices in each stage of their lives, by group."},
-		[]string{"`fleetmark_fleet_faults{kind}`", "gauge", "Injections of each kind of fault that acted, since the last reset."})
+		[]string{"`fleetmark_fleet_faults{kind}`", "gauge",
+			"Injections of each kind of fault that acted, since the last reset."})
 	docpage.Check(t, page, "metrics", docpage.Table([]string{"metric", "type", "what it is"}, metrics))
 
 	text, err := os.ReadFile(filepath.Join("..", "docs", filepath.FromSlash(page)))

@@ -49,8 +49,10 @@ func registered(r *Inventory) []Entry { return slices.Collect(r.Entries(Filter{}
 
 func TestInventoryFormats(t *testing.T) {
 	want := []Entry{
-		{delivery.Device{ID: "till-1", Address: "http://192.0.2.1"}, map[string]string{"site": "north", "kind": "till"}, "Oslo", "1.0.0"},
-		{delivery.Device{ID: "till-2", Address: "https://[2001:db8::2]:8443/a"}, map[string]string{"site": "north"}, "Bergen", "2.0.0"},
+		{delivery.Device{ID: "till-1", Address: "http://192.0.2.1"}, map[string]string{"site": "north", "kind": "till"},
+			"Oslo", "1.0.0"},
+		{delivery.Device{ID: "till-2", Address: "https://[2001:db8::2]:8443/a"}, map[string]string{"site": "north"},
+			"Bergen", "2.0.0"},
 		{Device: delivery.Device{Address: "http://192.0.2.3"}},
 	}
 	for name, text := range inventoryFiles {
@@ -108,7 +110,8 @@ func TestInventoryFilter(t *testing.T) {
 		} {
 			var got []string
 			for d := range r.Select(f) {
-				got = append(got, map[string]string{"http://192.0.2.1": "1", "https://[2001:db8::2]:8443/a": "2", "http://192.0.2.3": "3"}[d.Address])
+				got = append(got, map[string]string{"http://192.0.2.1": "1", "https://[2001:db8::2]:8443/a": "2",
+					"http://192.0.2.3": "3"}[d.Address])
 			}
 			require.Equal(t, strings.TrimSpace(want), strings.Join(got, " "))
 		}
@@ -128,9 +131,11 @@ func TestInventoryBadLines(t *testing.T) {
 		{"f.jsonl", `{"id":"b\n","address":"http://b"}`, `f.jsonl:2: id: "b\n": want neither control characters`},
 		{"f.jsonl", `{"id":"` + long + `","address":"http://b"}`, `: 300 bytes, want at most 128`},
 		{"f.jsonl", `{"location":"` + long + `","address":"http://b"}`, `f.jsonl:2: location: "xxx`},
-		{"f.jsonl", `{"id":" till-1","address":"http://b"}`, `f.jsonl:2: id: " till-1": want neither control characters nor U+FFFD, and no space around it`},
+		{"f.jsonl", `{"id":" till-1","address":"http://b"}`,
+			`f.jsonl:2: id: " till-1": want neither control characters nor U+FFFD, and no space around it`},
 		{"f.jsonl", `{"id":"a\u0085","address":"http://b"}`, `f.jsonl:2: id: "a\u0085": want neither control characters`},
-		{"f.jsonl", `{"version":"\ud800","address":"http://b"}`, `f.jsonl:2: version: "` + "\ufffd" + `": want neither control characters nor U+FFFD`},
+		{"f.jsonl", `{"version":"\ud800","address":"http://b"}`,
+			`f.jsonl:2: version: "` + "\ufffd" + `": want neither control characters nor U+FFFD`},
 		{"f.jsonl", `{"id":"a","address":"http://b"}`, `f.jsonl:2: id: "a": is that of line 1 already`},
 		{"f.jsonl", `{"address":"http://n"}`, `f.jsonl:2: address: "http://n": is that of line 3 already`},
 		{"f.jsonl", `{"id":"b","id":"c","address":"http://b"}`, `f.jsonl:2: "id" twice: want each field once`},
@@ -138,13 +143,15 @@ func TestInventoryBadLines(t *testing.T) {
 		{"f.jsonl", `{"id":null,"address":"http://b"}`, `f.jsonl:2: id: null: want a text in quotes, or leave the field out`},
 		{"f.jsonl", `{"id":true,"address":"http://b"}`, `f.jsonl:2: id: true or false: want`},
 		{"f.jsonl", `{"id":{},"address":"http://b"}`, `f.jsonl:2: id: a list or an object: want`},
-		{"f.jsonl", `{"labels":["x"],"address":"http://b"}`, `f.jsonl:2: labels: a list or an object: want an object of texts`},
+		{"f.jsonl", `{"labels":["x"],"address":"http://b"}`,
+			`f.jsonl:2: labels: a list or an object: want an object of texts`},
 		{"f.jsonl", `{"labels":"x","address":"http://b"}`, `f.jsonl:2: labels: a text: want an object of texts`},
 		{"f.jsonl", `{"labels":{"a":1},"address":"http://b"}`, `f.jsonl:2: labels: a number: want a text`},
 		{"f.jsonl", `{"labels":{"a":"1","a":"2"},"address":"http://b"}`, `f.jsonl:2: labels: "a" twice`},
 		{"f.jsonl", `{"labels":{"` + long + `":"1"},"address":"http://b"}`, `f.jsonl:2: labels: name "xxx`},
 		{"f.jsonl", `{"labels":{"a":"\u0000"},"address":"http://b"}`, `f.jsonl:2: label.a: "\x00": want`},
-		{"f.jsonl", `{"labels":{` + manyLabels(65) + `},"address":"http://b"}`, `f.jsonl:2: labels: 65 of them: want at most 64`},
+		{"f.jsonl", `{"labels":{` + manyLabels(65) + `},"address":"http://b"}`,
+			`f.jsonl:2: labels: 65 of them: want at most 64`},
 		{"f.jsonl", `["id"]`, `f.jsonl:2: a list or an object: want an object`},
 		{"f.jsonl", `7`, `f.jsonl:2: a number: want an object`},
 		{"f.jsonl", `{"id":"b","address":"http://b"`, `f.jsonl:2: it ends in the middle: want a whole JSON object`},
@@ -154,7 +161,8 @@ func TestInventoryBadLines(t *testing.T) {
 		{"f.jsonl", `{"id":}`, `f.jsonl:2: id: `},
 		{"f.jsonl", `id=b`, `f.jsonl:2: invalid character`},
 		{"f.jsonl", "{\"id\":\"\xff\",\"address\":\"http://b\"}", `f.jsonl:2: not UTF-8`},
-		{"f.jsonl", `{"id":"b","address":"http://b","location":"` + strings.Repeat("x", 5000) + `"}`, `f.jsonl:2: longer than 4096 bytes`},
+		{"f.jsonl", `{"id":"b","address":"http://b","location":"` + strings.Repeat("x", 5000) + `"}`,
+			`f.jsonl:2: longer than 4096 bytes`},
 
 		{"f.json", `{"id":"b"}`, "f.json:2: address: is missing"},
 		{"f.json", "\n\n{\n\"id\": 7}", "f.json:5: id: a number: want"},
@@ -249,8 +257,10 @@ func TestInventoryFilesThatCannotBeReadFurther(t *testing.T) {
 		{"f.json", `[{"address":"http://a"}`, "the array ends in the middle"},
 		{"f.json", `[{"address":"http://a"},`, "the array ends in the middle"},
 		{"f.json", "[]\nx", `f.json:2: 'x' after the array: want its end`},
-		{"f.json", "[{\n" + strings.Repeat("x", 5000) + "}]", "f.json:2: an element is longer than 4096 bytes (is a bracket left open?)"},
-		{"f.json", "[{\"id\": \"b},\n{\"address\":\"http://a\"}]", "f.json:2: the array ends in the middle: want ] (a quote is not closed on line 1)"},
+		{"f.json", "[{\n" + strings.Repeat("x", 5000) + "}]",
+			"f.json:2: an element is longer than 4096 bytes (is a bracket left open?)"},
+		{"f.json", "[{\"id\": \"b},\n{\"address\":\"http://a\"}]",
+			"f.json:2: the array ends in the middle: want ] (a quote is not closed on line 1)"},
 		{"f.csv", "", "f.csv:1: no header row: want columns such as id,address"},
 		{"f.csv", "\n\n", "no header row"},
 		{"f.csv", "id,version\n", "f.csv:1: address: no such column"},
@@ -267,7 +277,8 @@ func TestInventoryFilesThatCannotBeReadFurther(t *testing.T) {
 	for _, row := range []struct{ name, before string }{
 		{"f.json", ""}, {"f.json", "["}, {"f.json", "[{"}, {"f.jsonl", "{"}, {"f.csv", ""}, {"f.csv", "address\n"},
 	} {
-		_, err := Read(io.MultiReader(strings.NewReader(row.before), iotest.ErrReader(errors.New("line gone"))), row.name, Options{SkipInvalid: true})
+		_, err := Read(io.MultiReader(strings.NewReader(row.before), iotest.ErrReader(errors.New("line gone"))), row.name,
+			Options{SkipInvalid: true})
 		require.ErrorContains(t, err, "registry "+row.name+": line gone", row.before)
 	}
 	require.Equal(t, "f.csv: x", (&LineError{File: "f.csv", Err: errors.New("x")}).Error())
@@ -354,7 +365,8 @@ func TestInventoryMisspelledFields(t *testing.T) {
 			_, err := Read(strings.NewReader(header+"\nx,y\n"), "f.csv", Options{SkipInvalid: patient})
 			require.ErrorContains(t, err, want, header)
 		}
-		for field, want := range map[string]string{"ID": "id", "Address": "address", "id ": "id", "Labels": "labels", "VERSION": "version"} {
+		for field, want := range map[string]string{"ID": "id", "Address": "address", "id ": "id", "Labels": "labels",
+			"VERSION": "version"} {
 			line := fmt.Sprintf(`{"address":"http://a",%q:"x"}`, field)
 			for name, text := range map[string]string{"f.jsonl": line, "f.json": "[" + line + "]"} {
 				r, err := Read(strings.NewReader(text), name, Options{SkipInvalid: patient})
@@ -502,7 +514,8 @@ func TestInventoryOneAddress(t *testing.T) {
 // TestInventoryInvisibleCharacters checks that two texts that look the same are the same.
 func TestInventoryInvisibleCharacters(t *testing.T) {
 	for _, bad := range []string{
-		"till\u200b1", "till\u202e1", "till\u2066x\u2069", "\u200etill", "till\u00ad1", "till\ufeff1", "till\u2060", "till\u200d1",
+		"till\u200b1", "till\u202e1", "till\u2066x\u2069", "\u200etill", "till\u00ad1", "till\ufeff1", "till\u2060",
+		"till\u200d1",
 		"till\u034f1", "till\u3164", "till\ufe0f", "till\U000e0041", "till\u2028x", "till\u2800x", "till\u180e1",
 	} {
 		for _, field := range []string{"id", "location", "version", "labels"} {
@@ -570,7 +583,8 @@ func fuzzInventory(f *testing.F, name string) {
 	f.Add("\xff\xfei\x00d\x00")
 	f.Fuzz(func(t *testing.T, text string) {
 		strict, err := Read(strings.NewReader(text), name, Options{MaxLine: 200, MaxDevices: 50, MaxErrors: 5})
-		lenient, lenientErr := Read(strings.NewReader(text), name, Options{MaxLine: 200, MaxDevices: 50, MaxErrors: 5, SkipInvalid: true})
+		lenient, lenientErr := Read(strings.NewReader(text), name,
+			Options{MaxLine: 200, MaxDevices: 50, MaxErrors: 5, SkipInvalid: true})
 		if err == nil {
 			if lenientErr != nil || !slices.EqualFunc(registered(strict), registered(lenient), sameDevice) {
 				t.Fatalf("strict takes it, lenient otherwise: %v", lenientErr)
@@ -595,7 +609,10 @@ func fuzzInventory(f *testing.F, name string) {
 		}
 		for d := range lenient.Entries(Filter{}) {
 			for _, s := range append(slices.Collect(maps.Values(d.Labels)), d.ID, d.Location, d.Version) {
-				if strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) }) || strings.TrimSpace(s) != s {
+				if strings.ContainsFunc(s, func(r rune) bool {
+					return unicode.Is(unicode.Bidi_Control, r) ||
+						unicode.IsControl(r)
+				}) || strings.TrimSpace(s) != s {
 					t.Fatalf("%q was taken", s)
 				}
 			}
@@ -633,7 +650,8 @@ func FuzzFast(f *testing.F) {
 			if !ok {
 				return
 			}
-			if wrong != nil || !sameDevice(got, Entry{delivery.Device{ID: want.ID, Address: want.Address}, want.Labels, want.Location, want.Version}) {
+			if wrong != nil || !sameDevice(got, Entry{delivery.Device{ID: want.ID, Address: want.Address}, want.Labels,
+				want.Location, want.Version}) {
 				t.Fatalf("got %+v, want %+v, %v", got, want, wrong)
 			}
 		}

@@ -97,9 +97,11 @@ func TestRolloutBytesPerSecond(t *testing.T) {
 						}
 					}
 				})
-				c, err := delivery.New(delivery.Config{Transport: transport, Dial: dial, Retry: delivery.Retry{MaxAttempts: 1}, Timeouts: delivery.Timeouts{
-					Answer: time.Second, Total: 2 * time.Second, LeastProgress: delivery.LeastProgress{PerSecond: 2 * rate / devices, Window: 500 * time.Millisecond},
-				}})
+				c, err := delivery.New(delivery.Config{Transport: transport, Dial: dial, Retry: delivery.Retry{MaxAttempts: 1},
+					Timeouts: delivery.Timeouts{
+						Answer: time.Second, Total: 2 * time.Second,
+						LeastProgress: delivery.LeastProgress{PerSecond: 2 * rate / devices, Window: 500 * time.Millisecond},
+					}})
 				require.NoError(t, err)
 				defer c.Close()
 				begun := time.Now()

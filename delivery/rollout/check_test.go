@@ -19,7 +19,8 @@ import (
 // asked.
 func TestRolloutChecksBeforeAPush(t *testing.T) {
 	says := func(verifies int, waited time.Duration, class delivery.Class, cause error) (delivery.Report, error) {
-		return delivery.Report{Verifies: verifies, Waited: waited}, &delivery.Error{Op: delivery.OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
+		return delivery.Report{Verifies: verifies,
+			Waited: waited}, &delivery.Error{Op: delivery.OpVerify, Class: class, Err: cause, RetryAfter: 3 * time.Second}
 	}
 	for name, row := range map[string]struct {
 		check    func(delivery.Device) (delivery.Report, error)
@@ -27,7 +28,8 @@ func TestRolloutChecksBeforeAPush(t *testing.T) {
 		verifies int
 		waited   time.Duration
 	}{
-		"has it":   {func(delivery.Device) (delivery.Report, error) { return delivery.Report{Verifies: 1}, nil }, DeviceHadIt, 1, 0},
+		"has it": {func(delivery.Device) (delivery.Report, error) { return delivery.Report{Verifies: 1}, nil },
+			DeviceHadIt, 1, 0},
 		"lacks it": {nil, DeviceUpdated, 1, 0},
 		"failed to before": {func(delivery.Device) (delivery.Report, error) {
 			return says(1, 0, delivery.ClassIntegrity, delivery.ErrDeviceFailed)
@@ -108,14 +110,16 @@ func TestRolloutWaitsForDevicesThatWereUnderWay(t *testing.T) {
 				}
 
 				f := &fakeClient{says: func(delivery.Device) (delivery.Report, error) {
-					return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent, Err: errRefused}
+					return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent,
+						Err: errRefused}
 				}}
 				ends := map[string]EventKind{}
 				cfg.OnEvent = func(e Event) { ends[e.Device.ID] = e.Kind }
 				report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(2))
 				require.NoError(t, err)
 				require.Equal(t, JournalState{UnderWay: 1}, report.Journal)
-				require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{MayBeRebooting: row.waitFor}}, "till-1": {{}}}, f.checks)
+				require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{MayBeRebooting: row.waitFor}}, "till-1": {{}}},
+					f.checks)
 				require.Equal(t, DeviceFailed, ends["till-0"])
 				require.Equal(t, DeviceFailed, ends["till-1"])
 				require.Empty(t, f.begun)
@@ -134,7 +138,8 @@ func TestRolloutTellsCheckWhetherItPushed(t *testing.T) {
 		require.Equal(t, map[string][]delivery.CheckOptions{"till-0": {{Pushed: true}, {Pushed: true}}}, f.checks)
 
 		f = &fakeClient{says: func(delivery.Device) (delivery.Report, error) {
-			return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent, Err: errRefused}
+			return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassNotSent,
+				Err: errRefused}
 		}}
 		_, err = newTestRollout(t, f, Options{SkipUpdated: true, Requeue: Requeue{Turns: 1}}).Run(t.Context(), tills(1))
 		require.NoError(t, err)
@@ -150,11 +155,15 @@ func TestRolloutQuarantinesWrongDevices(t *testing.T) {
 		`{"device_id":"till-18","version":"2","state":"idle"}`:               delivery.ErrWrongDevice,
 	} {
 		overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
-			f := &wireFleet{answer: func(string, int, *http.Request) string { return deliverytest.JSONAnswer("200 OK", version) }}
+			f := &wireFleet{answer: func(string, int,
+				*http.Request) string {
+				return deliverytest.JSONAnswer("200 OK", version)
+			}}
 			c := f.client(t, tr)
 			defer c.Close()
 			var failed error
-			report, err := Run(t.Context(), c, slices.Values([]delivery.Device{{ID: "till-17", Address: "http://till-17"}}), newUpdate(t, "2", []byte("x")),
+			report, err := Run(t.Context(), c, slices.Values([]delivery.Device{{ID: "till-17", Address: "http://till-17"}}),
+				newUpdate(t, "2", []byte("x")),
 				Options{SkipUpdated: true, OnEvent: func(e Event) {
 					if e.Kind == DeviceFailed {
 						failed = e.Err

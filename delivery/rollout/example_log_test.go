@@ -32,7 +32,8 @@ func ExampleEvent_LogValue() {
 		}
 		return a
 	}
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+	logger := slog.New(slog.NewTextHandler(os.Stdout,
+		&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 
 	ctx := context.Background()
 	report, err := rollout.Run(ctx, client, registry.All(), update, rollout.Options{

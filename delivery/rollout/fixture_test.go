@@ -23,7 +23,8 @@ func overBoth(t *testing.T, test func(t *testing.T, cfg delivery.Config)) {
 			test(t, delivery.Config{
 				Transport: tr,
 				Timeouts:  delivery.Timeouts{Dial: 5 * time.Second, Answer: 10 * time.Second, Total: 20 * time.Second},
-				Retry:     delivery.Retry{MaxAttempts: 4, Base: time.Microsecond, Cap: time.Millisecond, Poll: time.Millisecond, PollFor: 10 * time.Second},
+				Retry: delivery.Retry{MaxAttempts: 4, Base: time.Microsecond, Cap: time.Millisecond, Poll: time.Millisecond,
+					PollFor: 10 * time.Second},
 			})
 		})
 	}

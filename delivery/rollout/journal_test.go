@@ -42,7 +42,8 @@ func TestRolloutResumesFromItsJournal(t *testing.T) {
 	report, err := journaled(t, f, path, 100, Options{})
 	require.NoError(t, err)
 	wave := WaveReport{Devices: 100, Updated: 90, Failed: delivery.ClassCounts{delivery.ClassTimeout: 10}}
-	require.Equal(t, Report{Wave: 1, CurrentWave: wave, Updated: 90, Failed: wave.Failed, Pushes: 100, Verifies: 100, Counted: true}, report)
+	require.Equal(t, Report{Wave: 1, CurrentWave: wave, Updated: 90, Failed: wave.Failed, Pushes: 100, Verifies: 100,
+		Counted: true}, report)
 
 	// Devices that failed are asked, and tried again. The others aren't even asked.
 	f.begun, f.fails = nil, nil
@@ -236,9 +237,10 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 		"nothing of a header but NULs":        {"", nuls(len(header)), nil},
 		"NULs, and a line at once":            {text, nuls(4096) + last, ErrJournalDamaged},
 		"NULs, and the end of one and a line": {text, nuls(4096) + last[40:] + last, ErrJournalDamaged},
-		"a lost block far before the end":     {text, last[:40] + nuls(1<<16) + last[60:] + strings.Repeat("x", 10_000) + "\n" + last, ErrJournalDamaged},
-		"a file of NULs that is no journal":   {"", nuls(1 << 16), ErrJournalForeign},
-		"another file, then NULs":             {"", "a letter" + nuls(20), ErrJournalForeign},
+		"a lost block far before the end": {text,
+			last[:40] + nuls(1<<16) + last[60:] + strings.Repeat("x", 10_000) + "\n" + last, ErrJournalDamaged},
+		"a file of NULs that is no journal": {"", nuls(1 << 16), ErrJournalForeign},
+		"another file, then NULs":           {"", "a letter" + nuls(20), ErrJournalForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
 			marks := map[endpoint.Key]deviceState{}
@@ -254,7 +256,8 @@ func TestJournalWithATailOfNULs(t *testing.T) {
 			require.Equal(t, row.whole == text, marks[endpoint.Key{}] == stateDone)
 		})
 	}
-	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header, map[endpoint.Key]deviceState{})
+	_, err = readJournal(io.MultiReader(strings.NewReader(text+nuls(10)), &failingReader{}), header,
+		map[endpoint.Key]deviceState{})
 	require.ErrorContains(t, err, "line gone")
 }
 
@@ -343,21 +346,24 @@ func TestJournalLinesThatMakeNoSense(t *testing.T) {
 	for want, r := range map[string]journalRecord{
 		`event "undone": want begun, done, failed or wave`: {Event: "undone"},
 		`device "abc": want 32 hex digits`:                 {Event: eventDone, Device: "abc"},
-		`not_before "soon": want a time as in RFC 3339`:    {Event: eventFailed, Device: strings.Repeat("0", 32), NotBefore: "soon"},
-		`device "ab": want 32 hex digits`:                  {Event: eventDone, Device: "ab"},
-		`share 2 of 0 devices: want 0 to 1`:                {Event: eventWave, Share: 2},
-		`longer than 4096 bytes`:                           {Event: eventBegun, Name: strings.Repeat("x", 5000)},
+		`not_before "soon": want a time as in RFC 3339`: {Event: eventFailed, Device: strings.Repeat("0", 32),
+			NotBefore: "soon"},
+		`device "ab": want 32 hex digits`:   {Event: eventDone, Device: "ab"},
+		`share 2 of 0 devices: want 0 to 1`: {Event: eventWave, Share: 2},
+		`longer than 4096 bytes`:            {Event: eventBegun, Name: strings.Repeat("x", 5000)},
 	} {
 		line, err := r.encode()
 		require.NoError(t, err)
-		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header, map[endpoint.Key]deviceState{})
+		found, err := readJournal(bytes.NewReader(append(bytes.Clone(header), line...)), header,
+			map[endpoint.Key]deviceState{})
 		require.ErrorIs(t, err, ErrJournalDamaged)
 		require.ErrorContains(t, err, want)
 		require.Equal(t, 2, found.badLine)
 	}
 	_, err = readJournal(io.MultiReader(bytes.NewReader(header), &failingReader{}), header, map[endpoint.Key]deviceState{})
 	require.ErrorContains(t, err, "line gone")
-	require.ErrorContains(t, &JournalError{Path: "p", Line: 7, Err: ErrJournalDamaged}, "rollout journal p:7: damaged: cut the file before this line")
+	require.ErrorContains(t, &JournalError{Path: "p", Line: 7, Err: ErrJournalDamaged},
+		"rollout journal p:7: damaged: cut the file before this line")
 
 	path := journalPath(t)
 	require.NoError(t, os.WriteFile(path, append(header, "x\n"...), 0o600))
@@ -437,7 +443,8 @@ func FuzzJournal(f *testing.F) {
 			}
 			total += n
 		}
-		if total != len(marks) || int(found.validBytes) > len(text) || found.passed.Share < 0 || found.passed.Share > 1 || found.passed.Devices < 0 {
+		if total != len(marks) || int(found.validBytes) > len(text) || found.passed.Share < 0 || found.passed.Share > 1 ||
+			found.passed.Devices < 0 {
 			t.Fatalf("%+v, %d devices", found, len(marks))
 		}
 		if err != nil {

@@ -74,14 +74,19 @@ func TestRolloutPerLabel(t *testing.T) {
 		most    map[string]int
 		least   time.Duration // it takes, if that isn't as long
 	}{
-		"one site after the other": {"a*20 b*20", 8, map[string]int{"site": 2}, 0, 10 * time.Second, map[string]int{"a": 2, "b": 2}, 0},
+		"one site after the other": {"a*20 b*20", 8, map[string]int{"site": 2}, 0, 10 * time.Second,
+			map[string]int{"a": 2, "b": 2}, 0},
 		// Three at a time are done in 14 s, and 15 s if the third worker is always b's: then the
 		// last ten of b are left.
-		"fewer workers than would fit":    {"a*20 b*20", 3, map[string]int{"site": 2}, 0, 15 * time.Second, map[string]int{"a": 2, "b": 2}, 14 * time.Second},
-		"one at a time":                   {"a*5 b*3 c*1", 8, map[string]int{"site": 1}, 0, 5 * time.Second, map[string]int{"a": 1, "b": 1, "c": 1}, 0},
-		"without the label":               {"a*4 none*8", 12, map[string]int{"site": 1}, 0, 4 * time.Second, map[string]int{"a": 1, "none": 8}, 0},
-		"two labels":                      {"a*6 b*6", 12, map[string]int{"site": 4, "kind": 6}, 0, 2 * time.Second, nil, 0},
-		"no room to hold back":            {"a*20 b*20", 8, map[string]int{"site": 2}, 1, 20 * time.Second, map[string]int{"a": 2, "b": 2}, 0},
+		"fewer workers than would fit": {"a*20 b*20", 3, map[string]int{"site": 2}, 0, 15 * time.Second,
+			map[string]int{"a": 2, "b": 2}, 14 * time.Second},
+		"one at a time": {"a*5 b*3 c*1", 8, map[string]int{"site": 1}, 0, 5 * time.Second,
+			map[string]int{"a": 1, "b": 1, "c": 1}, 0},
+		"without the label": {"a*4 none*8", 12, map[string]int{"site": 1}, 0, 4 * time.Second,
+			map[string]int{"a": 1, "none": 8}, 0},
+		"two labels": {"a*6 b*6", 12, map[string]int{"site": 4, "kind": 6}, 0, 2 * time.Second, nil, 0},
+		"no room to hold back": {"a*20 b*20", 8, map[string]int{"site": 2}, 1, 20 * time.Second,
+			map[string]int{"a": 2, "b": 2}, 0},
 		"a label that no device has":      {"a*8", 8, map[string]int{"rack": 1}, 0, time.Second, map[string]int{"a": 8}, 0},
 		"more than there are devices for": {"a*8", 8, map[string]int{"site": 100}, 0, time.Second, map[string]int{"a": 8}, 0},
 	} {
@@ -89,7 +94,8 @@ func TestRolloutPerLabel(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				devices, labels := sites(t, row.fleet)
 				f, seen := &fakeClient{takes: time.Second}, &crowds{}
-				r := newTestRollout(t, f, Options{Workers: row.workers, PerLabel: row.limits, Labels: labels, MaxHeld: row.held, OnEvent: seen.event})
+				r := newTestRollout(t, f, Options{Workers: row.workers, PerLabel: row.limits, Labels: labels, MaxHeld: row.held,
+					OnEvent: seen.event})
 				begun := time.Now()
 				report, err := r.Run(t.Context(), devices)
 				require.NoError(t, err)
@@ -208,12 +214,15 @@ func TestRolloutWindow(t *testing.T) {
 	}{
 		"each at its time": {"e*2 m*2 x*2", Options{Workers: 4}, hours(0.1), map[string][]time.Duration{
 			"e": {hours(22), hours(22)}, "m": {hours(2), hours(2)}, "x": {0, 0}}, 0},
-		"what the workers don't manage is for the next day": {"m*4", Options{Workers: 1}, hours(1.5), map[string][]time.Duration{
-			"m": {hours(2), hours(3.5), hours(26), hours(27.5)}}, 0},
-		"nor what the site's limit doesn't": {"m*4 x*1", Options{Workers: 4, PerLabel: map[string]int{"site": 1}}, hours(1.5), map[string][]time.Duration{
-			"m": {hours(2), hours(3.5), hours(26), hours(27.5)}, "x": {0}}, 0},
-		"nor what the rate doesn't": {"m*3", Options{Workers: 4, PerSecond: 1 / 4500.}, hours(0.1), map[string][]time.Duration{
-			"m": {hours(2), hours(3.25), hours(26)}}, 0},
+		"what the workers don't manage is for the next day": {"m*4", Options{Workers: 1}, hours(1.5),
+			map[string][]time.Duration{
+				"m": {hours(2), hours(3.5), hours(26), hours(27.5)}}, 0},
+		"nor what the site's limit doesn't": {"m*4 x*1", Options{Workers: 4, PerLabel: map[string]int{"site": 1}},
+			hours(1.5), map[string][]time.Duration{
+				"m": {hours(2), hours(3.5), hours(26), hours(27.5)}, "x": {0}}, 0},
+		"nor what the rate doesn't": {"m*3", Options{Workers: 4, PerSecond: 1 / 4500.}, hours(0.1),
+			map[string][]time.Duration{
+				"m": {hours(2), hours(3.25), hours(26)}}, 0},
 		"never": {"n*3 x*1", Options{Workers: 2}, hours(0.1), map[string][]time.Duration{"x": {0}}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,8 +281,9 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 		failed int
 		left   int
 	}{
-		"in the same window": {daily(2, 4), time.Minute, []time.Duration{hours(2), hours(2) + time.Minute, hours(2) + 2*time.Minute, hours(2) + 3*time.Minute}, 0, 0},
-		"in the next":        {daily(2, 3), hours(0.75), []time.Duration{hours(2), hours(2.75), hours(26), hours(26.75)}, 0, 0},
+		"in the same window": {daily(2, 4), time.Minute,
+			[]time.Duration{hours(2), hours(2) + time.Minute, hours(2) + 2*time.Minute, hours(2) + 3*time.Minute}, 0, 0},
+		"in the next": {daily(2, 3), hours(0.75), []time.Duration{hours(2), hours(2.75), hours(26), hours(26.75)}, 0, 0},
 		"never again": {func(_ delivery.Device, at time.Time) (bool, time.Time) {
 			return at.UTC().Hour() == 0, time.Time{}
 		}, hours(0.75), []time.Duration{0, hours(0.75)}, 2, 0},
@@ -289,7 +299,8 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 						f.mu.Unlock()
 					}
 				}
-				r := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 2}, Window: row.window, PerLabel: map[string]int{"site": 1}, Labels: labels})
+				r := newTestRollout(t, f, Options{Requeue: Requeue{Turns: 2}, Window: row.window,
+					PerLabel: map[string]int{"site": 1}, Labels: labels})
 				begun := time.Now()
 				report, err := r.Run(t.Context(), devices)
 				require.NoError(t, err)
@@ -298,7 +309,8 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 					at = append(at, moment.Sub(begun))
 				}
 				require.Equal(t, row.want, at)
-				require.Equal(t, []int{2 - row.failed, row.failed, row.left, 0, 0}, []int{report.Updated, report.Failed[delivery.ClassTimeout], report.NotReached, report.Waiting, report.Held})
+				require.Equal(t, []int{2 - row.failed, row.failed, row.left, 0, 0},
+					[]int{report.Updated, report.Failed[delivery.ClassTimeout], report.NotReached, report.Waiting, report.Held})
 			})
 		})
 	}
@@ -307,7 +319,8 @@ func TestRolloutFurtherTurnsKeepToTheLine(t *testing.T) {
 func TestRolloutLineConfig(t *testing.T) {
 	labels := func(delivery.Device) map[string]string { return nil }
 	for want, cfg := range map[string]Options{
-		"":                                     {PerLabel: map[string]int{"site": 1}, Labels: labels, BytesPerSecond: 1 << 20, MaxHeld: 7},
+		"": {PerLabel: map[string]int{"site": 1}, Labels: labels,
+			BytesPerSecond: 1 << 20, MaxHeld: 7},
 		"per label: want Labels too":           {PerLabel: map[string]int{"site": 1}},
 		`per label: "site": 0: want 1 to 6553`: {PerLabel: map[string]int{"site": 0}, Labels: labels},
 		"max held -1: want 0 (the default) to": {MaxHeld: -1},

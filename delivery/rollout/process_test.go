@@ -127,8 +127,9 @@ func rolloutOrderFor(t testing.TB, addresses []string) rolloutOrder {
 	require.NoError(t, f.Close())
 	return rolloutOrder{
 		Devices: f.Name(), Version: "2.0.0", Content: "firmware", Workers: 16,
-		Client: delivery.Retry{MaxAttempts: 6, Base: time.Millisecond, Cap: 5 * time.Millisecond, Poll: time.Millisecond, PollFor: time.Minute},
-		Waves:  []rollout.Wave{{Share: 0.1, Soak: time.Millisecond}, {Share: 0.5, Soak: time.Millisecond}, {Share: 1}},
+		Client: delivery.Retry{MaxAttempts: 6, Base: time.Millisecond, Cap: 5 * time.Millisecond, Poll: time.Millisecond,
+			PollFor: time.Minute},
+		Waves: []rollout.Wave{{Share: 0.1, Soak: time.Millisecond}, {Share: 0.5, Soak: time.Millisecond}, {Share: 1}},
 		// Small, so that there is something in it when the process is killed.
 		Journal: rollout.Journal{Path: filepath.Join(dir, "journal"), Every: 5 * time.Millisecond, Records: 8},
 		Report:  filepath.Join(dir, "report.json"),

@@ -140,7 +140,8 @@ func TestRolloutHoldsABoundedNumberBack(t *testing.T) {
 func TestRolloutStopsThoseThatWaitForTheBudget(t *testing.T) {
 	overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
 		u := newUpdate(t, "2", []byte("x"))
-		config := delivery.Config{Transport: tr, Budget: delivery.RetryBudget{PerSecond: 1. / 3600, TTL: time.Hour, Share: -1}} // one an hour
+		config := delivery.Config{Transport: tr,
+			Budget: delivery.RetryBudget{PerSecond: 1. / 3600, TTL: time.Hour, Share: -1}} // one an hour
 		f := &wireFleet{answer: busyOnce("")}
 		config.Dial = f.dial
 		c := newClient(t, config)
@@ -213,16 +214,25 @@ func TestRolloutTriesFailedDevicesAgain(t *testing.T) {
 		turns        []time.Duration // when it was begun, to the second
 		pushes       int
 	}{
-		"well":                       {want: DeviceUpdated, turns: []time.Duration{0}, pushes: 1},
-		"offline for half a minute":  {refusesUntil: 30 * time.Second, want: DeviceUpdated, turns: []time.Duration{0, 20, 60}, pushes: 1},
-		"offline for ten seconds":    {refusesUntil: 10 * time.Second, want: DeviceUpdated, turns: []time.Duration{0, 20}, pushes: 1},
-		"offline for good":           {refusesUntil: hour, want: DeviceFailed, class: delivery.ClassNotSent, turns: []time.Duration{0, 20, 60}},
-		"throttled for ten minutes":  {first: "503 Busy\r\nRetry-After: 600", want: DeviceUpdated, turns: []time.Duration{0, 600}, pushes: 2},
-		"throttled for five seconds": {first: "503 Busy\r\nRetry-After: 5", want: DeviceUpdated, turns: []time.Duration{0}, pushes: 2},
-		"throttled for a day":        {first: "429 Slow\r\nRetry-After: 86400", want: DeviceUpdated, turns: []time.Duration{0, 3600}, pushes: 2},
-		"throttled for good":         {status: "503 Busy", want: DeviceFailed, class: delivery.ClassThrottled, turns: []time.Duration{0, 20, 60}, pushes: 12},
-		"refuses it":                 {status: "404 Not Found", want: DeviceFailed, class: delivery.ClassPermanent, turns: []time.Duration{0}, pushes: 1},
-		"applies it, loses the answer and reboots for half a minute": {first: "applied", afterFirst: 30 * time.Second, want: DeviceUpdated, turns: []time.Duration{0, 20, 60}, pushes: 1},
+		"well": {want: DeviceUpdated, turns: []time.Duration{0}, pushes: 1},
+		"offline for half a minute": {refusesUntil: 30 * time.Second, want: DeviceUpdated,
+			turns: []time.Duration{0, 20, 60}, pushes: 1},
+		"offline for ten seconds": {refusesUntil: 10 * time.Second, want: DeviceUpdated, turns: []time.Duration{0, 20},
+			pushes: 1},
+		"offline for good": {refusesUntil: hour, want: DeviceFailed, class: delivery.ClassNotSent,
+			turns: []time.Duration{0, 20, 60}},
+		"throttled for ten minutes": {first: "503 Busy\r\nRetry-After: 600", want: DeviceUpdated,
+			turns: []time.Duration{0, 600}, pushes: 2},
+		"throttled for five seconds": {first: "503 Busy\r\nRetry-After: 5", want: DeviceUpdated, turns: []time.Duration{0},
+			pushes: 2},
+		"throttled for a day": {first: "429 Slow\r\nRetry-After: 86400", want: DeviceUpdated,
+			turns: []time.Duration{0, 3600}, pushes: 2},
+		"throttled for good": {status: "503 Busy", want: DeviceFailed, class: delivery.ClassThrottled,
+			turns: []time.Duration{0, 20, 60}, pushes: 12},
+		"refuses it": {status: "404 Not Found", want: DeviceFailed, class: delivery.ClassPermanent,
+			turns: []time.Duration{0}, pushes: 1},
+		"applies it, loses the answer and reboots for half a minute": {first: "applied", afterFirst: 30 * time.Second,
+			want: DeviceUpdated, turns: []time.Duration{0, 20, 60}, pushes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overBothInABubble(t, func(t *testing.T, tr delivery.Transport) {
@@ -292,8 +302,9 @@ func TestAWaveWaitsForItsDevices(t *testing.T) {
 		least   int
 		aborted string
 	}{
-		"updated in the end":             {healed: true, share: 0.05, least: 100},
-		"failed in the end":              {share: 0.05, least: 100, aborted: "wave 1 (50%): 5 of 10 devices failed (5 not-sent)"},
+		"updated in the end": {healed: true, share: 0.05, least: 100},
+		"failed in the end": {share: 0.05, least: 100,
+			aborted: "wave 1 (50%): 5 of 10 devices failed (5 not-sent)"},
 		"failed until updated, mid-wave": {healed: true, share: 0.05, least: 5, aborted: "devices failed"},
 		"not judged":                     {share: 0},
 	} {
@@ -312,7 +323,8 @@ func TestAWaveWaitsForItsDevices(t *testing.T) {
 				}
 				var second time.Duration
 				cfg := Options{
-					Workers: 1, Waves: []Wave{{Share: 0.5}, {Share: 1}}, AbortShare: row.share, AbortLeast: row.least, Requeue: Requeue{Turns: 1},
+					Workers: 1, Waves: []Wave{{Share: 0.5}, {Share: 1}}, AbortShare: row.share, AbortLeast: row.least,
+					Requeue: Requeue{Turns: 1},
 					OnEvent: func(e Event) {
 						if e.Kind == WaveBegun && e.Progress.Wave == 2 {
 							second = time.Since(began)
@@ -358,7 +370,8 @@ func TestRequeueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{fails: func(delivery.Device) delivery.Class { return delivery.ClassTimeout }}
 		most := 0
-		cfg := Options{Workers: 3, Requeue: Requeue{Turns: 1, Devices: 4}, OnEvent: func(e Event) { most = max(most, e.Progress.Waiting) }}
+		cfg := Options{Workers: 3, Requeue: Requeue{Turns: 1, Devices: 4},
+			OnEvent: func(e Event) { most = max(most, e.Progress.Waiting) }}
 		report, err := newTestRollout(t, f, cfg).Run(t.Context(), tills(10))
 		require.NoError(t, err)
 		require.Equal(t, []int{10, 4, 14}, []int{report.Failed.Total(), most, len(f.begun)})
@@ -371,14 +384,17 @@ func TestRequeueWaits(t *testing.T) {
 		turns       int
 		asked, want time.Duration
 	}{
-		{0, 0, 20 * time.Second}, {1, 0, 40 * time.Second}, {0, time.Second, 20 * time.Second}, {0, 10 * time.Minute, 10 * time.Minute},
+		{0, 0, 20 * time.Second}, {1, 0, 40 * time.Second}, {0, time.Second, 20 * time.Second},
+		{0, 10 * time.Minute, 10 * time.Minute},
 		{3, 0, 160 * time.Second}, {900, 0, time.Hour}, {0, 24 * time.Hour, time.Hour},
 	} {
 		require.Equal(t, row.want, q.wait(row.turns, row.asked), "%+v", row)
 	}
 	for want, q := range map[string]Requeue{
-		"requeue turns -2: want -1 (none), 0 (the default) to 1000": {Turns: -2}, "requeue devices 1048577: want": {Devices: 1<<20 + 1},
-		"requeue after -1ns: want": {After: -1}, "requeue max wait 24h0m0.000000001s: want": {MaxWait: 24*time.Hour + 1},
+		"requeue turns -2: want -1 (none), 0 (the default) to 1000": {Turns: -2},
+		"requeue devices 1048577: want":                             {Devices: 1<<20 + 1},
+		"requeue after -1ns: want":                                  {After: -1},
+		"requeue max wait 24h0m0.000000001s: want":                  {MaxWait: 24*time.Hour + 1},
 	} {
 		require.ErrorContains(t, Options{Requeue: q}.Validate(), "rollout: "+want)
 	}

@@ -76,7 +76,8 @@ func (f *fakeClient) Deliver(ctx context.Context, d delivery.Device, _ *delivery
 	return r, nil
 }
 
-func (f *fakeClient) Check(_ context.Context, d delivery.Device, _ *delivery.Update, opts delivery.CheckOptions) (delivery.Report, error) {
+func (f *fakeClient) Check(_ context.Context, d delivery.Device, _ *delivery.Update,
+	opts delivery.CheckOptions) (delivery.Report, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.checks == nil {
@@ -89,7 +90,8 @@ func (f *fakeClient) Check(_ context.Context, d delivery.Device, _ *delivery.Upd
 	if f.runs[d.Name()] {
 		return delivery.Report{Verifies: 1}, nil
 	}
-	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Device: d.Name(), Class: delivery.ClassIntegrity, Err: delivery.ErrLacksUpdate}
+	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Device: d.Name(),
+		Class: delivery.ClassIntegrity, Err: delivery.ErrLacksUpdate}
 }
 
 // tills returns n devices, which share an address.
@@ -116,15 +118,17 @@ func TestRolloutReachesEveryDeviceOnce(t *testing.T) {
 		f := &fakeClient{takes: time.Second}
 		var events []Event
 		inside := 0
-		r := newTestRollout(t, f, Options{Workers: 8, Waves: []Wave{{Share: 0.01}, {Share: 0.1}, {Share: 1}}, OnEvent: func(e Event) {
-			inside++ // a race, were it called from two goroutines at a time
-			events = append(events, e)
-			inside--
-		}})
+		r := newTestRollout(t, f, Options{Workers: 8, Waves: []Wave{{Share: 0.01}, {Share: 0.1}, {Share: 1}},
+			OnEvent: func(e Event) {
+				inside++ // a race, were it called from two goroutines at a time
+				events = append(events, e)
+				inside--
+			}})
 		report, err := r.Run(t.Context(), tills(1000))
 		require.NoError(t, err)
 		wave3 := WaveReport{Devices: 900, Updated: 900}
-		require.Equal(t, Report{Wave: 3, CurrentWave: wave3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true}, report)
+		require.Equal(t, Report{Wave: 3, CurrentWave: wave3, Updated: 1000, Pushes: 1000, Verifies: 1000, Counted: true},
+			report)
 		require.Equal(t, report, r.Progress())
 		require.Equal(t, 8, f.most)
 		require.Len(t, f.begun, 1000)
@@ -262,8 +266,9 @@ func TestRolloutEndsAtOnceWhenCanceled(t *testing.T) {
 	}{
 		"while workers are busy": {Options{Workers: 5}, 90 * time.Minute},
 		"while it is paused":     {Options{Workers: 5, OnEvent: nil}, 0},
-		"while it soaks":         {Options{Workers: 1000, Waves: []Wave{{Share: 0.5, Soak: 24 * time.Hour}, {Share: 1}}}, 2 * time.Hour},
-		"while the rate holds":   {Options{PerSecond: minPerSecond}, 2 * time.Hour},
+		"while it soaks": {Options{Workers: 1000, Waves: []Wave{{Share: 0.5, Soak: 24 * time.Hour}, {Share: 1}}},
+			2 * time.Hour},
+		"while the rate holds": {Options{PerSecond: minPerSecond}, 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -337,7 +342,8 @@ func TestRolloutOverTheWire(t *testing.T) {
 		dev := f.devices[0]
 		nobody := delivery.Device{ID: "till-18", Address: "http://127.0.0.1:1"}
 		invalid := delivery.Device{ID: "till-19", Address: "till-19"}
-		report, err := Run(t.Context(), c, slices.Values([]delivery.Device{dev, nobody, invalid, dev}), u, Options{Requeue: Requeue{Turns: -1}})
+		report, err := Run(t.Context(), c, slices.Values([]delivery.Device{dev, nobody, invalid, dev}), u,
+			Options{Requeue: Requeue{Turns: -1}})
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Updated)
 		require.Equal(t, 1, report.Failed[delivery.ClassNotSent])
@@ -362,31 +368,38 @@ func TestOptionsErrorsNameTheThing(t *testing.T) {
 	nan := float64(0)
 	nan /= nan
 	for want, cfg := range map[string]Options{
-		"workers -1: want 0 (the default) to 65536":                                   {Workers: -1},
-		"abort least -1: want":                                                        {AbortLeast: -1},
-		"per second NaN: want 0 (no limit), or 1e-05 to 1e+06 devices":                {PerSecond: nan},
-		"per second -1:":                                                              {PerSecond: -1},
-		"per second 1e-06:":                                                           {PerSecond: 1e-6},
-		"abort share 1.5: want 0 (never) to 1":                                        {AbortShare: 1.5},
-		"abort share NaN":                                                             {AbortShare: nan},
-		"journal every -1ns: want":                                                    {Journal: Journal{Every: -1}},
-		"journal records 65537: want":                                                 {Journal: Journal{Records: 65537}},
-		"wave 1: share 0: want more than 0 (the wave before), at most 1":              {Waves: []Wave{{}}},
-		"wave 2: share 0.1: want more than 0.1 (the wave before), at most 1":          {Waves: []Wave{{Share: 0.1}, {Share: 0.1}}},
-		"wave 1: share NaN":                                                           {Waves: []Wave{{Share: nan}}},
-		"wave 1: soak -1s: want 0 to 720h0m0s":                                        {Waves: []Wave{{Share: 1, Soak: -time.Second}}},
-		"wave 1: share 0.1 and 3 devices: want one of them":                           {Waves: []Wave{{Share: 0.1, Devices: 3}}},
-		"wave 1: -1 devices: want more than 0 (reached before), at most 1073741824":   {Waves: []Wave{{Devices: -1}}},
-		"wave 3: 5 devices: want more than 5 (reached before)":                        {Waves: []Wave{{Devices: 5}, {Share: 0.5}, {Devices: 5}}},
-		"wave 3: share 0.5: want more than 0.5 (the wave before)":                     {Waves: []Wave{{Share: 0.5}, {Devices: 5}, {Share: 0.5}}},
-		"wave 2: 5 devices: the wave before has reached all":                          {Waves: []Wave{{Share: 1}, {Devices: 5}}},
-		"101 waves: want at most 100":                                                 {Waves: make([]Wave, 101)},
+		"workers -1: want 0 (the default) to 65536":                      {Workers: -1},
+		"abort least -1: want":                                           {AbortLeast: -1},
+		"per second NaN: want 0 (no limit), or 1e-05 to 1e+06 devices":   {PerSecond: nan},
+		"per second -1:":                                                 {PerSecond: -1},
+		"per second 1e-06:":                                              {PerSecond: 1e-6},
+		"abort share 1.5: want 0 (never) to 1":                           {AbortShare: 1.5},
+		"abort share NaN":                                                {AbortShare: nan},
+		"journal every -1ns: want":                                       {Journal: Journal{Every: -1}},
+		"journal records 65537: want":                                    {Journal: Journal{Records: 65537}},
+		"wave 1: share 0: want more than 0 (the wave before), at most 1": {Waves: []Wave{{}}},
+		"wave 2: share 0.1: want more than 0.1 (the wave before), at most 1": {Waves: []Wave{{Share: 0.1},
+			{Share: 0.1}}},
+		"wave 1: share NaN": {Waves: []Wave{{Share: nan}}},
+		"wave 1: soak -1s: want 0 to 720h0m0s": {Waves: []Wave{{Share: 1,
+			Soak: -time.Second}}},
+		"wave 1: share 0.1 and 3 devices: want one of them": {Waves: []Wave{{Share: 0.1,
+			Devices: 3}}},
+		"wave 1: -1 devices: want more than 0 (reached before), at most 1073741824": {Waves: []Wave{{Devices: -1}}},
+		"wave 3: 5 devices: want more than 5 (reached before)": {Waves: []Wave{{Devices: 5},
+			{Share: 0.5}, {Devices: 5}}},
+		"wave 3: share 0.5: want more than 0.5 (the wave before)": {Waves: []Wave{{Share: 0.5},
+			{Devices: 5}, {Share: 0.5}}},
+		"wave 2: 5 devices: the wave before has reached all": {Waves: []Wave{{Share: 1},
+			{Devices: 5}}},
+		"101 waves: want at most 100": {Waves: make([]Wave, 101)},
 		"rollout: workers 65537: want 0 (the default) to 65536\nrollout: abort least": {Workers: 65537, AbortLeast: -1},
 	} {
 		require.ErrorContains(t, cfg.Validate(), want)
 	}
 	require.NoError(t, Options{}.Validate())
-	require.NoError(t, Options{Waves: []Wave{{Devices: 1}, {Devices: 10}, {Share: 0.1}, {Devices: 500}, {Share: 1}}}.Validate())
+	require.NoError(t, Options{Waves: []Wave{{Devices: 1}, {Devices: 10}, {Share: 0.1}, {Devices: 500},
+		{Share: 1}}}.Validate())
 	require.Equal(t, 64, Options{}.withDefaults().Workers)
 }
 
@@ -394,5 +407,6 @@ func TestWaveStrings(t *testing.T) {
 	c := delivery.ClassCounts{delivery.ClassTimeout: 3, delivery.ClassIntegrity: 1}
 	require.Equal(t, "0.5%", Wave{Share: 0.005}.String())
 	require.Equal(t, "5 devices", Wave{Devices: 5}.String())
-	require.Equal(t, "9 devices: 2 updated, 3 skipped, 4 failed (3 timeout, 1 integrity)", WaveReport{Devices: 9, Updated: 2, HadIt: 1, DoneBefore: 2, Failed: c}.String())
+	require.Equal(t, "9 devices: 2 updated, 3 skipped, 4 failed (3 timeout, 1 integrity)",
+		WaveReport{Devices: 9, Updated: 2, HadIt: 1, DoneBefore: 2, Failed: c}.String())
 }

@@ -27,7 +27,8 @@ import (
 // error quotes. Errors, events, timelines, logs and the journal must not show it.
 func TestCredentialsReachNoLog(t *testing.T) {
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("till:Pa55word"))
-	secrets := []string{"s3cret-token", "0f-all-devices", "Pa55word", base64.StdEncoding.EncodeToString([]byte("till:Pa55word"))}
+	secrets := []string{"s3cret-token", "0f-all-devices", "Pa55word",
+		base64.StdEncoding.EncodeToString([]byte("till:Pa55word"))}
 	long := strings.Repeat("x", 110) // an error quotes 120 bytes: the secret is cut
 	overBoth(t, func(t *testing.T, cfg delivery.Config) {
 		var devices []delivery.Device
@@ -55,7 +56,8 @@ func TestCredentialsReachNoLog(t *testing.T) {
 				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":false,"message":%q}`, before+s))
 			})
 			echo(func(s string) string {
-				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":%q,"version":"2","state":"idle"}`, before+s))
+				return deliverytest.JSONAnswer("200 OK",
+					fmt.Sprintf(`{"success":true,"device_id":%q,"version":"2","state":"idle"}`, before+s))
 			})
 			echo(func(s string) string { return before + s + "\r\n\r\n" })
 			echo(func(s string) string { return "HTTP/1.1 200 OK\r\n" + before + s + "\r\n\r\n" })
@@ -65,7 +67,8 @@ func TestCredentialsReachNoLog(t *testing.T) {
 			})
 			echo(func(s string) string { return "HTTP/1.1 307 Go\r\nLocation: http://" + before + s + "/\r\n\r\n" })
 			echo(func(s string) string {
-				return deliverytest.JSONAnswer("200 OK", fmt.Sprintf(`{"success":true,"device_id":"till-8","version":%q,"state":"idle"}`, before+s))
+				return deliverytest.JSONAnswer("200 OK",
+					fmt.Sprintf(`{"success":true,"device_id":"till-8","version":%q,"state":"idle"}`, before+s))
 			})
 		}
 		var log bytes.Buffer

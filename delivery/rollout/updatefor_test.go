@@ -28,8 +28,10 @@ func (f *versionedClient) Deliver(ctx context.Context, d delivery.Device, u *del
 	return f.fakeClient.Deliver(ctx, d, u)
 }
 
-func (f *versionedClient) Check(context.Context, delivery.Device, *delivery.Update, delivery.CheckOptions) (delivery.Report, error) {
-	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassIntegrity, Err: delivery.ErrLacksUpdate}
+func (f *versionedClient) Check(context.Context, delivery.Device, *delivery.Update,
+	delivery.CheckOptions) (delivery.Report, error) {
+	return delivery.Report{Verifies: 1}, &delivery.Error{Op: delivery.OpVerify, Class: delivery.ClassIntegrity,
+		Err: delivery.ErrLacksUpdate}
 }
 
 func (f *versionedClient) all() map[string]string {
@@ -46,9 +48,11 @@ func (f *versionedClient) all() map[string]string {
 // another.
 func TestRolloutUpdateFor(t *testing.T) {
 	own := newUpdate(t, "2.0.0", []byte("x"))
-	armv7, armv8, rebuilt := newUpdate(t, "2.0.0-armv7", []byte("7")), newUpdate(t, "2.0.0-armv8", []byte("8")), newUpdate(t, "2.0.0-armv8", []byte("8, rebuilt"))
+	armv7, armv8, rebuilt := newUpdate(t, "2.0.0-armv7", []byte("7")), newUpdate(t, "2.0.0-armv8",
+		[]byte("8")), newUpdate(t, "2.0.0-armv8", []byte("8, rebuilt"))
 	no := errors.New("no artifact for this hardware")
-	devices := slices.Values([]delivery.Device{{ID: "a7-1"}, {ID: "a8-1"}, {ID: "x-1"}, {ID: "odd-1"}, {ID: "a8-2"}, {ID: "a8-1"}})
+	devices := slices.Values([]delivery.Device{{ID: "a7-1"}, {ID: "a8-1"}, {ID: "x-1"}, {ID: "odd-1"}, {ID: "a8-2"},
+		{ID: "a8-1"}})
 	by := func(eight *delivery.Update) func(delivery.Device) (*delivery.Update, error) {
 		return func(d delivery.Device) (*delivery.Update, error) {
 			switch kind, _, _ := strings.Cut(d.ID, "-"); kind {
@@ -111,7 +115,8 @@ func TestRolloutUpdateFor(t *testing.T) {
 			require.NoError(t, err)
 			for line := range strings.Lines(string(text)) {
 				if strings.Contains(line, `"name":"a8-1"`) {
-					require.True(t, strings.Contains(line, strings.Trim(armv8.IdempotencyKey(), `"`)) || strings.Contains(line, strings.Trim(rebuilt.IdempotencyKey(), `"`)), line)
+					require.True(t, strings.Contains(line, strings.Trim(armv8.IdempotencyKey(), `"`)) || strings.Contains(line,
+						strings.Trim(rebuilt.IdempotencyKey(), `"`)), line)
 				}
 				if strings.Contains(line, `"name":"x-1"`) {
 					require.NotContains(t, line, `"update"`)

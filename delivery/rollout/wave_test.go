@@ -70,21 +70,26 @@ func TestWaveSizes(t *testing.T) {
 		waves   []Wave
 		want    []int
 	}{
-		"a third each of seven":         {7, []Wave{{Share: 0.33}, {Share: 0.66}, {Share: 1}}, []int{2, 3, 2}},
-		"45% of forty":                  {40, []Wave{{Share: 0.45}, {Share: 1}}, []int{18, 22}},
-		"small ones of many":            {1000, []Wave{{Share: 0.001}, {Share: 0.01}, {Share: 0.1}, {Share: 1}}, []int{1, 9, 90, 900}},
-		"shares that are sums":          {10, []Wave{{Share: 0.7}, {Share: 0.7 + 0.2}, {Share: 0.8 + 0.1 + 0.1 - 1e-12}}, []int{7, 2, 1}},
-		"numbers of devices":            {100, []Wave{{Devices: 1}, {Devices: 5}, {Share: 0.25}, {Share: 1}}, []int{1, 4, 20, 75}},
-		"more than there are":           {20, []Wave{{Devices: 50}, {Share: 1}}, []int{19, 1}},
-		"a number, and no more":         {20, []Wave{{Devices: 7}}, []int{7}},
-		"a number that is beyond":       {20, []Wave{{Devices: 10}, {Share: 0.1}, {Share: 1}}, []int{10, 1, 9}},
-		"99% leave one":                 {20, []Wave{{Share: 0.99}, {Share: 1}}, []int{19, 1}},
-		"more waves than devices":       {2, []Wave{{Share: 0.01}, {Share: 0.5}, {Share: 1}}, []int{1, 1, 0}},
-		"one device":                    {1, []Wave{{Share: 0.01}, {Share: 1}}, []int{1, 0}},
-		"a part of one device":          {1, []Wave{{Share: 0.01}}, []int{1}},
-		"no device":                     {0, []Wave{{Share: 0.01}, {Share: 1}}, []int{0, 0}},
-		"waves that are less than one":  {30, []Wave{{Share: 0.001}, {Share: 0.002}, {Share: 0.003}, {Share: 1}}, []int{1, 1, 1, 27}},
-		"the last ones less than one":   {20, []Wave{{Share: 0.97}, {Share: 0.98}, {Share: 0.99}, {Share: 1}}, []int{17, 1, 1, 1}},
+		"a third each of seven": {7, []Wave{{Share: 0.33}, {Share: 0.66}, {Share: 1}}, []int{2, 3, 2}},
+		"45% of forty":          {40, []Wave{{Share: 0.45}, {Share: 1}}, []int{18, 22}},
+		"small ones of many": {1000, []Wave{{Share: 0.001}, {Share: 0.01}, {Share: 0.1}, {Share: 1}},
+			[]int{1, 9, 90, 900}},
+		"shares that are sums": {10, []Wave{{Share: 0.7}, {Share: 0.7 + 0.2}, {Share: 0.8 + 0.1 + 0.1 - 1e-12}},
+			[]int{7, 2, 1}},
+		"numbers of devices": {100, []Wave{{Devices: 1}, {Devices: 5}, {Share: 0.25}, {Share: 1}},
+			[]int{1, 4, 20, 75}},
+		"more than there are":     {20, []Wave{{Devices: 50}, {Share: 1}}, []int{19, 1}},
+		"a number, and no more":   {20, []Wave{{Devices: 7}}, []int{7}},
+		"a number that is beyond": {20, []Wave{{Devices: 10}, {Share: 0.1}, {Share: 1}}, []int{10, 1, 9}},
+		"99% leave one":           {20, []Wave{{Share: 0.99}, {Share: 1}}, []int{19, 1}},
+		"more waves than devices": {2, []Wave{{Share: 0.01}, {Share: 0.5}, {Share: 1}}, []int{1, 1, 0}},
+		"one device":              {1, []Wave{{Share: 0.01}, {Share: 1}}, []int{1, 0}},
+		"a part of one device":    {1, []Wave{{Share: 0.01}}, []int{1}},
+		"no device":               {0, []Wave{{Share: 0.01}, {Share: 1}}, []int{0, 0}},
+		"waves that are less than one": {30, []Wave{{Share: 0.001}, {Share: 0.002}, {Share: 0.003}, {Share: 1}},
+			[]int{1, 1, 1, 27}},
+		"the last ones less than one": {20, []Wave{{Share: 0.97}, {Share: 0.98}, {Share: 0.99}, {Share: 1}},
+			[]int{17, 1, 1, 1}},
 		"a share, and no more":          {1000, []Wave{{Share: 0.3}}, []int{300}},
 		"everything, without a journal": {1000, []Wave{{Share: 1}}, []int{1000}},
 	} {
@@ -155,17 +160,24 @@ func TestRolloutStopsWhenTooManyFail(t *testing.T) {
 		fails func(delivery.Device) delivery.Class
 		want  string // of the error; empty if the rollout succeeds
 	}{
-		"no threshold":    {Options{}, some(1), ""},
-		"below it":        {Options{AbortShare: 0.11, AbortLeast: 30}, some(0.1), ""},
-		"in the canary":   {Options{Waves: []Wave{{Share: 0.1}, {Share: 1}}, AbortShare: 0.1}, some(0.25), "rollout stopped in wave 1 (10%): 5 of 20 devices failed (5 timeout), 25%: want less than 10%"},
-		"in the long run": {Options{AbortShare: 0.5, AbortLeast: 100}, some(1), "rollout stopped in wave 1 (100%): 100 of 100 devices failed (100 timeout), 100%: want less than 50%"},
-		"too few to judge, but all": {Options{Waves: []Wave{{Share: 0.005}, {Share: 1}}, AbortShare: 0.5, AbortLeast: 500}, some(1),
+		"no threshold": {Options{}, some(1), ""},
+		"below it":     {Options{AbortShare: 0.11, AbortLeast: 30}, some(0.1), ""},
+		"in the canary": {Options{Waves: []Wave{{Share: 0.1}, {Share: 1}}, AbortShare: 0.1}, some(0.25),
+			"rollout stopped in wave 1 (10%): 5 of 20 devices failed (5 timeout), 25%: want less than 10%"},
+		"in the long run": {Options{AbortShare: 0.5, AbortLeast: 100}, some(1),
+			"rollout stopped in wave 1 (100%): 100 of 100 devices failed (100 timeout), 100%: want less than 50%"},
+		"too few to judge, but all": {Options{Waves: []Wave{{Share: 0.005}, {Share: 1}}, AbortShare: 0.5, AbortLeast: 500},
+			some(1),
 			"devices failed"},
-		"too few to judge, and not all": {Options{Waves: []Wave{{Share: 0.01}, {Share: 1}}, AbortShare: 0.3, AbortLeast: 500}, first(5),
+		"too few to judge, and not all": {Options{Waves: []Wave{{Share: 0.01}, {Share: 1}}, AbortShare: 0.3,
+			AbortLeast: 500}, first(5),
 			"rollout stopped in wave 1 (1%): 5 of 10 devices failed (5 permanent), 50%: want less than 30%"},
-		"exactly the share":     {Options{Waves: []Wave{{Devices: 100}, {Share: 1}}, AbortShare: 0.07, AbortLeast: 100}, first(7), "7 of 100 devices failed"},
-		"one less than it":      {Options{Waves: []Wave{{Devices: 100}, {Share: 1}}, AbortShare: 0.07, AbortLeast: 100}, first(6), ""},
-		"of a wave, not of all": {Options{Waves: []Wave{{Devices: 500}, {Devices: 510}, {Share: 1}}, AbortShare: 0.5}, from(501, 5), "wave 2 (510 devices): 5 of 10 devices failed"},
+		"exactly the share": {Options{Waves: []Wave{{Devices: 100}, {Share: 1}}, AbortShare: 0.07, AbortLeast: 100},
+			first(7), "7 of 100 devices failed"},
+		"one less than it": {Options{Waves: []Wave{{Devices: 100}, {Share: 1}}, AbortShare: 0.07, AbortLeast: 100},
+			first(6), ""},
+		"of a wave, not of all": {Options{Waves: []Wave{{Devices: 500}, {Devices: 510}, {Share: 1}}, AbortShare: 0.5},
+			from(501, 5), "wave 2 (510 devices): 5 of 10 devices failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -192,7 +204,8 @@ func TestRolloutStopsWhenTooManyFail(t *testing.T) {
 func TestRolloutWaitsForThoseUnderWayWhenItAborts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeClient{takes: time.Second, fails: func(delivery.Device) delivery.Class { return delivery.ClassProtocol }}
-		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.5, AbortLeast: 17}).Run(t.Context(), tills(1000))
+		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.5, AbortLeast: 17}).Run(t.Context(),
+			tills(1000))
 		_, ok := errors.AsType[*AbortError](err)
 		require.True(t, ok)
 		require.Equal(t, 17, report.Failed[delivery.ClassProtocol])
@@ -207,7 +220,8 @@ func TestRolloutWaitsForThoseUnderWayWhenItAborts(t *testing.T) {
 			}
 			return delivery.ClassUnknown
 		}
-		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.4, AbortLeast: 1}).Run(t.Context(), tills(1000))
+		report, err := newTestRollout(t, f, Options{Workers: 16, AbortShare: 0.4, AbortLeast: 1}).Run(t.Context(),
+			tills(1000))
 		require.ErrorContains(t, err, "1 of 2 devices failed")
 		require.Equal(t, []int{1, 16}, []int{report.Updated, report.Failed.Total()})
 	})
@@ -261,7 +275,8 @@ func TestRolloutSoaksAndAsksForApproval(t *testing.T) {
 		began := time.Now()
 		var asked []string
 		cfg := Options{
-			Waves: []Wave{{Share: 1e-9, Soak: 700 * time.Hour}, {Share: 0.1, Soak: time.Hour}, {Share: 0.5, Soak: 2 * time.Hour}, {Share: 1, Soak: 3 * time.Hour}},
+			Waves: []Wave{{Share: 1e-9, Soak: 700 * time.Hour}, {Share: 0.1, Soak: time.Hour},
+				{Share: 0.5, Soak: 2 * time.Hour}, {Share: 1, Soak: 3 * time.Hour}},
 			Approve: func(_ context.Context, w Wave, p Report) error {
 				asked = append(asked, fmt.Sprint(p.CurrentWave, " by ", w, " after ", time.Since(began), ", wave ", p.Wave))
 				return nil
@@ -310,7 +325,8 @@ func TestRolloutWantsARepeatableSequence(t *testing.T) {
 			}
 		}
 	}
-	report, err := newTestRollout(t, &fakeClient{}, Options{Waves: []Wave{{Share: 0.5}, {Share: 1}}}).Run(t.Context(), once())
+	report, err := newTestRollout(t, &fakeClient{}, Options{Waves: []Wave{{Share: 0.5}, {Share: 1}}}).Run(t.Context(),
+		once())
 	require.ErrorIs(t, err, ErrNotRepeatable)
 	require.Equal(t, 10, report.NotReached, "nothing is begun that can't be ended")
 	_, err = newTestRollout(t, &fakeClient{}, Options{Waves: []Wave{{Devices: 3}}}).Run(t.Context(), once())

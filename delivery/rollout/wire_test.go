@@ -130,7 +130,8 @@ func TestResumedRolloutWaitsForARebootDespiteItsBreaker(t *testing.T) {
 		cfg := Options{Journal: Journal{Path: journalOf(t, u, recordOf(dev, eventBegun))}}
 		report, err := Run(t.Context(), c, func(yield func(delivery.Device) bool) { yield(dev) }, u, cfg)
 		require.NoError(t, err)
-		require.Equal(t, []int{1, 0, 62}, []int{report.HadIt, report.Pushes, report.Verifies}, "a look a second, and one more")
+		require.Equal(t, []int{1, 0, 62}, []int{report.HadIt, report.Pushes, report.Verifies},
+			"a look a second, and one more")
 		require.Equal(t, 61, f.dials["till-17"])
 		require.Equal(t, 61*time.Second, time.Since(began))
 		require.Zero(t, c.Stats().Spared)

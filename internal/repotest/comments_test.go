@@ -26,7 +26,8 @@ import (
 // products, standards, and options of other programs.
 func foreignNames() map[string]bool {
 	return map[string]bool{
-		"macOS": true, "GitLab": true, "GitHub": true, "JUnit": true, "CommonMark": true, "OpenTelemetry": true, "SplitMix64": true,
+		"macOS": true, "GitLab": true, "GitHub": true, "JUnit": true, "CommonMark": true, "OpenTelemetry": true,
+		"SplitMix64":   true,
 		"NewTransport": true, // of OpenTelemetry's package for net/http
 		"gracefulStop": true, // of k6
 	}

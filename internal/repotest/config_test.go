@@ -45,7 +45,8 @@ func TestConfigurationNamesWhatExists(t *testing.T) {
 	for _, e := range config.Benchmarks {
 		for benchmark, reference := range e.References {
 			for _, name := range []string{benchmark, reference} {
-				require.True(t, slices.Contains(there["delivery"]["Benchmark"], "Benchmark"+name), "there is no Benchmark%s in delivery", name)
+				require.True(t, slices.Contains(there["delivery"]["Benchmark"], "Benchmark"+name),
+					"there is no Benchmark%s in delivery", name)
 			}
 		}
 	}

@@ -33,7 +33,8 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 	root := repository(t)
 	bash := testenv.Program(t, "bash")
 	bin := t.TempDir()
-	for name, pkg := range map[string]string{"fleetmark.built": "./cmd/fleetmark", "benchstat": "golang.org/x/perf/cmd/benchstat"} {
+	for name, pkg := range map[string]string{"fleetmark.built": "./cmd/fleetmark",
+		"benchstat": "golang.org/x/perf/cmd/benchstat"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg)
 		build.Dir = root
 		out, err := build.CombinedOutput()
@@ -206,7 +207,8 @@ func TestMakefile(t *testing.T) {
 	targets := []string{"build", "test", "bench", "bench-all", "baseline", "lint", "fuzz"}
 	require.Contains(t, string(text), ".PHONY: "+strings.Join(targets, " ")+"\n")
 	for _, target := range targets {
-		require.Regexp(t, "(?m)^"+target+": # .+\n\t", string(text), "Makefile has no target %s with a comment and a recipe", target)
+		require.Regexp(t, "(?m)^"+target+": # .+\n\t", string(text),
+			"Makefile has no target %s with a comment and a recipe", target)
 	}
 	for _, program := range []string{"make", "sh"} {
 		testenv.Program(t, program)

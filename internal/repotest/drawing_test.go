@@ -55,7 +55,8 @@ func TestDrawingOfImports(t *testing.T) {
 	drawing.WriteString("```\n")
 	text, err := os.ReadFile(filepath.Join(repository(t), "docs", "design.md"))
 	require.NoError(t, err)
-	require.Truef(t, strings.Contains(string(text), drawing.String()), "the drawing in docs/design.md must be:\n%s", drawing.String())
+	require.Truef(t, strings.Contains(string(text), drawing.String()), "the drawing in docs/design.md must be:\n%s",
+		drawing.String())
 }
 
 // boxOf returns the box that stands for a package in the drawing, or "" if there is none.

@@ -27,7 +27,8 @@ func TestEnvironmentPage(t *testing.T) {
 		return err
 	}))
 	found := 0
-	for _, read := range regexp.MustCompile(`os\.(?:Getenv|LookupEnv)\(([^)]+)\)`).FindAllStringSubmatch(code.String(), -1) {
+	for _, read := range regexp.MustCompile(`os\.(?:Getenv|LookupEnv)\(([^)]+)\)`).FindAllStringSubmatch(code.String(),
+		-1) {
 		name := strings.Trim(read[1], `"`)
 		if name == "field.Env" { // a scenario names it
 			continue

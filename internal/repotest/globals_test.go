@@ -32,7 +32,8 @@ func processWide() map[string]string {
 // change. A variable may hold a table if nothing is ever assigned to it or to a part of it.
 func TestNothingIsGlobal(t *testing.T) {
 	root := repository(t)
-	out, err := exec.Command("git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.go").Output()
+	out, err := exec.Command("git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+		"*.go").Output()
 	if err != nil {
 		t.Skip("not a git checkout")
 	}
@@ -71,7 +72,8 @@ func TestNothingIsGlobal(t *testing.T) {
 						if _, ok := processWide()[dir+"."+name.Name]; ok || name.Name == "_" {
 							continue
 						}
-						require.Truef(t, (embedded(g) || unchanging(v, i)) && !assigned[name.Name], "%s.%s is a package variable that can change: pass it as an argument, or say in processWide why there is one a process", dir, name.Name)
+						require.Truef(t, (embedded(g) || unchanging(v, i)) && !assigned[name.Name],
+							"%s.%s is a package variable that can change: pass it as an argument, or say in processWide why there is one a process", dir, name.Name)
 					}
 				}
 			}
@@ -82,7 +84,8 @@ func TestNothingIsGlobal(t *testing.T) {
 
 // embedded reports whether a variable holds an embedded file.
 func embedded(g *ast.GenDecl) bool {
-	return g.Doc != nil && slices.ContainsFunc(g.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+	return g.Doc != nil && slices.ContainsFunc(g.Doc.List,
+		func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
 }
 
 // unchanging reports whether the value that a variable begins with can be constant.

@@ -151,7 +151,8 @@ func TestImports(t *testing.T) {
 		for to := range strings.FieldsSeq(imports) {
 			target, ours := strings.CutPrefix(to, module+"/")
 			if ours {
-				require.Truef(t, slices.Contains(may, target), "%s imports %s, which its rule doesn't allow: see Layout in docs/design.md", from, target)
+				require.Truef(t, slices.Contains(may, target),
+					"%s imports %s, which its rule doesn't allow: see Layout in docs/design.md", from, target)
 			} else if from == "delivery" || strings.HasPrefix(from, "delivery/") {
 				host, _, _ := strings.Cut(to, "/")
 				require.NotContains(t, host, ".", "delivery imports %s: it may import the standard library alone", to)

@@ -107,13 +107,15 @@ func pageChecks(dir string) map[string]func(t *testing.T, command, out string, e
 		}
 	}
 	const result = `\s+\d+\s+[\d.]+ ns/op\s+\d+ B/op\s+\d+ allocs/op$`
-	single := printing(`^BenchmarkPush-\d+`+result, `^BenchmarkVerify-\d+`+result, `^BenchmarkPushNetHTTP-\d+`+result, "^PASS$")
+	single := printing(`^BenchmarkPush-\d+`+result, `^BenchmarkVerify-\d+`+result, `^BenchmarkPushNetHTTP-\d+`+result,
+		"^PASS$")
 	compared := ` +[\d.]+\S* ± +\S+ +[\d.]+\S* ± +\S+ .*\(p=\d\.\d+ n=\d+(\+\d+)?\)`
 	profile := printing(`^ +flat +flat% +sum% +cum +cum%$`, `^ +\S+ +[\d.]+% +[\d.]+% +\S+ +[\d.]+% +\S+`)
 	return map[string]check{
 		"go test -run '^$' -bench=. -benchmem ./delivery":               single,
 		"go test -run '^$' -bench=. -benchmem -benchtime=3s ./delivery": single,
-		"go test -run '^$' -bench 'Push|Verify' -benchmem -count 10 ./delivery > current.txt": func(t *testing.T, command, _ string, err error) {
+		"go test -run '^$' -bench 'Push|Verify' -benchmem -count 10 ./delivery > current.txt": func(t *testing.T,
+			command, _ string, err error) {
 			require.NoError(t, err)
 			text, err := os.ReadFile(filepath.Join(dir, "current.txt"))
 			require.NoError(t, err)

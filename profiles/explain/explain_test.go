@@ -166,7 +166,8 @@ func TestExplainFindsInjectedRegressions(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d injected, %d among the first three causes, %d within the interval, which is %.2f wide on average", all, found,
+	t.Logf("%d injected, %d among the first three causes, %d within the interval, which is %.2f wide on average", all,
+		found,
 		held, widths/float64(held))
 	if rounds == 8 {
 		require.GreaterOrEqual(t, float64(found), 0.95*float64(all))

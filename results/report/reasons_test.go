@@ -119,7 +119,8 @@ func TestReasons_words(t *testing.T) {
 
 	note(row, unclear, judge.Reason{Code: judge.Undecided},
 		"not decided by then: allow more time (--budget), or measure on a quieter machine")
-	note(row, unclear, judge.Reason{Code: judge.NotInBase}, "the base doesn't have the metric, so there is nothing to compare it with")
+	note(row, unclear, judge.Reason{Code: judge.NotInBase},
+		"the base doesn't have the metric, so there is nothing to compare it with")
 	note(row, unclear, judge.Reason{Code: judge.IncompleteBlocks}, "some blocks lack it: find out what became of them")
 	note(exact, results.Pass, judge.Reason{Code: judge.TimingDetermines},
 		"timing determines it too, as the base's own blocks differ: tested")

@@ -252,7 +252,8 @@ func TestStaleSections(t *testing.T) {
 	require.Empty(t, check(func(*baseline.Page) {}))
 	require.Equal(t, []Stale{{`says under "Targets" what the code and fleetmark.yaml no longer say`, true}},
 		check(func(b *baseline.Page) { b.Sections[1].Body += "x" }))
-	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }), "a measured section isn't compared with the code")
+	require.Empty(t, check(func(b *baseline.Page) { b.Sections[3].Body += "x" }),
+		"a measured section isn't compared with the code")
 	stale := check(func(b *baseline.Page) { b.Sections = nil })
 	require.Len(t, stale, 1)
 	require.False(t, stale[0].Derived)

@@ -23,7 +23,8 @@ func shortened(s scenarios.Spec) scenarios.Spec {
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
 	s.Fleet.Devices = min(s.Fleet.Devices, 2000)
 	if s.Client.Defaults == scenarios.Shipped {
-		s.Fleet.Devices = min(s.Fleet.Devices, 200) // the retry budget is enough for so many, so that none waits ten seconds for it
+		s.Fleet.Devices = min(s.Fleet.Devices,
+			200) // the retry budget is enough for so many, so that none waits ten seconds for it
 	}
 	if s.Load.Duration > 0 && s.Load.Model != scenarios.Spike {
 		s.Load.Duration = scenarios.Duration(time.Second)

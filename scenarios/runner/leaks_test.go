@@ -68,7 +68,8 @@ func leak(t *testing.T, kind string, every int64) results.Run {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer l.wait.Wait()
 	defer cancel()
-	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts connections, but never answers
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp",
+		"127.0.0.1:0") // accepts connections, but never answers
 	l.keep(t, silent, err)
 	other, err := delivery.New(delivery.Config{Timeouts: delivery.Timeouts{Answer: time.Hour, Total: time.Hour}})
 	require.NoError(t, err)

@@ -36,7 +36,8 @@ func TestRunOverSomebodyElsesFleet(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 40, Updated: 40}, res.Run.Counts)
 	versions := map[string]bool{}
 	for e := range fleet.Ledger() {
-		require.EqualValues(t, 4, e.Applied, "each repetition has its own version, so that devices don't count as updated by an earlier one")
+		require.EqualValues(t, 4, e.Applied,
+			"each repetition has its own version, so that devices don't count as updated by an earlier one")
 		versions[e.Version] = true
 	}
 	require.Len(t, versions, 1)

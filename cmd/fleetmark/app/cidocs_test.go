@@ -51,7 +51,8 @@ func TestGitHubWorkflow(t *testing.T) {
 	workflow, problems := actionlint.Parse([]byte(text))
 	require.Empty(t, problems)
 	require.Len(t, workflow.On, 1)
-	require.Equal(t, "pull_request", workflow.On[0].EventName(), "pull_request_target would run a stranger's code with a token that may write")
+	require.Equal(t, "pull_request", workflow.On[0].EventName(),
+		"pull_request_target would run a stranger's code with a token that may write")
 	require.Nil(t, workflow.Permissions.All)
 	require.Len(t, workflow.Permissions.Scopes, 1)
 	require.Equal(t, "read", workflow.Permissions.Scopes["contents"].Value.Value)

@@ -65,7 +65,8 @@ func TestFullDisk(t *testing.T) {
 			run, _ := requireTruth(t, path)
 			if said[1] == rundir.HTMLFile || said[1] == rundir.ReportFile {
 				require.Equal(t, cli.ExitUsage, cmd.ProcessState.ExitCode(), "%s", stderr.String())
-				require.Equal(t, results.StatusFinished, run.Status, "only the reports didn't fit, which don't change what was measured")
+				require.Equal(t, results.StatusFinished, run.Status,
+					"only the reports didn't fit, which don't change what was measured")
 				require.NoFileExists(t, filepath.Join(path, said[1]))
 				return
 			}

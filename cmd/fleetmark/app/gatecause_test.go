@@ -35,7 +35,8 @@ func TestGateSaysWhy(t *testing.T) {
 		Injection: abtest.Injection{Allocations: 2}, Stderr: io.Discard,
 	}
 	out, err := abtest.Run(t.Context(), o)
-	for try := 1; try < 3 && err == nil && out.Judgement.Verdict == results.Invalid; try++ { // other processes disturbed it
+	for try := 1; try < 3 && err == nil &&
+		out.Judgement.Verdict == results.Invalid; try++ { // other processes disturbed it
 		out, err = abtest.Run(t.Context(), o)
 	}
 	require.NoError(t, err)

@@ -26,9 +26,12 @@ func TestParse(t *testing.T) {
 		require.Equal(t, want, got, address)
 	}
 	for _, address := range []string{
-		"", "till-17", "//till-17", "ftp://a", "HTTP://a", "http://", "http:///d/1", "http://a:", "http://a:0", "http://a:65536",
-		"http://a:http", "http://a b", "http://a\r\n", "http://a/\x00", "http://a/%0d%0a", "http://user@a", "http://a?b", "http://a#b",
-		"http://[::1", "http://[::1]x", "http://[zz]", "http://a:1:2", "http://é", "http://a/" + strings.Repeat("x", MaxAddress),
+		"", "till-17", "//till-17", "ftp://a", "HTTP://a", "http://", "http:///d/1", "http://a:", "http://a:0",
+		"http://a:65536",
+		"http://a:http", "http://a b", "http://a\r\n", "http://a/\x00", "http://a/%0d%0a", "http://user@a", "http://a?b",
+		"http://a#b",
+		"http://[::1", "http://[::1]x", "http://[zz]", "http://a:1:2", "http://é",
+		"http://a/" + strings.Repeat("x", MaxAddress),
 	} {
 		_, err := Parse(address)
 		require.Error(t, err, "%q", address)
@@ -53,7 +56,8 @@ func TestDialAddr(t *testing.T) {
 // FuzzParse checks that net/url accepts every address that Parse accepts and reads it alike, and
 // that no part of it can end a header line.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"http://127.1.0.0:8080/d/17", "https://[::1]:8443", "http://a", "http://a\r\nX: y", "http://u:p@a/?q#f"} {
+	for _, s := range []string{"http://127.1.0.0:8080/d/17", "https://[::1]:8443", "http://a", "http://a\r\nX: y",
+		"http://u:p@a/?q#f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, address string) {

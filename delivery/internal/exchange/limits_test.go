@@ -17,8 +17,10 @@ func TestBlindResponse(t *testing.T) {
 		want    time.Duration
 		bounded bool
 	}{
-		"256 KiB at 1 KiB/s":       {256 << 10, MinThroughput{BytesPerSecond: 1 << 10}, 256*time.Second + 10*time.Second, true},
-		"64 MiB: 4 of them":        {64 << 20, MinThroughput{BytesPerSecond: 64 << 10}, 64*time.Second + 10*time.Second, true},
+		"256 KiB at 1 KiB/s": {256 << 10, MinThroughput{BytesPerSecond: 1 << 10}, 256*time.Second + 10*time.Second,
+			true},
+		"64 MiB: 4 of them": {64 << 20, MinThroughput{BytesPerSecond: 64 << 10}, 64*time.Second + 10*time.Second,
+			true},
 		"nothing is too slow":      {1 << 20, MinThroughput{BytesPerSecond: -1}, 0, false},
 		"a terabyte at a byte a s": {1 << 40, MinThroughput{BytesPerSecond: 1}, 4<<20*time.Second + 10*time.Second, true},
 	} {

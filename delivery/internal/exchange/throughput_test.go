@@ -22,7 +22,8 @@ func TestThroughputMonitor(t *testing.T) {
 		"a lump, then a pause":      {{9, 50_000, false}, {18, 50_000, false}, {19, 50_000, true}},
 		"lumps a window apart":      {{9, 50_000, false}, {18, 100_000, false}, {27, 150_000, false}},
 		"never looked at, and done": {{60, 6000, false}},
-		"goes back":                 {{5, 2000, false}, {14, 1500, false}, {15, 1500, true}}, // a system may report too little
+		"goes back": {{5, 2000, false}, {14, 1500, false},
+			{15, 1500, true}}, // a system may report too little
 	} {
 		t.Run(name, func(t *testing.T) {
 			var m ThroughputMonitor

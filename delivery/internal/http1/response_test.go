@@ -15,9 +15,12 @@ import (
 // FuzzResponse checks that this package and net/http agree on every response that both accept.
 func FuzzResponse(f *testing.F) {
 	for _, s := range []string{
-		deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n", "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 307 A\r\nLocation: /a\r\nlocation: /b\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
+		deliverytest.JSONAnswer("200 OK", deliverytest.GoodPush), "HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.0 200 OK\r\n\r\nx", "\r\nHTTP/1.1 200 OK\n\nx",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n",
+		"HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+		"HTTP/1.1 307 A\r\nLocation: /a\r\nlocation: /b\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.0 200 \nLoCAtion:\nloCAtion:0\n\n",
 	} {
 		f.Add([]byte(s))
@@ -48,16 +51,19 @@ func FuzzResponse(f *testing.F) {
 		}
 		if a.Status != http.StatusSwitchingProtocols { // then the rest isn't a body
 			if err != nil || br.Buffered() != 0 || string(body) != string(a.Body) || r.Close != a.Close {
-				t.Fatalf("%q from %q: body %q, want %q, close %v, %d bytes more, %v", text, b, body, a.Body, r.Close, br.Buffered(), err)
+				t.Fatalf("%q from %q: body %q, want %q, close %v, %d bytes more, %v", text, b, body, a.Body, r.Close,
+					br.Buffered(), err)
 			}
 		}
 		got := []string{r.Status[:3], first("Content-Type"), first("Content-Encoding"), first("Location"), first("Date")}
-		want := []string{fmt.Sprint(a.Status), string(a.ContentType), string(a.ContentEncoding), string(a.Location), string(a.Date)}
+		want := []string{fmt.Sprint(a.Status), string(a.ContentType), string(a.ContentEncoding), string(a.Location),
+			string(a.Date)}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Fatalf("%q from %q: %q, want %q", text, b, got, want)
 		}
 		// net/http must also agree on the device's own bytes, if it accepts them.
-		if r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil); err == nil && r.StatusCode == a.Status && len(r.TransferEncoding) == 0 && r.ProtoAtLeast(1, 1) {
+		if r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)),
+			nil); err == nil && r.StatusCode == a.Status && len(r.TransferEncoding) == 0 && r.ProtoAtLeast(1, 1) {
 			if body, err := io.ReadAll(r.Body); err == nil && string(body) != string(a.Body) {
 				t.Fatalf("%q: body %q, net/http has %q", b, a.Body, body)
 			}
