@@ -160,18 +160,14 @@ func (c Config) withDefaults() Config {
 
 // newTransport returns the transport that the configuration names. Its defaults must be filled in.
 func (c Config) newTransport(stats *exchange.Counters) exchange.Transport {
-	header := exchange.NewCommonHeader(c.Header)
-	if c.Transport == NetHTTP {
-		return nethttp.New(nethttp.Config{
-			Limits: c.limits(), Header: header, TLS: c.TLS, Dial: c.Dial,
-			MaxIdle: c.MaxIdle, MaxIdlePerDevice: c.MaxIdlePerDevice, IdleTimeout: c.IdleTimeout,
-			RoundTripper: c.RoundTripper, Traced: c.Observe != nil,
-		}, stats)
-	}
-	return lean.New(lean.Config{
-		Limits: c.limits(), Header: header, TLS: c.TLS, Dial: c.Dial,
+	cfg := exchange.Config{
+		Limits: c.limits(), Header: exchange.NewCommonHeader(c.Header), TLS: c.TLS, Dial: c.Dial,
 		MaxIdle: c.MaxIdle, MaxIdlePerDevice: c.MaxIdlePerDevice, IdleTimeout: c.IdleTimeout,
-	}, stats)
+	}
+	if c.Transport == NetHTTP {
+		return nethttp.New(nethttp.Config{Config: cfg, RoundTripper: c.RoundTripper, Traced: c.Observe != nil}, stats)
+	}
+	return lean.New(cfg, stats)
 }
 
 // limits returns what bounds a request, for the transports.

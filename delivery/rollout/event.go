@@ -13,7 +13,7 @@ import (
 // An EventKind says what happened.
 type EventKind string
 
-// The kinds of events. Only those of a device have Event.Device.
+// The kinds of events. Event.Device is set only in events about a device.
 const (
 	Resumed           EventKind = "resumed"     // the journal of an earlier run was read: Progress.Journal
 	WaveBegun         EventKind = "wave"        // a pass over the sequence begins

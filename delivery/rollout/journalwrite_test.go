@@ -14,7 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/pacing"
 )
 
-// slowFile counts what is written to it, and fails on demand.
+// slowFile keeps what is written to it, and fails when a test tells it to.
 type slowFile struct {
 	mu      sync.Mutex
 	text    []byte

@@ -17,11 +17,12 @@ type Options struct {
 	// Workers is how many devices are updated at the same time. Default 64. The client keeps
 	// connections for later: see delivery.Config.MaxIdle.
 	Workers int
-	// PerSecond bounds how many devices are started in a second, evenly: a burst is what a
-	// hundredth of a second allows, or one device. 0 means as fast as the workers are.
+	// PerSecond bounds how many devices are started in a second. They are spread over the second: at
+	// most as many start at once as a hundredth of a second allows, or one. 0 means as fast as the workers are.
 	PerSecond float64
 	// BytesPerSecond bounds how many bytes of artifacts the rollout sends in a second, to all
-	// devices together, evenly: in pieces of what a twentieth of a second allows, 1 KiB at least.
+	// devices together. They are spread over the second: each piece is what a twentieth of a second
+	// allows, but at least 1 KiB.
 	// The time that an upload waits for it counts against none of delivery.Timeouts. 0 means no
 	// limit.
 	BytesPerSecond int64

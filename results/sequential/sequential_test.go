@@ -314,9 +314,6 @@ func changed(blocks [][]results.Record, change func(results.Value) results.Value
 // worse or better than FalseAlarms says.
 func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	testenv.Slow(t)
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
 	pairs, random := recordedTurns(t), rand.New(rand.NewPCG(11, 12))
 	comparisons := 2000
 	if raced { // ten times slower, and a single goroutine has no races

@@ -174,7 +174,8 @@ func nameKinds(root *cobra.Command) {
 					k.complete = cobra.FixedCompletions(k.values, cobra.ShellCompDirectiveNoFileComp)
 				}
 				if k.complete != nil {
-					_ = cmd.RegisterFlagCompletionFunc(f.Name, k.complete) // fails only if the flag doesn't exist or has a completion already
+					// It fails only if the flag doesn't exist, or has a completion already.
+					_ = cmd.RegisterFlagCompletionFunc(f.Name, k.complete)
 				}
 			}
 		})

@@ -39,7 +39,7 @@ func TestMain_twice(t *testing.T) {
 		require.Equal(t, "fleetmark "+strings.Join(args, " "), o.Command)
 	}
 	code, stdout, stderr := embedded("")
-	require.Equal(t, cli.ExitPass, code, "without arguments, Main doesn't read those of the process")
+	require.Equal(t, cli.ExitPass, code, "Main doesn't read os.Args if it is given no arguments")
 	require.Contains(t, stdout, "Usage:")
 	require.Empty(t, stderr)
 	require.Equal(t, cli.ExitPass, Main(nil, Options{Out: &bytes.Buffer{}}))

@@ -86,8 +86,8 @@ func newRun(c cli.Console) *cobra.Command {
 	return cmd
 }
 
-// run runs the scenarios. It returns the errors that can be found in advance before the first
-// scenario begins. The exit code is that of the worst verdict.
+// run runs the scenarios. Errors that can be found in advance are found before the first scenario
+// begins. The worst verdict decides the exit code.
 func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error {
 	if err := f.check(cmd); err != nil {
 		return err

@@ -27,8 +27,8 @@ func flagKind(f scenarios.Field) valueKind {
 	return valueKind{name: f.Flag, complete: cobra.NoFileCompletions} // size, rate, duration
 }
 
-// specWithFlags returns the scenario with the changes of the command line: those of the flags, then
-// those of --set. It doesn't validate the scenario. The caller passes validation errors to
+// specWithFlags returns the scenario as the command line changes it: the flags first, then --set. It
+// doesn't validate the scenario. The caller passes validation errors to
 // [flagFields.rephrase], so that each names the flag that the user typed last.
 func specWithFlags(cmd *cobra.Command, s scenarios.Spec, sets []string) (scenarios.Spec, flagFields, error) {
 	for _, set := range sets {

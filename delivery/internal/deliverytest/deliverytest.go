@@ -27,7 +27,8 @@ const (
 
 // JSONAnswer returns a whole answer as it goes over the wire.
 func JSONAnswer(status, body string) string {
-	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	const form = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+	return fmt.Sprintf(form, status, len(body), body)
 }
 
 // Good returns the answer of a device that behaves.

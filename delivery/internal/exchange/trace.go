@@ -26,7 +26,8 @@ type Times struct {
 }
 
 // Trace collects the times of a request. It is safe for concurrent use: net/http marks events from
-// goroutines of its own, sometimes those of a connection that the request then doesn't use. A nil
+// goroutines of its own, and also marks events of a connection that it then doesn't use for the
+// request. A nil
 // Trace does nothing and costs nothing.
 type Trace struct {
 	mu    sync.Mutex

@@ -6,7 +6,6 @@ package lean
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,28 +20,16 @@ import (
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// Config configures a transport. Every field but Limits.Request must be set.
-type Config struct {
-	Limits exchange.Limits
-	Header exchange.CommonHeader // of requests without an Identity
-	TLS    *tls.Config           // likewise
-	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
-
-	MaxIdle          int           // idle connections of all devices
-	MaxIdlePerDevice int           // idle connections of one host
-	IdleTimeout      time.Duration // of an idle connection
-}
-
 // transport implements [exchange.Transport].
 type transport struct {
-	cfg    Config
+	cfg    exchange.Config
 	pool   *connPool
 	stats  *exchange.Counters
 	chunks exchange.ChunkPool // for bodies that are not in memory
 }
 
 // New returns a transport that counts in stats.
-func New(cfg Config, stats *exchange.Counters) exchange.Transport {
+func New(cfg exchange.Config, stats *exchange.Counters) exchange.Transport {
 	return &transport{cfg: cfg, stats: stats, pool: newConnPool(cfg.MaxIdle, cfg.MaxIdlePerDevice, cfg.IdleTimeout)}
 }
 

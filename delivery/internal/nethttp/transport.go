@@ -1,7 +1,7 @@
 // Package nethttp is the transport over net/http, for HTTP/2, proxies and instrumented
 // round-trippers. What goes in is a request of package exchange; what comes out is its response, or
-// how far the request came. Its limits, and the responses that it accepts, are those of the lean
-// transport wherever net/http makes that possible.
+// how far the request came. Wherever net/http makes it possible, this transport has the same limits
+// as package lean, and accepts the same responses.
 package nethttp
 
 import (
@@ -16,24 +16,15 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/fleetmark/fleetmark/delivery/internal/exchange"
 	"github.com/fleetmark/fleetmark/delivery/internal/http1"
 	"github.com/fleetmark/fleetmark/delivery/internal/socket"
 )
 
-// Config configures a transport. Every field but Limits.Request, RoundTripper and Traced must be
-// set.
+// Config configures a transport.
 type Config struct {
-	Limits exchange.Limits
-	Header exchange.CommonHeader // of requests without an Identity
-	TLS    *tls.Config           // likewise
-	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
-
-	MaxIdle          int           // idle connections of all devices
-	MaxIdlePerDevice int           // idle connections of one host
-	IdleTimeout      time.Duration // of an idle connection
+	exchange.Config
 
 	// RoundTripper wraps net/http's transport, and the one of each identity. It may be nil.
 	RoundTripper func(http.RoundTripper) http.RoundTripper

@@ -30,7 +30,7 @@ func TestRequestsKeptAfterABurst(t *testing.T) {
 	to, err := endpoint.Parse(address)
 	require.NoError(t, err)
 	var stats exchange.Counters
-	tr := newTransport(Config{
+	tr := newTransport(Config{Config: exchange.Config{
 		Limits: exchange.Limits{
 			Dial: 5 * time.Second, Response: 10 * time.Second,
 			MinThroughput:   exchange.MinThroughput{BytesPerSecond: 1, Window: time.Minute},
@@ -38,7 +38,7 @@ func TestRequestsKeptAfterABurst(t *testing.T) {
 		},
 		Header: exchange.NewCommonHeader(nil), TLS: &tls.Config{}, Dial: (&net.Dialer{}).DialContext,
 		MaxIdle: 2, MaxIdlePerDevice: 2, IdleTimeout: time.Minute,
-	}, &stats)
+	}}, &stats)
 	defer tr.Close()
 	var requests sync.WaitGroup
 	for range burst {

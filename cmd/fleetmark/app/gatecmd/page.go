@@ -241,8 +241,8 @@ func benchTitle(packages []string) string {
 }
 
 // benchPackages returns the packages whose benchmarks are judged, and the directory that their
-// names are relative to. The packages are those of the command line, or else of fleetmark.yaml, or
-// else ".".
+// names are relative to. The command line names the packages. If it names none, fleetmark.yaml does;
+// if that names none either, the package is ".".
 func benchPackages(here project.Project, named []string) (packages []string, dir string) {
 	if len(named) > 0 {
 		return named, ""
