@@ -44,6 +44,15 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 	}
 	l := &openLoop{loop: newLoop(e, a.Duration, plan, a.Drain), ArrivalRate: a, due: make(chan arrival, dispatchBuffer)}
 	l.unsentAfter = l.drained
+	if e.OnInterval != nil {
+		most := int64(math.MaxInt64)
+		if a.Duration == 0 {
+			most = int64(e.Devices.Len())
+		}
+		var stop func()
+		l.planned, stop = plannedBy(a.Pacer, e.Seed, a.Duration, most)
+		defer stop()
+	}
 	if plan > 0 {
 		behind := plan + AllowedLag(a.Pacer, plan)
 		e.Record.behindAfter.Store(int64(behind))

@@ -35,6 +35,11 @@ type Env struct {
 	// OnReady, if not nil, is called when every worker is ready and no operation has begun, so that
 	// the cost of making workers doesn't count as the operations'.
 	OnReady func()
+	// OnInterval, if not nil, is called at the end of each interval of the load, by one goroutine. The
+	// Interval is valid only during the call.
+	OnInterval func(*Interval)
+	// AlignIntervals, if not 0, makes intervals end at its multiples.
+	AlignIntervals time.Duration
 	// SystemClock makes the dispatcher sleep by the system's clock instead of Go's timers.
 	SystemClock bool
 }
@@ -70,6 +75,11 @@ type loop struct {
 	plan     time.Duration // the plan's length; 0: there is no plan, or its operations are due at once or never
 	drained  time.Duration // when running operations are broken off
 	workers  sync.WaitGroup
+
+	// planned counts the operations that are due before a time, as in intervals; nil without a plan.
+	planned func(time.Duration) int64
+
+	begun []bool // whether the operation of each device has begun; only of a rollout
 }
 
 // newLoop returns a loop whose plan has the given length, and whose operations may continue for the
@@ -106,9 +116,11 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	if l.drained < never {
 		defer time.AfterFunc(l.drained, func() { breakOff(errDrained) }).Stop()
 	}
+	stopIntervals := l.startIntervals(l.planned)
 	close(begin)
 	l.workers.Wait()
 	elapsed := time.Since(l.start)
+	stopIntervals(elapsed)
 	if caller.Err() != nil { // the caller ended the load before its plan did
 		l.plan = min(l.plan, elapsed)
 	}
@@ -130,6 +142,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	var err error
 	var report delivery.Report
 	pushes, verifies := 0, 0
+	r.begun.Add(1)
 	switch l.Op {
 	case delivery.OpPush:
 		err, pushes = l.Client.Push(ctx, device, l.Update), 1
@@ -147,7 +160,9 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	switch {
 	case err == nil:
 		outcomes.Succeed(i)
-		r.recordSuccess(planned, sent, done, report)
+		r.recordSuccess(&success{
+			device: i, planned: planned, done: done, response: done - planned, service: done - sent, report: report,
+		})
 		if late {
 			r.succeededLate.Add(1)
 		}
@@ -160,7 +175,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 		if late {
 			r.failedLate.Add(1)
 		}
-		l.Record.Failures.add(i, device, l.Op, report, done-planned, err)
+		l.Record.Failures.add(i, device, l.Op, 0, report, done-planned, err)
 	}
 	return done
 }

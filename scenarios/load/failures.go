@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/hdr"
 )
 
 // Failures counts failed operations by class, and keeps the first few of each class. It is safe for
@@ -18,11 +17,23 @@ import (
 type Failures struct {
 	mu     sync.Mutex
 	sample []Failure
-	class  map[string]int          // by name
-	took   *hdrhistogram.Histogram // response times of all failed operations
+	class  map[string]int // by name
+	took   *hdr.Histogram // response times of all failed operations
+
+	interval map[string]int64   // by class, since the last call of takeInterval
+	groups   []map[string]int64 // by group and class; nil if groups aren't counted
+	groupOf  func(i int) int    // of device i
+	waves    []map[string]int64 // by wave and class
 }
 
-const failuresPerClass = 20
+const (
+	failuresPerClass = 20
+
+	// maxClasses bounds how many classes are told apart. A client may make its own, so they could
+	// be as many as there are operations. Failures of further classes count as otherClass.
+	maxClasses = 100
+	otherClass = "other"
+)
 
 // A Failure is one failed operation.
 type Failure struct {
@@ -36,9 +47,18 @@ type Failure struct {
 	Error     string      `json:"error"`              // in words
 }
 
-// newFailures returns empty failures that record response times up to longest.
-func newFailures(longest time.Duration) *Failures {
-	return &Failures{class: map[string]int{}, took: newHistogram(longest)}
+// newFailures returns empty failures.
+func newFailures(c RecordingConfig) *Failures {
+	f := &Failures{class: map[string]int{}, interval: map[string]int64{}, took: hdr.New(c.Longest), groupOf: c.GroupOf}
+	if len(c.Groups) > 1 {
+		for range c.Groups {
+			f.groups = append(f.groups, map[string]int64{})
+		}
+	}
+	for range c.Waves {
+		f.waves = append(f.waves, map[string]int64{})
+	}
+	return f
 }
 
 func (f *Failures) reset() {
@@ -46,17 +66,32 @@ func (f *Failures) reset() {
 	defer f.mu.Unlock()
 	f.sample = nil
 	clear(f.class)
+	clear(f.interval)
+	for _, class := range slices.Concat(f.groups, f.waves) {
+		clear(class)
+	}
 	f.took.Reset()
 }
 
-// add adds a failed operation of device i. took is how long it took to fail.
+// add adds a failed operation of device i, in the given wave of a rollout or in wave 0. took is how
+// long it took to fail.
 func (f *Failures) add(
-	i int, d delivery.Device, op delivery.Op, report delivery.Report, took time.Duration, err error,
+	i int, d delivery.Device, op delivery.Op, wave int32, report delivery.Report, took time.Duration, err error,
 ) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	recordClamped(f.took, took) // a time beyond the histogram counts as its highest
+	f.took.Record(took) // a time beyond the histogram counts as its highest
 	class := classOf(err)
+	if f.class[class] == 0 && len(f.class) >= maxClasses {
+		class = otherClass
+	}
+	f.interval[class]++
+	if f.groups != nil {
+		f.groups[f.groupOf(i)][class]++
+	}
+	if w := int(wave) - 1; w >= 0 && w < len(f.waves) {
+		f.waves[w][class]++
+	}
 	if f.class[class]++; f.class[class] > failuresPerClass {
 		return
 	}
@@ -117,6 +152,38 @@ func (f *Failures) P99() float64 {
 		return 0
 	}
 	return float64(f.took.ValueAtQuantile(99))
+}
+
+// takeInterval returns how many operations failed since the last call, by class. It returns nil if
+// none did.
+func (f *Failures) takeInterval() map[string]int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.interval) == 0 {
+		return nil
+	}
+	taken := f.interval
+	f.interval = map[string]int64{}
+	return taken
+}
+
+// addTo adds the failures of groups and waves to their parts.
+func (f *Failures) addTo(groups, waves []Part) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	add := func(parts []Part, classes []map[string]int64) {
+		for i := range parts {
+			for class, n := range classes[i] {
+				if parts[i].Classes == nil {
+					parts[i].Classes = map[string]int64{}
+				}
+				parts[i].Classes[class] = n
+				parts[i].Failed += n
+			}
+		}
+	}
+	add(groups, f.groups)
+	add(waves, f.waves)
 }
 
 // ByClass returns how many operations failed, by the name of the failure's class.

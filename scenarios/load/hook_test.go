@@ -41,6 +41,7 @@ func TestHooksHearOfEveryOperation(t *testing.T) {
 				})
 			}
 			l := newLoop(e, 0, 0, 0)
+			l.begun = make([]bool, 1)
 			const took = 20 * time.Millisecond // the least response time, counted from when it was planned
 			l.start = time.Now().Add(-took)
 			l.operate(t.Context(), e.Record.recorder(0), 0, time.Millisecond, took)

@@ -1,17 +1,9 @@
 package load
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-)
-
-// Limits of the histograms, in nanoseconds. Their resolution is 0.1% from 16 µs on, and 16 ns
-// below.
-const (
-	histLowest = 16
-	histDigits = 3
+	"github.com/fleetmark/fleetmark/internal/hdr"
 )
 
 // defaultLongest is the longest time that histograms hold by default.
@@ -19,8 +11,8 @@ const defaultLongest = 100 * time.Second
 
 // Latencies holds the times of one operation's successes.
 type Latencies struct {
-	Response *hdrhistogram.Histogram // from planned to done, in nanoseconds
-	Service  *hdrhistogram.Histogram // from sent to done; the same histogram without a plan
+	Response *hdr.Histogram // from planned to done
+	Service  *hdr.Histogram // from sent to done; the same histogram without a plan
 	Count    int64
 	Overflow int64 // number of times beyond the histogram, which counts them as its highest value
 
@@ -30,15 +22,19 @@ type Latencies struct {
 // NewLatencies returns empty latencies for times up to longest. If planned is set, it keeps service
 // times apart from response times.
 func NewLatencies(planned bool, longest time.Duration) *Latencies {
-	l := &Latencies{Response: newHistogram(longest)}
+	l := &Latencies{Response: hdr.New(longest)}
 	l.Service = l.Response
 	if planned {
-		l.Service = newHistogram(longest)
+		l.Service = hdr.New(longest)
 	}
 	return l
 }
 
-func (l *Latencies) reset() {
+// Planned reports whether l keeps service times apart from response times.
+func (l *Latencies) Planned() bool { return l.Service != l.Response }
+
+// Reset removes all times.
+func (l *Latencies) Reset() {
 	l.Response.Reset()
 	l.Service.Reset()
 	l.sum, l.Count, l.Overflow = 0, 0, 0
@@ -48,15 +44,19 @@ func (l *Latencies) reset() {
 func (l *Latencies) Add(response, service time.Duration) {
 	l.Count++
 	l.sum += int64(response)
-	if !recordClamped(l.Response, response) {
+	if !l.Response.Record(response) {
 		l.Overflow++
 	}
-	if l.Service != l.Response && !recordClamped(l.Service, service) {
+	if l.Service != l.Response && !l.Service.Record(service) {
 		l.Overflow++
 	}
 }
 
-func (l *Latencies) merge(o *Latencies) {
+// Merge adds the times of o, whose histograms must have the same range.
+func (l *Latencies) Merge(o *Latencies) {
+	if o.Count == 0 {
+		return
+	}
 	l.Response.Merge(o.Response)
 	if l.Service != l.Response {
 		l.Service.Merge(o.Service)
@@ -72,21 +72,4 @@ func (l *Latencies) Mean() float64 {
 		return 0
 	}
 	return float64(l.sum) / float64(l.Count)
-}
-
-// newHistogram returns a histogram of times up to longest.
-func newHistogram(longest time.Duration) *hdrhistogram.Histogram {
-	return hdrhistogram.New(histLowest, int64(longest), histDigits)
-}
-
-// recordClamped adds a time to a histogram. It reports whether the time is within the histogram's
-// range; a time beyond it counts as the highest.
-func recordClamped(h *hdrhistogram.Histogram, d time.Duration) bool {
-	highest := h.HighestTrackableValue()
-	v := min(max(int64(d), 0), highest)
-	// A histogram accepts every value in its range, so an error is a mistake of this package.
-	if err := h.RecordValue(v); err != nil {
-		panic(fmt.Sprintf("load: recorder: %v", err))
-	}
-	return int64(d) <= highest
 }

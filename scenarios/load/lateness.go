@@ -3,7 +3,7 @@ package load
 import (
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/fleetmark/fleetmark/internal/hdr"
 )
 
 // Lateness says how well the plan of an [ArrivalRate] was kept: how long after its planned time
@@ -13,7 +13,7 @@ import (
 // because every worker was busy when it was due, or a worker was free and its timer woke late,
 // which is due to the driver or its machine.
 type Lateness struct {
-	Queued, Timer *hdrhistogram.Histogram // in nanoseconds
+	Queued, Timer *hdr.Histogram // in nanoseconds
 
 	// When the operation that was sent last was planned, and when it was sent.
 	LastPlanned, LastSent time.Duration
@@ -21,7 +21,7 @@ type Lateness struct {
 
 // NewLateness returns an empty Lateness for times up to longest.
 func NewLateness(longest time.Duration) *Lateness {
-	return &Lateness{Queued: newHistogram(longest), Timer: newHistogram(longest)}
+	return &Lateness{Queued: hdr.New(longest), Timer: hdr.New(longest)}
 }
 
 func (l *Lateness) reset() {
@@ -37,9 +37,9 @@ func (l *Lateness) Add(planned, sent time.Duration, queued bool) {
 	// A time beyond the histogram doesn't count as Overflow here, because the response time, which
 	// is longer, does.
 	if queued {
-		recordClamped(l.Queued, sent-planned)
+		l.Queued.Record(sent - planned)
 	} else {
-		recordClamped(l.Timer, sent-planned)
+		l.Timer.Record(sent - planned)
 	}
 }
 
@@ -57,8 +57,8 @@ func (l *Lateness) merge(o *Lateness) {
 }
 
 // All returns the lateness of all operations.
-func (l *Lateness) All() *hdrhistogram.Histogram {
-	all := newHistogram(time.Duration(l.Queued.HighestTrackableValue()))
+func (l *Lateness) All() *hdr.Histogram {
+	all := hdr.New(l.Queued.Highest())
 	all.Merge(l.Queued)
 	all.Merge(l.Timer)
 	return all

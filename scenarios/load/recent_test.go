@@ -25,10 +25,10 @@ func TestLatencyWindowIsOfTheLastSamples(t *testing.T) {
 	p50, p99 := w.Sample(record)
 	require.Zero(t, p50+p99, "nothing came")
 	for range 98 {
-		r.recordSuccess(0, 0, time.Millisecond, delivery.Report{})
+		succeed(r, 0, 0, time.Millisecond, delivery.Report{})
 	}
-	r.recordSuccess(0, 0, time.Second, delivery.Report{})
-	r.recordSuccess(0, 0, time.Second, delivery.Report{})
+	succeed(r, 0, 0, time.Second, delivery.Report{})
+	succeed(r, 0, 0, time.Second, delivery.Report{})
 	p50, p99 = w.Sample(record)
 	require.InEpsilon(t, float64(time.Millisecond), float64(p50), 0.07)
 	require.InEpsilon(t, float64(time.Second), float64(p99), 0.07)

@@ -12,13 +12,19 @@ import (
 
 // A Recording counts what happens to a load's operations. It is large, so it is reset and reused
 // for the next load.
+//
+// Each worker notes its operations in a [recorder], which is small. The notes of all recorders are
+// added up in one place, the tally: when a recorder is full, and at the end of each interval.
 type Recording struct {
 	Outcomes *Outcomes // of each device
 	Failures *Failures
 
 	config    RecordingConfig
 	recorders []*recorder
+	tally     *tally
+	intervals intervals
 	brokenOff atomic.Int64 // operations that were running when the load was over or its context ended
+	wave      atomic.Int32 // number of the rollout's wave, from 1; 0 for other loads
 
 	// Only for an ArrivalRate.
 	behindAfter   atomic.Int64 // the time after which unsent operations mean that the load is behind its plan; 0: never
@@ -34,11 +40,18 @@ type RecordingConfig struct {
 	Devices int
 	Workers int           // the most workers
 	Longest time.Duration // the longest time that histograms hold; 0: 100 s
+
+	// Groups are the names of the groups of devices that are also counted by themselves. GroupOf
+	// returns the index in Groups of device i. If there are fewer than two, groups aren't counted.
+	Groups  []string
+	GroupOf func(i int) int
+
+	// Waves is how many waves of a rollout are counted by themselves.
+	Waves int
 }
 
 // How many recorders the workers share: a few for each core, so that workers seldom wait for each
-// other. Each recorder has a histogram of 190 KB for each operation, so one recorder for each
-// worker would take too much memory.
+// other.
 const (
 	recordersPerCore = 4
 	maxRecorders     = 64
@@ -47,10 +60,10 @@ const (
 // NewRecording returns an empty recording.
 func NewRecording(c RecordingConfig) *Recording {
 	c.Longest = cmp.Or(c.Longest, defaultLongest)
-	r := &Recording{Outcomes: NewOutcomes(c.Devices), Failures: newFailures(c.Longest), config: c}
+	r := &Recording{Outcomes: NewOutcomes(c.Devices), Failures: newFailures(c), config: c, tally: newTally(c)}
 	r.recorders = make([]*recorder, min(c.Workers, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
 	for i := range r.recorders {
-		r.recorders[i] = newRecorder(c)
+		r.recorders[i] = &recorder{tally: r.tally}
 	}
 	return r
 }
@@ -65,7 +78,10 @@ func (r *Recording) Reset() {
 	for _, rec := range r.recorders {
 		rec.reset()
 	}
+	r.tally.reset()
+	r.intervals = intervals{}
 	r.allDispatched.Store(false)
+	r.wave.Store(0)
 	f := &r.inFlight
 	for _, n := range []*atomic.Int64{&r.brokenOff, &r.behindAfter, &r.dispatched, &f.now, &f.peak, &f.begun} {
 		n.Store(0)
@@ -113,6 +129,21 @@ func (r *Recording) Totals() Totals {
 	return t
 }
 
+// begun returns how many operations have begun.
+func (r *Recording) begun() (n int64) {
+	for _, rec := range r.recorders {
+		n += rec.begun.Load()
+	}
+	return n
+}
+
+// InFlight returns how many operations are running.
+func (r *Recording) InFlight() int64 {
+	ended := r.brokenOff.Load()
+	t := r.Totals() // before begun, so that no operation has ended and not begun
+	return r.begun() - ended - t.Succeeded - t.Failed
+}
+
 // Behind reports whether a running load certainly can't keep its plan: whether operations are still
 // unsent at a time by which all must be sent.
 func (r *Recording) Behind(elapsed time.Duration) bool {
@@ -123,20 +154,28 @@ func (r *Recording) Behind(elapsed time.Duration) bool {
 // Merge adds up what the workers recorded: the latencies of each operation, and the lateness, which
 // is nil for a load without a plan.
 func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
-	sum := newRecorder(r.config)
+	r.flush(never)
+	return r.tally.whole()
+}
+
+// Parts returns what the workers recorded of each group of devices, and of each wave of a rollout.
+// Each is nil if it isn't counted; see [RecordingConfig].
+func (r *Recording) Parts() (groups, waves []Part) {
+	r.flush(never)
+	groups, waves = r.tally.parts()
+	r.Failures.addTo(groups, waves)
+	return groups, waves
+}
+
+// flush adds the notes of all recorders about what happened before end to the tally.
+func (r *Recording) flush(end time.Duration) {
 	for _, rec := range r.recorders {
-		for i, l := range rec.latencies {
-			sum.latencies[i].merge(l)
-		}
-		if sum.lateness != nil {
-			sum.lateness.merge(rec.lateness)
-		}
+		rec.mu.Lock()
+		r.tally.mu.Lock()
+		rec.flush(end)
+		r.tally.mu.Unlock()
+		rec.mu.Unlock()
 	}
-	latencies := map[delivery.Op]*Latencies{}
-	for i, op := range operations(r.config.Op) {
-		latencies[op] = sum.latencies[i]
-	}
-	return latencies, sum.lateness
 }
 
 // operations returns the operations that are recorded in a load of op.
@@ -149,67 +188,113 @@ func operations(op delivery.Op) []delivery.Op {
 
 // A recorder counts for one worker, or for a few that share it. It allocates nothing.
 type recorder struct {
-	mu        sync.Mutex
-	latencies []*Latencies    // by operation, in the order of operations
-	lateness  *Lateness       // nil without a plan
-	recent    recentLatencies // since the last sample
-	hook      Hook            // may be nil
+	mu     sync.Mutex
+	notes  [recorderNotes]note // the first n
+	n      int
+	recent recentLatencies // since the last sample
+	hook   Hook            // may be nil
+	tally  *tally          // to which the notes go; its mutex is locked after mu
 
-	succeeded, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
+	begun, succeeded, failed, retries, succeededLate, failedLate, busy atomic.Int64 // see Totals
 
 	_ [64]byte // keeps the counters of neighbors on other cache lines
 }
 
-func newRecorder(c RecordingConfig) *recorder {
-	r := &recorder{}
-	for range operations(c.Op) {
-		r.latencies = append(r.latencies, NewLatencies(c.Planned, c.Longest))
-	}
-	if c.Planned {
-		r.lateness = NewLateness(c.Longest)
-	}
-	return r
+// recorderNotes is how many notes a recorder holds. Adding them to the tally takes a few
+// microseconds, in which the worker can't begin its next operation.
+const recorderNotes = 128
+
+// A note says that an operation was sent by an ArrivalRate, or that it succeeded.
+type note struct {
+	at           time.Duration // when it was sent, or done
+	planned      time.Duration // only if sent
+	response     time.Duration // only if it succeeded, as the rest
+	service      time.Duration
+	push, verify time.Duration // of a delivery; 0 if unknown
+	device       int32
+	wave         int16
+	kind         noteKind
 }
 
+type noteKind uint8
+
+const (
+	succeeded noteKind = iota
+	sentQueued
+	sentAtOnce
+)
+
 func (r *recorder) reset() {
-	for _, l := range r.latencies {
-		l.reset()
-	}
-	if r.lateness != nil {
-		r.lateness.reset()
-	}
-	r.recent, r.hook = recentLatencies{}, nil
-	for _, n := range []*atomic.Int64{&r.succeeded, &r.failed, &r.retries, &r.succeededLate, &r.failedLate, &r.busy} {
+	r.n, r.recent, r.hook = 0, recentLatencies{}, nil
+	for _, n := range []*atomic.Int64{
+		&r.begun, &r.succeeded, &r.failed, &r.retries, &r.succeededLate, &r.failedLate, &r.busy,
+	} {
 		n.Store(0)
 	}
 }
 
-// recordDispatch records when an operation of an ArrivalRate was planned and sent.
+// note returns the next note to write. The caller holds r.mu.
+func (r *recorder) note() *note {
+	if r.n == recorderNotes {
+		r.tally.mu.Lock()
+		if r.flush(r.tally.end); r.n == recorderNotes { // the end of the interval is overdue
+			r.flush(never)
+		}
+		r.tally.mu.Unlock()
+	}
+	r.n++
+	return &r.notes[r.n-1]
+}
+
+// flush adds the notes about what happened before end to the tally, and keeps the others. The
+// caller holds r.mu and the tally's mutex.
+func (r *recorder) flush(end time.Duration) {
+	kept := 0
+	for i := range r.notes[:r.n] {
+		n := &r.notes[i]
+		if n.at >= end {
+			r.notes[kept] = *n
+			kept++
+			continue
+		}
+		r.tally.add(n)
+	}
+	r.n = kept
+}
+
+// recordDispatch records when an operation of an ArrivalRate was planned and sent, and whether every
+// worker was busy when it was due.
 func (r *recorder) recordDispatch(planned, sent time.Duration, queued bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lateness.Add(planned, sent, queued)
+	n := r.note()
+	n.at, n.planned, n.kind = sent, planned, sentAtOnce
+	if queued {
+		n.kind = sentQueued
+	}
+}
+
+// A success is an operation that succeeded.
+type success struct {
+	device            int
+	planned, done     time.Duration
+	response, service time.Duration
+	wave              int32
+	report            delivery.Report // of a delivery
 }
 
 // recordSuccess records an operation that succeeded. For a delivery, it also records its push and
 // its verification.
-func (r *recorder) recordSuccess(planned, sent, done time.Duration, report delivery.Report) {
+func (r *recorder) recordSuccess(s *success) {
 	r.succeeded.Add(1)
-	response, service := done-planned, done-sent
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.latencies) > 1 {
-		if report.Push > 0 { // some clients don't time the parts of a delivery
-			r.latencies[0].Add(sent-planned+report.Push, report.Push)
-		}
-		if report.Verify > 0 {
-			r.latencies[1].Add(report.Verify, report.Verify)
-		}
-	}
-	r.latencies[len(r.latencies)-1].Add(response, service)
-	r.recent.add(response)
+	n := r.note()
+	n.at, n.response, n.service, n.push, n.verify = s.done, s.response, s.service, s.report.Push, s.report.Verify
+	n.device, n.wave, n.kind = int32(s.device), int16(s.wave), succeeded
+	r.recent.add(s.response)
 	if r.hook != nil {
-		r.hook.Operation(planned, response, true)
+		r.hook.Operation(s.planned, s.response, true)
 	}
 }
 

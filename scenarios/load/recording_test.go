@@ -11,13 +11,23 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
+// resolution is that of histograms, in nanoseconds.
+const resolution = 16
+
+// succeed records the success of an operation that was planned, sent and done at the given times.
+func succeed(r *recorder, planned, sent, done time.Duration, report delivery.Report) {
+	r.recordSuccess(&success{
+		planned: planned, done: done, response: done - planned, service: done - sent, report: report,
+	})
+}
+
 func TestRecording(t *testing.T) {
 	record := NewRecording(RecordingConfig{Op: delivery.OpPush, Workers: 1})
 	r := record.recorder(0)
 	for ms := 1; ms <= 1000; ms++ {
-		r.recordSuccess(0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
+		succeed(r, 0, 0, time.Duration(ms)*time.Millisecond, delivery.Report{})
 	}
-	r.recordSuccess(0, 0, 200*time.Second, delivery.Report{})
+	succeed(r, 0, 0, 200*time.Second, delivery.Report{})
 	latencies, _ := record.Merge()
 	h := latencies[delivery.OpPush].Response
 	require.InEpsilon(t, 500e6, h.ValueAtQuantile(50), 0.003)
@@ -35,9 +45,9 @@ func TestRecording(t *testing.T) {
 func TestRecording_partsWithoutTimes(t *testing.T) {
 	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Workers: 1})
 	r := record.recorder(0)
-	r.recordSuccess(0, 0, 5*time.Second, delivery.Report{})
-	r.recordSuccess(0, time.Second, 6*time.Second, delivery.Report{Push: 2 * time.Second})
-	r.recordSuccess(0, 0, 7*time.Second, delivery.Report{Verify: 3 * time.Second})
+	succeed(r, 0, 0, 5*time.Second, delivery.Report{})
+	succeed(r, 0, time.Second, 6*time.Second, delivery.Report{Push: 2 * time.Second})
+	succeed(r, 0, 0, 7*time.Second, delivery.Report{Verify: 3 * time.Second})
 	l, _ := record.Merge()
 	require.Equal(t, []int64{1, 1, 3}, []int64{l[delivery.OpPush].Count, l[delivery.OpVerify].Count,
 		l[delivery.OpDeliver].Count})
@@ -61,7 +71,7 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		record.Outcomes.Sent(0, 1, 1)
 		record.Outcomes.Succeed(0)
-		r.recordSuccess(0, time.Millisecond, 2*time.Millisecond,
+		succeed(r, 0, time.Millisecond, 2*time.Millisecond,
 			delivery.Report{Push: time.Millisecond, Verify: time.Millisecond})
 		r.recordDispatch(time.Millisecond, 2*time.Millisecond, true)
 	}))

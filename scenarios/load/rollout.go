@@ -41,9 +41,12 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 	if e.OnReady != nil {
 		e.OnReady()
 	}
-	l.start = time.Now()
+	l.start, l.begun = time.Now(), make([]bool, e.Devices.Len())
+	stopIntervals := l.startIntervals(nil)
 	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Options)
-	result := l.result(time.Since(l.start), 0)
+	elapsed := time.Since(l.start)
+	stopIntervals(elapsed)
+	result := l.result(elapsed, 0)
 	if _, aborted := errors.AsType[*rollout.AbortError](err); aborted {
 		result.Stopped = fmt.Errorf("%w; %v", err, report)
 		return result, nil
@@ -61,24 +64,45 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 // reported.
 func (l *loop) recordEvent(e rollout.Event, i int) {
 	r, outcomes, took := l.Record.recorder(0), l.Record.Outcomes, e.Report.Push+e.Report.Verify+e.Report.Waited
+	wave := int32(e.Progress.Wave)
+	l.Record.wave.Store(wave)
 	switch e.Kind {
+	case rollout.DeviceBegun:
+		l.begin(r, i)
+		return
 	case rollout.DeviceHadIt:
+		l.begin(r, i)
+		r.begun.Add(-1) // it was only asked, which is no operation
 	case rollout.DeviceUpdated:
+		l.begin(r, i)
 		outcomes.Succeed(i)
-		r.recordSuccess(0, 0, took, e.Report)
+		r.recordSuccess(&success{
+			device: i, done: time.Since(l.start), response: took, service: took, wave: wave, report: e.Report,
+		})
 		r.retries.Add(int64(e.Report.Retries()))
 	case rollout.DeviceFailed:
+		l.begin(r, i)
 		outcomes.Fail(i)
 		r.recordFailure(0, took)
 		r.retries.Add(int64(e.Report.Retries()))
-		l.Record.Failures.add(i, e.Device, delivery.OpDeliver, e.Report, took, e.Err)
+		l.Record.Failures.add(i, e.Device, delivery.OpDeliver, wave, e.Report, took, e.Err)
 	case rollout.DeviceInterrupted:
+		l.begin(r, i)
 		outcomes.BreakOff(i)
 		l.Record.brokenOff.Add(1)
 	default:
 		return
 	}
 	outcomes.Sent(i, e.Report.Pushes, e.Report.Verifies)
+}
+
+// begin records that the operation of device i has begun, unless it had begun before. A device that
+// waits for another turn counts as running.
+func (l *loop) begin(r *recorder, i int) {
+	if !l.begun[i] {
+		l.begun[i] = true
+		r.begun.Add(1)
+	}
 }
 
 func all(d Devices) iter.Seq[delivery.Device] {

@@ -1,0 +1,186 @@
+package load
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+)
+
+// A tally adds up what the recorders noted: of the interval that goes on, of all intervals before
+// it, of each group of devices and of each wave of a rollout.
+type tally struct {
+	mu  sync.Mutex    // locked after a recorder's
+	end time.Duration // when the interval ends; never before there are intervals
+
+	now    []*Latencies // of the interval that goes on, by operation in the order of operations
+	before []*Latencies // of earlier intervals
+	late   *Lateness    // of the whole load; nil without a plan
+
+	op      delivery.Op
+	groups  [][]*Latencies // by group and operation; nil if groups aren't counted
+	groupOf []uint8        // of each device; nil with groups
+	waves   [][]*Latencies // by wave and operation
+	config  RecordingConfig
+}
+
+func newTally(c RecordingConfig) *tally {
+	t := &tally{end: never, op: c.Op, config: c, now: c.newLatencies(), before: c.newLatencies()}
+	if c.Planned {
+		t.late = NewLateness(c.Longest)
+	}
+	if len(c.Groups) > 1 {
+		t.groupOf = make([]uint8, c.Devices)
+		for i := range t.groupOf {
+			t.groupOf[i] = uint8(c.GroupOf(i))
+		}
+		for range c.Groups {
+			t.groups = append(t.groups, c.newLatencies())
+		}
+	}
+	for range c.Waves {
+		t.waves = append(t.waves, c.newLatencies())
+	}
+	return t
+}
+
+// newLatencies returns empty latencies for each operation.
+func (c RecordingConfig) newLatencies() []*Latencies {
+	var list []*Latencies
+	for range operations(c.Op) {
+		list = append(list, NewLatencies(c.Planned, c.Longest))
+	}
+	return list
+}
+
+func (t *tally) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.end = never
+	if t.late != nil {
+		t.late.reset()
+	}
+	resetAll(t.now)
+	resetAll(t.before)
+	for _, list := range t.groups {
+		resetAll(list)
+	}
+	for _, list := range t.waves {
+		resetAll(list)
+	}
+}
+
+func resetAll(list []*Latencies) {
+	for _, l := range list {
+		l.Reset()
+	}
+}
+
+// add adds a note. The caller holds t.mu.
+func (t *tally) add(n *note) {
+	if n.kind != succeeded {
+		t.late.Add(n.planned, n.at, n.kind == sentQueued)
+		return
+	}
+	addSuccess(t.now, n)
+	if t.groups != nil {
+		addSuccess(t.groups[t.groupOf[n.device]], n)
+	}
+	if i := int(n.wave) - 1; i >= 0 && i < len(t.waves) {
+		addSuccess(t.waves[i], n)
+	}
+}
+
+// addSuccess adds the times of a success to the latencies of its operations.
+func addSuccess(list []*Latencies, n *note) {
+	if len(list) > 1 {
+		if n.push > 0 { // some clients don't time the parts of a delivery
+			list[0].Add(n.response-n.service+n.push, n.push)
+		}
+		if n.verify > 0 {
+			list[1].Add(n.verify, n.verify)
+		}
+	}
+	list[len(list)-1].Add(n.response, n.service)
+}
+
+// nextIntervalEnds sets when the interval that goes on ends.
+func (t *tally) nextIntervalEnds(end time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.end = end
+}
+
+// nextInterval ends the interval that goes on, and begins one that ends at end. It puts spare, which
+// must be empty, in the place of the interval's latencies, and returns those.
+func (t *tally) nextInterval(end time.Duration, spare []*Latencies) []*Latencies {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ended := t.now
+	t.now, t.end = spare, end
+	return ended
+}
+
+// endedInterval adds the latencies of an interval that has ended to those before it.
+func (t *tally) endedInterval(ended []*Latencies) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	mergeAll(t.before, ended)
+}
+
+func mergeAll(to, from []*Latencies) {
+	for i, l := range from {
+		to[i].Merge(l)
+	}
+}
+
+// whole returns the latencies of the load by operation, and its lateness.
+func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sum := t.copy(t.before)
+	for i, op := range operations(t.op) {
+		sum[op].Merge(t.now[i])
+	}
+	if t.late == nil {
+		return sum, nil
+	}
+	late := NewLateness(t.config.Longest)
+	late.merge(t.late)
+	return sum, late
+}
+
+// copy returns a copy of latencies by operation.
+func (t *tally) copy(list []*Latencies) map[delivery.Op]*Latencies {
+	all := map[delivery.Op]*Latencies{}
+	for i, op := range operations(t.op) {
+		all[op] = NewLatencies(t.config.Planned, t.config.Longest)
+		all[op].Merge(list[i])
+	}
+	return all
+}
+
+// A Part is what was recorded of a group of devices, or of a wave of a rollout.
+type Part struct {
+	Name      string                     // of the group; empty for a wave
+	Latencies map[delivery.Op]*Latencies // of each operation
+	Succeeded int64                      // operations of the load, as Failed
+	Failed    int64
+	Classes   map[string]int64 // failures by class; nil if none failed
+}
+
+// parts returns what was recorded of each group and of each wave, without failures.
+func (t *tally) parts() (groups, waves []Part) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	part := func(name string, list []*Latencies) Part {
+		return Part{Name: name, Latencies: t.copy(list), Succeeded: list[len(list)-1].Count}
+	}
+	for g, list := range t.groups {
+		groups = append(groups, part(t.config.Groups[g], list))
+	}
+	for _, list := range t.waves {
+		waves = append(waves, part("", list))
+	}
+	return groups, waves
+}
