@@ -23,6 +23,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 // Names inside a run directory.
@@ -35,9 +36,13 @@ const (
 	HTMLFile     = "report.html"
 	ProfilesName = "profiles"
 
-	// PartialLatencyFile holds the response times of a partial repetition. It has the format of
-	// latency.hlog, which holds the response times of complete repetitions.
-	PartialLatencyFile = "partial.hlog"
+	TimelineFile = timeline.FileName
+
+	// PartialLatencyFile and PartialTimelineFile hold the intervals of a repetition that goes on, or
+	// that was broken off. They have the formats of latency.hlog and timeline.jsonl, which hold the
+	// intervals of complete repetitions.
+	PartialLatencyFile  = "partial.hlog"
+	PartialTimelineFile = "partial.jsonl"
 )
 
 // A Directory is the directory that a run in progress writes. What its methods write is on the disk
@@ -206,6 +211,57 @@ func (d *Directory) publish() error {
 	return atomicfile.SyncDirectory(filepath.Dir(d.path))
 }
 
+// AppendPartial appends what a running repetition has measured so far to the files of partial
+// repetitions. It doesn't wait until that is on the disk, so a power failure may lose it, but no
+// other end of the process.
+func (d *Directory) AppendPartial(chunks ...Chunk) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range chunks {
+		if len(c.Data) == 0 {
+			continue
+		}
+		f, err := d.open(c.Name)
+		if err == nil {
+			_, err = f.Write(c.Data)
+		}
+		if err != nil {
+			return fmt.Errorf("append to the run directory: %w", err)
+		}
+		f.size += int64(len(c.Data))
+	}
+	return nil
+}
+
+// ReadPartial returns what AppendPartial has appended to a file, without its first skip bytes.
+func (d *Directory) ReadPartial(name string, skip int) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.files[name]
+	if f == nil || f.size <= int64(skip) {
+		return nil, nil
+	}
+	data := make([]byte, f.size-int64(skip))
+	if _, err := f.ReadAt(data, int64(skip)); err != nil {
+		return nil, fmt.Errorf("read what the repetition measured: %w", err)
+	}
+	return data, nil
+}
+
+// DiscardPartial removes the files of the partial repetition.
+func (d *Directory) DiscardPartial() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, name := range []string{PartialLatencyFile, PartialTimelineFile} {
+		if f := d.files[name]; f != nil {
+			errs = append(errs, f.Close(), os.Remove(f.Name()))
+			delete(d.files, name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // AppendRepetition appends what one repetition measured: a line for each record to samples.txt, and
 // each chunk to its file. All of it is on the disk when AppendRepetition returns, and becomes part
 // of the run with the next WriteRun. After an error every file is as it was before, and nothing
@@ -267,7 +323,7 @@ func (d *Directory) open(name string) (*appendedFile, error) {
 	if f := d.files[name]; f != nil {
 		return f, nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("open a file of the run: %w", err)
 	}

@@ -30,7 +30,10 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		lasts := time.Duration(times) * b.TrialDuration.Std()
 		rep.Rate, rep.Duration = rate, lasts
 		trends := &trends{lasts: lasts}
-		m, err := r.attempt(ctx, task{Repetition: rep, load: atRate(spec, rate, lasts), hook: trends.hook})
+		m, err := r.attempt(ctx, task{
+			Repetition: rep, load: atRate(spec, rate, lasts), hook: trends.hook,
+			intervals: newIntervalLog(nil, rep.Number, r.run.Started),
+		})
 		if err != nil {
 			r.keepSearch(ctx, rep, s, best, m, began)
 			return nil, err

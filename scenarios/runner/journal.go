@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
+	"github.com/fleetmark/fleetmark/internal/hdr"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -17,7 +15,6 @@ import (
 // A journal is the run directory of a running run, and what its run.json will say.
 type journal struct {
 	dir     *rundir.Directory
-	latency *latencyLog
 	run     results.Run
 	records []results.Record
 
@@ -32,12 +29,9 @@ type journal struct {
 func newJournal(dir *rundir.Directory, run results.Run) (*journal, error) {
 	j := &journal{dir: dir, run: run}
 	err := dir.WriteRun(run)
-	var head rundir.Chunk
 	if err == nil {
-		j.latency, head, err = newLatencyLog(run.Started)
-	}
-	if err == nil {
-		err = dir.AppendRepetition(nil, head)
+		header := hdr.NewLogWriter(run.Started).AppendHeader(nil, logComment)
+		err = dir.AppendRepetition(nil, rundir.Chunk{Name: rundir.LatencyFile, Data: header})
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Discard())
@@ -107,17 +101,21 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 	var parts []rundir.Chunk
 	if rep.Phase == Timed {
 		records = m.records(spec, rep.Number)
-		latencies, err := j.latency.interval(spec.Load, m)
-		if err != nil {
-			return err
+		if m.intervals != nil {
+			var err error
+			if parts, err = m.intervals.chunks(); err != nil {
+				return err
+			}
 		}
-		parts = append(parts, latencies)
 	}
 	failed, err := m.failureLines(rep, spec)
 	if err != nil {
 		return err
 	}
 	if err := j.dir.AppendRepetition(records, append(parts, failed)...); err != nil {
+		return err
+	}
+	if err := j.dir.DiscardPartial(); err != nil {
 		return err
 	}
 	if rep.Phase == Timed {
@@ -151,47 +149,4 @@ func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chu
 	var lines bytes.Buffer
 	err := writeFailures(&lines, number, m.failures, m.excerpts)
 	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
-}
-
-// A latencyLog makes latency.hlog, a log in HdrHistogram's format. It has one interval histogram
-// for each repetition and operation, tagged with the operation. Values are response times in
-// nanoseconds; the log's own column of maxima is in milliseconds, as usual.
-type latencyLog struct {
-	text bytes.Buffer // what log has written since the last take
-	log  *hdrhistogram.HistogramLogWriter
-}
-
-// newLatencyLog returns the log of a run that started at the given time, with the log's header.
-func newLatencyLog(started time.Time) (*latencyLog, rundir.Chunk, error) {
-	l := &latencyLog{}
-	l.log = hdrhistogram.NewHistogramLogWriter(&l.text)
-	ms := started.UnixMilli()
-	l.log.SetBaseTime(ms)
-	err := errors.Join(
-		l.log.OutputComment("[Fleetmark: response times in nanoseconds, one interval a repetition and operation]"),
-		l.log.OutputLogFormatVersion(), l.log.OutputStartTime(ms), l.log.OutputBaseTime(ms), l.log.OutputLegend(),
-	)
-	return l, l.take(), err
-}
-
-// take returns what was written since the last call.
-func (l *latencyLog) take() rundir.Chunk {
-	defer l.text.Reset()
-	return rundir.Chunk{Name: rundir.LatencyFile, Data: slices.Clone(l.text.Bytes())}
-}
-
-// interval writes the response times of a repetition, a histogram for each operation, and returns
-// that part of the log.
-func (l *latencyLog) interval(spec scenarios.LoadSpec, m *measured) (rundir.Chunk, error) {
-	start, end := m.started.UnixMilli(), m.started.Add(m.Elapsed).UnixMilli()
-	for _, op := range spec.Operations() {
-		h := m.latencies[op].Response
-		h.SetTag(string(op))
-		h.SetStartTimeMs(start)
-		h.SetEndTimeMs(end)
-		if err := l.log.OutputIntervalHistogram(h); err != nil {
-			return rundir.Chunk{}, err
-		}
-	}
-	return l.take(), nil
 }

@@ -4,9 +4,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/hdr"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
@@ -46,7 +45,8 @@ type measured struct {
 	// before and after the load; nil if unknown, too
 	before, after *health.MachineCPU
 
-	partial *results.Partial // what is kept of an interrupted repetition; may be nil
+	intervals *intervalLog     // of a timed repetition of a run; may be nil
+	partial   *results.Partial // what is kept of an interrupted repetition; may be nil
 }
 
 // records returns the repetition's lines in samples.txt, one for each operation. Values of the load
@@ -167,7 +167,7 @@ func (m *measured) percentiles(op delivery.Op) (p50, p99 time.Duration) {
 }
 
 // quantile returns a percentile of a histogram, in nanoseconds.
-func quantile(h *hdrhistogram.Histogram, percent float64) float64 {
+func quantile(h *hdr.Histogram, percent float64) float64 {
 	return float64(h.ValueAtQuantile(percent))
 }
 

@@ -3,13 +3,11 @@ package runner
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -78,27 +76,22 @@ func (r *runner) keepSearch(
 	r.appendPartial(rep, r.spec, best)
 }
 
-// appendPartial adds the figures of an interrupted repetition to run.json, and writes its response
-// times and failures to files beside it. If the files can't be written, it adds a note to the run.
+// appendPartial adds the figures of an interrupted repetition to run.json, and writes its failures
+// and those of its intervals that aren't written yet to files beside it. If the files can't be
+// written, it adds a note to the run.
 func (j *journal) appendPartial(rep Repetition, spec scenarios.Spec, m *measured) {
 	j.run.Partial = m.partial
-	log, head, err := newLatencyLog(j.run.Started)
-	var parts []rundir.Chunk
-	if err == nil {
-		var latencies rundir.Chunk
-		latencies, err = log.interval(spec.Load, m)
-		parts = append(parts, rundir.Chunk{Name: rundir.PartialLatencyFile, Data: slices.Concat(head.Data, latencies.Data)})
+	failed, err := m.failureLines(rep, spec)
+	if err == nil && m.intervals != nil {
+		if err = m.intervals.failed; err == nil {
+			err = j.dir.AppendPartial(m.intervals.partialChunks()...)
+		}
 	}
 	if err == nil {
-		var failed rundir.Chunk
-		failed, err = m.failureLines(rep, spec)
-		parts = append(parts, failed)
-	}
-	if err == nil {
-		err = j.dir.AppendRepetition(nil, parts...)
+		err = j.dir.AppendRepetition(nil, failed)
 	}
 	if err != nil {
-		j.note("the response times of the partial repetition could not be kept: " +
+		j.note("the intervals of the partial repetition could not be kept: " +
 			strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }

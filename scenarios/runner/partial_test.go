@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -94,12 +93,15 @@ func TestPartialRepetition_load(t *testing.T) {
 		"the rate is over the time until the interruption, not over the plan")
 	require.Positive(t, values["p99-ns/op"])
 
-	f, err := os.Open(filepath.Join(run.Path, rundir.PartialLatencyFile))
-	require.NoError(t, err)
-	defer f.Close()
-	h, err := hdrhistogram.NewHistogramLogReader(f).NextIntervalHistogram()
-	require.NoError(t, err)
-	require.Equal(t, p.Succeeded, h.TotalCount())
+	var counted, timed int64
+	for _, v := range readTimeline(t, run.Path, rundir.PartialTimelineFile)[0] {
+		counted += v.Succeeded
+	}
+	for _, h := range readLatencyLog(t, run.Path, rundir.PartialLatencyFile) {
+		timed += h.TotalCount()
+	}
+	require.Equal(t, p.Succeeded, counted)
+	require.Equal(t, p.Succeeded, timed)
 }
 
 // TestPartialRepetition_once checks that devices which were not reached count neither as updated

@@ -27,6 +27,8 @@ type task struct {
 	load    scenarios.LoadSpec
 	hook    func() load.Hook                          // makes hooks for the operations; may be nil
 	profile func(context.Context) (*profiling, error) // begins to profile; nil if the repetition isn't profiled
+
+	intervals *intervalLog // writes the intervals of the load; may be nil
 }
 
 // isTrial reports whether the repetition tries a rate for a search.
@@ -142,7 +144,15 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 	stop := s.reportProgress(d, t.Repetition)
 	var traffic *delivery.Stats
 	var begin usageSnapshot
-	d.env.OnReady = func() { m.started, traffic, begin = time.Now(), c.stats(), takeUsage() }
+	m.intervals = t.intervals
+	d.env.OnInterval = s.onInterval(t, c)
+	d.env.OnReady = func() {
+		m.started, traffic = time.Now(), c.stats()
+		if t.intervals != nil {
+			t.intervals.begin(m.started, traffic)
+		}
+		begin = takeUsage()
+	}
 	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
 	if err != nil {
 		stop()
@@ -160,6 +170,22 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 		return m, fmt.Errorf("profiling: %w", err)
 	}
 	return m, nil
+}
+
+// onInterval returns what is to be called at the end of each interval of the load. It returns nil if
+// nobody wants to know.
+func (s *Session) onInterval(t task, c repetitionClient) func(*load.Interval) {
+	if t.intervals == nil && s.receive == nil {
+		return nil
+	}
+	return func(v *load.Interval) {
+		if t.intervals != nil {
+			t.intervals.add(v, c.stats())
+		}
+		if s.receive != nil {
+			s.receive(t.Repetition, v)
+		}
+	}
 }
 
 // reportProgress reports the load's progress to the observer until stop is called.

@@ -44,6 +44,12 @@ type Options struct {
 	wrap func(load.Client) load.Client // wraps the client in a test; may be nil
 
 	Observer Observer // may be nil
+
+	// OnInterval, if not nil, is called at the end of each interval of every repetition, whatever its
+	// phase. Calls don't overlap, but they may overlap calls of the Observer. The interval is valid
+	// only during the call. The function should take microseconds and allocate little, since what it
+	// uses counts as the client's.
+	OnInterval func(Repetition, *load.Interval)
 }
 
 // A Result is what a run measured.
@@ -250,6 +256,9 @@ func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 		return err
 	}
 	t := task{Repetition: rep, load: r.spec.Load}
+	if rep.Phase == Timed {
+		t.intervals = newIntervalLog(r.dir, rep.Number, r.run.Started)
+	}
 	if rep.Phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) { return r.startProfiles(ctx, rep.Number) }
 	}

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -90,7 +88,7 @@ func TestRun(t *testing.T) {
 					_, err := profiles.Load(filepath.Join(res.Directory, "profiles", fmt.Sprintf("%s.1.pb.gz", k)))
 					require.NoError(t, err, k)
 				}
-				requireLatencies(t, res.Directory, 2*3, 40)
+				requireIntervals(t, res.Directory)
 				entries, err := os.ReadDir(res.Directory)
 				require.NoError(t, err)
 				for _, e := range entries {
@@ -115,43 +113,6 @@ func TestADirectoryThatCantBeFilledIsRemoved(t *testing.T) {
 	require.ErrorContains(t, err, rundir.LatencyFile)
 	require.NotContains(t, err.Error(), "\n")
 	require.NoDirExists(t, dir.Path())
-}
-
-// TestLatencyLogIntervals checks that an interval has the times of its load, whenever it is
-// written.
-func TestLatencyLogIntervals(t *testing.T) {
-	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	l, head, err := newLatencyLog(began)
-	require.NoError(t, err)
-	require.Contains(t, string(head.Data), "\n#[BaseTime: 1767323045 ")
-	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop, Operation: delivery.OpPush, Workers: 1}
-	pushes := load.NewLatencies(false, minLongest)
-	pushes.Add(time.Millisecond, time.Millisecond)
-	m := &measured{started: began.Add(7 * time.Second), Result: load.Result{Elapsed: 1500 * time.Millisecond}}
-	m.latencies = map[delivery.Op]*load.Latencies{delivery.OpPush: pushes}
-	part, err := l.interval(spec, m)
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(string(part.Data), "Tag=push,7.000000,1.500000,"))
-	require.Equal(t, 1, strings.Count(string(part.Data), "\n"))
-	require.Equal(t, rundir.LatencyFile, part.Name)
-}
-
-// requireLatencies checks latency.hlog with HdrHistogram's own reader. each is the number of
-// operations in every interval, or negative for any.
-func requireLatencies(t *testing.T, dir string, intervals, each int) {
-	f, err := os.Open(filepath.Join(dir, rundir.LatencyFile))
-	require.NoError(t, err)
-	defer f.Close()
-	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(f))
-	for range intervals {
-		h, err := reader.NextIntervalHistogram()
-		require.NoError(t, err)
-		require.NotNil(t, h)
-		if each >= 0 {
-			require.EqualValues(t, each, h.TotalCount())
-		}
-		require.Contains(t, []string{"push", "verify", "deliver"}, h.Tag())
-	}
 }
 
 // steps is an observer that records what it is told.

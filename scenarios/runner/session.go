@@ -36,6 +36,7 @@ type Session struct {
 	artifact *delivery.Artifact
 	clients  clientFactory
 	observer Observer
+	receive  func(Repetition, *load.Interval) // see Options.OnInterval; may be nil
 
 	recording *load.Recording // large, so it is reset and reused
 	claims    *claims
@@ -57,7 +58,7 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o.Observer, o.Target.Shared = nil, true
+	o.Observer, o.OnInterval, o.Target.Shared = nil, nil, true
 	return openSession(ctx, o)
 }
 
@@ -118,7 +119,7 @@ func (s *Session) Repeat(
 
 // openSession opens what all repetitions share. If it returns an error, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
-	s := &Session{spec: o.Spec, observer: o.Observer, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
+	s := &Session{spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
 	if s.observer == nil {
 		s.observer = discard{}
 	}

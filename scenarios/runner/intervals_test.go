@@ -1,0 +1,185 @@
+package runner
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/results/timeline"
+	"github.com/fleetmark/fleetmark/scenarios/load"
+)
+
+// readTimeline returns the intervals in a file of a run directory, by repetition.
+func readTimeline(t *testing.T, dir, name string) [][]timeline.Interval {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, name))
+	require.NoError(t, err)
+	defer f.Close()
+	list, err := timeline.Read(f)
+	require.NoError(t, err)
+	return timeline.ByRepetition(list)
+}
+
+// readLatencyLog returns the histograms in a file of a run directory, as HdrHistogram's own reader
+// reads them.
+func readLatencyLog(t *testing.T, dir, name string) (list []*hdrhistogram.Histogram) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, name))
+	require.NoError(t, err)
+	defer f.Close()
+	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(f))
+	for {
+		h, err := reader.NextIntervalHistogram()
+		require.NoError(t, err)
+		if h == nil {
+			return list
+		}
+		list = append(list, h)
+	}
+}
+
+// requireIntervals checks that the intervals of a run add up to what run.json and samples.txt say of
+// each repetition: the sums of the counters to its operations, and the sums of the histograms to the
+// percentiles of its samples.
+func requireIntervals(t *testing.T, dir string) {
+	t.Helper()
+	run, err := rundir.Load(dir)
+	require.NoError(t, err)
+	histograms := readLatencyLog(t, dir, rundir.LatencyFile)
+	repetitions := readTimeline(t, dir, rundir.TimelineFile)
+	require.Len(t, repetitions, run.Repetitions)
+	for i, intervals := range repetitions {
+		var sum timeline.Interval
+		sums := map[string]*hdrhistogram.Histogram{}
+		for _, v := range intervals {
+			require.Equal(t, i+1, v.Repetition)
+			require.Equal(t, sum.EndNS, v.StartNS)
+			require.Greater(t, v.EndNS, v.StartNS)
+			sum.EndNS, sum.InFlight, sum.NotSent = v.EndNS, v.InFlight, v.NotSent
+			sum.Planned, sum.Sent, sum.Succeeded = sum.Planned+v.Planned, sum.Sent+v.Sent, sum.Succeeded+v.Succeeded
+			sum.Failed, sum.BrokenOff, sum.Retries = sum.Failed+v.Failed, sum.BrokenOff+v.BrokenOff, sum.Retries+v.Retries
+			for _, n := range v.Classes {
+				sum.Classes = map[string]int64{"all": sum.Classes["all"] + n}
+			}
+			if v.Bytes != nil {
+				require.GreaterOrEqual(t, v.Bytes.Read, int64(0))
+			}
+			for _, op := range v.Operations {
+				histograms = takeHistogram(t, histograms, sums, op.Op, v, op.Count, op.Response)
+				if op.Service != nil {
+					histograms = takeHistogram(t, histograms, sums, op.Op+"/service", v, op.Count, *op.Service)
+				}
+			}
+		}
+		o := run.Operations[i]
+		require.Equal(t, o.Started, sum.Sent)
+		require.Equal(t, o.Succeeded, sum.Succeeded)
+		require.Equal(t, o.Failed, sum.Failed)
+		require.Equal(t, o.Failed, sum.Classes["all"])
+		require.Equal(t, o.BrokenOff, sum.BrokenOff)
+		require.Zero(t, sum.InFlight)
+		if o.Planned > 0 {
+			require.Equal(t, o.Planned, sum.Planned)
+			require.Equal(t, o.NotSent, sum.NotSent)
+		}
+		for _, r := range run.Records {
+			h := sums[r.Op]
+			if r.Repetition != i+1 || h == nil {
+				continue
+			}
+			require.Equal(t, r.Ops, h.TotalCount(), r.Op)
+			for unit, percent := range map[string]float64{
+				results.UnitP50: 50, results.UnitP75: 75, results.UnitP90: 90, results.UnitP95: 95,
+				results.UnitP99: 99, results.UnitP999: 99.9, results.UnitMax: 100,
+			} {
+				value, ok := r.Value(unit)
+				require.True(t, ok)
+				require.EqualValues(t, value, h.ValueAtQuantile(percent), unit)
+			}
+			if service := sums[r.Op+"/service"]; service != nil {
+				value, _ := r.Value(results.UnitServiceP99)
+				require.EqualValues(t, value, service.ValueAtQuantile(99))
+			}
+		}
+	}
+	require.Empty(t, histograms, "each belongs to an interval")
+}
+
+// takeHistogram adds the first histogram of list, which must be that of an interval with the given
+// tag, to the sum for its tag. It returns the others.
+func takeHistogram(
+	t *testing.T, list []*hdrhistogram.Histogram, sums map[string]*hdrhistogram.Histogram, tag string,
+	v timeline.Interval, count int64, times timeline.Times,
+) []*hdrhistogram.Histogram {
+	t.Helper()
+	require.NotEmpty(t, list)
+	h := list[0]
+	require.Equal(t, tag, h.Tag())
+	require.Equal(t, count, h.TotalCount())
+	require.Equal(t, timeline.Times{
+		P50NS: h.ValueAtQuantile(50), P90NS: h.ValueAtQuantile(90), P99NS: h.ValueAtQuantile(99), MaxNS: h.Max(),
+	}, times)
+	require.InDelta(t, v.Time.UnixMilli(), h.StartTimeMs(), 1)
+	require.InDelta(t, v.Time.Add(v.End()-v.Start()).UnixMilli(), h.EndTimeMs(), 1)
+	if sums[tag] == nil {
+		sums[tag] = hdrhistogram.New(h.LowestTrackableValue(), h.HighestTrackableValue(), 3)
+	}
+	require.Zero(t, sums[tag].Merge(h))
+	return list[1:]
+}
+
+// TestIntervalLogAllocatesNothing checks that what is written at the end of an interval doesn't add
+// to the allocations of the client.
+func TestIntervalLogAllocatesNothing(t *testing.T) {
+	l := newIntervalLog(nil, 1, time.Unix(0, 0))
+	l.begin(time.Unix(1, 0), &delivery.Stats{})
+	v := &load.Interval{Succeeded: 1}
+	for _, op := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
+		times := load.NewLatencies(true, time.Minute)
+		times.Add(time.Second, time.Millisecond)
+		v.Times = append(v.Times, load.OpTimes{Op: op, Latencies: times})
+	}
+	stats := &delivery.Stats{BytesRead: 5}
+	add := func() {
+		v.Start, v.End = v.End, v.End+time.Second
+		l.add(v, stats)
+		l.times, l.histograms = l.times[:0], l.histograms[:0]
+	}
+	add()
+	require.Zero(t, testing.AllocsPerRun(100, add))
+}
+
+// TestIntervals_kept checks that the lines of a trial, which are kept in memory, are those that
+// would have been written.
+func TestIntervals_kept(t *testing.T) {
+	l := newIntervalLog(nil, 3, time.Unix(0, 0))
+	l.begin(time.Unix(1, 0), nil)
+	times := load.NewLatencies(false, time.Minute)
+	times.Add(time.Second, time.Second)
+	l.add(&load.Interval{End: time.Second, Succeeded: 1, Times: []load.OpTimes{{Op: "push", Latencies: times}}}, nil)
+	chunks, err := l.chunks()
+	require.NoError(t, err)
+	require.Equal(t, []string{rundir.TimelineFile, rundir.LatencyFile}, []string{chunks[0].Name, chunks[1].Name})
+	list, err := timeline.Read(strings.NewReader(string(chunks[0].Data)))
+	require.NoError(t, err)
+	second := timeline.Times{P50NS: 1000341503, P90NS: 1000341503, P99NS: 1000341503, MaxNS: 1000341503}
+	require.Equal(t, []timeline.Interval{{
+		Repetition: 3, Time: time.Unix(1, 0).UTC(), EndNS: 1e9, Succeeded: 1,
+		Operations: []timeline.Operation{{Op: "push", Count: 1, Response: second}},
+	}}, list)
+	require.True(t, strings.HasPrefix(string(chunks[1].Data), "Tag=push,1.000000,1.000000,1000.341503,"))
+	partial := l.partialChunks()
+	require.Equal(t, chunks[0].Data, partial[0].Data)
+	require.True(t, slices.Equal(partial[1].Data[l.header:], chunks[1].Data))
+	require.True(t, strings.HasPrefix(string(partial[1].Data), "#[Fleetmark: times in nanoseconds"))
+}
