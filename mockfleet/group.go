@@ -11,6 +11,12 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
+// Membership returns which device is in which group of a fleet with this configuration, without
+// starting one. The configuration must be valid.
+func (c Config) Membership() *behavior.Membership {
+	return behavior.NewMembership(c.Devices, c.Seed, c.Groups)
+}
+
 // GroupStatus is the current status of a group.
 type GroupStatus struct {
 	Name     string               `json:"name"`

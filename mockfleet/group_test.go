@@ -134,6 +134,44 @@ func TestDevicesBehaveAsTheirGroup(t *testing.T) {
 	require.InDelta(t, 0.7, float64(groups[2].Share), 1e-12)
 }
 
+// TestMembership compares the groups that are computed from a configuration with what a running
+// fleet's ledger and control port say of each device.
+func TestMembership(t *testing.T) {
+	for _, cfg := range []Config{
+		{Devices: 50},
+		{Devices: 97, Seed: 5, Groups: groupsOf(0.1, 0.3)},
+		{Devices: 64, Seed: 7, Groups: groupsOf(0.25, 0.75)}, // nothing is left for the rest
+	} {
+		cfg.Addressing = address.Path
+		f := startFleet(t, cfg)
+		m := cfg.Membership()
+		names := m.Names()
+		sizes := make([]int, len(names))
+		entries, err := f.Find(ledger.Query{All: true})
+		require.NoError(t, err)
+		for e := range entries {
+			if !m.HasGroups() {
+				require.Empty(t, e.Group)
+				continue
+			}
+			require.Equal(t, e.Group, names[m.Of(e.Device)])
+			d, err := f.Device(e.Device)
+			require.NoError(t, err)
+			require.Equal(t, d.Group, e.Group)
+			sizes[m.Of(e.Device)]++
+		}
+		require.Equal(t, cfg.Seed, f.Status().Seed)
+		for g, of := range f.Groups() {
+			require.Equal(t, of.Name, names[g])
+			require.Equal(t, of.Devices, m.Size(g))
+			if m.HasGroups() {
+				require.Equal(t, of.Devices, sizes[g])
+			}
+		}
+		require.Len(t, names, len(f.Groups()))
+	}
+}
+
 func TestAGroupIsGivenFaultsAndHealed(t *testing.T) {
 	f := mixed(t, address.Path)
 	client := newClient(t)

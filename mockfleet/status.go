@@ -15,6 +15,7 @@ import (
 type Status struct {
 	Devices    uint64       `json:"devices"`    // how many there are
 	Addressing address.Mode `json:"addressing"` // ip, port or path
+	Seed       uint64       `json:"seed"`       // of every random choice of the fleet
 
 	// Generation changes with every Reset, and is another in another fleet: two readings with the same
 	// one are of one ledger.
@@ -46,6 +47,7 @@ func (f *Fleet) Status() Status {
 	s := Status{
 		Devices:    uint64(f.Devices()),
 		Addressing: f.cfg.Addressing,
+		Seed:       f.cfg.Seed,
 		Generation: uint64(f.generation) + uint64(f.store.Resets()),
 		Totals:     f.store.Totals(),
 		Traffic:    f.server.Traffic(),

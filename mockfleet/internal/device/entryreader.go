@@ -51,7 +51,7 @@ func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) le
 		State:         d.state(),
 		Stage:         d.stage(),
 	}
-	if p := r.store.groups; p.hasGroups() {
+	if p := r.store.groups; p.HasGroups() {
 		e.Group = p.All[p.Of(i)].Name
 	}
 	e.Digest, e.UpdatedAt = r.texts.of(d)

@@ -9,17 +9,16 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/random"
 )
 
-// Groups says which device is in which group.
+// Groups says which device is in which group, and how its devices behave.
 type Groups struct {
-	All          []behavior.Group // the rest comes last
-	ends         []int            // the place in memberOrder at which each group ends and the next begins
-	memberOrder  random.Permutation
+	*behavior.Membership
+	All          []behavior.Group   // the rest comes last
 	offlineOrder random.Permutation // the order in which devices are taken offline
 }
 
 func newGroups(cfg Config) *Groups {
 	g := &Groups{
-		memberOrder:  random.NewPermutation(cfg.Devices, cfg.Seed, random.StreamMember),
+		Membership:   behavior.NewMembership(cfg.Devices, cfg.Seed, cfg.Groups),
 		offlineOrder: random.NewPermutation(cfg.Devices, cfg.Seed, random.StreamOffline),
 	}
 	var sum float64
@@ -27,41 +26,14 @@ func newGroups(cfg Config) *Groups {
 		group.Behavior = group.Behavior.WithDefaults()
 		sum += float64(group.Share)
 		g.All = append(g.All, group)
-		g.ends = append(g.ends, behavior.GroupEnd(cfg.Devices, sum))
 	}
 	rest := random.Share(max(0, 1-sum))
 	g.All = append(g.All, behavior.Group{Name: behavior.RestGroup, Share: rest, Behavior: cfg.Behavior})
-	g.ends = append(g.ends, cfg.Devices)
 	return g
-}
-
-// hasGroups reports whether there is any group but the rest.
-func (g *Groups) hasGroups() bool { return len(g.All) > 1 }
-
-// Of returns the index of the group that device i is in.
-func (g *Groups) Of(i int) int {
-	if !g.hasGroups() {
-		return 0
-	}
-	place := g.memberOrder.Of(i)
-	for group, end := range g.ends {
-		if place < end {
-			return group
-		}
-	}
-	return len(g.ends) - 1
 }
 
 // OfflineOrder returns device i's place in the order in which devices are taken offline.
 func (g *Groups) OfflineOrder(i int) int { return g.offlineOrder.Of(i) }
-
-// Size returns how many devices a group has.
-func (g *Groups) Size(group int) int {
-	if group == 0 {
-		return g.ends[0]
-	}
-	return g.ends[group] - g.ends[group-1]
-}
 
 // Lookup returns the index of the group of that name. If the name is "all", which stands for every
 // device, it returns true for all. The error is a *field.Error.
@@ -83,7 +55,7 @@ func (g *Groups) Lookup(name string) (group int, all bool, err error) {
 // which is in slot 0.
 func (s *Store) assignGroups() {
 	groups := s.groups
-	if !groups.hasGroups() {
+	if !groups.HasGroups() {
 		return
 	}
 	slots := make([]uint16, len(groups.All))
