@@ -48,6 +48,7 @@ type Run struct {
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"` // of each repetition in Counts
 	Operations       []Operations  `json:"operations,omitempty"`        // of the timed repetitions
 	Rollouts         []Rollout     `json:"rollouts,omitempty"`          // of the timed repetitions of a rollout
+	Groups           []Group       `json:"groups,omitempty"`            // of the timed repetitions, of a fleet with groups
 	Fleet            FleetHealth   `json:"fleet"`                       // whether the fleet kept up with the load
 	Harness          HarnessHealth `json:"harness"`                     // whether the driver kept to its plan
 	Transport        string        `json:"transport"`                   // of the client: lean or nethttp

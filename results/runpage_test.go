@@ -13,6 +13,7 @@ func TestRunPage(t *testing.T) {
 		"run": "Run", "counts": "Counts", "operations": "Operations", "rollouts": "Wave", "fleet": "FleetHealth",
 		"harness": "HarnessHealth", "pacing": "Pacing", "ports": "LocalPorts", "yardstick": "ReferenceSpeed",
 		"interference": "Interference", "profiling": "Profiling", "machine": "Machine", "thresholds": "ThresholdOutcome",
+		"groups": "Group", "group operations": "GroupOperation",
 		"partial": "Partial", "values": "PartialValue",
 	} {
 		docpage.Check(t, "reference/run-directory.md", part, source.FieldTable(t, name))

@@ -15,6 +15,7 @@ import (
 type Threshold struct {
 	Text       string // as it was written
 	Op         string
+	Group      string // whose records are evaluated; empty for the whole fleet's
 	Unit       string
 	Comparison string // one of <, <=, >, >=, == and !=
 	Limit      float64
@@ -27,7 +28,7 @@ type Threshold struct {
 // A percentile of too few operations is undecided. It fails all the same if even the median is
 // beyond the limit, and there are enough operations for a median.
 func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
-	o := ThresholdOutcome{Threshold: t.Text, Op: t.Op, Unit: t.Unit}
+	o := ThresholdOutcome{Threshold: t.Text, Op: t.Op, Group: t.Group, Unit: t.Unit}
 	unit, _ := LookupUnit(t.Unit)
 	var values, medians []float64
 	fewest := int64(math.MaxInt64)
@@ -90,13 +91,14 @@ func (t Threshold) keeps(value float64) bool {
 
 // A ThresholdOutcome is the outcome of one threshold of a scenario.
 type ThresholdOutcome struct {
-	Threshold string  `json:"threshold"` // as it was written
-	Op        string  `json:"op"`        // the operation
-	Unit      string  `json:"unit"`      // the metric
-	Value     float64 `json:"value"`     // the value that was compared with the limit; null if nothing was measured
-	Samples   int     `json:"samples"`   // repetitions that measured it
-	Measured  bool    `json:"measured"`  // if false, the threshold failed
-	Held      bool    `json:"held"`      // whether the value is within the limit
+	Threshold string  `json:"threshold"`       // as it was written
+	Op        string  `json:"op"`              // the operation
+	Group     string  `json:"group,omitempty"` // the group of devices; empty for the whole fleet
+	Unit      string  `json:"unit"`            // the metric
+	Value     float64 `json:"value"`           // the value that was compared with the limit; null if nothing was measured
+	Samples   int     `json:"samples"`         // repetitions that measured it
+	Measured  bool    `json:"measured"`        // if false, the threshold failed
+	Held      bool    `json:"held"`            // whether the value is within the limit
 
 	// Undecided says why it can't be told whether the threshold holds. If it isn't empty, the
 	// threshold neither held nor failed.
@@ -108,13 +110,14 @@ func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 	written := struct {
 		Threshold string   `json:"threshold"`
 		Op        string   `json:"op"`
+		Group     string   `json:"group,omitempty"`
 		Unit      string   `json:"unit"`
 		Value     *float64 `json:"value"`
 		Samples   int      `json:"samples"`
 		Measured  bool     `json:"measured"`
 		Held      bool     `json:"held"`
 		Undecided string   `json:"undecided,omitempty"`
-	}{o.Threshold, o.Op, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided}
+	}{o.Threshold, o.Op, o.Group, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided}
 	if o.Measured && IsFinite(o.Value) {
 		written.Value = &o.Value
 	}

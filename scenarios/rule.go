@@ -101,6 +101,7 @@ func rules() []rule {
 			}
 		}},
 		{of("thresholds", "load.operation"), nil, checkThresholds},
+		{of("thresholds", "fleet.groups", "fleet.devices"), nil, checkThresholdGroups},
 		{of("fleet.devices"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if n := s.Fleet.Devices; n > maxRolloutDevices {
 				report("fleet.devices", fmt.Sprintf("%d: a rollout takes at most %d", n, maxRolloutDevices), "")
@@ -240,6 +241,23 @@ func checkWaves(s *Spec, report reporter) {
 }
 
 // checkThresholds reports thresholds on metrics that the scenario doesn't produce.
+// checkThresholdGroups reports thresholds about groups that the fleet doesn't have.
+func checkThresholdGroups(s *Spec, report reporter) {
+	for i, t := range s.Thresholds {
+		if t.Group == "" {
+			continue
+		}
+		path, problem := indexPath("thresholds", i), fmt.Sprintf("%q: group %q", t.text, t.Group)
+		if len(s.Fleet.Groups) == 0 {
+			report(path, problem+": the fleet has no groups;", "fleet.groups, or a threshold without {group="+t.Group+"}")
+			continue
+		}
+		if names := s.FleetConfig().Membership().Names(); !slices.Contains(names, t.Group) {
+			report(path, problem+didYouMean(t.Group, names)+";", "one of "+strings.Join(names, ", "))
+		}
+	}
+}
+
 func checkThresholds(s *Spec, report reporter) {
 	for i, t := range s.Thresholds {
 		path := indexPath("thresholds", i)

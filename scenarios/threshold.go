@@ -15,9 +15,11 @@ import (
 //
 //	p99-ns/op{op=push} < 20ms
 //	failed/device == 0
+//	failed/device{group=slow} < 1%
 //
-// It names a metric of samples.txt. Braces may hold the operation, if it isn't the load's own, and
-// how many operations a percentile needs to be judged (min=100; the default is 10/(1−q)). One of <
+// It names a metric of samples.txt. Braces may hold the operation, if it isn't the load's own, the
+// group of devices, if the limit isn't for the whole fleet, and how many operations a percentile
+// needs to be judged (min=100; the default is 10/(1−q)). One of <
 // <= > >= == != follows, and then a limit in the metric's terms: a duration for times, an amount of
 // data for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own
 // unit.
@@ -25,6 +27,7 @@ type Threshold struct {
 	text       string
 	Unit       string
 	op         delivery.Op // empty for the load's own
+	Group      string      // of devices; empty for the whole fleet
 	Min        int64       // how many operations a percentile needs; 0 for the default
 	comparison string
 	limit      float64
@@ -58,7 +61,7 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 func (t *Threshold) readMetric(name, filter string) error {
 	for part := range strings.SplitSeq(strings.Trim(filter, "{}"), ",") {
 		if filter != "" && !t.readFilter(strings.TrimSpace(part)) {
-			return fmt.Errorf("%s: want {op=push}, {op=verify} or {op=deliver}, "+
+			return fmt.Errorf("%s: want {op=push}, {op=verify} or {op=deliver}, {group=NAME} for the devices of a group, "+
 				"and of a percentile {min=100}, the operations from which on it is judged", filter)
 		}
 	}
@@ -71,7 +74,21 @@ func (t *Threshold) readMetric(name, filter string) error {
 		return fmt.Errorf("metric %q%s; want one of %s", name, didYouMean(name, names), strings.Join(names, ", "))
 	}
 	t.Unit = known.Name
+	if t.Group != "" && !known.OfGroups() {
+		return fmt.Errorf("%s is of the whole load: leave {group=%s} out, or use a metric that groups have: %s",
+			name, t.Group, strings.Join(groupMetrics(), ", "))
+	}
 	return nil
+}
+
+// groupMetrics returns the metrics that are measured of each group.
+func groupMetrics() (names []string) {
+	for _, u := range results.Units() {
+		if u.OfGroups() {
+			names = append(names, u.Name)
+		}
+	}
+	return names
 }
 
 // readFilter parses a part of the filter in braces. It reports whether the part is valid.
@@ -81,6 +98,9 @@ func (t *Threshold) readFilter(part string) bool {
 	case "op":
 		t.op = delivery.Op(value)
 		return slices.Contains([]delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver}, t.op)
+	case "group":
+		t.Group = value
+		return value != ""
 	case "min":
 		n, err := strconv.ParseInt(value, 10, 64)
 		t.Min = n
@@ -100,14 +120,20 @@ func (t Threshold) MarshalText() ([]byte, error) { return []byte(t.text), nil }
 
 func (t Threshold) String() string { return t.text }
 
-// Outcome compares the records of a run, or of a part of one, with the threshold.
-func (t Threshold) Outcome(load LoadSpec, records []results.Record) results.ThresholdOutcome {
+// Outcome compares what a run, or a part of one, measured with the threshold: the records of the
+// whole fleet, or what was measured of the threshold's group.
+func (t Threshold) Outcome(
+	load LoadSpec, records []results.Record, groups []results.Group,
+) results.ThresholdOutcome {
 	op := t.op
 	if op == "" {
 		op = load.Operation
 	}
+	if t.Group != "" {
+		records = results.GroupRecords(groups, t.Group)
+	}
 	return results.Threshold{
-		Text: t.text, Op: string(op), Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
+		Text: t.text, Op: string(op), Group: t.Group, Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
 	}.Evaluate(records)
 }
 

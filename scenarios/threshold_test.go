@@ -22,7 +22,11 @@ func TestThresholdsAreRead(t *testing.T) {
 		"B/op < 2KiB":                 {Unit: "B/op", comparison: "<", limit: 2048},
 		"wire-B/device < 1MB":         {Unit: "wire-B/device", comparison: "<", limit: 1e6},
 		"allocs/op{op=deliver} <= 40": {Unit: "allocs/op", op: delivery.OpDeliver, comparison: "<=", limit: 40},
-		"MB/s > 100":                  {Unit: "MB/s", comparison: ">", limit: 100},
+		"p99-ns/op{op=push, group=slow} < 2s": {
+			Unit: "p99-ns/op", op: delivery.OpPush, Group: "slow", comparison: "<", limit: 2e9,
+		},
+		"failed/device{group=rest} < 1%": {Unit: "failed/device", Group: "rest", comparison: "<", limit: 0.01},
+		"MB/s > 100":                     {Unit: "MB/s", comparison: ">", limit: 100},
 	} {
 		var got Threshold
 		require.NoError(t, got.UnmarshalText([]byte(text)), text)
@@ -50,7 +54,11 @@ func TestThresholdsAreRead(t *testing.T) {
 		"peak-rss-B < much":        `limit "much": want an amount of data`,
 		"ops/s > 10 a second":      `limit "10 a second": want a rate`,
 		"failed/device < few":      `limit "few": want a number, or a percentage`,
-		"allocs/op < 0x10":         `limit "0x10": want a number`,
+		"p99-ns/op{group=} < 3ms":  "{group=}: want {op=push}",
+		"ops/s{group=slow} > 3/s": "ops/s is of the whole load: leave {group=slow} out, or use a metric that groups have: " +
+			"ns/op, p50-ns/op, p75-ns/op, p90-ns/op, p95-ns/op, p99-ns/op, p99.9-ns/op, max-ns/op, service-p99-ns/op, " +
+			"retries/device, failed/device",
+		"allocs/op < 0x10": `limit "0x10": want a number`,
 	} {
 		var got Threshold
 		require.ErrorContains(t, got.UnmarshalText([]byte(text)), want, text)
@@ -63,7 +71,13 @@ func TestThresholdsOfASpecMakeSense(t *testing.T) {
 		"{name: x, load: {operation: push}, thresholds: ['p99-ns/op{op=verify} < 1s']}":     `x.yaml:1:49: thresholds[0]: "p99-ns/op{op=verify} < 1s": a load of push has no operation verify`,
 		"{name: x, thresholds: [ops/s > 1/s, 'ops/s{op=push} > 1/s']}":                      `x.yaml:1:37: thresholds[1]: "ops/s{op=push} > 1/s": ops/s is of the whole load: leave {op=push} out`,
 		"{name: x, load: {operation: verify}, thresholds: [MB/s > 1]}":                      `thresholds[0]: "MB/s > 1": a verification pushes nothing`,
-		"{name: x, thresholds: [speed > 1]}":                                                `x.yaml:1:24: thresholds[0]: "speed > 1": metric "speed"`,
+		"{name: x, thresholds: ['ns/op{group=slow} < 1s', 'ns/op{group=rest} < 1s'], " +
+			"fleet: {devices: 10, groups: [{name: slow, share: 10%}]}}": "",
+		"{name: x, thresholds: ['ns/op{group=slw} < 1s'], fleet: {devices: 10, groups: [{name: slow, share: 10%}]}}": `x.yaml:1:24: ` +
+			`thresholds[0]: "ns/op{group=slw} < 1s": group "slw": did you mean slow?; want one of slow, rest`,
+		"{name: x, thresholds: ['ns/op{group=rest} < 1s'], fleet: {devices: 10, groups: [{name: a, share: 100%}]}}": `group "rest"; want one of a`,
+		"{name: x, thresholds: ['ns/op{group=slow} < 1s']}":                                                         `group "slow": the fleet has no groups`,
+		"{name: x, thresholds: [speed > 1]}":                                                                        `x.yaml:1:24: thresholds[0]: "speed > 1": metric "speed"`,
 	} {
 		_, err := Parse("x.yaml", []byte(text))
 		if want == "" {
@@ -101,7 +115,38 @@ func TestThresholdsAreHeld(t *testing.T) {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(text)))
 		want.Threshold = text
-		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: delivery.OpDeliver}, records))
+		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: delivery.OpDeliver}, records, nil))
+	}
+}
+
+// TestThresholds_ofAGroup checks that a threshold with a group is held against that group alone.
+func TestThresholds_ofAGroup(t *testing.T) {
+	group := func(name string, repetition int, p50, failed float64) results.Group {
+		return results.Group{Name: name, Repetition: repetition, Operations: []results.GroupOperation{
+			{Op: "push", Succeeded: 100, Metrics: map[string]float64{"p50-ns/op": p50 / 2}},
+			{Op: "deliver", Succeeded: 100, Metrics: map[string]float64{"p50-ns/op": p50, "failed/device": failed}},
+		}}
+	}
+	groups := []results.Group{
+		group("slow", 1, 8e6, 0), group("rest", 1, 2e6, 0.1), group("slow", 2, 6e6, 0.5), group("rest", 2, 2e6, 0.1),
+		group("slow", 3, 9e6, 0), group("rest", 3, 2e6, 0.1),
+	}
+	whole := []results.Record{{Op: "deliver", Ops: 600, Values: []results.Value{{Unit: "p50-ns/op", Value: 1}}}}
+	for text, want := range map[string]results.ThresholdOutcome{
+		"p50-ns/op{group=slow} < 8ms": {Op: "deliver", Group: "slow", Unit: "p50-ns/op", Value: 8e6, Samples: 3,
+			Measured: true},
+		"p50-ns/op{group=rest} < 8ms": {Op: "deliver", Group: "rest", Unit: "p50-ns/op", Value: 2e6, Samples: 3,
+			Measured: true, Held: true},
+		"p50-ns/op{op=push,group=slow} == 4ms": {Op: "push", Group: "slow", Unit: "p50-ns/op", Value: 4e6, Samples: 3,
+			Measured: true, Held: true},
+		"failed/device{group=slow} == 0": {Op: "deliver", Group: "slow", Unit: "failed/device", Value: 0.5, Samples: 3,
+			Measured: true}, // the worst repetition
+		"p50-ns/op{group=gone} < 8ms": {Op: "deliver", Group: "gone", Unit: "p50-ns/op"},
+	} {
+		var threshold Threshold
+		require.NoError(t, threshold.UnmarshalText([]byte(text)))
+		want.Threshold = text
+		require.Equal(t, want, threshold.Outcome(LoadSpec{Operation: delivery.OpDeliver}, whole, groups))
 	}
 }
 
@@ -139,7 +184,7 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 	} {
 		var threshold Threshold
 		require.NoError(t, threshold.UnmarshalText([]byte(row.text)))
-		text, verdict := threshold.Outcome(LoadSpec{Operation: delivery.OpPush}, row.records).Result()
+		text, verdict := threshold.Outcome(LoadSpec{Operation: delivery.OpPush}, row.records, nil).Result()
 		require.Equal(t, row.verdict, verdict, row.text)
 		require.Equal(t, row.says, text, row.text)
 	}

@@ -128,7 +128,7 @@ func judgeTrial(s scenarios.Spec, m *measured, growth load.Growth, tolerance flo
 	if records := m.records(s, 1); len(records) > 0 {
 		for _, t := range s.Thresholds {
 			t.Min = 1 // a trial is short, so its percentiles have few operations
-			if o := t.Outcome(s.Load, records); !o.Held {
+			if o := t.Outcome(s.Load, records, m.groups); !o.Held {
 				return exceeded("the threshold %s failed", t)
 			}
 		}

@@ -32,6 +32,7 @@ type measured struct {
 	bytes       int64               // size of the artifact
 	counts      results.Counts
 	rollout     results.Rollout // the waves of a rollout; empty for other loads
+	groups      []results.Group // of a fleet with groups; nil otherwise
 	limit       float64         // the rate that a search found, in operations per second; 0 without a search
 
 	failures []load.Failure         // a sample of the failed operations

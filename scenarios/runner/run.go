@@ -233,7 +233,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	}
 	if r.run.Status == results.StatusFinished {
 		for _, t := range r.spec.EffectiveThresholds() {
-			r.run.Thresholds = append(r.run.Thresholds, t.Outcome(r.spec.Load, r.records))
+			r.run.Thresholds = append(r.run.Thresholds, t.Outcome(r.spec.Load, r.records, r.run.Groups))
 		}
 	}
 	return runErr
