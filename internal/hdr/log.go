@@ -94,8 +94,8 @@ func (w *LogWriter) encode(h *Histogram) []byte {
 	return out
 }
 
-// appendCounts appends the counts up to the last that isn't 0, each as a ZigZag number of variable
-// length. A negative number is a run of as many zeros.
+// appendCounts appends the counts up to the last that isn't 0, each as a number of variable length;
+// see appendZigZag. A negative number is a run of as many zeros.
 func (h *Histogram) appendCounts(dst []byte) []byte {
 	next := 0 // index of the first count that isn't written
 	for at := range h.blocks {
@@ -113,8 +113,8 @@ func (h *Histogram) appendCounts(dst []byte) []byte {
 	return dst
 }
 
-// appendZigZag appends v in the encoding LEB128-64b9B: groups of 7 bits, the lowest first, of which
-// the ninth has 8 bits.
+// appendZigZag appends v as the format encodes numbers: its absolute value doubled, less one if it is
+// negative, in groups of 7 bits, the lowest first. A ninth group has 8 bits.
 func appendZigZag(dst []byte, v int64) []byte {
 	u := uint64(v)<<1 ^ uint64(v>>63)
 	for range 8 {

@@ -30,6 +30,7 @@ func importRules() []packageRule {
 		{"internal/scratch", ""},
 		{"internal/childproc", ""},
 		{"internal/osinfo", ""},
+		{"internal/hdr", ""},
 		{"internal/shell", ""},
 		{"internal/yamlnode", ""},
 		{"internal/plaintext", ""},
@@ -77,7 +78,8 @@ func importRules() []packageRule {
 		{"results/internal/benchtext", "internal/plaintext"},
 		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},
 		{"results/baseline", "internal/plaintext internal/texttable internal/markdown results"},
-		{"results/rundir", "internal/atomicfile internal/plaintext results"},
+		{"results/timeline", ""},
+		{"results/rundir", "internal/atomicfile internal/plaintext results results/timeline"},
 		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext results results/baseline results/rundir"},
 		{"results/sequential", "results/internal/stats results"},
 		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
@@ -88,15 +90,15 @@ func importRules() []packageRule {
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// Packages that measure.
-		{"scenarios/load", "internal/osinfo delivery delivery/rollout results"},
+		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
 			"mockfleet/address mockfleet/fault mockfleet/behavior mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet/address " +
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
-		{"scenarios/runner", "internal/osinfo internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
-			"profiles profiles/capture results results/rundir scenarios/load scenarios/health scenarios " +
+		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
+			"profiles profiles/capture results results/timeline results/rundir scenarios/load scenarios/health scenarios " +
 			"scenarios/target"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet/address mockfleet results scenarios/health scenarios"},
@@ -120,7 +122,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
-			"results results/baseline results/rundir results/compare results/judge results/report scenarios " +
+			"results results/timeline results/baseline results/rundir results/compare results/judge results/report scenarios " +
 			"scenarios/target scenarios/runner scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},

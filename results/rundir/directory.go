@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,6 +77,9 @@ type appendedFile struct {
 type Chunk struct {
 	Name string // such as latency.hlog
 	Data []byte
+
+	partial string // take what this file has beyond skip bytes, instead of Data; see Partial
+	skip    int64
 }
 
 // Create makes the directory parent/<started, UTC>-<scenario>-<id>, and parent if it is missing. id
@@ -233,19 +237,10 @@ func (d *Directory) AppendPartial(chunks ...Chunk) error {
 	return nil
 }
 
-// ReadPartial returns what AppendPartial has appended to a file, without its first skip bytes.
-func (d *Directory) ReadPartial(name string, skip int) ([]byte, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f := d.files[name]
-	if f == nil || f.size <= int64(skip) {
-		return nil, nil
-	}
-	data := make([]byte, f.size-int64(skip))
-	if _, err := f.ReadAt(data, int64(skip)); err != nil {
-		return nil, fmt.Errorf("read what the repetition measured: %w", err)
-	}
-	return data, nil
+// Partial returns a chunk that appends to the file of the given name what AppendPartial has appended
+// to the file partial, without its first skip bytes.
+func Partial(name, partial string, skip int) Chunk {
+	return Chunk{Name: name, partial: partial, skip: int64(skip)}
 }
 
 // DiscardPartial removes the files of the partial repetition.
@@ -280,16 +275,21 @@ func (d *Directory) AppendRepetition(records []results.Record, chunks ...Chunk) 
 	if err := d.samples.Write(records...); err != nil {
 		return err
 	}
-	chunks = append([]Chunk{{SamplesFile, d.encoded.Bytes()}}, chunks...)
-	var touched []*appendedFile
+	chunks = append([]Chunk{{Name: SamplesFile, Data: d.encoded.Bytes()}}, chunks...)
+	type grown struct {
+		*appendedFile
+		by int64
+	}
+	var touched []grown
 	for _, c := range chunks {
-		if len(c.Data) == 0 {
+		from, size := d.content(c)
+		if size == 0 {
 			continue
 		}
 		f, err := d.open(c.Name)
 		if err == nil {
-			touched = append(touched, f)
-			if _, err = f.Write(c.Data); err == nil {
+			touched = append(touched, grown{f, size})
+			if _, err = io.Copy(f, from); err == nil {
 				err = f.Sync()
 			}
 		}
@@ -301,14 +301,22 @@ func (d *Directory) AppendRepetition(records []results.Record, chunks ...Chunk) 
 			return d.failed
 		}
 	}
-	i := 0
-	for _, c := range chunks {
-		if len(c.Data) > 0 {
-			touched[i].size += int64(len(c.Data))
-			i++
-		}
+	for _, f := range touched {
+		f.size += f.by
 	}
 	return nil
+}
+
+// content returns what a chunk appends, and its length. The caller holds d.mu.
+func (d *Directory) content(c Chunk) (io.Reader, int64) {
+	if c.partial == "" {
+		return bytes.NewReader(c.Data), int64(len(c.Data))
+	}
+	f := d.files[c.partial]
+	if f == nil || f.size <= c.skip {
+		return nil, 0
+	}
+	return io.NewSectionReader(f, c.skip, f.size-c.skip), f.size - c.skip
 }
 
 // open returns a file for appending, and creates it if it is missing.

@@ -39,12 +39,12 @@ func TestAppendRepetitionIsAllOrNothing(t *testing.T) {
 	d := newDirectory(t)
 	require.NoError(t, d.WriteRun(testRun()))
 	records := rolloutRecords(1, 2, 1)
-	require.NoError(t, d.AppendRepetition(records[:2], Chunk{LatencyFile, []byte("one\n")}))
+	require.NoError(t, d.AppendRepetition(records[:2], Chunk{Name: LatencyFile, Data: []byte("one\n")}))
 	run := testRun()
 	run.Repetitions = 1
 	require.NoError(t, d.WriteRun(run))
 	require.NoError(t, os.Symlink("/dev/full", filepath.Join(d.Path(), FailuresFile)))
-	err := d.AppendRepetition(records[2:], Chunk{LatencyFile, []byte("two\n")}, Chunk{FailuresFile, []byte("{}\n")})
+	err := d.AppendRepetition(records[2:], Chunk{Name: LatencyFile, Data: []byte("two\n")}, Chunk{Name: FailuresFile, Data: []byte("{}\n")})
 	require.ErrorContains(t, err, FailuresFile+": no space left on device")
 	require.NoError(t, os.Remove(filepath.Join(d.Path(), FailuresFile)))
 	d.mu.Lock() // as above

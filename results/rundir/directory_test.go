@@ -41,7 +41,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 			require.NoError(t, err)
 			if written {
 				require.NoError(t, d.WriteRun(testRun()))
-				require.NoError(t, d.AppendRepetition(nil, Chunk{LatencyFile, []byte("x\n")}))
+				require.NoError(t, d.AppendRepetition(nil, Chunk{Name: LatencyFile, Data: []byte("x\n")}))
 			}
 			require.NoError(t, d.Discard())
 			entries, err := os.ReadDir(parent)
@@ -77,7 +77,7 @@ func TestDirectory(t *testing.T) {
 		require.Equal(t, records[:i+1], loaded.Records)
 		require.True(t, loaded.Unfinished)
 	}
-	require.NoError(t, d.AppendRepetition(nil, Chunk{LatencyFile, []byte("one\n")}, Chunk{FailuresFile, nil}))
+	require.NoError(t, d.AppendRepetition(nil, Chunk{Name: LatencyFile, Data: []byte("one\n")}, Chunk{Name: FailuresFile, Data: nil}))
 	require.NoFileExists(t, filepath.Join(d.Path(), FailuresFile), "there was nothing to put in it")
 	require.NoError(t, os.WriteFile(filepath.Join(d.Path(), ReportFile), []byte("# report\n"), 0o644))
 
@@ -109,7 +109,7 @@ func TestDirectory(t *testing.T) {
 		"and no temporary file")
 
 	require.ErrorIs(t, d.WriteRun(run), os.ErrClosed)
-	require.ErrorIs(t, d.AppendRepetition(nil, Chunk{FailuresFile, []byte("x\n")}), os.ErrClosed)
+	require.ErrorIs(t, d.AppendRepetition(nil, Chunk{Name: FailuresFile, Data: []byte("x\n")}), os.ErrClosed)
 }
 
 // TestRunJSON fixes the keys of run.json, on which scripts rely.
@@ -202,13 +202,13 @@ func TestLoadKilledInARepetition(t *testing.T) {
 	run := testRun()
 	require.NoError(t, d.WriteRun(run))
 	records := rolloutRecords(1, 2, 1)
-	require.NoError(t, d.AppendRepetition(records[:2], Chunk{LatencyFile, []byte("one\n")}))
+	require.NoError(t, d.AppendRepetition(records[:2], Chunk{Name: LatencyFile, Data: []byte("one\n")}))
 	run.Repetitions = 1
 	require.NoError(t, d.WriteRun(run))
 	path := filepath.Join(d.Path(), SamplesFile)
 	counted, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, d.AppendRepetition(records[2:], Chunk{LatencyFile, []byte("two\n")}))
+	require.NoError(t, d.AppendRepetition(records[2:], Chunk{Name: LatencyFile, Data: []byte("two\n")}))
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for cut := len(counted); cut <= len(whole); cut++ {
@@ -355,4 +355,39 @@ func FuzzLoad(f *testing.F) {
 		}
 		require.NotEmpty(t, loaded.Status)
 	})
+}
+
+// TestAppendPartial checks that the intervals of a running repetition can be read at once, and move
+// to the files of complete repetitions when it ends.
+func TestAppendPartial(t *testing.T) {
+	d := newDirectory(t)
+	require.NoError(t, d.WriteRun(testRun()))
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(d.Path(), name))
+		if !os.IsNotExist(err) {
+			require.NoError(t, err)
+		}
+		return string(text)
+	}
+	for _, repetition := range []string{"first", "second"} {
+		require.NoError(t, d.AppendPartial(
+			Chunk{Name: PartialLatencyFile, Data: []byte("# head\n" + repetition + " a\n")},
+			Chunk{Name: PartialTimelineFile, Data: []byte("{}\n")},
+		))
+		require.NoError(t, d.AppendPartial(Chunk{Name: PartialLatencyFile, Data: []byte(repetition + " b\n")}))
+		require.Equal(t, "# head\n"+repetition+" a\n"+repetition+" b\n", read(PartialLatencyFile))
+		require.Equal(t, "{}\n", read(PartialTimelineFile))
+		require.NoError(t, d.AppendRepetition(nil,
+			Partial(LatencyFile, PartialLatencyFile, len("# head\n")), Partial(TimelineFile, PartialTimelineFile, 0)))
+		require.NoError(t, d.DiscardPartial())
+		require.Empty(t, read(PartialLatencyFile)+read(PartialTimelineFile))
+		require.NoError(t, d.WriteRun(testRun()))
+	}
+	require.NoError(t, d.DiscardPartial(), "there is none")
+	require.NoError(t, d.AppendRepetition(nil, Partial(LatencyFile, PartialLatencyFile, 0)), "there is none")
+	require.Equal(t, "first a\nfirst b\nsecond a\nsecond b\n", read(LatencyFile))
+	require.Equal(t, "{}\n{}\n", read(TimelineFile))
+	loaded, err := Load(d.Path())
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{SamplesFile: 0, LatencyFile: 34, TimelineFile: 6}, loaded.FileLengths)
 }

@@ -33,9 +33,7 @@ type Interval struct {
 	// bytes.
 	Bytes *Bytes `json:"bytes,omitempty"`
 
-	// Wave is the number of the rollout's wave that ran at the interval's end, from 1. It is 0 for a
-	// load that is no rollout.
-	Wave int `json:"wave,omitempty"`
+	Wave int `json:"wave,omitempty"` // number of the rollout's wave that ran at its end, from 1; none for other loads
 
 	// Operations holds the times of the operations that succeeded in the interval. An operation that
 	// has none is left out.
@@ -44,8 +42,8 @@ type Interval struct {
 
 // Bytes counts bytes on the wire.
 type Bytes struct {
-	Written int64 `json:"written"`
-	Read    int64 `json:"read"`
+	Written int64 `json:"written"` // bytes that the client wrote
+	Read    int64 `json:"read"`    // bytes that it read
 }
 
 // An Operation holds the times of the successes of one operation in an interval.
@@ -62,10 +60,10 @@ type Operation struct {
 
 // Times summarizes the times of operations, in nanoseconds.
 type Times struct {
-	P50NS int64 `json:"p50_ns"`
-	P90NS int64 `json:"p90_ns"`
-	P99NS int64 `json:"p99_ns"`
-	MaxNS int64 `json:"max_ns"`
+	P50NS int64 `json:"p50_ns"` // median
+	P90NS int64 `json:"p90_ns"` // 90th percentile
+	P99NS int64 `json:"p99_ns"` // 99th percentile
+	MaxNS int64 `json:"max_ns"` // longest
 }
 
 // Start returns when the interval began, after the start of its repetition's load.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/docpage"
 )
 
 var testTime = time.Date(2026, 11, 30, 22, 0, 0, 123_000_000, time.UTC)
@@ -144,4 +146,15 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err)
 		require.Len(t, second, len(list))
 	})
+}
+
+// TestTimelinePage writes the tables of docs/reference/run-directory.md that describe intervals.
+func TestTimelinePage(t *testing.T) {
+	source := docpage.ReadSource(t, ".")
+	source.Foreign = map[string]string{"time.Time": "time (RFC 3339)"}
+	for part, name := range map[string]string{
+		"timeline": "Interval", "timeline bytes": "Bytes", "timeline operations": "Operation", "timeline times": "Times",
+	} {
+		docpage.Check(t, "reference/run-directory.md", part, source.FieldTable(t, name))
+	}
 }

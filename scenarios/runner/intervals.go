@@ -123,17 +123,16 @@ func (l *intervalLog) chunks() ([]rundir.Chunk, error) {
 	if l.failed != nil {
 		return nil, l.failed
 	}
-	times, histograms := l.times, l.histograms[min(l.header, len(l.histograms)):]
 	if l.dir != nil {
-		var err error
-		if times, err = l.dir.ReadPartial(rundir.PartialTimelineFile, 0); err != nil {
-			return nil, err
-		}
-		if histograms, err = l.dir.ReadPartial(rundir.PartialLatencyFile, l.header); err != nil {
-			return nil, err
-		}
+		return []rundir.Chunk{
+			rundir.Partial(rundir.TimelineFile, rundir.PartialTimelineFile, 0),
+			rundir.Partial(rundir.LatencyFile, rundir.PartialLatencyFile, l.header),
+		}, nil
 	}
-	return []rundir.Chunk{{Name: rundir.TimelineFile, Data: times}, {Name: rundir.LatencyFile, Data: histograms}}, nil
+	return []rundir.Chunk{
+		{Name: rundir.TimelineFile, Data: l.times},
+		{Name: rundir.LatencyFile, Data: l.histograms[min(l.header, len(l.histograms)):]},
+	}, nil
 }
 
 // partialChunks returns the lines that are kept, for the files of partial repetitions. It returns

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"bufio"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
@@ -182,4 +185,50 @@ func TestIntervals_kept(t *testing.T) {
 	require.Equal(t, chunks[0].Data, partial[0].Data)
 	require.True(t, slices.Equal(partial[1].Data[l.header:], chunks[1].Data))
 	require.True(t, strings.HasPrefix(string(partial[1].Data), "#[Fleetmark: times in nanoseconds"))
+}
+
+// TestIntervalsOfAnHour checks what the intervals of an hour at 10,000 operations a second take: the
+// files, and the memory, which doesn't grow from one interval to the next.
+func TestIntervalsOfAnHour(t *testing.T) {
+	testenv.Slow(t)
+	dir, err := rundir.Create(t.TempDir(), "hour", time.Now(), "1a2b3c")
+	require.NoError(t, err)
+	require.NoError(t, dir.WriteRun(results.Run{Scenario: "hour", Machine: results.Machine{GOMAXPROCS: 2}}))
+	l := newIntervalLog(dir, 1, time.Now())
+	l.begin(time.Now(), &delivery.Stats{})
+	rng := rand.New(rand.NewPCG(1, 2))
+	times := load.NewLatencies(true, 100*time.Second)
+	stats := &delivery.Stats{}
+	v := &load.Interval{Times: []load.OpTimes{{Op: delivery.OpPush, Latencies: times}}}
+	var after [2]uint64
+	for second := range 3600 {
+		times.Reset()
+		for range 10_000 {
+			service := time.Duration(2e5 + 3e5*rng.ExpFloat64())
+			times.Add(service+time.Duration(1e4*rng.ExpFloat64()), service)
+		}
+		v.Start, v.End = v.End, v.End+time.Second
+		v.Planned, v.Sent, v.Succeeded = 10_000, 10_000, 10_000
+		stats.BytesWritten, stats.BytesRead = stats.BytesWritten+20_000_000, stats.BytesRead+2_000_000
+		l.add(v, stats)
+		if second == 10 || second == 3599 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			after[min(1, second/11)] = m.HeapAlloc
+		}
+	}
+	chunks, err := l.chunks()
+	require.NoError(t, err)
+	require.NoError(t, dir.AppendRepetition(nil, chunks...))
+	require.NoError(t, dir.Close())
+	histograms, err := os.Stat(filepath.Join(dir.Path(), rundir.LatencyFile))
+	require.NoError(t, err)
+	lines, err := os.Stat(filepath.Join(dir.Path(), rundir.TimelineFile))
+	require.NoError(t, err)
+	t.Logf("%s %d KiB, %s %d KiB, live heap %d KiB after 10 s, %d KiB after an hour",
+		rundir.LatencyFile, histograms.Size()>>10, rundir.TimelineFile, lines.Size()>>10, after[0]>>10, after[1]>>10)
+	require.Less(t, histograms.Size(), int64(64<<20), "what a report reads")
+	require.Less(t, lines.Size(), int64(4<<20))
+	require.Less(t, after[1], after[0]+1<<20)
 }

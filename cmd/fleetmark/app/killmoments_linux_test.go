@@ -24,6 +24,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/results/timeline"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
@@ -83,20 +84,31 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	}
 
 	var files whole
+	sums := map[int]map[string]int64{} // operations by repetition and tag
 	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(bytes.NewReader(vouched(t, run, rundir.LatencyFile,
 		said))))
-	for {
-		h, err := reader.NextIntervalHistogram()
-		if errors.Is(err, io.EOF) || h == nil && err == nil {
-			break
+	intervals, err := timeline.Read(bytes.NewReader(vouched(t, run, rundir.TimelineFile, said)))
+	require.NoError(t, err)
+	for _, v := range intervals {
+		if sums[v.Repetition] == nil {
+			sums[v.Repetition] = map[string]int64{}
 		}
-		require.NoError(t, err)
-		require.Less(t, files.intervals, len(run.Records))
-		require.Equal(t, run.Records[files.intervals].Op, h.Tag())
-		require.Equal(t, run.Records[files.intervals].Ops, h.TotalCount())
-		files.intervals++
+		for _, op := range v.Operations {
+			h, err := reader.NextIntervalHistogram()
+			require.NoError(t, err)
+			require.NotNil(t, h)
+			require.Equal(t, op.Op, h.Tag())
+			require.Equal(t, op.Count, h.TotalCount())
+			sums[v.Repetition][op.Op] += op.Count
+			files.intervals++
+		}
 	}
-	require.Len(t, run.Records, files.intervals, "a histogram for each sample")
+	h, err := reader.NextIntervalHistogram()
+	require.True(t, h == nil && (err == nil || errors.Is(err, io.EOF)), "each histogram belongs to an interval")
+	for _, r := range run.Records {
+		require.Equal(t, r.Ops, sums[r.Repetition][r.Op])
+	}
+	require.Len(t, sums, run.Repetitions)
 	for line := range bytes.Lines(vouched(t, run, rundir.FailuresFile, said)) {
 		var f runner.Failure
 		require.NoError(t, json.Unmarshal(line, &f), "%q", line)

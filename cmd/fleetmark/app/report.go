@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 // reportFlags are the flags of report.
@@ -24,7 +26,7 @@ type reportFlags struct {
 	html, markdown, comment, junit, json string
 	github                               bool
 	base, baseline                       string
-	schema                               bool
+	schema                               string
 }
 
 func newReport(c cli.Console) *cobra.Command {
@@ -47,15 +49,14 @@ the verdict.`,
   fleetmark report --base old.txt new.txt --html report.html
   go test -json -bench . | fleetmark report -`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if f.schema {
+			if f.schema != "" {
 				return cobra.NoArgs(cmd, args)
 			}
 			return cobra.ExactArgs(1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.schema {
-				_, err := fmt.Fprint(c.Out, report.Schema())
-				return err
+			if f.schema != "" {
+				return writeSchema(c.Out, f.schema)
 			}
 			return f.run(cmd, args[0], c)
 		},
@@ -74,8 +75,21 @@ the verdict.`,
 	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
 	flags.StringVar(&f.baseline, "baseline", "",
 		"hold the run against this page (default "+baseline.FileName+", where it is)")
-	flags.BoolVar(&f.schema, "schema", false, "print the JSON Schema of --json, and do nothing else")
+	flags.StringVar(&f.schema, "schema", "",
+		"print the JSON Schema of --json, or with --schema=timeline of timeline.jsonl, and do nothing else")
+	flags.Lookup("schema").NoOptDefVal = "report"
 	return cmd
+}
+
+// writeSchema writes the JSON Schema of a form of that name.
+func writeSchema(w io.Writer, name string) error {
+	schemas := map[string]func() string{"report": report.Schema, "timeline": timeline.Schema}
+	schema, ok := schemas[name]
+	if !ok {
+		return cli.Usagef("--schema=%s: want report or timeline", name)
+	}
+	_, err := io.WriteString(w, schema())
+	return err
 }
 
 func (f *reportFlags) run(cmd *cobra.Command, path string, c cli.Console) error {
