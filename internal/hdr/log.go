@@ -12,7 +12,8 @@ import (
 
 // A LogWriter makes the lines of a log in HdrHistogram's format, version 1.3, with histograms in
 // its compressed encoding V2. Its values are in nanoseconds, and its column of maxima in
-// milliseconds, as usual. After its first histogram it allocates nothing.
+// milliseconds, as usual. It allocates nothing, unless a histogram is
+// larger than those of most intervals.
 type LogWriter struct {
 	base       time.Time // of the start times; a whole second
 	payload    []byte
@@ -28,7 +29,20 @@ func NewLogWriter(started time.Time) *LogWriter {
 	if w.zlib, err = zlib.NewWriterLevel(&w.compressed, zlib.BestSpeed); err != nil {
 		panic("hdr: " + err.Error()) // the level is a valid one
 	}
+	w.warm()
 	return w
+}
+
+// warm makes w allocate what it needs for later histograms.
+func (w *LogWriter) warm() {
+	h := New(time.Minute)
+	for i := range 4096 { // compresses as badly as the times of an interval with many operations
+		h.counts[(i*i)%len(h.counts)] = uint64(i)
+	}
+	for i := range h.used {
+		h.used[i] = 1<<min(64, len(h.counts)/block-i*64) - 1
+	}
+	w.encode(h)
 }
 
 // AppendHeader appends the lines that a log begins with.

@@ -216,17 +216,14 @@ func (d *Directory) publish() error {
 }
 
 // AppendPartial appends what a running repetition has measured so far to the files of partial
-// repetitions. It doesn't wait until that is on the disk, so a power failure may lose it, but no
+// repetitions. It makes the files, even if there is nothing to append. It doesn't wait until that is on the disk, so a power failure may lose it, but no
 // other end of the process.
 func (d *Directory) AppendPartial(chunks ...Chunk) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range chunks {
-		if len(c.Data) == 0 {
-			continue
-		}
 		f, err := d.open(c.Name)
-		if err == nil {
+		if err == nil && len(c.Data) > 0 {
 			_, err = f.Write(c.Data)
 		}
 		if err != nil {

@@ -79,11 +79,25 @@ type intervals struct {
 	// ascend. It is nil without a plan.
 	planned func(end time.Duration) int64
 
-	v     Interval // reused
-	spare []*Latencies
+	v     Interval     // reused
+	spare []*Latencies // empty, for the interval that comes next
 
 	// What had been counted at the end of the last interval.
 	plannedBefore, begunBefore, brokenOffBefore, retriesBefore int64
+}
+
+// newIntervals returns intervals for the load of a recording.
+func newIntervals(c RecordingConfig) intervals {
+	v := intervals{spare: c.newLatencies()}
+	for _, op := range operations(c.Op) {
+		v.v.Times = append(v.v.Times, OpTimes{Op: op})
+	}
+	return v
+}
+
+// reset makes v ready for the next load.
+func (v *intervals) reset() {
+	*v = intervals{spare: v.spare, v: Interval{Times: v.v.Times}}
 }
 
 // end returns when the interval that begins at start ends: at the next multiple of its length, which
@@ -105,13 +119,9 @@ func (v *intervals) end(start time.Duration) time.Duration {
 func (l *loop) startIntervals(planned func(time.Duration) int64) (stop func(elapsed time.Duration)) {
 	r := l.Record
 	v := &r.intervals
-	*v = intervals{receive: l.OnInterval, align: l.AlignIntervals, lasts: l.plan, planned: planned}
+	v.receive, v.align, v.lasts, v.planned = l.OnInterval, l.AlignIntervals, l.plan, planned
 	if v.receive == nil {
 		return func(time.Duration) {}
-	}
-	v.spare = r.config.newLatencies()
-	for _, op := range operations(l.Op) {
-		v.v.Times = append(v.v.Times, OpTimes{Op: op})
 	}
 	first := v.end(0)
 	r.tally.nextIntervalEnds(first)

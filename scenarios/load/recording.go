@@ -60,7 +60,9 @@ const (
 // NewRecording returns an empty recording.
 func NewRecording(c RecordingConfig) *Recording {
 	c.Longest = cmp.Or(c.Longest, defaultLongest)
-	r := &Recording{Outcomes: NewOutcomes(c.Devices), Failures: newFailures(c), config: c, tally: newTally(c)}
+	r := &Recording{
+		Outcomes: NewOutcomes(c.Devices), Failures: newFailures(c), config: c, tally: newTally(c), intervals: newIntervals(c),
+	}
 	r.recorders = make([]*recorder, min(c.Workers, recordersPerCore*runtime.GOMAXPROCS(0), maxRecorders))
 	for i := range r.recorders {
 		r.recorders[i] = &recorder{tally: r.tally}
@@ -79,7 +81,7 @@ func (r *Recording) Reset() {
 		rec.reset()
 	}
 	r.tally.reset()
-	r.intervals = intervals{}
+	r.intervals.reset()
 	r.allDispatched.Store(false)
 	r.wave.Store(0)
 	f := &r.inFlight

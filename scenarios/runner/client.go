@@ -93,11 +93,18 @@ type repetitionClient struct {
 
 // stats returns what the client has counted, or nil if it doesn't count.
 func (c repetitionClient) stats() *delivery.Stats {
-	if r, ok := c.Client.(load.StatsReporter); ok {
-		stats := r.Stats()
+	if stats, ok := c.count(); ok {
 		return &stats
 	}
 	return nil
+}
+
+// count returns what the client has counted. It reports whether the client counts.
+func (c repetitionClient) count() (stats delivery.Stats, ok bool) {
+	if r, ok := c.Client.(load.StatsReporter); ok {
+		return r.Stats(), true
+	}
+	return delivery.Stats{}, false
 }
 
 // open makes the client of a repetition. Each repetition has its own client, so that no connection

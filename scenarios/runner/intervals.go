@@ -44,7 +44,10 @@ var percentiles = []float64{50, 90, 99}
 
 // newIntervalLog begins the intervals of a repetition of a run that started at the given time.
 func newIntervalLog(dir *rundir.Directory, repetition int, started time.Time) *intervalLog {
-	return &intervalLog{dir: dir, repetition: repetition, log: hdr.NewLogWriter(started)}
+	return &intervalLog{
+		dir: dir, repetition: repetition, log: hdr.NewLogWriter(started),
+		times: make([]byte, 0, 8<<10), histograms: make([]byte, 0, 128<<10),
+	}
 }
 
 // begin sets when the load began, and what the client had counted by then. stats is nil if it
@@ -56,20 +59,20 @@ func (l *intervalLog) begin(started time.Time, stats *delivery.Stats) {
 	}
 	l.histograms = l.log.AppendHeader(l.histograms[:0], logComment)
 	l.header = len(l.histograms)
+	l.v.Operations, l.service = make([]timeline.Operation, 0, 3), make([]timeline.Times, 0, 3)
+	l.write() // opens the files, before the allocations of the load are counted
 }
 
-// add writes an interval. stats is what the client has counted; nil if it doesn't count.
-func (l *intervalLog) add(v *load.Interval, stats *delivery.Stats) {
+// add writes an interval. stats is what the client has counted, if it counts.
+func (l *intervalLog) add(v *load.Interval, stats delivery.Stats) {
 	to := &l.v
 	to.Repetition, to.Time, to.StartNS, to.EndNS = l.repetition, l.started.Add(v.Start).UTC(), int64(v.Start), int64(v.End)
 	to.Planned, to.Sent, to.Succeeded, to.Failed, to.BrokenOff = v.Planned, v.Sent, v.Succeeded, v.Failed, v.BrokenOff
 	to.Retries, to.NotSent, to.InFlight, to.Classes, to.Wave = v.Retries, v.NotSent, v.InFlight, v.Classes, v.Wave
-	if stats != nil {
-		l.bytes = timeline.Bytes{
-			Written: int64(stats.BytesWritten - l.before.BytesWritten), Read: int64(stats.BytesRead - l.before.BytesRead),
-		}
-		l.before = *stats
+	l.bytes = timeline.Bytes{
+		Written: int64(stats.BytesWritten - l.before.BytesWritten), Read: int64(stats.BytesRead - l.before.BytesRead),
 	}
+	l.before = stats
 	to.Operations = to.Operations[:0]
 	l.service = slices.Grow(l.service[:0], len(v.Times)) // so that pointers to its elements stay valid
 	began, ended := l.started.Add(v.Start), l.started.Add(v.End)

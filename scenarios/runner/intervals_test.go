@@ -152,7 +152,7 @@ func TestIntervalLogAllocatesNothing(t *testing.T) {
 		times.Add(time.Second, time.Millisecond)
 		v.Times = append(v.Times, load.OpTimes{Op: op, Latencies: times})
 	}
-	stats := &delivery.Stats{BytesRead: 5}
+	stats := delivery.Stats{BytesRead: 5}
 	add := func() {
 		v.Start, v.End = v.End, v.End+time.Second
 		l.add(v, stats)
@@ -169,7 +169,7 @@ func TestIntervals_kept(t *testing.T) {
 	l.begin(time.Unix(1, 0), nil)
 	times := load.NewLatencies(false, time.Minute)
 	times.Add(time.Second, time.Second)
-	l.add(&load.Interval{End: time.Second, Succeeded: 1, Times: []load.OpTimes{{Op: "push", Latencies: times}}}, nil)
+	l.add(&load.Interval{End: time.Second, Succeeded: 1, Times: []load.OpTimes{{Op: "push", Latencies: times}}}, delivery.Stats{})
 	chunks, err := l.chunks()
 	require.NoError(t, err)
 	require.Equal(t, []string{rundir.TimelineFile, rundir.LatencyFile}, []string{chunks[0].Name, chunks[1].Name})
@@ -198,7 +198,7 @@ func TestIntervalsOfAnHour(t *testing.T) {
 	l.begin(time.Now(), &delivery.Stats{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	times := load.NewLatencies(true, 100*time.Second)
-	stats := &delivery.Stats{}
+	stats := delivery.Stats{}
 	v := &load.Interval{Times: []load.OpTimes{{Op: delivery.OpPush, Latencies: times}}}
 	var after [2]uint64
 	for second := range 3600 {

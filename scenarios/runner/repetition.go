@@ -180,7 +180,8 @@ func (s *Session) onInterval(t task, c repetitionClient) func(*load.Interval) {
 	}
 	return func(v *load.Interval) {
 		if t.intervals != nil {
-			t.intervals.add(v, c.stats())
+			stats, _ := c.count()
+			t.intervals.add(v, stats)
 		}
 		if s.receive != nil {
 			s.receive(t.Repetition, v)
