@@ -72,10 +72,19 @@ type Wave struct {
 	Reached int     `json:"reached"` // devices whose update began
 	Updated int     `json:"updated"` // devices that run the update
 	Failed  int     `json:"failed"`  // devices whose delivery failed
-	SoakNS  int64   `json:"soak_ns"` // the wait after it, nanoseconds; 0 if there was none
-	Ended   bool    `json:"ended"`   // whether it ended
-	Stopped bool    `json:"stopped"` // whether the rollout stopped after it
-	Why     string  `json:"why"`     // why the next wave could begin, or the rollout stopped
+
+	BeganNS int64 `json:"began_ns"` // when it began, in nanoseconds since the load's start
+	EndedNS int64 `json:"ended_ns"` // when its last delivery ended, before the soak; 0 if it hasn't
+
+	Succeeded int64 `json:"succeeded"` // deliveries that succeeded, whose times follow
+	P50NS     int64 `json:"p50_ns"`    // median response time of a delivery, in nanoseconds; 0 if none succeeded
+	P99NS     int64 `json:"p99_ns"`    // 99th percentile
+	MaxNS     int64 `json:"max_ns"`    // longest
+
+	SoakNS  int64  `json:"soak_ns"` // the wait after it, nanoseconds; 0 if there was none
+	Ended   bool   `json:"ended"`   // whether it ended
+	Stopped bool   `json:"stopped"` // whether the rollout stopped after it
+	Why     string `json:"why"`     // why the next wave could begin, or the rollout stopped
 }
 
 // String returns a line: "wave 2 (10%): 20 devices reached, 15 updated, 5 failed: stopped: …".

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -156,6 +157,9 @@ func (s *Side) readLatency(r io.Reader) error {
 		}
 		if h == nil {
 			return nil
+		}
+		if strings.Contains(h.Tag(), rundir.GroupTag) { // its times are in other histograms, too
+			continue
 		}
 		i := slices.IndexFunc(s.Latency, func(l Latency) bool { return l.Op == h.Tag() })
 		switch {

@@ -49,7 +49,7 @@ func sideOf(t testing.TB, latency, failures []byte, lengths map[string]int64) re
 
 func TestRead(t *testing.T) {
 	failure := `{"repetition":1,"device":3,"address":"http://127.1.0.3","operation":"push","class":"timeout","error":"late"}` + "\n"
-	side := sideOf(t, hlog(t, "push", "verify", "push"), []byte(failure+failure), nil)
+	side := sideOf(t, hlog(t, "push", "verify", "push", "push/group=slow"), []byte(failure+failure), nil)
 	require.Empty(t, side.Evidence.Warnings)
 	require.Len(t, side.Latency, 2)
 	require.Equal(t, "push", side.Latency[0].Op)

@@ -155,7 +155,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	done := time.Since(l.start)
 	outcomes := l.Record.Outcomes
 	outcomes.Sent(i, pushes, verifies)
-	r.retries.Add(int64(report.Retries()))
+	l.Record.countRetries(r, i, report.Retries())
 	late := l.plan > 0 && done > l.plan
 	switch {
 	case err == nil:
@@ -167,8 +167,7 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 			r.succeededLate.Add(1)
 		}
 	case ctx.Err() != nil: // broken off by the load: neither a success nor a failure
-		outcomes.BreakOff(i)
-		l.Record.brokenOff.Add(1)
+		l.Record.countBrokenOff(i)
 	default:
 		outcomes.Fail(i)
 		r.recordFailure(planned, done-planned)

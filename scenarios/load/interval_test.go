@@ -289,6 +289,7 @@ func TestIntervalsAddUp(t *testing.T) {
 					groups, waves := e.Record.Parts()
 					require.Nil(t, waves)
 					of, failed := map[int64]int64{}, map[string]int64{}
+					var retries, brokenOff int64
 					for i, g := range groups {
 						require.Equal(t, []string{"a", "b", "c"}[i], g.Name)
 						require.Equal(t, g.Succeeded, g.Latencies[delivery.OpPush].Count)
@@ -298,7 +299,10 @@ func TestIntervalsAddUp(t *testing.T) {
 						for class, n := range g.Classes {
 							failed[class] += n
 						}
+						retries, brokenOff = retries+g.Retries, brokenOff+g.BrokenOff
 					}
+					require.Equal(t, o.BrokenOff, brokenOff)
+					require.Equal(t, e.Record.Totals().Retries, retries)
 					require.Equal(t, want, of)
 					require.Equal(t, client.failed, failed)
 				})

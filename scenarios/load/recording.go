@@ -23,8 +23,9 @@ type Recording struct {
 	recorders []*recorder
 	tally     *tally
 	intervals intervals
-	brokenOff atomic.Int64 // operations that were running when the load was over or its context ended
-	wave      atomic.Int32 // number of the rollout's wave, from 1; 0 for other loads
+	groups    []groupCounters // nil if groups are not counted
+	brokenOff atomic.Int64    // operations that were running when the load was over or its context ended
+	wave      atomic.Int32    // number of the rollout's wave, from 1; 0 for other loads
 
 	// Only for an ArrivalRate.
 	behindAfter   atomic.Int64 // the time after which unsent operations mean that the load is behind its plan; 0: never
@@ -41,12 +42,17 @@ type RecordingConfig struct {
 	Workers int           // the most workers
 	Longest time.Duration // the longest time that histograms hold; 0: 100 s
 
-	// Groups are the names of the groups of devices that are also counted by themselves. GroupOf
-	// returns the index in Groups of device i. If there are fewer than two, groups aren't counted.
+	// Groups are the names of the groups of devices that are also counted by themselves, at most
+	// behavior.MaxGroups and the rest. GroupOf returns the index in Groups of device i.
+	//
+	// Each group has its own histograms, one for each operation, or two if Planned. One takes 200 KB,
+	// or 330 KB if Longest is a month, so those of 65 groups take 130 MB at most. Memory that was
+	// never written to isn't resident.
 	Groups  []string
 	GroupOf func(i int) int
 
-	// Waves is how many waves of a rollout are counted by themselves.
+	// Waves is how many waves of a rollout are counted by themselves. Each has histograms as a group
+	// has.
 	Waves int
 }
 
@@ -67,6 +73,9 @@ func NewRecording(c RecordingConfig) *Recording {
 	for i := range r.recorders {
 		r.recorders[i] = &recorder{tally: r.tally}
 	}
+	if len(c.Groups) > 0 {
+		r.groups = make([]groupCounters, len(c.Groups))
+	}
 	return r
 }
 
@@ -84,6 +93,10 @@ func (r *Recording) Reset() {
 	r.intervals.reset()
 	r.allDispatched.Store(false)
 	r.wave.Store(0)
+	for i := range r.groups {
+		r.groups[i].retries.Store(0)
+		r.groups[i].brokenOff.Store(0)
+	}
 	f := &r.inFlight
 	for _, n := range []*atomic.Int64{&r.brokenOff, &r.behindAfter, &r.dispatched, &f.now, &f.peak, &f.begun} {
 		n.Store(0)
@@ -103,6 +116,29 @@ func (r *Recording) setHooks(newHook func() Hook) {
 		if rec.hook = nil; newHook != nil {
 			rec.hook = newHook()
 		}
+	}
+}
+
+// groupCounters count operations of a group of devices.
+type groupCounters struct{ retries, brokenOff atomic.Int64 }
+
+// countRetries counts the retries of an operation of device i.
+func (r *Recording) countRetries(rec *recorder, i, n int) {
+	if n == 0 {
+		return
+	}
+	rec.retries.Add(int64(n))
+	if r.groups != nil {
+		r.groups[r.tally.groupOf[i]].retries.Add(int64(n))
+	}
+}
+
+// countBrokenOff counts an operation of device i that the load broke off.
+func (r *Recording) countBrokenOff(i int) {
+	r.Outcomes.BreakOff(i)
+	r.brokenOff.Add(1)
+	if r.groups != nil {
+		r.groups[r.tally.groupOf[i]].brokenOff.Add(1)
 	}
 }
 
@@ -161,11 +197,15 @@ func (r *Recording) Merge() (map[delivery.Op]*Latencies, *Lateness) {
 }
 
 // Parts returns what the workers recorded of each group of devices, and of each wave of a rollout.
-// Each is nil if it isn't counted; see [RecordingConfig].
+// Each is nil if it isn't counted; see [RecordingConfig]. The load must be over. The latencies are
+// the recording's own: they are valid until it is reset.
 func (r *Recording) Parts() (groups, waves []Part) {
 	r.flush(never)
 	groups, waves = r.tally.parts()
 	r.Failures.addTo(groups, waves)
+	for i := range groups {
+		groups[i].Retries, groups[i].BrokenOff = r.groups[i].retries.Load(), r.groups[i].brokenOff.Load()
+	}
 	return groups, waves
 }
 

@@ -66,9 +66,13 @@ func TestRecordersAreFew(t *testing.T) {
 }
 
 func TestRecordingAllocatesNothing(t *testing.T) {
-	record := NewRecording(RecordingConfig{Op: delivery.OpDeliver, Planned: true, Devices: 1, Workers: 1})
+	record := NewRecording(RecordingConfig{
+		Op: delivery.OpDeliver, Planned: true, Devices: 1, Workers: 1, Groups: []string{"a", "rest"},
+		GroupOf: func(int) int { return 1 }, Waves: 2,
+	})
 	r := record.recorder(0)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		record.countRetries(r, 0, 2)
 		record.Outcomes.Sent(0, 1, 1)
 		record.Outcomes.Succeed(0)
 		succeed(r, 0, time.Millisecond, 2*time.Millisecond,

@@ -79,17 +79,16 @@ func (l *loop) recordEvent(e rollout.Event, i int) {
 		r.recordSuccess(&success{
 			device: i, done: time.Since(l.start), response: took, service: took, wave: wave, report: e.Report,
 		})
-		r.retries.Add(int64(e.Report.Retries()))
+		l.Record.countRetries(r, i, e.Report.Retries())
 	case rollout.DeviceFailed:
 		l.begin(r, i)
 		outcomes.Fail(i)
 		r.recordFailure(0, took)
-		r.retries.Add(int64(e.Report.Retries()))
+		l.Record.countRetries(r, i, e.Report.Retries())
 		l.Record.Failures.add(i, e.Device, delivery.OpDeliver, wave, e.Report, took, e.Err)
 	case rollout.DeviceInterrupted:
 		l.begin(r, i)
-		outcomes.BreakOff(i)
-		l.Record.brokenOff.Add(1)
+		l.Record.countBrokenOff(i)
 	default:
 		return
 	}

@@ -29,7 +29,7 @@ func newTally(c RecordingConfig) *tally {
 	if c.Planned {
 		t.late = NewLateness(c.Longest)
 	}
-	if len(c.Groups) > 1 {
+	if len(c.Groups) > 0 {
 		t.groupOf = make([]uint8, c.Devices)
 		for i := range t.groupOf {
 			t.groupOf[i] = uint8(c.GroupOf(i))
@@ -138,8 +138,10 @@ func mergeAll(to, from []*Latencies) {
 func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	sum := t.copy(t.before)
+	sum := map[delivery.Op]*Latencies{}
 	for i, op := range operations(t.op) {
+		sum[op] = NewLatencies(t.config.Planned, t.config.Longest)
+		sum[op].Merge(t.before[i])
 		sum[op].Merge(t.now[i])
 	}
 	if t.late == nil {
@@ -150,22 +152,14 @@ func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 	return sum, late
 }
 
-// copy returns a copy of latencies by operation.
-func (t *tally) copy(list []*Latencies) map[delivery.Op]*Latencies {
-	all := map[delivery.Op]*Latencies{}
-	for i, op := range operations(t.op) {
-		all[op] = NewLatencies(t.config.Planned, t.config.Longest)
-		all[op].Merge(list[i])
-	}
-	return all
-}
-
 // A Part is what was recorded of a group of devices, or of a wave of a rollout.
 type Part struct {
 	Name      string                     // of the group; empty for a wave
 	Latencies map[delivery.Op]*Latencies // of each operation
 	Succeeded int64                      // operations of the load, as Failed
 	Failed    int64
+	Retries   int64 // of a group, as BrokenOff; 0 for a wave
+	BrokenOff int64
 	Classes   map[string]int64 // failures by class; nil if none failed
 }
 
@@ -174,7 +168,11 @@ func (t *tally) parts() (groups, waves []Part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	part := func(name string, list []*Latencies) Part {
-		return Part{Name: name, Latencies: t.copy(list), Succeeded: list[len(list)-1].Count}
+		p := Part{Name: name, Latencies: map[delivery.Op]*Latencies{}, Succeeded: list[len(list)-1].Count}
+		for i, op := range operations(t.op) {
+			p.Latencies[op] = list[i]
+		}
+		return p
 	}
 	for g, list := range t.groups {
 		groups = append(groups, part(t.config.Groups[g], list))

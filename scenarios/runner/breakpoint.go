@@ -66,7 +66,7 @@ func (r *runner) findBreakpoint(ctx context.Context, rep Repetition) (*measured,
 		}
 		r.invalidate(health.Finding{Kind: health.NoLimit, Detail: why + "; " + cmp.Or(elsewhere, advice)})
 		none := load.NewRecording(load.RecordingConfig{Op: spec.Operation, Planned: true})
-		best = &measured{started: time.Now(), counts: r.claims.count()}
+		best = &measured{started: time.Now(), counts: r.claims.count().Counts}
 		best.latencies, _ = none.Merge()
 		best.Operations = last.Operations
 	case s.Failed == 0:

@@ -68,6 +68,10 @@ func TestEveryScenarioOfTheCatalogRuns(t *testing.T) {
 				for _, reason := range run.Invalid { // a busy machine may be late, but nothing else may be wrong
 					require.Regexp(t, `^(behind schedule|the fleet was the bottleneck: .*late|the harness was the bottleneck: (a tenth of the operations|garbage)|the search has no lower end|the limit that was found, .*, (isn't the devices'|may be too low))`, reason)
 				}
+				if len(res.Records) > 0 {
+					requireIntervals(t, res.Directory)
+					require.Equal(t, len(s.Fleet.Groups) > 0, len(run.Groups) > 0)
+				}
 				require.Len(t, run.Thresholds, len(s.Thresholds))
 				for i, o := range run.Thresholds {
 					if !timely(s.Thresholds[i]) && len(res.Records) > 0 { // on a busy machine a search may find no rate that holds, and then has no records

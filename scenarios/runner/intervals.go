@@ -17,7 +17,8 @@ const ServiceTag = "/service"
 
 // logComment is the first line of latency.hlog.
 const logComment = "Fleetmark: times in nanoseconds, one interval of a repetition and operation a line; " +
-	"response times, and with /service behind the operation service times"
+	"response times, and with /service behind the operation service times; " +
+	"with /group=NAME response times of a group of devices, in a whole repetition"
 
 // An intervalLog writes the intervals of one repetition as lines of timeline.jsonl and latency.hlog.
 // It writes them to the files of partial repetitions as they come, or keeps them if it has no
@@ -30,6 +31,7 @@ type intervalLog struct {
 	header     int // length of the header of the histograms' file
 
 	times, histograms []byte // lines that are not written
+	groups            []byte // lines that follow all others: the histograms of each group
 	failed            error  // why no more lines can be written
 
 	v       timeline.Interval // reused
@@ -121,20 +123,34 @@ func (l *intervalLog) write() {
 	l.times, l.histograms = l.times[:0], l.histograms[:0]
 }
 
+// addGroups adds the histograms of each group of devices at the end of the load. They follow the lines
+// of the intervals once the repetition is complete.
+func (l *intervalLog) addGroups(groups []load.Part, ops []delivery.Op, elapsed time.Duration) {
+	for _, g := range groups {
+		for _, op := range ops {
+			if times := g.Latencies[op]; times.Count > 0 {
+				tag := string(op) + rundir.GroupTag + g.Name
+				l.groups = l.log.AppendInterval(l.groups, tag, l.started, l.started.Add(elapsed), times.Response)
+			}
+		}
+	}
+}
+
 // chunks returns the lines of the complete repetition, for the files of complete ones.
 func (l *intervalLog) chunks() ([]rundir.Chunk, error) {
 	if l.failed != nil {
 		return nil, l.failed
 	}
+	groups := rundir.Chunk{Name: rundir.LatencyFile, Data: l.groups}
 	if l.dir != nil {
 		return []rundir.Chunk{
 			rundir.Partial(rundir.TimelineFile, rundir.PartialTimelineFile, 0),
-			rundir.Partial(rundir.LatencyFile, rundir.PartialLatencyFile, l.header),
+			rundir.Partial(rundir.LatencyFile, rundir.PartialLatencyFile, l.header), groups,
 		}, nil
 	}
 	return []rundir.Chunk{
 		{Name: rundir.TimelineFile, Data: l.times},
-		{Name: rundir.LatencyFile, Data: l.histograms[min(l.header, len(l.histograms)):]},
+		{Name: rundir.LatencyFile, Data: l.histograms[min(l.header, len(l.histograms)):]}, groups,
 	}, nil
 }
 

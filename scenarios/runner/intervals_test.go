@@ -53,7 +53,7 @@ func readLatencyLog(t *testing.T, dir, name string) (list []*hdrhistogram.Histog
 
 // requireIntervals checks that the intervals of a run add up to what run.json and samples.txt say of
 // each repetition: the sums of the counters to its operations, and the sums of the histograms to the
-// percentiles of its samples.
+// percentiles of its samples. If the devices have groups, these must add up to the same.
 func requireIntervals(t *testing.T, dir string) {
 	t.Helper()
 	run, err := rundir.Load(dir)
@@ -63,7 +63,7 @@ func requireIntervals(t *testing.T, dir string) {
 	require.Len(t, repetitions, run.Repetitions)
 	for i, intervals := range repetitions {
 		var sum timeline.Interval
-		sums := map[string]*hdrhistogram.Histogram{}
+		sums, failures, failed := map[string]*hdrhistogram.Histogram{}, map[string]int64{}, int64(0)
 		for _, v := range intervals {
 			require.Equal(t, i+1, v.Repetition)
 			require.Equal(t, sum.EndNS, v.StartNS)
@@ -71,8 +71,9 @@ func requireIntervals(t *testing.T, dir string) {
 			sum.EndNS, sum.InFlight, sum.NotSent = v.EndNS, v.InFlight, v.NotSent
 			sum.Planned, sum.Sent, sum.Succeeded = sum.Planned+v.Planned, sum.Sent+v.Sent, sum.Succeeded+v.Succeeded
 			sum.Failed, sum.BrokenOff, sum.Retries = sum.Failed+v.Failed, sum.BrokenOff+v.BrokenOff, sum.Retries+v.Retries
-			for _, n := range v.Classes {
-				sum.Classes = map[string]int64{"all": sum.Classes["all"] + n}
+			for class, n := range v.Classes {
+				failures[class] += n
+				failed += n
 			}
 			if v.Bytes != nil {
 				require.GreaterOrEqual(t, v.Bytes.Read, int64(0))
@@ -88,7 +89,7 @@ func requireIntervals(t *testing.T, dir string) {
 		require.Equal(t, o.Started, sum.Sent)
 		require.Equal(t, o.Succeeded, sum.Succeeded)
 		require.Equal(t, o.Failed, sum.Failed)
-		require.Equal(t, o.Failed, sum.Classes["all"])
+		require.Equal(t, o.Failed, failed)
 		require.Equal(t, o.BrokenOff, sum.BrokenOff)
 		require.Zero(t, sum.InFlight)
 		if o.Planned > 0 {
@@ -114,8 +115,73 @@ func requireIntervals(t *testing.T, dir string) {
 				require.EqualValues(t, value, service.ValueAtQuantile(99))
 			}
 		}
+		histograms = requireGroups(t, run, i, histograms, sums, failures, intervals[0].Time)
 	}
 	require.Empty(t, histograms, "each belongs to an interval")
+}
+
+// requireGroups checks that the groups of a repetition add up to the whole: counts of devices,
+// operations, failures by class, and the first histograms of list bucket by bucket to sums. It
+// returns the other histograms.
+func requireGroups(
+	t *testing.T, run *rundir.Loaded, repetition int, list []*hdrhistogram.Histogram,
+	sums map[string]*hdrhistogram.Histogram, failures map[string]int64, began time.Time,
+) []*hdrhistogram.Histogram {
+	t.Helper()
+	var counts results.Counts
+	var sum results.Operations
+	classes, byOp := map[string]int64{}, map[string]*hdrhistogram.Histogram{}
+	ofRepetition := func(g results.Group) bool { return g.Repetition == repetition+1 }
+	if !slices.ContainsFunc(run.Groups, ofRepetition) {
+		return list
+	}
+	for _, g := range run.Groups {
+		if !ofRepetition(g) {
+			continue
+		}
+		c := g.Counts
+		counts = results.Counts{
+			Devices: counts.Devices + c.Devices, Updated: counts.Updated + c.Updated, Failed: counts.Failed + c.Failed,
+			Lost: counts.Lost + c.Lost, AppliedTwice: counts.AppliedTwice + c.AppliedTwice,
+		}
+		sum.Succeeded, sum.Failed = sum.Succeeded+g.Succeeded, sum.Failed+g.Failed
+		sum.BrokenOff += g.BrokenOff
+		for class, n := range g.Failures {
+			classes[class] += n
+		}
+		for _, op := range g.Operations {
+			if op.Succeeded == 0 {
+				continue
+			}
+			require.NotEmpty(t, list)
+			h := list[0]
+			list = list[1:]
+			require.Equal(t, op.Op+"/group="+g.Name, h.Tag())
+			require.Equal(t, op.Succeeded, h.TotalCount())
+			require.EqualValues(t, op.Metrics[results.UnitP50], h.ValueAtQuantile(50))
+			require.EqualValues(t, op.Metrics[results.UnitP99], h.ValueAtQuantile(99))
+			require.EqualValues(t, op.Metrics[results.UnitMax], h.Max())
+			require.InDelta(t, began.UnixMilli(), h.StartTimeMs(), 1)
+			if byOp[op.Op] == nil {
+				byOp[op.Op] = hdrhistogram.New(h.LowestTrackableValue(), h.HighestTrackableValue(), 3)
+			}
+			require.Zero(t, byOp[op.Op].Merge(h))
+		}
+	}
+	o := run.Operations[repetition]
+	require.Equal(t, run.RepetitionCounts[repetition], counts)
+	require.Equal(t, []int64{o.Succeeded, o.Failed, o.BrokenOff}, []int64{sum.Succeeded, sum.Failed, sum.BrokenOff})
+	require.Equal(t, failures, classes)
+	for tag, whole := range sums {
+		if strings.HasSuffix(tag, ServiceTag) {
+			continue
+		}
+		require.NotNil(t, byOp[tag], tag)
+		require.True(t, whole.Equals(byOp[tag]), tag)
+		delete(byOp, tag)
+	}
+	require.Empty(t, byOp)
+	return list
 }
 
 // takeHistogram adds the first histogram of list, which must be that of an interval with the given
@@ -173,6 +239,7 @@ func TestIntervals_kept(t *testing.T) {
 	chunks, err := l.chunks()
 	require.NoError(t, err)
 	require.Equal(t, []string{rundir.TimelineFile, rundir.LatencyFile}, []string{chunks[0].Name, chunks[1].Name})
+	require.Empty(t, chunks[2].Data, "there are no groups")
 	list, err := timeline.Read(strings.NewReader(string(chunks[0].Data)))
 	require.NoError(t, err)
 	second := timeline.Times{P50NS: 1000341503, P90NS: 1000341503, P99NS: 1000341503, MaxNS: 1000341503}

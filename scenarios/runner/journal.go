@@ -122,19 +122,15 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 		j.records = append(j.records, records...)
 		j.run.Repetitions = rep.Number
 		j.run.Operations = append(j.run.Operations, m.Operations)
+		j.appendGroups(m.groups)
 		if spec.Load.Model == scenarios.Rollout {
 			j.run.Rollouts = append(j.run.Rollouts, m.rollout)
 		}
 	}
-	c := &j.run.Counts
 	if len(j.run.RepetitionCounts) == 0 {
-		*c = m.counts
+		j.run.Counts = m.counts
 	}
-	// The run's counts are those of its worst repetition.
-	c.Updated = min(c.Updated, m.counts.Updated)
-	c.Failed = max(c.Failed, m.counts.Failed)
-	c.Lost = max(c.Lost, m.counts.Lost)
-	c.AppliedTwice = max(c.AppliedTwice, m.counts.AppliedTwice)
+	j.run.Counts = j.run.Counts.Worst(m.counts) // the run's counts are those of its worst repetition
 	j.run.RepetitionCounts = append(j.run.RepetitionCounts, m.counts)
 	return j.dir.WriteRun(j.run)
 }

@@ -70,24 +70,29 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 			}
 			continue
 		}
-		add(results.UnitMean, t.Mean())
-		for _, p := range []struct {
-			unit    string
-			percent float64
-		}{
-			{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90},
-			{results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9},
-		} {
-			add(p.unit, quantile(t.Response, p.percent))
-		}
-		add(results.UnitMax, float64(t.Response.Max()))
-		add(results.UnitServiceP99, quantile(t.Service, 99))
+		addTimes(t, add)
 		if op == s.Load.Operation {
 			m.addLoadValues(s, op, t, add)
 		}
 		list = append(list, r)
 	}
 	return list
+}
+
+// addTimes adds the metrics of the times of an operation that succeeded at least once.
+func addTimes(t *load.Latencies, add func(unit string, v float64)) {
+	add(results.UnitMean, t.Mean())
+	for _, p := range []struct {
+		unit    string
+		percent float64
+	}{
+		{results.UnitP50, 50}, {results.UnitP75, 75}, {results.UnitP90, 90},
+		{results.UnitP95, 95}, {results.UnitP99, 99}, {results.UnitP999, 99.9},
+	} {
+		add(p.unit, quantile(t.Response, p.percent))
+	}
+	add(results.UnitMax, float64(t.Response.Max()))
+	add(results.UnitServiceP99, quantile(t.Service, 99))
 }
 
 // The runtime counts the allocations of the whole process. Some dozens of objects in a repetition

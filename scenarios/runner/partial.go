@@ -26,7 +26,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	}
 	p := newPartial(t.Repetition, s.spec, m)
 	p.PlannedSeconds, p.Planned = t.Duration.Seconds(), t.Planned
-	p.Counts, p.Unwitnessed = s.claims.count(), noLedger
+	p.Counts, p.Unwitnessed = s.claims.count().Counts, noLedger
 	if w := s.target.Witness(); w != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
@@ -36,7 +36,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 		if err != nil {
 			p.Unwitnessed = err.Error()
 		} else {
-			p.Counts, p.Unwitnessed, p.Contradictions = counts, "", contradictions
+			p.Counts, p.Unwitnessed, p.Contradictions = counts.Counts, "", contradictions
 		}
 	}
 	return p

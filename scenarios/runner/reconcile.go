@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
-	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // claims holds what the client says it did with each device in one repetition.
 type claims struct {
 	*load.Outcomes
-	offsets []ledgerOffset // what the ledger held of each device before the load; empty if nothing
+	groups  *behavior.Membership // nil if the devices have no groups
+	offsets []ledgerOffset       // what the ledger held of each device before the load; empty if nothing
 
 	// late counts, by device, operations that failed in the previous repetition. Their requests may
 	// arrive in this one. It is nil if none failed.
@@ -85,14 +86,14 @@ func (c *claims) minusOffset(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[l
 }
 
 // count counts the devices by the client's claims alone.
-func (c *claims) count() results.Counts {
-	n := results.Counts{Devices: c.Len()}
+func (c *claims) count() deviceCounts {
+	n := c.newCounts()
 	for i := range c.Len() {
 		switch claimed := c.Of(i); {
 		case claimed.Succeeded > 0:
-			n.Updated++
+			n.add(i, updated)
 		case claimed.Failed > 0:
-			n.Failed++
+			n.add(i, failed)
 		}
 	}
 	return n
@@ -109,8 +110,8 @@ const maxContradictions = 5
 // contradiction: if the answer was lost, the client can't know.
 func (c *claims) reconcile(
 	ctx context.Context, entries iter.Seq2[ledger.Entry, error], u *delivery.Update, op delivery.Op,
-) (results.Counts, []string, error) {
-	n := results.Counts{Devices: c.Len()}
+) (deviceCounts, []string, error) {
+	n := c.newCounts()
 	var said []string
 	contradictions := 0
 	contradict := func(device int, format string, args ...any) {
@@ -125,10 +126,10 @@ func (c *claims) reconcile(
 		for ; next < until; next++ {
 			claimed := c.Of(next)
 			if claimed.Succeeded > 0 {
-				n.Lost++
+				n.add(next, lost)
 				contradict(next, "the client claims %d successes, the ledger knows nothing of it", claimed.Succeeded)
 			} else if claimed.Failed > 0 {
-				n.Failed++
+				n.add(next, failed)
 			}
 		}
 	}
@@ -143,7 +144,7 @@ func (c *claims) reconcile(
 		next = e.Device + 1
 		claimed := c.Of(e.Device)
 		if e.AppliedTwice > 0 {
-			n.AppliedTwice++
+			n.add(e.Device, appliedTwice)
 			contradict(e.Device, "applied the same update twice (%d times too often)", e.AppliedTwice)
 		}
 		if e.Misdirected > 0 {
@@ -155,15 +156,15 @@ func (c *claims) reconcile(
 			contradict(e.Device, "%s", surplus)
 		}
 		if problem := missing(e, u, op, claimed.Succeeded); claimed.Succeeded > 0 && problem != "" {
-			n.Lost++
+			n.add(e.Device, lost)
 			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.Succeeded, problem)
 			continue
 		}
 		switch {
 		case claimed.Succeeded > 0: // the device runs the update, whatever else failed in a load with a duration
-			n.Updated++
+			n.add(e.Device, updated)
 		case claimed.Failed > 0:
-			n.Failed++
+			n.add(e.Device, failed)
 		case e.Applied > 0 && surplus == "" && claimed.BrokenOff == 0 && ctx.Err() == nil:
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}

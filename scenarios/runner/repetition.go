@@ -152,6 +152,7 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 			t.intervals.begin(m.started, traffic)
 		}
 		begin = takeUsage()
+		d.waves.begin(time.Now())
 	}
 	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
 	if err != nil {
@@ -164,6 +165,9 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 	m.Totals = s.recording.Totals()
 	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}
 	m.latencies, m.lateness = s.recording.Merge()
+	if t.Phase == Timed {
+		s.takeParts(t, m)
+	}
 	m.failedP99 = s.recording.Failures.P99()
 	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
 	if err := endProfiling(m.Succeeded+m.Failed, m.usage.cpu); err != nil {
@@ -201,7 +205,7 @@ func (s *Session) reportProgress(d *drive, rep Repetition) (stop func()) {
 func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *delivery.Update, before snapshot) error {
 	w := s.target.Witness()
 	if w == nil {
-		m.counts = s.claims.count()
+		m.setCounts(s.claims.count())
 		return nil
 	}
 	// Take the snapshot before reading the ledger, which keeps the fleet busy, too.
@@ -216,7 +220,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 		m.findings = append(m.findings, health.Finding{Kind: health.FleetReset,
 			Detail: "the fleet was reset while a repetition was under way: its ledger is of a part of it; " +
 				"have it driven by one run at a time"})
-		m.counts = s.claims.count()
+		m.setCounts(s.claims.count())
 		return nil
 	}
 	ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(ctx)))
@@ -224,7 +228,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	if err != nil {
 		return err
 	}
-	m.counts = counts
+	m.setCounts(counts)
 	if len(contradictions) > 0 {
 		m.findings = append(m.findings, health.Finding{
 			Kind: health.Contradiction, Detail: strings.Join(contradictions, "; "),

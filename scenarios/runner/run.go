@@ -41,7 +41,8 @@ type Options struct {
 	// client's type.
 	ClientPackages []string
 
-	wrap func(load.Client) load.Client // wraps the client in a test; may be nil
+	wrap      func(load.Client) load.Client // wraps the client in a test; may be nil
+	wholeOnly bool                          // groups of devices and waves aren't recorded by themselves
 
 	Observer Observer // may be nil
 
@@ -124,6 +125,9 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	j, err := newJournal(dir, run)
 	if err != nil {
 		return nil, err
+	}
+	if _, unknown := s.target.Groups(); unknown != "" {
+		j.note("there are no results by group: " + unknown)
 	}
 	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}}, nil
 }

@@ -58,7 +58,7 @@ func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o.Observer, o.OnInterval, o.Target.Shared = nil, nil, true
+	o.Observer, o.OnInterval, o.Target.Shared, o.wholeOnly = nil, nil, true, true
 	return openSession(ctx, o)
 }
 
@@ -170,11 +170,11 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		s.spec.Fleet.Addressing = a
 	}
 	_, most := s.spec.Load.WorkerRange()
-	s.recording = load.NewRecording(load.RecordingConfig{
-		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(),
-		Workers: most, Longest: longest(s.spec),
-	})
+	s.recording = load.NewRecording(s.recordingConfig(!o.wholeOnly))
 	s.claims = &claims{Outcomes: s.recording.Outcomes}
+	if !o.wholeOnly {
+		s.claims.groups, _ = s.target.Groups()
+	}
 	if s.target.MayReboot() {
 		s.claims.reboots = uint32(most)
 	}

@@ -37,6 +37,7 @@ type waves struct {
 	sizes []int // sizes of the waves, in devices
 
 	mu      sync.Mutex
+	start   time.Time // of the load
 	list    []results.Wave
 	soaking time.Time // when the soak of the last wave began; zero if it isn't soaking
 }
@@ -45,12 +46,23 @@ type waves struct {
 // it runs.
 func abortLeast(s scenarios.RolloutSpec) int { return cmp.Or(s.AbortMinimum, defaultAbortLeast) }
 
+// begin sets when the load starts. It is called before the first event. It does nothing if w is nil,
+// as for loads other than rollouts.
+func (w *waves) begin(start time.Time) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.start = start
+}
+
 // event updates the last wave, or begins a new one, from an event of the rollout.
 func (w *waves) event(e rollout.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Kind == rollout.WaveBegun {
-		wave := results.Wave{Number: e.Progress.Wave, Share: e.Wave.Share}
+		wave := results.Wave{Number: e.Progress.Wave, Share: e.Wave.Share, BeganNS: int64(time.Since(w.start))}
 		if n := len(w.list); n < len(w.sizes) {
 			wave.Size = w.sizes[n]
 		}
@@ -65,6 +77,7 @@ func (w *waves) event(e rollout.Event) {
 	switch e.Kind {
 	case rollout.WaveSoaking:
 		w.soaking = time.Now()
+		now.EndedNS = int64(w.soaking.Sub(w.start))
 	case rollout.WavePassed:
 		w.pass(now)
 	}
@@ -75,7 +88,7 @@ func (w *waves) pass(now *results.Wave) {
 	if !w.soaking.IsZero() {
 		now.SoakNS, w.soaking = int64(time.Since(w.soaking)), time.Time{}
 	}
-	now.Ended = true
+	w.setEnded(now)
 	finished := now.Updated + now.Failed
 	switch share := float64(now.Failed) / float64(max(1, finished)); {
 	case w.spec.AbortShare == 0:
@@ -84,6 +97,14 @@ func (w *waves) pass(now *results.Wave) {
 		now.Why = "passed: it had no device"
 	default:
 		now.Why = fmt.Sprintf("passed: %s failed, less than %s", percents(share), percents(float64(w.spec.AbortShare)))
+	}
+}
+
+// setEnded says that a wave has ended: now, unless it soaked. The caller holds w.mu.
+func (w *waves) setEnded(now *results.Wave) {
+	now.Ended = true
+	if now.EndedNS == 0 {
+		now.EndedNS = int64(time.Since(w.start))
 	}
 }
 
@@ -102,7 +123,8 @@ func (w *waves) end(abort *rollout.AbortError) {
 		}
 		return
 	}
-	now.Ended, now.Stopped = true, true
+	w.setEnded(now)
+	now.Stopped = true
 	failed := abort.Failed.Total()
 	share := float64(failed) / float64(max(1, abort.Finished))
 	now.Why = fmt.Sprintf("stopped: %d of %d finished devices failed (%s), %s: want less than %s",

@@ -112,8 +112,8 @@ func normalized(address string) string {
 	return u.Scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(u.EscapedPath(), "/")
 }
 
-// openList returns the devices in a file, which have no witness.
-func openList(path string) (Target, error) {
+// openList returns the devices in a file, which have neither a witness nor groups.
+func openList(path string, wantGroups bool) (Target, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &scenarios.OptionError{Option: "Target.DeviceFile", Err: err}
@@ -123,5 +123,9 @@ func openList(path string) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{known: known{kind: Listed, devices: devices}}, nil
+	list := &remote{known: known{kind: Listed, devices: devices}}
+	if wantGroups {
+		list.ungrouped = groupsOfList
+	}
+	return list, nil
 }

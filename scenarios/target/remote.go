@@ -55,6 +55,9 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		}
 	}()
 	ends, tries := []int{0, cfg.Devices - 1}, 1
+	if len(cfg.Groups) > 0 {
+		r.ungrouped = groupsUnasked
+	}
 	if o.Control != "" {
 		if err := r.ask(ctx, o, s); err != nil {
 			return nil, err
@@ -118,6 +121,12 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 	groups, err := r.control.Groups(ctx)
 	if err != nil {
 		return refused(err)
+	}
+	if r.groups, r.ungrouped, err = askGroups(ctx, r.control, status, groups); err != nil {
+		return refused(err)
+	}
+	if r.groups == nil && r.ungrouped == "" && len(s.Fleet.Groups) > 0 {
+		r.ungrouped = groupsOfOther
 	}
 	inGroup := func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) }
 	r.mayReboot = r.mayReboot || slices.ContainsFunc(groups, inGroup)

@@ -43,6 +43,10 @@ type Target interface {
 	// MayReboot reports whether devices break connections by rebooting, as far as that is known.
 	MayReboot() bool
 
+	// Groups returns which device is in which group. It returns nil if the devices have no groups, and
+	// if that isn't known although they may have; unknown then says why.
+	Groups() (m *behavior.Membership, unknown string)
+
 	// Witness returns the devices' witness, or nil if there is none.
 	Witness() Witness
 
@@ -131,7 +135,7 @@ func checkNoSecret(option, address string) error {
 func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (Target, error) {
 	switch {
 	case o.DeviceFile != "":
-		return openList(o.DeviceFile)
+		return openList(o.DeviceFile, len(s.Fleet.Groups) > 0)
 	case o.Address == "" || o.Address == OwnProcess:
 		p, err := startProcess(ctx, o, s, startTimeout)
 		if err != nil {
@@ -149,21 +153,24 @@ type known struct {
 	kind      string
 	devices   *DeviceList
 	mayReboot bool
+	groups    *behavior.Membership // nil if there are none, or if they aren't known
+	ungrouped string               // why they aren't known
 }
 
-func (k *known) Kind() string           { return k.kind }
-func (k *known) Devices() *DeviceList   { return k.devices }
-func (k *known) MayReboot() bool        { return k.mayReboot }
-func (*known) Pid() int                 { return 0 }
-func (*known) CA() string               { return "" }
-func (*known) Addressing() address.Mode { return "" }
-func (*known) Exited() <-chan struct{}  { return nil }
+func (k *known) Kind() string                           { return k.kind }
+func (k *known) Devices() *DeviceList                   { return k.devices }
+func (k *known) MayReboot() bool                        { return k.mayReboot }
+func (k *known) Groups() (*behavior.Membership, string) { return k.groups, k.ungrouped }
+func (*known) Pid() int                                 { return 0 }
+func (*known) CA() string                               { return "" }
+func (*known) Addressing() address.Mode                 { return "" }
+func (*known) Exited() <-chan struct{}                  { return nil }
 
 // knownOf returns what is known about the fleet of a scenario that is up at an address.
 func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
 	cfg := s.FleetConfig()
 	devices, err := ListDevices(address, cfg.Addressing, cfg.Devices)
-	return known{kind, devices, mayReboot(cfg)}, err
+	return known{kind: kind, devices: devices, mayReboot: mayReboot(cfg), groups: groupsOf(s)}, err
 }
 
 // mayReboot reports whether devices of a fleet break connections by rebooting.

@@ -73,6 +73,88 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestOpen_groups checks which groups the devices have in each place where devices can be.
+func TestOpen_groups(t *testing.T) {
+	s := small()
+	s.Fleet.Addressing = address.Path
+	s.Fleet.Groups = []behavior.Group{{Name: "a", Share: 0.25}, {Name: "b", Share: 0.5}}
+	cfg := s.FleetConfig()
+	cfg.Seed, cfg.Devices = 99, 41
+	outside, err := mockfleet.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, outside.Close()) }()
+	cfg.Groups = nil
+	plain, err := mockfleet.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, plain.Close()) }()
+	at, plainAt := outside.Ready(), plain.Ready()
+	list := filepath.Join(t.TempDir(), "devices")
+	require.NoError(t, os.WriteFile(list, []byte(outside.DeviceAddress(7)+"\n"), 0o600))
+	for name, row := range map[string]struct {
+		options Options
+		sizes   []int  // of groups a, b and the rest; nil if they aren't known
+		unknown string // why they aren't
+	}{
+		"process":       {Options{Command: fleetCommand()}, []int{10, 20, 10}, ""},
+		"inprocess":     {Options{Address: "inprocess"}, []int{10, 20, 10}, ""},
+		"at an address": {Options{Address: at.Address}, nil, groupsUnasked},
+		"asked":         {Options{Address: at.Address, Control: at.Control, Token: at.Token}, []int{10, 21, 10}, ""},
+		"without":       {Options{Address: plainAt.Address, Control: plainAt.Control, Token: plainAt.Token}, nil, groupsOfOther},
+		"listed":        {Options{DeviceFile: list}, nil, groupsOfList},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := Open(t.Context(), row.options, s, nil)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, f.Close()) }()
+			groups, unknown := f.Groups()
+			require.Equal(t, row.unknown, unknown)
+			if row.sizes == nil {
+				require.Nil(t, groups)
+				return
+			}
+			require.Equal(t, []string{"a", "b", "rest"}, groups.Names())
+			for g, size := range row.sizes {
+				require.Equal(t, size, groups.Size(g))
+			}
+			if f.Kind() == Remote {
+				for i := range 41 {
+					d, err := outside.Device(i)
+					require.NoError(t, err)
+					require.Equal(t, d.Group, groups.Names()[groups.Of(i)])
+				}
+			}
+		})
+	}
+}
+
+// TestAskGroups checks that groups that contradict the fleet's seed aren't used.
+func TestAskGroups(t *testing.T) {
+	cfg := small().FleetConfig()
+	cfg.Addressing, cfg.Groups = address.Path, []behavior.Group{{Name: "a", Share: 0.5}}
+	fleet, err := mockfleet.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, fleet.Close()) }()
+	control, err := mockfleet.NewControl(fleet.Ready().Control, fleet.Ready().Token)
+	require.NoError(t, err)
+	defer control.Close()
+	for name, row := range map[string]struct {
+		change  func(*mockfleet.Status, []mockfleet.GroupStatus)
+		unknown string
+	}{
+		"right":         {func(*mockfleet.Status, []mockfleet.GroupStatus) {}, ""},
+		"other seed":    {func(s *mockfleet.Status, _ []mockfleet.GroupStatus) { s.Seed += 5 }, groupsUnclear},
+		"other size":    {func(_ *mockfleet.Status, g []mockfleet.GroupStatus) { g[0].Devices-- }, groupsUnclear},
+		"name in lines": {func(_ *mockfleet.Status, g []mockfleet.GroupStatus) { g[0].Name = "a,\nTag=b" }, groupsUnclear},
+	} {
+		status, groups := fleet.Status(), fleet.Groups()
+		row.change(&status, groups)
+		m, unknown, err := askGroups(t.Context(), control, status, groups)
+		require.NoError(t, err, name)
+		require.Equal(t, row.unknown, unknown, name)
+		require.Equal(t, row.unknown == "", m != nil, name)
+	}
+}
+
 // TestValidate checks the options that can be rejected without asking anybody.
 func TestValidate(t *testing.T) {
 	for _, row := range []struct {
