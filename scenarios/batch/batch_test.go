@@ -71,11 +71,11 @@ type countingView struct {
 	closed *int
 }
 
-func (v countingView) Preparing(runner.Repetition, string, int, int) {}
-func (v countingView) Begin(s runner.Repetition)                     { v.begin(s) }
-func (v countingView) Progress(runner.Repetition, runner.Progress)   {}
-func (v countingView) End(runner.Repetition, runner.Progress)        {}
-func (v countingView) Close()                                        { *v.closed++ }
+func (v countingView) Doing(runner.Repetition, runner.Activity)    {}
+func (v countingView) Begin(s runner.Repetition)                   { v.begin(s) }
+func (v countingView) Progress(runner.Repetition, runner.Progress) {}
+func (v countingView) End(runner.Repetition, runner.Progress)      {}
+func (v countingView) Close()                                      { *v.closed++ }
 
 // TestRun checks that each scenario is judged by itself, with its thresholds, and that its
 // directory agrees with its result.

@@ -3,12 +3,15 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // A drive is the load of one repetition: an executor, what it drives, and where it counts.
@@ -18,6 +21,10 @@ type drive struct {
 	env      load.Env
 	expect   load.Expectation // what is known of the load before it begins
 	waves    *waves           // the waves of a rollout; nil for other loads
+
+	notSent  atomic.Int64 // at the end of the last interval
+	overflow atomic.Int64 // times that were too long to be recorded
+	reset    atomic.Bool  // somebody else reset the fleet
 }
 
 // newDrive prepares the load of a task, with the client of this repetition.
@@ -34,6 +41,7 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 	}
 	d.executor = executorOf(t.load, s.maxWorkers, onEvent)
 	d.expect = d.executor.Expect(devices.Len())
+	d.task.Planned = d.expect.Operations
 	return d
 }
 
@@ -47,11 +55,24 @@ func (d *drive) run(ctx context.Context) (load.Result, error) {
 	return result, err
 }
 
-// progress returns how far the load is, elapsed after its start.
+// interval notes what is shown of an interval that has ended.
+func (d *drive) interval(v *load.Interval) {
+	d.notSent.Store(v.NotSent)
+	for _, times := range v.Times {
+		d.overflow.Add(times.Overflow)
+	}
+}
+
+// progress returns how far the load is, elapsed after its start. It doesn't say whether the run is
+// certain to be invalid.
 func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Progress {
 	record := d.env.Record
 	t := record.Totals()
-	v := Progress{Done: t.Succeeded, Failed: t.Failed, Retries: t.Retries, Elapsed: elapsed, Waves: d.waves.rows()}
+	v := Progress{
+		Stage: Load, Done: t.Succeeded, Failed: t.Failed, Retries: t.Retries, Elapsed: elapsed,
+		InFlight: record.InFlight(), NotSent: d.notSent.Load(),
+		Waves: d.waves.rows(), WaveCount: len(d.task.load.Rollout.Waves),
+	}
 	v.P50, v.P99 = window.Sample(record)
 	if d.expect.RateAt != nil {
 		v.PlannedRate = d.expect.RateAt(elapsed)
@@ -59,16 +80,22 @@ func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Prog
 	if v.Failed > 0 {
 		v.Classes = record.Failures.ByClass()
 	}
-	if record.Behind(elapsed) {
-		v.Invalid = behindForCertain
-		if d.task.isTrial() {
-			v.Invalid = beyondForCertain
-		}
-		if d.task.load.Drain == 0 {
-			v.Invalid += "; nothing more is sent"
-		}
+	switch left, soaking := d.waves.soakLeft(); {
+	case soaking:
+		v.Stage, v.SoakLeft = Soaking, left
+	case d.isDraining(v):
+		v.Stage = Draining
 	}
 	return v
+}
+
+// isDraining reports whether a load is only waiting for operations to end.
+func (d *drive) isDraining(v Progress) bool {
+	if plan := d.task.load.TotalDuration(); plan > 0 {
+		return v.Elapsed > plan
+	}
+	planned := d.expect.Operations
+	return d.task.load.IsOpen() && planned > 0 && v.Done+v.Failed+v.InFlight >= planned
 }
 
 // What Progress.Invalid says about a running load that can no longer keep its plan, in a run and in
@@ -77,3 +104,69 @@ const (
 	behindForCertain = "the run is invalid already: the plan is over, and operations of it are not sent yet"
 	beyondForCertain = "the rate is beyond the limit: its time is over, and operations of it are not sent yet"
 )
+
+// invalidAlready begins what Progress.Invalid says for other reasons.
+const invalidAlready = "the run is invalid already: "
+
+// certainlyInvalid returns why the run is certain to be invalid, whatever the rest of the load does.
+// It returns "" if that isn't certain. c is the client of the repetition.
+func (s *Session) certainlyInvalid(ctx context.Context, d *drive, c repetitionClient, elapsed time.Duration) string {
+	if s.invalid != "" {
+		return invalidAlready + s.invalid
+	}
+	if lost := context.Cause(ctx); lost != nil && isTargetLost(lost) {
+		return invalidAlready + lost.Error()
+	}
+	if d.reset.Load() {
+		return invalidAlready + "somebody reset the fleet while a repetition was under way"
+	}
+	if d.task.Phase != Timed { // the rest makes only a timed repetition invalid
+		return ""
+	}
+	behind := d.env.Record.Behind(elapsed)
+	if d.task.isTrial() { // which may fail for any of these reasons
+		if behind {
+			return beyondForCertain + d.whatIsSent()
+		}
+		return ""
+	}
+	switch errs := c.dialer.errors(); {
+	case errs.noPort > 0:
+		return invalidAlready + fmt.Sprintf("%d connections found no free local port or address", errs.noPort)
+	case errs.noDescriptor > 0:
+		return invalidAlready + fmt.Sprintf("%d connections found no free file descriptor", errs.noDescriptor)
+	case behind:
+		return behindForCertain + d.whatIsSent()
+	case d.overflow.Load() > 0:
+		return invalidAlready + fmt.Sprintf("%d times were over %v, more than is recorded",
+			d.overflow.Load(), d.env.Record.Longest())
+	}
+	return ""
+}
+
+// whatIsSent says whether a load that is behind its plan goes on.
+func (d *drive) whatIsSent() string {
+	if d.task.load.Drain == 0 {
+		return "; nothing more is sent"
+	}
+	return ""
+}
+
+// watchForReset asks the fleet every interval whether somebody else has reset it since it had the
+// given generation, until ctx ends. It returns once that is so.
+func (d *drive) watchForReset(ctx context.Context, fleet target.Witness, generation uint64, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		// A fleet that doesn't answer is the watchdog's concern.
+		if now, err := fleet.Status(ctx); err == nil && now.Generation != generation {
+			d.reset.Store(true)
+			return
+		}
+	}
+}

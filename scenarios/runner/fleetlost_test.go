@@ -47,7 +47,7 @@ func (d *during) Begin(s Repetition) {
 	}
 }
 
-func (d *during) Preparing(Repetition, string, int, int) {}
+func (d *during) Doing(Repetition, Activity) {}
 
 func (d *during) Progress(s Repetition, v Progress) {
 	if d.is(s) && d.progress != nil && v.Done > 0 {

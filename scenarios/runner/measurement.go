@@ -182,7 +182,13 @@ func difference(after, before *delivery.Stats) *delivery.Stats {
 	if after == nil || before == nil {
 		return nil
 	}
-	return &delivery.Stats{
+	d := since(*after, *before)
+	return &d
+}
+
+// since returns what a client counted after an earlier reading.
+func since(after, before delivery.Stats) delivery.Stats {
+	return delivery.Stats{
 		Requests: after.Requests - before.Requests, Dials: after.Dials - before.Dials, Reused: after.Reused - before.Reused,
 		BytesWritten: after.BytesWritten - before.BytesWritten, BytesRead: after.BytesRead - before.BytesRead,
 	}

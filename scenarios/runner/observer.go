@@ -28,47 +28,83 @@ type Repetition struct {
 	Rate     float64       // the rate that a search is trying, in operations per second; 0 if this is no trial
 }
 
-// Progress says how far a repetition is.
+// A Stage says what a repetition is doing.
+type Stage string
+
+// The stages of a repetition, in their order.
+const (
+	Resetting   Stage = "resetting the fleet" // so that it forgets the repetition before
+	Updating    Stage = "updating devices"    // of a load that only verifies, so that there is something to verify
+	Opening     Stage = "opening connections" // before a load that has a duration
+	Load        Stage = "load"                // operations are sent
+	Soaking     Stage = "soaking"             // the load is a rollout that waits after a wave
+	Draining    Stage = "draining"            // nothing more is due, and operations are running
+	Profiles    Stage = "writing profiles"    // of a profiled repetition
+	Reconciling Stage = "reading the ledger"  // to compare it with what the client claims
+	Releasing   Stage = "checking for leaks"  // after the last repetition
+)
+
+// Stages returns every stage, in the order of a repetition.
+func Stages() []Stage {
+	return []Stage{Resetting, Updating, Opening, Load, Soaking, Draining, Profiles, Reconciling, Releasing}
+}
+
+// Activity says how far a stage outside the load is. The zero Activity says that it is over.
+type Activity struct {
+	Stage    Stage
+	Done, Of int           // devices or connections; Of is 0 if they aren't counted
+	Elapsed  time.Duration // since the stage began
+}
+
+// Progress says how far the load of a repetition is.
 type Progress struct {
+	Stage   Stage // Load, Soaking or Draining; empty when the load has ended
+	Elapsed time.Duration
+
 	Done, Failed, Retries int64
-	Elapsed               time.Duration
+	InFlight              int64          // operations that are running
+	NotSent               int64          // operations that were due and not sent at the end of the last interval
+	PlannedRate           float64        // operations per second that are planned now; 0 without a plan
+	P50, P99              time.Duration  // of the response times of the last seconds; 0 if there were none
+	Classes               map[string]int // failures by class; nil if there are none
 
-	PlannedRate float64        // operations per second that are planned now; 0 without a plan
-	P50, P99    time.Duration  // of the response times of the last seconds; 0 if there were none
-	Classes     map[string]int // failures by class; nil if there are none
-
-	// Invalid says why the run is certain to be invalid. It is empty if that isn't known.
-	Invalid string
+	// Invalid says why the run is certain to be invalid, and Failing why it is certain to fail. They
+	// are empty if that isn't certain.
+	Invalid, Failing string
 
 	// Plan is the length of the load's plan, and DoneInPlan is how many operations succeeded in it.
 	// Both are 0 until the repetition has ended, and for a load without a plan.
 	Plan       time.Duration
 	DoneInPlan int64
 
-	Waves []results.Wave // of a rollout, as far as it came
+	// Waves are the waves of a rollout, as far as it came, and WaveCount is how many there are to be.
+	// SoakLeft is how much longer the rollout waits after a wave.
+	Waves     []results.Wave
+	WaveCount int
+	SoakLeft  time.Duration
 }
 
 // An Observer is told how a run goes. Only one goroutine calls it at a time. Every view of a run
 // (progress bars, lines, pages) is an Observer.
 type Observer interface {
+	// Doing says what is being done before the load of the repetition begins or after it has ended.
+	// It is called several times a second if that takes noticeable time, and then once with the zero
+	// Activity when it is over.
+	Doing(Repetition, Activity)
 	Begin(Repetition)              // the load begins
 	Progress(Repetition, Progress) // called several times a second
-
-	// Preparing says what is being done before the repetition begins, such as "opening
-	// connections", and for how many of the devices that is done.
-	Preparing(r Repetition, what string, done, devices int)
-	End(Repetition, Progress) // the load has ended
+	End(Repetition, Progress)      // the load has ended
 }
 
 // discard is an Observer that ignores everything.
 type discard struct{}
 
-func (discard) Preparing(Repetition, string, int, int) {}
-func (discard) Begin(Repetition)                       {}
-func (discard) Progress(Repetition, Progress)          {}
-func (discard) End(Repetition, Progress)               {}
+func (discard) Doing(Repetition, Activity)    {}
+func (discard) Begin(Repetition)              {}
+func (discard) Progress(Repetition, Progress) {}
+func (discard) End(Repetition, Progress)      {}
 
-// progressInterval is the time between two calls of Progress or Preparing.
+// progressInterval is the time between two calls of Progress or Doing.
 const progressInterval = 200 * time.Millisecond
 
 // everyInterval calls report every progressInterval until stop is called. After stop has returned,
@@ -89,4 +125,26 @@ func everyInterval(report func()) (stop func()) {
 		}
 	}()
 	return func() { close(ended); <-done }
+}
+
+// reportActivity tells the observer what a repetition is doing outside its load, until stop is
+// called. count returns how far that is; it may be nil.
+func (s *Session) reportActivity(rep Repetition, stage Stage, count func() (done, of int)) (stop func()) {
+	if _, ok := s.observer.(discard); ok {
+		return func() {}
+	}
+	started, reported := time.Now(), false
+	stopTicks := everyInterval(func() {
+		a := Activity{Stage: stage, Elapsed: time.Since(started)}
+		if count != nil {
+			a.Done, a.Of = count()
+		}
+		reported = true
+		s.observer.Doing(rep, a)
+	})
+	return func() {
+		if stopTicks(); reported {
+			s.observer.Doing(rep, Activity{})
+		}
+	}
 }

@@ -74,7 +74,7 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	record := load.NewRecording(load.RecordingConfig{
 		Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec),
 	})
-	stop := s.reportPreparing(rep, "updating devices", func() (int, int) {
+	stop := s.reportActivity(rep, Updating, func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
@@ -120,7 +120,7 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 	// worker is enough. The fleet must be able to forget the push afterwards.
 	push := s.spec.Load.Operation != delivery.OpVerify && s.target.Witness() != nil
 	o := &opening{unopened: s.unopened.devices}
-	stop := s.reportPreparing(rep, "opening connections", func() (int, int) { return min(o.count(), wanted), wanted })
+	stop := s.reportActivity(rep, Opening, func() (int, int) { return min(o.count(), wanted), wanted })
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -239,13 +239,4 @@ func within(ctx context.Context, request func(context.Context) error) error {
 	defer cancel()
 	defer time.AfterFunc(openingEach, cancel).Stop()
 	return request(ctx)
-}
-
-// reportPreparing tells the observer how far the preparation of a repetition is, until stop is
-// called.
-func (s *Session) reportPreparing(rep Repetition, what string, sofar func() (done, of int)) (stop func()) {
-	return everyInterval(func() {
-		done, of := sofar()
-		s.observer.Preparing(rep, what, done, of)
-	})
 }

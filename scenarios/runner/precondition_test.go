@@ -47,7 +47,7 @@ func TestConnectionsAreWarmed(t *testing.T) {
 				}
 				require.Equal(t, []uint32{0, 0}, []uint32{verifies, pushes})
 
-				m, err := r.measure(t.Context(), work, c, r.newDrive(work, c.driven, u))
+				m, err := r.measure(t.Context(), work, c, r.newDrive(work, c.driven, u), snapshot{})
 				require.NoError(t, err)
 				require.Positive(t, m.Succeeded)
 				require.Zero(t, m.traffic.Dials)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -52,11 +53,12 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 		return nil, err
 	}
 	d := s.newDrive(t, c.driven, u)
-	t.Planned = d.expect.Operations
+	t.Planned = d.task.Planned
 	s.observer.Begin(t.Repetition)
-	m, err := s.measure(ctx, t, c, d)
+	m, err := s.measure(ctx, t, c, d, before)
 	m.dialErrors, m.failures = c.dialer.errors(), s.recording.Failures.Sample()
 	end := d.progress(&load.LatencyWindow{}, m.Elapsed)
+	end.Stage, end.Invalid = "", s.certainlyInvalid(ctx, d, c, m.Elapsed)
 	end.P50, end.P99 = m.percentiles(t.load.Operation)
 	end.Plan, end.DoneInPlan = m.plannedFor(), m.Operations.SucceededInPlan
 	s.unopened.dropResponsive(s.claims)
@@ -68,7 +70,9 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 		m.partial = s.keepPartial(ctx, t, m, u)
 		return m, ctx.Err()
 	}
-	if err := s.reconcile(ctx, t, m, u, before); err != nil {
+	stop := s.reportActivity(t.Repetition, Reconciling, nil)
+	err = s.reconcile(ctx, t, m, u, before)
+	if stop(); err != nil {
 		return m, err
 	}
 	if m.Stopped != nil {
@@ -99,7 +103,9 @@ func (s *Session) repetitionSeed(rep Repetition) uint64 {
 // that.
 func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *delivery.Update) (snapshot, error) {
 	if w := s.target.Witness(); w != nil {
-		if err := w.Reset(ctx); err != nil {
+		stop := s.reportActivity(t.Repetition, Resetting, nil)
+		err := w.Reset(ctx)
+		if stop(); err != nil {
 			return snapshot{}, fmt.Errorf("resetting the fleet: %w", err)
 		}
 	}
@@ -119,7 +125,9 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 
 // measure runs the load of a repetition and returns what it measured. Meanwhile it reports progress
 // to the observer, and takes profiles if the repetition is a profiled one.
-func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *drive) (*measured, error) {
+func (s *Session) measure(
+	ctx context.Context, t task, c repetitionClient, d *drive, before snapshot,
+) (*measured, error) {
 	m := &measured{bytes: s.artifact.Size()}
 	if t.load.Model == scenarios.Rollout {
 		m.notes = smallWaves(t.load.Rollout, s.target.Devices().Len())
@@ -135,17 +143,20 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 		}
 	}
 	endProfiling := func(operations int64, processor time.Duration) error {
+		if profiled != nil {
+			defer s.reportActivity(t.Repetition, Profiles, nil)()
+		}
 		err := profiled.end(operations, processor)
 		if profiled != nil {
 			m.notes = append(m.notes, profiled.notes...)
 		}
 		return err
 	}
-	stop := s.reportProgress(d, t.Repetition)
+	stop := s.reportProgress(ctx, d, c, before)
 	var traffic *delivery.Stats
 	var begin usageSnapshot
 	m.intervals = t.intervals
-	d.env.OnInterval = s.onInterval(t, c)
+	d.env.OnInterval = s.onInterval(d, c, &traffic)
 	d.env.OnReady = func() {
 		m.started, traffic = time.Now(), c.stats()
 		if t.intervals != nil {
@@ -177,26 +188,55 @@ func (s *Session) measure(ctx context.Context, t task, c repetitionClient, d *dr
 }
 
 // onInterval returns what is to be called at the end of each interval of the load. It returns nil if
-// nobody wants to know.
-func (s *Session) onInterval(t task, c repetitionClient) func(*load.Interval) {
-	if t.intervals == nil && s.receive == nil {
+// nobody wants to know. before is what the client had counted when the load began.
+func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Stats) func(*load.Interval) {
+	log := d.task.intervals
+	if _, unobserved := s.observer.(discard); unobserved && log == nil && s.receive == nil {
 		return nil
 	}
+	var counted *delivery.Stats // reused; nil if the client doesn't count
+	if _, ok := c.count(); ok {
+		counted = &delivery.Stats{}
+	}
 	return func(v *load.Interval) {
-		if t.intervals != nil {
-			stats, _ := c.count()
-			t.intervals.add(v, stats)
+		d.interval(v)
+		stats, _ := c.count()
+		if log != nil {
+			log.add(v, stats)
 		}
 		if s.receive != nil {
-			s.receive(t.Repetition, v)
+			if counted != nil && *before != nil {
+				*counted = since(stats, **before)
+			}
+			s.receive(d.task.Repetition, v, counted)
 		}
 	}
 }
 
-// reportProgress reports the load's progress to the observer until stop is called.
-func (s *Session) reportProgress(d *drive, rep Repetition) (stop func()) {
+// resetInterval is how often a fleet that somebody else started is asked whether it was reset.
+const resetInterval = 5 * time.Second
+
+// reportProgress reports the load's progress to the observer until stop is called. before is the
+// state of the fleet before the load.
+func (s *Session) reportProgress(ctx context.Context, d *drive, c repetitionClient, before snapshot) (stop func()) {
 	started, window := time.Now(), &load.LatencyWindow{}
-	return everyInterval(func() { s.observer.Progress(rep, d.progress(window, time.Since(started))) })
+	stopTicks := everyInterval(func() {
+		v := d.progress(window, time.Since(started))
+		v.Invalid = s.certainlyInvalid(ctx, d, c, v.Elapsed)
+		s.observer.Progress(d.task.Repetition, v)
+	})
+	w := s.target.Witness()
+	if w == nil || s.target.Kind() != target.Remote { // nobody else can reset the fleet
+		return stopTicks
+	}
+	watched, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { d.watchForReset(watched, w, before.fleet.Generation, resetInterval) })
+	return func() {
+		stopTicks()
+		cancel()
+		watching.Wait()
+	}
 }
 
 // reconcile compares the client's claims with the fleet's ledger, and asks how busy the fleet was.

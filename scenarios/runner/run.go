@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -47,10 +48,15 @@ type Options struct {
 	Observer Observer // may be nil
 
 	// OnInterval, if not nil, is called at the end of each interval of every repetition, whatever its
-	// phase. Calls don't overlap, but they may overlap calls of the Observer. The interval is valid
+	// phase, with what the client has counted since the load began; that is nil if the client doesn't
+	// count. Calls don't overlap, but they may overlap calls of the Observer. The interval is valid
 	// only during the call. The function should take microseconds and allocate little, since what it
 	// uses counts as the client's.
-	OnInterval func(Repetition, *load.Interval)
+	OnInterval func(Repetition, *load.Interval, *delivery.Stats)
+
+	// Notes, if not nil, is called once after the last repetition. The sentences that it returns
+	// become notes of the run.
+	Notes func() []string
 }
 
 // A Result is what a run measured.
@@ -191,7 +197,13 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 		}
 	}
 	dial := r.clients.config.Timeouts.Dial
+	last := Repetition{Scenario: r.spec.Name, Phase: Timed, Number: r.spec.Repetitions, Total: r.spec.Repetitions}
+	if n := r.spec.Profiled; n > 0 {
+		last.Phase, last.Number, last.Total = Profiled, n, n
+	}
+	stop := r.reportActivity(last, Releasing, nil)
 	leaks, err := health.AwaitRelease(ctx, before, r.target.Devices().Len(), dial, r.takeResources)
+	stop()
 	r.invalidate(leaks...)
 	if err != nil {
 		return r.endCause(ctx, err)
@@ -217,6 +229,11 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	r.run.Finished = time.Now().UTC()
 	if text := r.unopened.text(r.target.Devices().Len()); text != "" {
 		r.note(text)
+	}
+	if r.o.Notes != nil {
+		for _, text := range r.o.Notes() {
+			r.note(text)
+		}
 	}
 	r.run.Status = results.StatusFinished
 	switch {
@@ -293,6 +310,9 @@ func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 	m, err := r.repeat(ctx, t)
 	if m != nil {
 		r.addHealth(m, t.isTrial())
+		if len(r.run.Invalid) > 0 {
+			r.invalid = r.run.Invalid[0]
+		}
 		if m.partial != nil {
 			r.appendPartial(t.Repetition, r.spec, m)
 		}

@@ -120,8 +120,8 @@ type steps struct{ ended, prepared []string }
 
 func (s *steps) Begin(Repetition)              {}
 func (s *steps) Progress(Repetition, Progress) {}
-func (s *steps) Preparing(_ Repetition, what string, done, of int) {
-	s.prepared = append(s.prepared, fmt.Sprintf("%s %d/%d", what, done, of))
+func (s *steps) Doing(_ Repetition, a Activity) {
+	s.prepared = append(s.prepared, fmt.Sprintf("%s %d/%d", a.Stage, a.Done, a.Of))
 }
 func (s *steps) End(p Repetition, v Progress) {
 	s.ended = append(s.ended, fmt.Sprintf("%s %d/%d %d", p.Phase, p.Number, p.Total, v.Done))

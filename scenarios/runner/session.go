@@ -36,7 +36,8 @@ type Session struct {
 	artifact *delivery.Artifact
 	clients  clientFactory
 	observer Observer
-	receive  func(Repetition, *load.Interval) // see Options.OnInterval; may be nil
+	receive  func(Repetition, *load.Interval, *delivery.Stats) // see Options.OnInterval; may be nil
+	invalid  string                                            // why earlier repetitions make the run invalid; empty if they don't
 
 	recording *load.Recording // large, so it is reset and reused
 	claims    *claims
@@ -119,7 +120,9 @@ func (s *Session) Repeat(
 
 // openSession opens what all repetitions share. If it returns an error, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
-	s := &Session{spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff)}
+	s := &Session{
+		spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff),
+	}
 	if s.observer == nil {
 		s.observer = discard{}
 	}

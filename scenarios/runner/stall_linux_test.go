@@ -36,7 +36,7 @@ func stalledRun(t *testing.T, change func(*scenarios.Spec)) (dir string, stopped
 	var once sync.Once
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	o.OnInterval = func(_ Repetition, v *load.Interval) {
+	o.OnInterval = func(_ Repetition, v *load.Interval, _ *delivery.Stats) {
 		if v.End < 3*time.Second {
 			return
 		}

@@ -145,6 +145,21 @@ func (w *waves) rows() []results.Wave {
 	return slices.Clone(w.list)
 }
 
+// soakLeft returns how much longer the rollout waits after its last wave. It reports false if the
+// rollout isn't waiting, or w is nil.
+func (w *waves) soakLeft() (left time.Duration, soaking bool) {
+	if w == nil {
+		return 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.list)
+	if w.soaking.IsZero() || n == 0 || n > len(w.spec.Waves) {
+		return 0, false
+	}
+	return max(0, w.spec.Waves[n-1].Soak.Std()-time.Since(w.soaking)), true
+}
+
 // waveSizes returns how many of a fleet's devices each wave has. It divides the fleet as package
 // delivery does: each wave differs from its share by less than one device, and has at least one
 // device as long as any are left.

@@ -3,8 +3,11 @@ package progress
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/vbauerster/mpb/v8"
@@ -12,7 +15,7 @@ import (
 )
 
 // progressBars shows a run on a terminal: a bar for the repetitions of each phase, with a text about
-// the current repetition.
+// the current repetition, and while its load runs the details in the lines below.
 type progressBars struct {
 	pool    *mpb.Progress
 	current *progressBar // of the current phase; nil before the first
@@ -28,10 +31,10 @@ func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 	return &progressBars{pool: mpb.New(append(own, options...)...)}
 }
 
-// Preparing implements runner.Observer.
-func (b *progressBars) Preparing(s runner.Repetition, what string, done, of int) {
+// Doing implements runner.Observer.
+func (b *progressBars) Doing(s runner.Repetition, a runner.Activity) {
 	b.selectBar(s)
-	b.current.prepare(s, preparingText(what, done, of))
+	b.current.doing(s, activityText(a))
 }
 
 // Begin implements runner.Observer.
@@ -73,11 +76,11 @@ type progressBar struct {
 	phase runner.Phase
 	drawn *mpb.Bar // nil if the screen is gone
 
-	mu        sync.Mutex // guards the fields below, which the drawing goroutine reads
-	eta       eta
-	preparing string // how far the preparation of a repetition is; empty once the repetition has begun
-	number    int    // number of the repetition that is being prepared
-	count     int    // number of repetitions
+	mu       sync.Mutex // guards the fields below, which the drawing goroutine reads
+	eta      eta
+	activity string // what is being done outside the load; empty if nothing is
+	number   int    // number of the repetition
+	count    int    // number of repetitions
 }
 
 // stepsPerRepetition is the number of steps in which a bar shows a repetition.
@@ -89,14 +92,15 @@ func newBar(pool *mpb.Progress, s runner.Repetition) *progressBar {
 	name := decor.Name(fmt.Sprintf("%s %s ", s.Scenario, s.Phase), decor.WC{W: 22, C: decor.DindentRight})
 	text := decor.Any(func(decor.Statistics) string { return b.text() })
 	b.drawn, _ = pool.Add(int64(s.Total)*stepsPerRepetition, mpb.BarStyle().Build(),
-		mpb.PrependDecorators(name), mpb.AppendDecorators(text))
+		mpb.PrependDecorators(name), mpb.AppendDecorators(text),
+		mpb.BarExtender(mpb.BarFillerFunc(b.fillDetails), false))
 	return b
 }
 
-func (b *progressBar) prepare(s runner.Repetition, text string) {
+func (b *progressBar) doing(s runner.Repetition, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.preparing, b.number, b.count = text, s.Number, s.Total
+	b.activity, b.number, b.count = text, s.Number, s.Total
 }
 
 func (b *progressBar) begin(s runner.Repetition) {
@@ -118,8 +122,8 @@ func (b *progressBar) end(s runner.Repetition, v runner.Progress) {
 func (b *progressBar) update(change func(*eta)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.preparing = ""
 	change(&b.eta)
+	b.activity, b.number, b.count = "", b.eta.rep.Number, b.eta.rep.Total
 }
 
 // move shows how far the current repetition is. It never fills the bar.
@@ -137,10 +141,62 @@ func (b *progressBar) moveTo(position int64) {
 func (b *progressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.preparing != "" {
-		return fmt.Sprintf(" %d/%d  %s", b.number, b.count, b.preparing)
+	text := b.activity
+	if text == "" && b.eta.rep.Number > 0 {
+		text = b.eta.shortText()
 	}
-	return fmt.Sprintf(" %d/%d  %s", b.eta.rep.Number, b.eta.rep.Total, b.eta.text())
+	return fmt.Sprintf(" %d/%d  %s", b.number, b.count, text)
+}
+
+// fillDetails writes the details of a running load, in lines that fit the terminal.
+func (b *progressBar) fillDetails(w io.Writer, st decor.Statistics) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if st.Aborted || st.Completed || b.activity != "" || b.eta.ended || b.eta.live.Stage == "" {
+		return nil
+	}
+	lines := foldParts(append(b.eta.stage(), b.eta.details()...), st.AvailableWidth)
+	for _, text := range b.eta.warnings() {
+		lines = append(lines, foldParts(strings.Fields(text), st.AvailableWidth)...)
+	}
+	for _, line := range lines {
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const detailsIndent = "  "
+
+// foldParts joins parts to indented lines of at most the given width, if each part fits. Parts that
+// are words are joined by a space, others by two.
+func foldParts(parts []string, width int) (lines []string) {
+	separator := "  "
+	if !slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, " ") }) {
+		separator = " "
+	}
+	line := ""
+	for _, part := range parts {
+		switch {
+		case line == "":
+			line = detailsIndent + part
+		case utf8.RuneCountInString(line)+len(separator)+utf8.RuneCountInString(part) > width:
+			lines = append(lines, line)
+			line = detailsIndent + part
+		default:
+			line += separator + part
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	for i, line := range lines { // a part that doesn't fit is cut, or the terminal would wrap it
+		if runes := []rune(line); len(runes) > width && width > 0 {
+			lines[i] = string(runes[:width-1]) + "…"
+		}
+	}
+	return lines
 }
 
 // barPosition returns the position of a bar, in steps: the repetitions before s, and the part of s

@@ -121,16 +121,52 @@ func (e *eta) remainingHere() (seconds float64, ok bool) {
 	return seconds, ok
 }
 
-// text describes the repetition with the figures that are known:
+// text describes the running repetition with the figures that are known:
 //
-//	312,000 of 1,000,000  14,210/s  48s left  3 failed  2 retries
-func (e *eta) text() string { return e.describe(e.count()) }
+//	22.0s load  312,000 of 1,000,000  14,210/s  48s left  16 in flight  3 failed  2 retries
+func (e *eta) text() string {
+	parts := append(e.stage(), e.figures(e.count())...)
+	return strings.Join(slices.Concat(parts, e.details(), e.warnings()), "  ")
+}
 
 // endText describes a repetition that has ended:
 //
 //	1,000,000 of 1,000,000 operations in 71.4s  14,006/s
 func (e *eta) endText() string {
-	return e.describe(fmt.Sprintf("%s operations in %.1fs", e.count(), e.live.Elapsed.Seconds()))
+	parts := e.figures(fmt.Sprintf("%s operations in %.1fs", e.count(), e.live.Elapsed.Seconds()))
+	return strings.Join(append(parts, e.details()...), "  ")
+}
+
+// shortText describes how far the repetition is, in less than half a line. Once the repetition has
+// ended, it has all details.
+func (e *eta) shortText() string {
+	parts := e.figures(e.count())
+	if e.ended || e.live.Stage == "" {
+		parts = append(parts, e.details()...)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// stage says how long the load has run and what it is doing: "12.3s load". It returns nil if no load
+// is running.
+func (e *eta) stage() []string {
+	v := e.live
+	if v.Stage == "" {
+		return nil
+	}
+	doing, wave := string(v.Stage), ""
+	if n := len(v.Waves); n > 0 {
+		if wave = fmt.Sprintf("wave %d", n); v.WaveCount > 0 {
+			wave += fmt.Sprintf(" of %d", v.WaveCount)
+		}
+	}
+	switch {
+	case v.Stage == runner.Soaking:
+		doing = "soaking after " + wave + ", " + remainingText(v.SoakLeft.Seconds())
+	case v.Stage == runner.Load && wave != "":
+		doing = wave
+	}
+	return []string{elapsedText(v.Elapsed) + " " + doing}
 }
 
 func (e *eta) count() string {
@@ -140,7 +176,9 @@ func (e *eta) count() string {
 	return plaintext.Thousands(e.live.Done) + " of " + plaintext.Thousands(e.rep.Planned)
 }
 
-func (e *eta) describe(count string) string {
+// figures returns how many operations there were, how many there are a second, and how much time is
+// left.
+func (e *eta) figures(count string) []string {
 	parts := []string{count}
 	if e.rep.Rate > 0 {
 		parts = append([]string{"trying " + rateText(e.rep.Rate)}, parts...)
@@ -152,21 +190,26 @@ func (e *eta) describe(count string) string {
 		}
 		parts = append(parts, rate)
 	}
-	if e.live.P99 > 0 {
-		parts = append(parts, "p50 "+timeText(e.live.P50)+" p99 "+timeText(e.live.P99))
-	}
 	if seconds, ok := e.remaining(); ok && seconds < maxRemaining {
 		parts = append(parts, remainingText(seconds))
 	}
-	if e.live.Invalid != "" && !e.ended {
-		parts = append(parts, plaintext.Line(e.live.Invalid))
-	}
-	return strings.Join(append(parts, extraTexts(e.live)...), "  ")
+	return parts
 }
 
-// extraTexts returns texts about waves, failures and retries, if there are any.
-func extraTexts(v runner.Progress) (parts []string) {
-	if n := len(v.Waves); n > 0 {
+// details returns texts about response times, operations that haven't ended, waves, failures and
+// retries, if there are any.
+func (e *eta) details() (parts []string) {
+	v := e.live
+	if v.P99 > 0 {
+		parts = append(parts, "p50 "+timeText(v.P50)+" p99 "+timeText(v.P99))
+	}
+	if v.InFlight > 0 {
+		parts = append(parts, plaintext.Thousands(v.InFlight)+" in flight")
+	}
+	if v.NotSent > 0 {
+		parts = append(parts, plaintext.Thousands(v.NotSent)+" not sent")
+	}
+	if n := len(v.Waves); n > 0 && v.Stage == "" {
 		parts = append(parts, fmt.Sprintf("wave %d", n))
 	}
 	if v.Failed > 0 {
@@ -174,6 +217,19 @@ func extraTexts(v runner.Progress) (parts []string) {
 	}
 	if v.Retries > 0 {
 		parts = append(parts, plaintext.Thousands(v.Retries)+" retries")
+	}
+	return parts
+}
+
+// warnings returns why the run is certain to be invalid or to fail, as far as that is known.
+func (e *eta) warnings() (parts []string) {
+	if e.ended {
+		return nil
+	}
+	for _, text := range []string{e.live.Invalid, e.live.Failing} {
+		if text != "" {
+			parts = append(parts, plaintext.Line(text))
+		}
 	}
 	return parts
 }
@@ -210,6 +266,17 @@ func rateText(perSecond float64) string {
 		return fmt.Sprintf("%.1f/s", perSecond)
 	}
 	return plaintext.Thousands(int64(math.Round(perSecond))) + "/s"
+}
+
+// elapsedText formats a time that has passed.
+func elapsedText(d time.Duration) string {
+	switch s := int64(d.Seconds()); {
+	case s >= 3600:
+		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+	case s >= 60:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
 }
 
 // remainingText formats a remaining time. It rounds up, so that "0s left" means that none is left.

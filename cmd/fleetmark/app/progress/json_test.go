@@ -3,11 +3,17 @@ package progress
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +26,7 @@ func TestJSONView(t *testing.T) {
 		o.Begin(s)
 		for at := 200 * time.Millisecond; at <= 2*time.Second; at += 200 * time.Millisecond {
 			o.Progress(s, runner.Progress{Done: int64(at / (4 * time.Millisecond)), Failed: 2, Elapsed: at, PlannedRate: 250,
-				P50: 1, P99: 2, Classes: map[string]int{"timeout": 2}})
+				P50: 1, P99: 2, Classes: map[string]int{"timeout": 2}, Stage: runner.Load, InFlight: 7, NotSent: 8})
 		}
 		o.End(s, runner.Progress{Done: 1000, Elapsed: 4 * time.Second})
 		o.Close()
@@ -35,10 +41,48 @@ func TestJSONView(t *testing.T) {
 			Scenario: "x", Kind: runner.Timed, Repetition: 2, Of: 3, Done: 500, Failed: 2, Planned: 1000, ElapsedNS: 2e9,
 			LeftNS:       got[1].LeftNS,
 			OpsPerSecond: 250, PlannedOpsPerSecond: 250, TryingOpsPerSecond: 300, P50NS: 1, P99NS: 2,
-			Failures: map[string]int{"timeout": 2},
+			Failures: map[string]int{"timeout": 2}, Stage: runner.Load, InFlight: 7, NotSent: 8,
 		}, got[1])
 		require.Positive(t, got[1].LeftNS)
 		require.True(t, got[2].Ended)
 		require.EqualValues(t, 1000, got[2].Done)
 	})
+}
+
+// TestSchema checks that the schema has exactly the fields of the objects, that it accepts the
+// objects of every stage, and that it refuses others.
+func TestSchema(t *testing.T) {
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(Schema()))
+	require.NoError(t, err)
+	compiler := jsonschema.NewCompiler()
+	require.NoError(t, compiler.AddResource("progress.json", document))
+	schema, err := compiler.Compile("progress.json")
+	require.NoError(t, err)
+
+	var fields []string
+	for f := range reflect.TypeFor[jsonProgress]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields = append(fields, name)
+	}
+	require.ElementsMatch(t, fields, slices.Collect(maps.Keys(schema.Properties)))
+
+	for _, stage := range append(runner.Stages(), "") {
+		var out bytes.Buffer
+		s := runner.Repetition{Scenario: "x", Phase: runner.Profiled, Number: 1, Total: 1, Planned: 3, Rate: 1.5}
+		o := New(&out, JSON)
+		switch stage {
+		case runner.Load, runner.Soaking, runner.Draining, "":
+			o.Begin(s)
+			o.Progress(s, runner.Progress{Stage: stage, Elapsed: time.Second, Done: 1, Failed: 1, InFlight: 1,
+				Classes: map[string]int{"timeout": 1}, Invalid: "x", Failing: "y", SoakLeft: 1, WaveCount: 2,
+				Waves: []results.Wave{{Number: 1, Share: 0.5, Size: 2, Why: "passed", Ended: true}}})
+		default:
+			o.Doing(s, runner.Activity{Stage: stage, Elapsed: time.Second, Done: 1, Of: 2})
+		}
+		object, err := jsonschema.UnmarshalJSON(&out)
+		require.NoError(t, err, stage)
+		require.NoError(t, schema.Validate(object), stage)
+		object.(map[string]any)["stage"] = "idling"
+		require.Error(t, schema.Validate(object))
+	}
 }

@@ -10,6 +10,6 @@ import (
 // --progress json up to date.
 func TestProgressPage(t *testing.T) {
 	source := docpage.ReadSource(t, ".")
-	source.Foreign = map[string]string{"runner.Phase": "string"}
+	source.Foreign = map[string]string{"runner.Phase": "string", "runner.Stage": "string"}
 	docpage.Check(t, "reference/run-directory.md", "--progress json", source.FieldTable(t, "jsonProgress"))
 }

@@ -18,10 +18,11 @@ func TestLineView_preparing(t *testing.T) {
 		l := New(&log, Auto)
 		s := runner.Repetition{Scenario: "hung", Phase: runner.Timed, Number: 1, Total: 1}
 		for n := range 8 { // 1.4 s
-			l.Preparing(s, "opening connections", 10*n, 1300)
+			l.Doing(s, runner.Activity{Stage: runner.Opening, Done: 10 * n, Of: 1300,
+				Elapsed: time.Duration(n) * 200 * time.Millisecond})
 			time.Sleep(200 * time.Millisecond)
 		}
-		require.Equal(t, "hung timed 1/1: opening connections 50/1,300\n", log.String())
+		require.Equal(t, "hung timed 1/1: opening connections 50/1,300  1.0s\n", log.String())
 	})
 }
 
@@ -42,6 +43,19 @@ func TestLineView(t *testing.T) {
 		"million timed 1/1: 999,998 of 1,000,000 operations in 100.0s  10,000/s  2 failed  3 retries",
 		"",
 	}, strings.Split(log.String(), "\n"))
+}
+
+// What is certain is said once, in the line after which it was known.
+func TestLineView_certain(t *testing.T) {
+	var log bytes.Buffer
+	l := New(&log, Lines)
+	s := runner.Repetition{Scenario: "x", Phase: runner.Timed, Number: 1, Total: 1}
+	l.Begin(s)
+	for range 3 {
+		l.Progress(s, runner.Progress{Stage: runner.Load, Invalid: "it is invalid", Elapsed: time.Second})
+	}
+	l.Progress(s, runner.Progress{Stage: runner.Load, Invalid: "it is invalid", Failing: "it fails", Elapsed: time.Second})
+	require.Equal(t, "x timed 1/1: it is invalid\nx timed 1/1: it fails\n", log.String())
 }
 
 // No text of a device is a control sequence on the terminal.
