@@ -129,19 +129,20 @@ func (h *Histogram) ValuesAtQuantiles(percentages []float64, values []int64) {
 	if h.total == 0 {
 		return
 	}
-	next, sum := 0, int64(0)
+	next, sum, rank := 0, int64(0), h.rank(percentages[0])
 	for at := range h.blocks {
 		for i, n := range h.counts[at : at+block] {
 			if n == 0 {
 				continue
 			}
 			sum += int64(n)
-			for sum >= h.rank(percentages[next]) {
+			for sum >= rank {
 				lowest, width := lowestAt(at + i)
 				values[next] = lowest + width - 1
 				if next++; next == len(percentages) {
 					return
 				}
+				rank = h.rank(percentages[next])
 			}
 		}
 	}

@@ -227,7 +227,11 @@ func (d *Directory) AppendPartial(chunks ...Chunk) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range chunks {
-		f, err := d.open(c.Name)
+		var err error
+		f := d.files[c.Name]
+		if f == nil {
+			f, err = d.open(c.Name)
+		}
 		if err == nil && len(c.Data) > 0 {
 			_, err = f.Write(c.Data)
 		}

@@ -48,7 +48,7 @@ var intervalWidths = [...]time.Duration{
 // How many intervals a load has: about fewest if they are shorter than a second, and no more than
 // most if they are longer.
 const (
-	fewestIntervals = 100
+	fewestIntervals = 50
 	mostIntervals   = 3600
 	shortestPlan    = 2 * time.Second // what a load without a known length is taken for at its start
 )

@@ -21,17 +21,18 @@ import (
 
 func TestIntervalWidth(t *testing.T) {
 	for _, c := range []struct{ lasts, align, want time.Duration }{
-		{0, 0, 10 * time.Millisecond},
-		{time.Second, 0, 10 * time.Millisecond},
 		{2 * time.Second, 0, 20 * time.Millisecond},
-		{10 * time.Second, 0, 100 * time.Millisecond},
-		{time.Minute, 0, 500 * time.Millisecond},
-		{100 * time.Second, 0, time.Second},
+		{500 * time.Millisecond, 0, 10 * time.Millisecond},
+		{time.Second, 0, 20 * time.Millisecond},
+		{5 * time.Second, 0, 100 * time.Millisecond},
+		{10 * time.Second, 0, 200 * time.Millisecond},
+		{49 * time.Second, 0, 500 * time.Millisecond},
+		{50 * time.Second, 0, time.Second},
 		{time.Hour, 0, time.Second},
 		{2 * time.Hour, 0, 2 * time.Second},
 		{3 * time.Hour, 0, 5 * time.Second},
 		{30 * 24 * time.Hour, 0, 30 * time.Minute},
-		{10 * time.Second, 2 * time.Second, 100 * time.Millisecond},
+		{10 * time.Second, 2 * time.Second, 200 * time.Millisecond},
 		{time.Hour, 5 * time.Second, time.Second},
 		{time.Hour, 500 * time.Millisecond, 500 * time.Millisecond},
 		{24 * time.Hour, 7 * time.Second, time.Second},
@@ -47,7 +48,7 @@ func TestIntervalWidth(t *testing.T) {
 // second, a day and a month.
 func TestIntervalsAreBounded(t *testing.T) {
 	for lasts, most := range map[time.Duration]int{
-		time.Second: 100, time.Minute: 500, time.Hour: 3600, 24 * time.Hour: 12_000, 30 * 24 * time.Hour: 20_000,
+		time.Second: 60, time.Minute: 300, time.Hour: 3600, 24 * time.Hour: 12_000, 30 * 24 * time.Hour: 20_000,
 	} {
 		n := 0
 		for at := time.Duration(0); at < lasts; n++ {
@@ -114,16 +115,16 @@ func TestIntervals_stall(t *testing.T) {
 		list := collect(&e)
 		_, err := x.Run(t.Context(), e)
 		require.NoError(t, err)
-		require.Len(t, *list, 100)
+		require.Len(t, *list, 50)
 		var seconds [10]Interval
 		for i, v := range *list {
-			require.Equal(t, time.Duration(i)*100*time.Millisecond, v.Start)
-			if i < 99 {
-				require.Equal(t, v.Start+100*time.Millisecond, v.End)
+			require.Equal(t, time.Duration(i)*200*time.Millisecond, v.Start)
+			if i < 49 {
+				require.Equal(t, v.Start+200*time.Millisecond, v.End)
 			}
-			require.Equal(t, i == 99, v.Last)
-			require.EqualValues(t, 10, v.Planned)
-			s := &seconds[i/10]
+			require.Equal(t, i == 49, v.Last)
+			require.EqualValues(t, 20, v.Planned)
+			s := &seconds[i/5]
 			s.Planned, s.Sent, s.Succeeded = s.Planned+v.Planned, s.Sent+v.Sent, s.Succeeded+v.Succeeded
 			s.NotSent, s.InFlight = v.NotSent, v.InFlight
 		}
@@ -136,7 +137,7 @@ func TestIntervals_stall(t *testing.T) {
 			require.EqualValues(t, 100, v.Planned, s)
 			require.Equal(t, want, struct{ sent, succeeded, notSent, inFlight int64 }{v.Sent, v.Succeeded, v.NotSent, v.InFlight}, s)
 		}
-		burst := (*list)[70].counts[delivery.OpPush]
+		burst := (*list)[35].counts[delivery.OpPush]
 		var longest int64
 		for lowest := range burst {
 			longest = max(longest, lowest)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -210,7 +211,11 @@ func takeHistogram(
 // TestIntervalLogAllocatesNothing checks that what is written at the end of an interval doesn't add
 // to the allocations of the client.
 func TestIntervalLogAllocatesNothing(t *testing.T) {
-	l := newIntervalLog(nil, 1, time.Unix(0, 0))
+	dir, err := rundir.Create(t.TempDir(), "allocations", time.Now(), "1a2b3c")
+	require.NoError(t, err)
+	defer dir.Close()
+	require.NoError(t, dir.WriteRun(results.Run{}))
+	l := newIntervalLog(dir, 1, time.Unix(0, 0))
 	l.begin(time.Unix(1, 0), &delivery.Stats{})
 	v := &load.Interval{Succeeded: 1}
 	for _, op := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
@@ -222,10 +227,9 @@ func TestIntervalLogAllocatesNothing(t *testing.T) {
 	add := func() {
 		v.Start, v.End = v.End, v.End+time.Second
 		l.add(v, stats)
-		l.times, l.histograms = l.times[:0], l.histograms[:0]
 	}
-	add()
 	require.Zero(t, testing.AllocsPerRun(100, add))
+	require.NoError(t, l.failed)
 }
 
 // TestIntervals_kept checks that the lines of a trial, which are kept in memory, are those that
@@ -298,4 +302,29 @@ func TestIntervalsOfAnHour(t *testing.T) {
 	require.Less(t, histograms.Size(), int64(64<<20), "what a report reads")
 	require.Less(t, lines.Size(), int64(4<<20))
 	require.Less(t, after[1], after[0]+1<<20)
+}
+
+// BenchmarkIntervalLog measures what it costs to write an interval of an open load.
+func BenchmarkIntervalLog(b *testing.B) {
+	for _, operations := range []int{5, 1000} {
+		b.Run(fmt.Sprintf("operations=%d", operations), func(b *testing.B) {
+			dir, err := rundir.Create(b.TempDir(), "benchmark", time.Now(), "1a2b3c")
+			require.NoError(b, err)
+			defer dir.Close()
+			require.NoError(b, dir.WriteRun(results.Run{}))
+			l := newIntervalLog(dir, 1, time.Now())
+			l.begin(time.Now(), &delivery.Stats{})
+			rng := rand.New(rand.NewPCG(1, 2))
+			times := load.NewLatencies(true, 100*time.Second)
+			for range operations {
+				times.Add(time.Duration(1e6*rng.ExpFloat64()), time.Duration(1e6*rng.ExpFloat64()))
+			}
+			v := &load.Interval{Times: []load.OpTimes{{Op: delivery.OpPush, Latencies: times}}}
+			b.ReportAllocs()
+			for b.Loop() {
+				v.Start, v.End = v.End, v.End+time.Second
+				l.add(v, delivery.Stats{})
+			}
+		})
+	}
 }
