@@ -80,14 +80,15 @@ func importRules() []packageRule {
 		{"results/baseline", "internal/plaintext internal/texttable internal/markdown results"},
 		{"results/timeline", ""},
 		{"results/rundir", "internal/atomicfile internal/plaintext results results/timeline"},
+		{"results/evidence", "internal/plaintext results results/rundir results/timeline"},
 		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext results results/baseline results/rundir"},
 		{"results/sequential", "results/internal/stats results"},
 		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
 		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles profiles/explain results " +
-			"results/baseline results/rundir results/judge results/report/internal/bounded"},
-		{"results/report/htmlpage", "internal/plaintext results results/rundir results/report/internal/bounded results/report/internal/svgplot results/report"},
+			"results/baseline results/rundir results/evidence results/judge results/report/internal/bounded"},
+		{"results/report/htmlpage", "internal/plaintext results results/rundir results/timeline results/evidence results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// Packages that measure.
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results"},

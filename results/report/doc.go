@@ -15,7 +15,7 @@
 // For example:
 //
 //	now := report.RunSide(*run)
-//	now.Read() // latency.hlog and failures.jsonl, for the plots
+//	now.Read() // latency.hlog, timeline.jsonl and failures.jsonl, for the plots
 //	d := report.New(report.ModeReport, report.Input{
 //		Scenario: run.Scenario, Judgement: judgement,
 //		Base: report.BaselineSide(page, run.Scenario), Now: now,

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -193,6 +194,19 @@ func endState(run *rundir.Loaded) string {
 		return "unfinished"
 	case run.Status == results.StatusInterrupted, run.Status == results.StatusFailed:
 		return string(run.Status)
+	}
+	return ""
+}
+
+// Question returns the question that the run's scenario answers, or "" if it is unknown.
+func (r *Result) Question() string {
+	var s struct {
+		Description string `json:"description"`
+	}
+	for _, run := range []*Side{&r.Now, &r.Base} {
+		if run.Run != nil && json.Unmarshal(run.Run.Spec, &s) == nil && s.Description != "" {
+			return s.Description
+		}
 	}
 	return ""
 }

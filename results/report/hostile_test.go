@@ -2,12 +2,15 @@ package report_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/sequential"
+	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 // evil holds text that could become markup in one of the forms.
@@ -36,7 +39,8 @@ func hostileInput(rows, length int) *report.Input {
 		run.Thresholds = append(run.Thresholds,
 			results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
 		run.RepetitionCounts = append(run.RepetitionCounts, results.Counts{Devices: i})
-		s.Now.Failures = append(s.Now.Failures, report.Failure{Class: word(i), Error: word(i), Operation: word(i)})
+		s.Now.Timelines = append(s.Now.Timelines, hostileTimeline(i, word(i)))
+		s.Now.Failures = append(s.Now.Failures, evidence.Failure{Class: word(i), Error: word(i), Operation: word(i)})
 	}
 	j := *s.Judgement
 	conclude(&j, results.Regressed, word(7))
@@ -55,6 +59,27 @@ func hostileInput(rows, length int) *report.Input {
 	}
 	s.Judgement = &j
 	return s
+}
+
+// hostileTimeline returns a timeline whose names are word, and whose numbers are the worst that a
+// file can hold.
+func hostileTimeline(i int, word string) evidence.Timeline {
+	times := timeline.Times{P50NS: math.MinInt64, P90NS: -1, P99NS: math.MaxInt64, MaxNS: int64(i)}
+	worst := timeline.Interval{
+		Repetition: 1, EndNS: math.MaxInt64, Planned: math.MaxInt64, Sent: -1, Succeeded: math.MinInt64,
+		Failed: math.MaxInt64, NotSent: -5, InFlight: math.MaxInt64, Wave: -1,
+		Classes:    map[string]int64{word: math.MaxInt64, word + "2": -3, "": 1},
+		Operations: []timeline.Operation{{Op: word, Count: 1, Response: times}, {Op: word, Count: -1}},
+	}
+	empty := timeline.Interval{Repetition: 1, StartNS: 5, EndNS: 5}
+	mark := evidence.Mark{Kind: evidence.MarkKind(i % 5), Label: word, Start: math.MinInt64, End: math.MaxInt64}
+	return evidence.Timeline{
+		Scenario: word, Op: word,
+		Repetitions: []evidence.Repetition{
+			{Number: 1, Intervals: []timeline.Interval{empty, worst, empty, worst}, Marks: []evidence.Mark{mark, mark}},
+			{Number: math.MaxInt, BrokenOff: true, Intervals: []timeline.Interval{empty}},
+		},
+	}
 }
 
 // inputs returns inputs of all kinds, each of which every form must render.

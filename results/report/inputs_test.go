@@ -2,15 +2,21 @@ package report_test
 
 import (
 	"math"
+	"os"
+	"path/filepath"
+	"testing"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/sequential"
+	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 // judged judges records by those of a baseline, from the same machine or another one.
@@ -76,15 +82,15 @@ func sideRecords(scenario string, times float64) (records []results.Record) {
 	return records
 }
 
-// evidence returns what a run directory would hold besides samples.
-func evidence() report.Evidence {
+// sampleEvidence returns what a run directory would hold besides samples.
+func sampleEvidence() evidence.Evidence {
 	h := hdrhistogram.New(1, 60_000_000_000, 3)
 	for i := range int64(2000) {
 		_ = h.RecordValue(900_000 + i*i)
 	}
-	e := report.Evidence{Latency: []report.Latency{{Op: "push", Histogram: h}}}
+	e := evidence.Evidence{Latency: []evidence.Latency{{Op: "push", Histogram: h}}}
 	for i := range 30 {
-		e.Failures = append(e.Failures, report.Failure{Repetition: 1 + i%2, Device: i, Operation: "push",
+		e.Failures = append(e.Failures, evidence.Failure{Repetition: 1 + i%2, Device: i, Operation: "push",
 			Class: []string{"integrity", "timeout", "integrity"}[i%3], Status: 200, Attempts: 2,
 			Error: "push device: it said <no>"})
 	}
@@ -105,8 +111,42 @@ func wholeInput() *report.Input {
 	base := testRun()
 	base.Records = sideRecords("rollout", 1)
 	s := compareInput(base, run)
-	s.Now.Evidence, s.Base.Evidence = evidence(), evidence()
+	s.Now.Evidence, s.Base.Evidence = sampleEvidence(), sampleEvidence()
 	return s
+}
+
+// withTimeline gives a run a directory with the intervals of each of its repetitions, and a resolved
+// scenario, and returns its side as it is read from there.
+func withTimeline(t testing.TB, run rundir.Loaded, spec string, repetitions ...[]timeline.Interval) report.Side {
+	t.Helper()
+	run.Path, run.Spec, run.Operations = t.TempDir(), []byte(spec), nil
+	var file []byte
+	for _, intervals := range repetitions {
+		total := results.Operations{}
+		for _, v := range intervals {
+			file = v.AppendLine(file)
+			total.Succeeded, total.Failed = total.Succeeded+v.Succeeded, total.Failed+v.Failed
+		}
+		run.Operations = append(run.Operations, total)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(run.Path, rundir.TimelineFile), file, 0o600))
+	side := report.RunSide(run)
+	side.Read()
+	return side
+}
+
+// timedInput returns the input of a report about a run with intervals, and about a base if there is
+// one.
+func timedInput(now report.Side, base *report.Side) *report.Input {
+	run := *now.Run
+	run.Records = sideRecords(run.Scenario, 1)
+	in := runInput(run, nil)
+	if base != nil {
+		in = compareInput(run, run)
+		in.Base.Run, in.Base.Evidence = base.Run, base.Evidence
+	}
+	in.Now.Evidence = now.Evidence
+	return in
 }
 
 // brokenOff returns a soak that was interrupted after 12 of its 30 minutes, in its first

@@ -7,6 +7,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
@@ -54,13 +55,13 @@ func newResultJSON(r *Result, withSamples bool) resultJSON {
 }
 
 type sideJSON struct {
-	Label       string           `json:"label"`
-	Revision    string           `json:"revision,omitempty"`
-	Repetitions int              `json:"repetitions"`
-	Machine     *results.Machine `json:"machine,omitempty"`
-	Run         *runJSON         `json:"run,omitempty"`
-	Latency     []latencyJSON    `json:"latency,omitempty"`
-	Failures    []ClassCount     `json:"failures,omitempty"`
+	Label       string                `json:"label"`
+	Revision    string                `json:"revision,omitempty"`
+	Repetitions int                   `json:"repetitions"`
+	Machine     *results.Machine      `json:"machine,omitempty"`
+	Run         *runJSON              `json:"run,omitempty"`
+	Latency     []latencyJSON         `json:"latency,omitempty"`
+	Failures    []evidence.ClassCount `json:"failures,omitempty"`
 }
 
 // A runJSON holds what only a run directory has.

@@ -25,6 +25,7 @@ func writeMarkdown(w io.Writer, d *Document, width int) error {
 		p.thresholds()
 	}
 	p.metrics()
+	p.stalls()
 	if p.run != nil {
 		p.partial()
 		p.health()
@@ -42,6 +43,9 @@ func writeMarkdown(w io.Writer, d *Document, width int) error {
 	}
 	return nil
 }
+
+// maxStalls bounds the stalls of a page.
+const maxStalls = 10
 
 // A markdownPage collects a page. err is the first error of a table.
 type markdownPage struct {
@@ -155,6 +159,16 @@ func (p *markdownPage) rows(rows []Row) {
 	if len(t.Notes) > 0 {
 		p.printf("\n")
 		t.notes(&p.out, "- ", p.prose)
+	}
+}
+
+// stalls says when nothing ended, if that happened. The plots over time are in report.html.
+func (p *markdownPage) stalls() {
+	for _, t := range p.r.Now.Timelines {
+		if sentences := t.StallSentences(maxStalls); len(sentences) > 0 {
+			p.printf("## When it happened\n\n")
+			p.list("", sentences)
+		}
 	}
 }
 

@@ -11,5 +11,8 @@
 // of a repetition is the repetition's own count, and an interval in which nothing ended, although
 // operations were due, shows a stall.
 //
+// [Stalls] finds such intervals. [Merge] makes fewer intervals of many, for where there is little
+// room to show them.
+//
 // The package doesn't know runs, loads or reports.
 package timeline

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
+	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -114,14 +115,14 @@ func goldenThresholds() []results.ThresholdOutcome {
 }
 
 // goldenEvidence returns what else a run directory holds.
-func goldenEvidence() report.Evidence {
+func goldenEvidence() evidence.Evidence {
 	h := hdrhistogram.New(1, 60_000_000_000, 3)
 	for i := range int64(2000) {
 		_ = h.RecordValue(900_000 + i*i)
 	}
-	e := report.Evidence{Latency: []report.Latency{{Op: "push", Histogram: h}}}
+	e := evidence.Evidence{Latency: []evidence.Latency{{Op: "push", Histogram: h}}}
 	for i := range 30 {
-		e.Failures = append(e.Failures, report.Failure{
+		e.Failures = append(e.Failures, evidence.Failure{
 			Repetition: 1 + i%2, Device: i, Operation: "push", Class: []string{"integrity", "timeout", "integrity"}[i%3],
 			Status: 200, Attempts: 2, Error: "push device: it said <no>",
 		})

@@ -1,0 +1,48 @@
+package timeline
+
+import "time"
+
+// A Stall is a time in which no operation ended, although some waited, and although many would have
+// ended at the repetition's mean rate.
+type Stall struct {
+	Start, End time.Duration // after the start of the repetition's load
+	Waiting    int64         // operations that waited at its end, sent or not
+	After      float64       // the highest rate of the three intervals after it, of operations that ended
+}
+
+// stallOperations is how many operations must have been missing. With fewer, a pause may be chance.
+const stallOperations = 10
+
+// Stalls returns the stalls of a repetition, in order.
+func Stalls(intervals []Interval) (list []Stall) {
+	var ended, length float64
+	for i := range intervals {
+		v := &intervals[i]
+		ended += float64(v.Succeeded + v.Failed)
+		length += (v.End() - v.Start()).Seconds()
+	}
+	if ended == 0 || length == 0 {
+		return nil
+	}
+	for i := 0; i < len(intervals); i++ {
+		s := Stall{Start: intervals[i].Start()}
+		for ; i < len(intervals) && stands(&intervals[i]); i++ {
+			s.End, s.Waiting = intervals[i].End(), intervals[i].InFlight+intervals[i].NotSent
+		}
+		if (s.End-s.Start).Seconds()*ended/length < stallOperations {
+			continue
+		}
+		for _, v := range intervals[i:min(i+3, len(intervals))] {
+			if seconds := (v.End() - v.Start()).Seconds(); seconds > 0 {
+				s.After = max(s.After, float64(v.Succeeded+v.Failed)/seconds)
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// stands reports whether nothing ended in the interval, although operations waited.
+func stands(v *Interval) bool {
+	return v.Succeeded == 0 && v.Failed == 0 && v.BrokenOff == 0 && v.InFlight+v.NotSent > 0
+}
