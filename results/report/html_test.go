@@ -33,7 +33,7 @@ func htmlOf(t testing.TB, d *report.Document) string {
 // TestHTMLIsWellFormedAndInert walks each kind of page as a browser parses it.
 func TestHTMLIsWellFormedAndInert(t *testing.T) {
 	allowed := map[string]bool{}
-	for _, name := range strings.Fields(`html head meta title style body main header p h1 h2 div span ul ol li dl dt dd nav a section figure figcaption details summary
+	for _, name := range strings.Fields(`html head meta title style body main header p h1 h2 h3 div span ul ol li dl dt dd nav a section figure figcaption details summary
 		table thead tbody tr th td pre code strong footer svg g path text circle desc`) {
 		allowed[name] = true
 	}

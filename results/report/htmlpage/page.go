@@ -77,7 +77,9 @@ type builder struct {
 type page struct {
 	Style    template.CSS
 	Scenario string
+	Question string
 	Headline headline
+	Big      []bigFigure
 	Sides    string
 	Invalid  []string
 	EndState string
@@ -99,15 +101,23 @@ type headline struct {
 // A keyFigure is a figure at the top of the page.
 type keyFigure struct{ Name, Value string }
 
+// A bigFigure is a figure that every reader looks for first. Base is what it was on the other side,
+// and Change how much it changed; both are empty if there is no other side.
+type bigFigure struct {
+	Name, Value, Note, Base, Change, Class string
+}
+
 // A section is a section of the page. Its empty parts are left out.
 type section struct {
 	ID, Title string
 	Lead      []string
+	Timelines []timelineView
 	Key       bool // whether to show a key to the marks of both sides
 	Figures   []figure
 	More      []figure // more figures, folded
 	Table     *table
 	Notes     []string // footnotes of the table
+	Tables    []foldedTable
 	Code      []string
 	Folded    string // the title of a folded block
 	Block     string // the text of that block
@@ -143,11 +153,11 @@ func (b *builder) page() (*page, error) {
 	p := &page{
 		Style: template.CSS(pageStyle), Scenario: b.clip(b.Scenario), Headline: h, Sides: b.sentence(b.Comparison),
 		Invalid: b.sentences(b.Invalid), Warnings: b.sentences(b.Warnings), Notes: b.sentences(b.Notes),
-		Figures:  b.keyFigures(),
+		Question: b.sentence(b.Question()), Big: b.bigFigures(), Figures: b.keyFigures(),
 		EndState: b.EndSentence(""),
 		HasBase:  b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
 	}
-	sections := []section{b.changes()}
+	sections := []section{b.changes(), b.timelines()}
 	for i := range min(len(b.Causes), report.MaxResults) {
 		sections = append(sections, b.cause(i))
 	}

@@ -6,6 +6,9 @@
 // drawn in [Role]s, and its colors are the page's style variables --ink-2, --grid, --base, --now
 // and --bad.
 //
+// Such a plot grows with the page, and its text does too. A [Wide] is drawn without gonum: it fills
+// the width of the page, at a fixed height, and its text keeps its size.
+//
 // The package doesn't know what the plots show.
 package svgplot
 
@@ -253,7 +256,7 @@ func Linear(a *plot.Axis, s Span, n int, binary bool, format func(float64) strin
 // Logarithmic gives axis a the range s, which must be above zero, on a logarithmic scale.
 func Logarithmic(a *plot.Axis, s Span, label func(float64) string) {
 	a.Min, a.Max, a.Scale = s.Low, s.High, plot.LogScale{}
-	steps := logSteps(s.Low, s.High)
+	steps := LogSteps(s.Low, s.High)
 	if len(steps) < 3 {
 		steps = NiceSteps(s.Low, s.High, 4)
 	}
@@ -316,9 +319,9 @@ func roundSteps(low, high float64, n int) (values []float64) {
 	return values
 }
 
-// logSteps returns 1, 2 and 5 times the powers of ten between low and high, or only the powers if
+// LogSteps returns 1, 2 and 5 times the powers of ten between low and high, or only the powers if
 // there are many.
-func logSteps(low, high float64) (values []float64) {
+func LogSteps(low, high float64) (values []float64) {
 	multiples := []float64{1, 2, 5}
 	if high/low > 300 {
 		multiples = []float64{1}
