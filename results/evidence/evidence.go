@@ -68,8 +68,9 @@ const (
 )
 
 // Read reads the latency.hlog, timeline.jsonl and failures.jsonl of a run, as far as they belong to
-// the run according to run.json. It keeps what it can read, and adds a warning for the rest: a report
-// without a plot is better than none. It returns the zero Evidence for a run without a directory.
+// the run according to run.json. It keeps what it can read, and adds a warning for the rest: a
+// report without a plot is better than none. It returns the zero Evidence for a run without a
+// directory.
 func Read(run *rundir.Loaded) (e Evidence) {
 	if run == nil || run.Path == "" {
 		return e

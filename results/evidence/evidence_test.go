@@ -47,7 +47,9 @@ func read(t testing.TB, run results.Run, content files) evidence.Evidence {
 
 func TestRead(t *testing.T) {
 	failure := `{"repetition":1,"device":3,"address":"http://127.1.0.3","operation":"push","class":"timeout","error":"late"}` + "\n"
-	e := read(t, results.Run{}, files{rundir.LatencyFile: hlog(t, "push", "verify", "push"), rundir.FailuresFile: []byte(failure + failure)})
+	e := read(t, results.Run{}, files{
+		rundir.LatencyFile: hlog(t, "push", "verify", "push"), rundir.FailuresFile: []byte(failure + failure),
+	})
 	require.Empty(t, e.Warnings)
 	require.Len(t, e.Latency, 2)
 	require.Equal(t, "push", e.Latency[0].Op)
@@ -95,8 +97,8 @@ func TestReadIsBounded(t *testing.T) {
 	require.Contains(t, e.Warnings[0], "more than 20000 lines")
 }
 
-// TestReadLatency_leavesOutOtherTags checks that service times and groups aren't mixed with response
-// times.
+// TestReadLatency_leavesOutOtherTags checks that service times and groups aren't mixed with
+// response times.
 func TestReadLatency_leavesOutOtherTags(t *testing.T) {
 	e := read(t, results.Run{}, files{
 		rundir.LatencyFile: hlog(t, "push", "push/service", "push/group=a", "deliver", "push/group=a/service", "push"),

@@ -147,7 +147,8 @@ func (t *Timeline) StallSentences(limit int) (sentences []string) {
 		if s.Waiting == 1 {
 			waited = "an operation waited"
 		}
-		text := fmt.Sprintf("%s ended from %s to %s, and %s", where, timeline.FormatTime(s.Start), timeline.FormatTime(s.End), waited)
+		from, to := timeline.FormatTime(s.Start), timeline.FormatTime(s.End)
+		text := fmt.Sprintf("%s ended from %s to %s, and %s", where, from, to, waited)
 		if s.After > 0 {
 			text += "; after it up to " + results.Rate.Format(s.After) + " ended"
 		}

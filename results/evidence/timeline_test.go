@@ -17,11 +17,13 @@ import (
 
 const second = time.Second
 
-// stalled returns ten seconds at 100/s, in which nothing ends from the fourth to the seventh second.
+// stalled returns ten seconds at 100/s, in which nothing ends from the fourth to the seventh
+// second.
 func stalled(repetition int) (list []timeline.Interval) {
 	for i, succeeded := range []int64{100, 100, 100, 0, 0, 0, 0, 500, 100, 100} {
 		v := timeline.Interval{
-			Repetition: repetition, StartNS: int64(i) * 1e9, EndNS: int64(i+1) * 1e9, Planned: 100, Sent: 100, Succeeded: succeeded,
+			Repetition: repetition, StartNS: int64(i) * 1e9, EndNS: int64(i+1) * 1e9, Planned: 100, Sent: 100,
+			Succeeded: succeeded,
 		}
 		if succeeded == 0 {
 			v.InFlight = int64(i-2) * 100

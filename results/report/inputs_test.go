@@ -115,8 +115,8 @@ func wholeInput() *report.Input {
 	return s
 }
 
-// withTimeline gives a run a directory with the intervals of each of its repetitions, and a resolved
-// scenario, and returns its side as it is read from there.
+// withTimeline gives a run a directory with the intervals of each of its repetitions, and a
+// resolved scenario, and returns its side as it is read from there.
 func withTimeline(t testing.TB, run rundir.Loaded, spec string, repetitions ...[]timeline.Interval) report.Side {
 	t.Helper()
 	run.Path, run.Spec, run.Operations = t.TempDir(), []byte(spec), nil

@@ -19,7 +19,8 @@ const (
 	second   = time.Second
 )
 
-// stalled returns ten seconds at 100/s, in which nothing ends from the fourth to the seventh second.
+// stalled returns ten seconds at 100/s, in which nothing ends from the fourth to the seventh
+// second.
 func stalled() []timeline.Interval {
 	return intervalsOf(1, openLoad(100, 10*second, 3*second, 7*second), second, true)
 }
@@ -49,8 +50,8 @@ func pathOf(t testing.TB, plot, class string) string {
 	return m[1]
 }
 
-// TestTimelineOfAStall checks that four seconds in which nothing ended are a gap, and that the burst
-// after it is the peak.
+// TestTimelineOfAStall checks that four seconds in which nothing ended are a gap, and that the
+// burst after it is the peak.
 func TestTimelineOfAStall(t *testing.T) {
 	in := timedInput(withTimeline(t, testRun(), openSpec, stalled()), nil)
 	page := htmlPageOf(t, in)
@@ -63,8 +64,8 @@ func TestTimelineOfAStall(t *testing.T) {
 	panels := panelsOf(t, page)
 	require.Len(t, panels, 3, "nothing failed")
 
-	// Ten seconds are 1000 units wide. 0 is at 129 pixels, the peak of 500/s at 17, and 100/s a fifth
-	// of the way from one to the other.
+	// Ten seconds are 1000 units wide. 0 is at 129 pixels, the peak of 500/s at 17, and 100/s a
+	// fifth of the way from one to the other.
 	rate := panels["now-rate"][1]
 	require.Equal(t, "M0 106.6H300V129H700V17H800V106.6H1000", regexp.MustCompile(`(H\d+)(H\d+)+`).ReplaceAllStringFunc(
 		pathOf(t, rate, "main"), func(s string) string { return s[strings.LastIndex(s, "H"):] }))
@@ -105,8 +106,8 @@ func TestTimelineScalesAreShared(t *testing.T) {
 	require.Contains(t, page, "The numbers, step by step, base")
 }
 
-// TestTimelineIsBounded writes an hour of three operations, with a plan, of two runs, and a run with
-// many repetitions.
+// TestTimelineIsBounded writes an hour of three operations, with a plan, of two runs, and a run
+// with many repetitions.
 func TestTimelineIsBounded(t *testing.T) {
 	hour := intervalsOf(1, openLoad(4, time.Hour, 1000*second, 1020*second), second, true)
 	require.Len(t, hour, 3600)

@@ -25,7 +25,8 @@ func (b *builder) bigFigures() (list []bigFigure) {
 		}
 		r := &b.Rows[i]
 		figure := bigFigure{
-			Name: b.clip(f.name + " of " + op), Value: results.FormatValue(r.Now.Median, r.Unit.Name), Class: verdictClass(r.Verdict),
+			Name: b.clip(f.name + " of " + op), Class: verdictClass(r.Verdict),
+			Value: results.FormatValue(r.Now.Median, r.Unit.Name),
 		}
 		if b.HasBase && r.Base != nil {
 			figure.Base = b.baseValue(results.FormatValue(r.Base.Median, r.Unit.Name))
@@ -59,9 +60,9 @@ func (b *builder) baseValue(text string) string {
 	return plaintext.Clip(b.Base.Label, 24) + ": " + plaintext.Clip(text, 40)
 }
 
-// failureFigure returns the number of operations that failed in all timed repetitions. If a side has
-// no such number, it returns the share of devices whose operation failed. It reports false if that
-// is unknown too.
+// failureFigure returns the number of operations that failed in all timed repetitions. If a side
+// has no such number, it returns the share of devices whose operation failed. It reports false if
+// that is unknown too.
 func (b *builder) failureFigure(op string) (bigFigure, bool) {
 	f := bigFigure{Name: "failed operations", Class: "none"}
 	now, ok := failureCount(b.Now)
@@ -100,8 +101,8 @@ func (f failureTotal) share() string {
 	return fmt.Sprintf("%.3g%%", 100*float64(f.failed)/float64(f.ended))
 }
 
-// failureCount counts the operations of a side's timed repetitions. It reports false if the side has
-// no run.
+// failureCount counts the operations of a side's timed repetitions. It reports false if the side
+// has no run.
 func failureCount(side report.Side) (total failureTotal, ok bool) {
 	if side.Run == nil {
 		return failureTotal{}, false

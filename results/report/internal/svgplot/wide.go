@@ -13,9 +13,9 @@ import (
 const WideUnits = 1000
 
 // A Wide is a drawing that fills the width of the element that it is in, so that several of them
-// below each other share a horizontal axis. Horizontal positions are from 0 to [WideUnits], vertical
-// ones in pixels from the top to Height. Classes of the page's style sheet give colors, line widths
-// and dashes. Methods draw above what was drawn before.
+// below each other share a horizontal axis. Horizontal positions are from 0 to [WideUnits],
+// vertical ones in pixels from the top to Height. Classes of the page's style sheet give colors,
+// line widths and dashes. Methods draw above what was drawn before.
 type Wide struct {
 	Height float64 // in pixels
 
@@ -131,8 +131,8 @@ func coordinate(x float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(min(max(x, -1e5), 1e5), 'f', 1, 64), ".0")
 }
 
-// Plot returns the drawing as an element of a page. The id must be unique in the page. The title and
-// the description are for readers who can't see the drawing.
+// Plot returns the drawing as an element of a page. The id must be unique in the page. The title
+// and the description are for readers who can't see the drawing.
 func (w *Wide) Plot(id, title, description string) template.HTML {
 	head := fmt.Sprintf(`<svg class="wide" role="img" aria-labelledby="%[1]s-t %[1]s-d" width="100%%" height="%[2]s">`+
 		`<title id="%[1]s-t">%[3]s</title><desc id="%[1]s-d">%[4]s</desc>`,

@@ -1,0 +1,85 @@
+package htmlpage
+
+import (
+	"strconv"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/timeline"
+)
+
+// tables returns a table of the steps of each side.
+func (d *timelineDrawing) tables(title string) (list []foldedTable) {
+	for _, s := range d.sides {
+		name := "The numbers, step by step"
+		if title != "" {
+			name += ": " + title
+		}
+		if len(d.sides) > 1 {
+			name += ", " + s.label
+		}
+		list = append(list, foldedTable{Summary: name, Table: d.table(s, name)})
+	}
+	return list
+}
+
+func (d *timelineDrawing) table(s timeSide, name string) *table {
+	any := func(has func(*timeline.Interval) bool) bool {
+		for i := range s.steps {
+			if has(&s.steps[i]) {
+				return true
+			}
+		}
+		return false
+	}
+	count := func(of func(*timeline.Interval) int64) func(*timeline.Interval) string {
+		return func(v *timeline.Interval) string { return plaintext.Thousands(of(v)) }
+	}
+	times := func(of func(timeline.Times) int64) func(*timeline.Interval) string {
+		return func(v *timeline.Interval) string {
+			if o, ok := v.Of(s.timeline.Op); ok {
+				return results.Duration.Format(float64(of(o.Response)))
+			}
+			return "–"
+		}
+	}
+	type column struct {
+		name string
+		text func(*timeline.Interval) string
+	}
+	columns := []column{{"time", d.when}}
+	if any(func(v *timeline.Interval) bool { return v.Wave > 0 }) {
+		columns = append(columns, column{"wave", func(v *timeline.Interval) string { return strconv.Itoa(v.Wave) }})
+	}
+	if any(func(v *timeline.Interval) bool { return v.Planned > 0 }) {
+		columns = append(columns, column{"planned", count(func(v *timeline.Interval) int64 { return v.Planned })})
+	}
+	columns = append(columns,
+		column{"sent", count(func(v *timeline.Interval) int64 { return v.Sent })},
+		column{"succeeded", count(func(v *timeline.Interval) int64 { return v.Succeeded })},
+		column{"failed", count(func(v *timeline.Interval) int64 { return v.Failed })},
+		column{"not sent", count(func(v *timeline.Interval) int64 { return v.NotSent })},
+		column{"in flight", count(func(v *timeline.Interval) int64 { return v.InFlight })},
+		column{"p50", times(func(t timeline.Times) int64 { return t.P50NS })},
+		column{"p99", times(func(t timeline.Times) int64 { return t.P99NS })},
+		column{"max", times(func(t timeline.Times) int64 { return t.MaxNS })})
+	if any(func(v *timeline.Interval) bool { return len(v.Classes) > 0 }) {
+		columns = append(columns, column{"failed by class", classWords})
+	}
+	t := &table{Label: name}
+	for i, c := range columns {
+		class := "n"
+		if i == 0 || c.name == "failed by class" {
+			class = ""
+		}
+		t.Header = append(t.Header, cell{Text: c.name, Class: class})
+	}
+	for i := range s.steps {
+		var row []cell
+		for j, c := range columns {
+			row = append(row, cell{Text: c.text(&s.steps[i]), Class: t.Header[j].Class, Head: j == 0})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
