@@ -9,8 +9,6 @@ package evidence
 
 import (
 	"bufio"
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,8 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -32,13 +28,6 @@ type Evidence struct {
 	Timelines []Timeline // one for a run that has intervals
 	Failures  []Failure
 	Warnings  []string // what could not be read, a sentence each
-}
-
-// A Latency holds the response times of all successes of an operation, in all timed repetitions.
-type Latency struct {
-	Scenario  string // if empty, any scenario of the side
-	Op        string
-	Histogram *hdrhistogram.Histogram // nanoseconds
 }
 
 // A Failure is a line of failures.jsonl, a bounded sample of the operations that failed.
@@ -58,7 +47,7 @@ type Failure struct {
 const (
 	maxLatencyBytes  = 1 << 30 // read a line at a time
 	maxLatencyLine   = 4 << 20
-	maxHistograms    = 3 * 86_400 // decoding them takes half a minute
+	maxHistograms    = 3 * 86_400
 	maxLatencyOps    = 16
 	maxTimelineBytes = 128 << 20
 	maxFailureBytes  = 32 << 20
@@ -97,53 +86,6 @@ func (e *Evidence) readFile(run *rundir.Loaded, name string, limit int64, parse 
 	if err != nil {
 		e.Warnings = append(e.Warnings, fmt.Sprintf("%s: not all of it can be shown (%v)", path, err))
 	}
-}
-
-// readLatency reads the histograms of response times, and merges those of each operation.
-func (e *Evidence) readLatency(r io.Reader, scenario string) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLatencyLine)
-	log := hdrhistogram.NewHistogramLogReader(&responseTimes{lines: lines})
-	for range maxHistograms {
-		h, err := log.NextIntervalHistogram()
-		if err != nil {
-			return err
-		}
-		if h == nil {
-			return nil
-		}
-		i := slices.IndexFunc(e.Latency, func(l Latency) bool { return l.Op == h.Tag() })
-		switch {
-		case i >= 0:
-			e.Latency[i].Histogram.Merge(h)
-		case len(e.Latency) < maxLatencyOps:
-			e.Latency = append(e.Latency, Latency{Scenario: scenario, Op: h.Tag(), Histogram: h})
-		}
-	}
-	return fmt.Errorf("more than %d histograms", maxHistograms)
-}
-
-// responseTimes is a reader of latency.hlog without the lines of anything but response times of all
-// devices. The tags of service times and of groups contain a slash.
-type responseTimes struct {
-	lines *bufio.Scanner
-	rest  []byte // of the current line
-}
-
-func (r *responseTimes) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		if !r.lines.Scan() {
-			return 0, cmp.Or(r.lines.Err(), io.EOF)
-		}
-		tag, _, _ := bytes.Cut(r.lines.Bytes(), []byte(","))
-		if bytes.HasPrefix(tag, []byte("Tag=")) && bytes.Contains(tag, []byte("/")) {
-			continue
-		}
-		r.rest = append(append(r.rest, r.lines.Bytes()...), '\n')
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[:copy(r.rest, r.rest[n:])]
-	return n, nil
 }
 
 func (e *Evidence) readFailures(r io.Reader) error {

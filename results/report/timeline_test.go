@@ -3,6 +3,8 @@ package report_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
@@ -23,6 +26,14 @@ const (
 // second.
 func stalled() []timeline.Interval {
 	return intervalsOf(1, openLoad(100, 10*second, 3*second, 7*second), second, true)
+}
+
+// lines returns intervals as lines of timeline.jsonl.
+func lines(intervals ...timeline.Interval) (file []byte) {
+	for i := range intervals {
+		file = intervals[i].AppendLine(file)
+	}
+	return file
 }
 
 func steady() []timeline.Interval {
@@ -151,6 +162,21 @@ func TestTimelineShowsWavesAndRepetitions(t *testing.T) {
 		"repetition 3, 100ms to 200ms: "} {
 		require.Contains(t, page, label)
 	}
+}
+
+// TestTimelineOfAPartialRepetition checks that a run that was interrupted in its first repetition
+// shows that one, and its figures at the top.
+func TestTimelineOfAPartialRepetition(t *testing.T) {
+	run := brokenOff()
+	run.Path, run.Spec = t.TempDir(), []byte(`{"load":{"operation":"push"}}`)
+	require.NoError(t, os.WriteFile(filepath.Join(run.Path, rundir.PartialTimelineFile),
+		lines(stalled()...), 0o600))
+	in := runInput(run, nil)
+	in.Now.Read()
+	page := htmlPageOf(t, in)
+	require.Contains(t, page, ">1, broken off</text>")
+	require.Contains(t, page, `<dt>rate of push</dt><dd><strong>20.0/s</strong> <span class="note">partial repetition</span>`)
+	require.Contains(t, page, `<dd><strong>5</strong> <span class="note">of 14,400, 0.0347%</span>`)
 }
 
 // TestTimelineEscapesClasses checks that names from a file are text, and that rare classes are one.

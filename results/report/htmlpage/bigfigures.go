@@ -21,6 +21,9 @@ func (b *builder) bigFigures() (list []bigFigure) {
 	} {
 		i := slices.IndexFunc(b.Rows, func(r report.Row) bool { return r.Op == op && r.Unit.Name == f.unit })
 		if i < 0 || b.Rows[i].Now == nil {
+			if value, ok := b.partialValue(op, f.unit); ok {
+				list = append(list, bigFigure{Name: b.clip(f.name + " of " + op), Value: value, Note: "partial repetition"})
+			}
 			continue
 		}
 		r := &b.Rows[i]
@@ -53,7 +56,23 @@ func (b *builder) loadOperation() string {
 	for _, op := range primaryOperations(b.Rows) {
 		return op // of the only scenario
 	}
+	for _, t := range b.Now.Timelines { // of a run without any complete repetition
+		return t.Op
+	}
 	return ""
+}
+
+// partialValue returns a metric of the partial repetition of a run that has no complete one.
+func (b *builder) partialValue(op, unit string) (string, bool) {
+	if !b.OnlyPartial() {
+		return "", false
+	}
+	for _, v := range b.Run.Partial.Values {
+		if v.Op == op && v.Unit == unit {
+			return results.FormatValue(v.Value, unit), true
+		}
+	}
+	return "", false
 }
 
 func (b *builder) baseValue(text string) string {

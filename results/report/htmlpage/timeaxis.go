@@ -110,9 +110,9 @@ func (a *timeAxis) ticks() (list []tick) {
 	}
 	second := false // some repetition has a second tick
 	for _, n := range a.numbers {
-		length := a.length[n]
+		length := a.length[n] + 0.05*step.Seconds() // a load may end a little early
 		if len(a.numbers) > 1 {
-			length -= 0.4 * step.Seconds() // keep away from the first tick of the next repetition
+			length = a.length[n] - 0.4*step.Seconds() // keep away from the first tick of the next repetition
 		}
 		for i := 0; i < 64; i++ {
 			t := time.Duration(i) * step

@@ -142,7 +142,7 @@ func (d *timelineDrawing) view() timelineView {
 			c.Label = s.label
 		}
 		if tops[i] != nil {
-			c.TopTitle, c.Top = d.axis.topTitle(tops[i].Height).Decoration(), tops[i].Decoration()
+			c.TopTitle, c.Top = d.axis.topTitle(s.timeline, tops[i].Height).Decoration(), tops[i].Decoration()
 		}
 		for _, p := range panels {
 			if p != nil {

@@ -60,9 +60,10 @@ func (a *timeAxis) top(t evidence.Timeline) *svgplot.Wide {
 }
 
 // topTitle draws what the first of the rows above the plots is, for the column to the left of them.
-func (a *timeAxis) topTitle(height float64) *svgplot.Wide {
+func (a *timeAxis) topTitle(t evidence.Timeline, height float64) *svgplot.Wide {
 	w := &svgplot.Wide{Height: height}
-	if len(a.numbers) > 1 {
+	brokenOff := func(r evidence.Repetition) bool { return r.BrokenOff }
+	if len(a.numbers) > 1 || slices.ContainsFunc(t.Repetitions, brokenOff) {
 		w.Label("tick", 0, stripRow-4, "start", "repetition")
 	}
 	return w
