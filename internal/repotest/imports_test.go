@@ -88,6 +88,7 @@ func importRules() []packageRule {
 		{"results/report/internal/svgplot", ""},
 		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles profiles/explain results " +
 			"results/baseline results/rundir results/evidence results/judge results/report/internal/bounded"},
+		{"results/report/ci", "internal/plaintext results results/report/internal/bounded results/report"},
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/timeline results/evidence results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// Packages that measure.
@@ -115,15 +116,15 @@ func importRules() []packageRule {
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
-			"results/report/htmlpage scenarios/runner scenarios/batch"},
+			"results/report/ci results/report/htmlpage scenarios/runner scenarios/batch"},
 		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet/ledger mockfleet results scenarios/runner scenarios/abtest " +
 			"scenarios/batch cmd/fleetmark/app/cli"},
 		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report scenarios " +
+		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
-			"results results/timeline results/baseline results/rundir results/compare results/judge results/report scenarios " +
+			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios " +
 			"scenarios/target scenarios/runner scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},

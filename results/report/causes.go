@@ -88,8 +88,8 @@ func (c Cause) lines() []string {
 	return lines
 }
 
-// causeLines returns all causes in plain text.
-func (r *Result) causeLines() (lines []string) {
+// CauseLines returns all causes in plain text.
+func (r *Result) CauseLines() (lines []string) {
 	for _, c := range r.Causes {
 		lines = append(lines, c.lines()...)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 )
 
 // explained returns an input with causes in a CPU profile, and none in an allocation profile.
@@ -72,7 +73,7 @@ func TestReportsSayWhy(t *testing.T) {
 	require.Contains(t, suites[0].Tests[0].Error.Error(),
 		"own/<delivery>.(*Client).push: +1.4µs (+1.2µs to +1.6µs), 93% (70% to 120%) of the whole, at client.go:77, in crypto/sha256.block, for own/delivery.(*Client).Push client.go:60")
 	var told bytes.Buffer
-	require.NoError(t, report.Annotations(&told, documentOf(s)))
+	require.NoError(t, ci.Annotations(&told, documentOf(s)))
 	require.Regexp(t, `(?m)^::notice title=Fleetmark [^:]*%3A why::.*at client.go:77.*$`, told.String())
 	require.NotContains(t, htmlPageOf(t, s), "<delivery>")
 	require.NoError(t, compiled(t, true).Validate(jsonOf(t, s)))
@@ -92,7 +93,7 @@ func TestReportsQuoteNames(t *testing.T) {
 	k := &s.Causes[0].Explanation.Causes[0]
 	k.Function, k.Lines[0].Name = "own.evil\x1b[2J", "turned\u202e.go:7"
 	var told bytes.Buffer
-	require.NoError(t, report.Annotations(&told, documentOf(s)))
+	require.NoError(t, ci.Annotations(&told, documentOf(s)))
 	for form, text := range map[string]string{
 		"comment": comment1(t, s), "html": htmlPageOf(t, s), "junit": string(junitOf(t, s)), "annotations": told.String(),
 	} {

@@ -37,7 +37,7 @@ func Comment(w io.Writer, d *Document) error {
 		c := &commentPage{limits: l}
 		c.prose = func(s string) string { return escapeComment(plaintext.Clip(s, l.Text)) }
 		c.code = func(s string) string { return markdown.Code(plaintext.Clip(s, l.Text)) }
-		shown, omitted := bounded.Head(worstFirst(d.Results), MaxResults)
+		shown, omitted := bounded.Head(WorstFirst(d.Results), MaxResults)
 		for i, r := range shown {
 			if i > 0 {
 				c.printf("\n---\n\n")

@@ -8,8 +8,8 @@
 //   - [Terminal]: tables no wider than the terminal
 //   - [Markdown]: the page report.md, in which benchstat finds no results
 //   - [Comment]: for a pull request, the verdict first, and the rest folded
-//   - [JUnit] and [Annotations]: for servers that run tests
 //   - [JSON]: for programs, described by [Schema]
+//   - package ci: for servers that run tests, as JUnit's XML and as annotations
 //   - package htmlpage: one page of HTML with plots
 //
 // For example:

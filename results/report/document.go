@@ -247,7 +247,7 @@ func (d *Document) Combined(title string) *Result {
 		return d.Results[0]
 	}
 	all := &Result{Scenario: title, Reason: "there was nothing to judge"}
-	if worst := worstFirst(d.Results); len(worst) > 0 {
+	if worst := WorstFirst(d.Results); len(worst) > 0 {
 		h := worst[0].Headline
 		all.Reason, all.Verdict = worst[0].Scenario+": "+h.Reason, h.Verdict
 	}
@@ -279,9 +279,9 @@ func (d *Document) Combined(title string) *Result {
 	return all
 }
 
-// worstFirst returns results in the order in which readers should see them, the worst verdict
+// WorstFirst returns results in the order in which readers should see them, the worst verdict
 // first.
-func worstFirst(list []*Result) []*Result {
+func WorstFirst(list []*Result) []*Result {
 	order := []results.Verdict{
 		results.Invalid, results.Regressed, results.Inconclusive, "", results.Improved, results.Pass,
 	}
@@ -377,3 +377,6 @@ func lookOf(v results.Verdict) look {
 // Symbol returns a character that tells verdicts apart without color. It returns "" if there is no
 // verdict.
 func Symbol(v results.Verdict) string { return lookOf(v).symbol }
+
+// Level returns the level of an annotation with a verdict: error, warning or notice.
+func Level(v results.Verdict) string { return lookOf(v).level }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
@@ -209,8 +210,8 @@ func TestEveryKindRendersInEveryForm(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, report.Markdown(&b, documentOf(s)))
 			require.NoError(t, report.Comment(&b, documentOf(s)))
-			require.NoError(t, report.JUnit(&b, documentOf(s)))
-			require.NoError(t, report.Annotations(&b, documentOf(s)))
+			require.NoError(t, ci.JUnit(&b, documentOf(s)))
+			require.NoError(t, ci.Annotations(&b, documentOf(s)))
 			require.NoError(t, report.JSON(&b, documentOf(s)))
 		})
 	}

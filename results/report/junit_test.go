@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 )
 
 func junitOf(t testing.TB, inputs ...*report.Input) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, report.JUnit(&b, documentOf(inputs...)))
+	require.NoError(t, ci.JUnit(&b, documentOf(inputs...)))
 	return b.Bytes()
 }
 
@@ -160,7 +161,7 @@ func TestAnnotations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			require.NoError(t, report.Annotations(&b, documentOf(c.s)))
+			require.NoError(t, ci.Annotations(&b, documentOf(c.s)))
 			require.Equal(t, c.want, b.String())
 		})
 	}
@@ -170,7 +171,7 @@ func TestAnnotations(t *testing.T) {
 // number and length of commands are bounded.
 func TestAnnotationsCannotBeForged(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, report.Annotations(&b, documentOf(hostileInput(100, 10_000))))
+	require.NoError(t, ci.Annotations(&b, documentOf(hostileInput(100, 10_000))))
 	n := map[string]int{}
 	for line := range strings.Lines(b.String()) {
 		require.Regexp(t, `^::(error|warning|notice) title=[^:,\r\n]*::[^\r\n]*\n$`, line)

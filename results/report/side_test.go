@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 )
 
 // TestManyScenariosInOneJudgement checks that the forms keep several scenarios of one judgement
@@ -26,7 +27,7 @@ func TestManyScenariosInOneJudgement(t *testing.T) {
 		require.Contains(t, page, "Samples of "+scenario+" push p99-ns/op")
 	}
 	var b bytes.Buffer
-	require.NoError(t, report.JUnit(&b, documentOf(s)))
+	require.NoError(t, ci.JUnit(&b, documentOf(s)))
 	require.Equal(t, 2, strings.Count(b.String(), "<testsuite "))
 }
 

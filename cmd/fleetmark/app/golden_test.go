@@ -19,6 +19,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
@@ -38,8 +39,8 @@ func goldenForms(t *testing.T) map[string]string {
 			text("html", name, func(w io.Writer) error { return htmlpage.Write(w, d, "gate") })
 		}
 		text("comment", name, func(w io.Writer) error { return report.Comment(w, d) })
-		text("junit", name, func(w io.Writer) error { return report.JUnit(w, d) })
-		text("annotations", name, func(w io.Writer) error { return report.Annotations(w, d) })
+		text("junit", name, func(w io.Writer) error { return ci.JUnit(w, d) })
+		text("annotations", name, func(w io.Writer) error { return ci.Annotations(w, d) })
 	}
 	terminal := func(form, name string, d *report.Document, style report.Style) {
 		t.Helper()

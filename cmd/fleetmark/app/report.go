@@ -17,6 +17,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
 )
@@ -134,7 +135,7 @@ func (f *reportFlags) render(d *report.Document, c cli.Console) ([]cli.Output, e
 		cli.HTMLForm(f.html, ""),
 		{Flag: "markdown", File: f.markdown, Render: report.Markdown},
 		{Flag: "comment", File: f.comment, Render: report.Comment},
-		{Flag: "junit", File: f.junit, Render: report.JUnit},
+		{Flag: "junit", File: f.junit, Render: ci.JUnit},
 		{Flag: "json", File: f.json, Render: report.JSON},
 	}
 	if f.github {

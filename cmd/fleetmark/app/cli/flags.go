@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/results/report/htmlpage"
 )
 
@@ -177,7 +178,7 @@ const StepSummaryEnv = "GITHUB_STEP_SUMMARY"
 func GitHubForms() []Form {
 	return []Form{
 		{Flag: "github", File: os.Getenv(StepSummaryEnv), Render: report.Comment, Append: true},
-		{Flag: "github", File: Stdout, Render: report.Annotations},
+		{Flag: "github", File: Stdout, Render: ci.Annotations},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
@@ -286,7 +287,7 @@ func (g *gate) writeReports(d *report.Document) error {
 	forms := []cli.Form{
 		cli.HTMLForm(g.html, "gate"),
 		{Flag: "markdown", File: g.markdown, Render: report.Comment},
-		{Flag: "junit", File: g.junit, Render: report.JUnit},
+		{Flag: "junit", File: g.junit, Render: ci.JUnit},
 	}
 	if g.github {
 		forms = append(forms, cli.GitHubForms()...)

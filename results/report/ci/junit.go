@@ -1,4 +1,8 @@
-package report
+// Package ci writes reports for servers that run tests: JUnit's XML, and annotations of GitHub Actions.
+//
+// Its input is a [report.Document]. The package judges nothing and reads no files: the same document
+// always gives the same bytes.
+package ci
 
 import (
 	"cmp"
@@ -11,6 +15,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
 
@@ -27,8 +32,8 @@ const (
 //
 // No standard defines the format. The output is valid for the schemas of both Ant and Jenkins:
 // attributes and the order of elements are Ant's, the stricter of the two.
-func JUnit(w io.Writer, d *Document) error {
-	shown, _ := bounded.Head(worstFirst(d.Results), MaxResults)
+func JUnit(w io.Writer, d *report.Document) error {
+	shown, _ := bounded.Head(report.WorstFirst(d.Results), report.MaxResults)
 	root := junitSuites{}
 	for _, r := range shown {
 		for _, suite := range junitSuitesOf(r) {
@@ -93,10 +98,10 @@ type junitMessage struct {
 }
 
 // junitSuitesOf returns the suites of a result, one for each scenario of its rows.
-func junitSuitesOf(r *Result) []junitSuite {
+func junitSuitesOf(r *report.Result) []junitSuite {
 	names := []string{r.Scenario}
 	for _, row := range r.Rows {
-		if !slices.Contains(names, row.Scenario) && len(names) < MaxResults {
+		if !slices.Contains(names, row.Scenario) && len(names) < report.MaxResults {
 			names = append(names, row.Scenario)
 		}
 	}
@@ -157,13 +162,13 @@ func caseClass(words ...string) string {
 
 func caseText(s string) string { return plaintext.Clip(plaintext.Line(s), maxCaseText) }
 
-func verdictCase(r *Result) junitCase {
+func verdictCase(r *report.Result) junitCase {
 	h := r.Headline
 	c := junitCase{Class: caseClass("fleetmark", r.Scenario), Name: "verdict"}
 	message := &junitMessage{
 		Message: caseText(h.Reason), Type: caseText(h.Word), Text: caseText(strings.Join(r.Invalid, "\n")),
 	}
-	for _, line := range r.causeLines() {
+	for _, line := range r.CauseLines() {
 		message.Text += "\n" + caseText(line)
 	}
 	message.Text = strings.TrimPrefix(message.Text, "\n")
@@ -184,7 +189,7 @@ func (c *junitCase) judge(v results.Verdict, message *junitMessage, skipped stri
 	}
 }
 
-func rowCase(r Row) junitCase {
+func rowCase(r report.Row) junitCase {
 	c := junitCase{Class: caseClass("fleetmark", r.Scenario, r.Op), Name: caseText(r.Unit.Name)}
 	text := caseText(r.Sentence())
 	c.judge(r.Verdict, &junitMessage{Message: text, Type: string(r.Verdict)},
@@ -207,7 +212,7 @@ func thresholdCase(scenario string, o results.ThresholdOutcome) junitCase {
 	return c
 }
 
-func junitPropertiesOf(r *Result) junitProperties {
+func junitPropertiesOf(r *report.Result) junitProperties {
 	var p junitProperties
 	for _, f := range r.Provenance {
 		p.List = append(p.List, junitProperty{caseText(f.Name), caseText(f.Value)})
@@ -216,56 +221,4 @@ func junitPropertiesOf(r *Result) junitProperties {
 		p.List = append(p.List, junitProperty{"command", caseText(r.Command)})
 	}
 	return p
-}
-
-const (
-	maxAnnotations = 10   // of a level; GitHub silently drops more from one step
-	maxAnnotation  = 1000 // runes of a message
-)
-
-// Annotations writes workflow commands for GitHub Actions, one on each line: the verdict of each
-// result as an error (invalid, regressed, a failed threshold), a warning (inconclusive, no verdict)
-// or a notice, the causes of a regression as a notice, and an error or a warning for each row that
-// regressed or is inconclusive. See
-// https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
-func Annotations(w io.Writer, d *Document) error {
-	var b strings.Builder
-	shown := make(map[string]int)
-	emit := func(level, title, message string) {
-		if shown[level]++; shown[level] > maxAnnotations {
-			return
-		}
-		fmt.Fprintf(&b, "::%s title=%s::%s\n", level, escapeProperty(title), escapeData(message))
-	}
-	ordered := worstFirst(d.Results)
-	for _, r := range ordered {
-		h := r.Headline
-		emit(lookOf(h.Verdict).level, "Fleetmark "+r.Scenario+": "+h.Word, h.Reason)
-		if lines := r.causeLines(); len(lines) > 0 {
-			emit("notice", "Fleetmark "+r.Scenario+": why", strings.Join(lines, "\n"))
-		}
-	}
-	for _, r := range ordered {
-		for _, row := range ChangedRows(r.Rows) {
-			if row.Verdict != results.Improved {
-				title := fmt.Sprintf("%s %s %s: %s", row.Scenario, row.Op, row.Unit.Name, row.Verdict)
-				emit(lookOf(row.Verdict).level, title, row.Sentence())
-			}
-		}
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("write annotations: %w", err)
-	}
-	return nil
-}
-
-// escapeData returns s as the message of a workflow command, on one line and clipped.
-func escapeData(s string) string {
-	s = plaintext.Clip(plaintext.Line(s), maxAnnotation)
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
-}
-
-// escapeProperty returns s as the value of a property of a workflow command, clipped.
-func escapeProperty(s string) string {
-	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(escapeData(plaintext.Clip(s, 200)))
 }
