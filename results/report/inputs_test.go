@@ -108,8 +108,19 @@ func wholeInput() *report.Input {
 		{Threshold: "p99-ns/op < 1s", Op: "push", Unit: "p99-ns/op"},
 	}
 	run.Records = sideRecords("rollout", 1)
+	run.Groups = []results.Group{
+		{Name: "slow", Repetition: 1, Counts: results.Counts{Devices: 4, Updated: 3, Failed: 1}, Succeeded: 3, Failed: 1,
+			Failures: map[string]int64{"timeout": 1}, Operations: []results.GroupOperation{
+				{Op: "push", Succeeded: 3, Metrics: map[string]float64{"p50-ns/op": 5e6, "failed/device": 0.25}},
+			}},
+		{Name: "rest", Repetition: 1, Counts: results.Counts{Devices: 6, Updated: 6}, Succeeded: 6,
+			Operations: []results.GroupOperation{{Op: "push", Succeeded: 6, Metrics: map[string]float64{"p50-ns/op": 1e6}}}},
+	}
+	run.Rollouts = []results.Rollout{{Waves: []results.Wave{
+		{Number: 1, Size: 10, Reached: 10, Updated: 9, Failed: 1, EndedNS: 2e9, Succeeded: 9, P50NS: 1e6, P99NS: 2e6, MaxNS: 3e6},
+	}}}
 	base := testRun()
-	base.Records = sideRecords("rollout", 1)
+	base.Records, base.Groups = sideRecords("rollout", 1), run.Groups
 	s := compareInput(base, run)
 	s.Now.Evidence, s.Base.Evidence = sampleEvidence(), sampleEvidence()
 	return s

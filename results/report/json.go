@@ -77,6 +77,7 @@ type runObject struct {
 	Counts      results.Counts                `json:"counts"`               // as in run.json
 	Operations  []results.Operations          `json:"operations"`           // as in run.json
 	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`   // as in run.json
+	Groups      []results.GroupSummary        `json:"groups,omitempty"`     // of a fleet with groups: over all timed repetitions
 	ClientsWord bool                          `json:"clients_word_only"`    // as in run.json
 	Metrics     map[string]map[string]float64 `json:"metrics"`              // medians
 	Fleet       results.FleetHealth           `json:"fleet"`                // as in run.json
@@ -122,7 +123,8 @@ func newRunObject(d *Document) runObject {
 	o := runObject{
 		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason,
 		Valid: run.Valid, Invalid: run.Invalid, Notes: run.Notes, Repetitions: run.Repetitions,
-		Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts, ClientsWord: run.Unconfirmed,
+		Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts,
+		Groups: r.Now.Groups(), ClientsWord: run.Unconfirmed,
 		Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
 		Thresholds: r.Thresholds, Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode,
 		encodedResults: encodeResults(d),

@@ -62,6 +62,8 @@ type sideJSON struct {
 	Run         *runJSON              `json:"run,omitempty"`
 	Latency     []latencyJSON         `json:"latency,omitempty"`
 	Failures    []evidence.ClassCount `json:"failures,omitempty"`
+
+	Groups []results.GroupSummary `json:"groups,omitempty"` // of a run of a fleet with groups
 }
 
 // A runJSON holds what only a run directory has.
@@ -95,7 +97,8 @@ type percentileJSON struct {
 }
 
 func newSideJSON(s Side) sideJSON {
-	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine, Failures: s.FailureClasses()}
+	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine, Failures: s.FailureClasses(),
+		Groups: s.Groups()}
 	if run := s.Run; run != nil {
 		d.Run = &runJSON{
 			run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed,

@@ -27,6 +27,7 @@ func writeMarkdown(w io.Writer, d *Document, width int) error {
 	p.metrics()
 	p.stalls()
 	if p.run != nil {
+		p.parts()
 		p.partial()
 		p.health()
 	}

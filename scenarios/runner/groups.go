@@ -23,10 +23,10 @@ type deviceCounts struct {
 // newCounts returns the counts before anything became of the devices.
 func (c *claims) newCounts() deviceCounts {
 	n := deviceCounts{Counts: results.Counts{Devices: c.Len()}}
-	if c.groups == nil {
+	if c.groups == 0 {
 		return n
 	}
-	n.groups, n.groupOf = make([]results.Counts, len(c.groups.Names())), c.groups.Of
+	n.groups, n.groupOf = make([]results.Counts, c.groups), c.groupOf
 	for i := range c.Len() {
 		n.groups[n.groupOf(i)].Devices++
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -16,8 +15,9 @@ import (
 // claims holds what the client says it did with each device in one repetition.
 type claims struct {
 	*load.Outcomes
-	groups  *behavior.Membership // nil if the devices have no groups
-	offsets []ledgerOffset       // what the ledger held of each device before the load; empty if nothing
+	groups  int             // how many groups the devices have; 0 if none
+	groupOf func(i int) int // of device i
+	offsets []ledgerOffset  // what the ledger held of each device before the load; empty if nothing
 
 	// late counts, by device, operations that failed in the previous repetition. Their requests may
 	// arrive in this one. It is nil if none failed.

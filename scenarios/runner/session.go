@@ -173,11 +173,9 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		s.spec.Fleet.Addressing = a
 	}
 	_, most := s.spec.Load.WorkerRange()
-	s.recording = load.NewRecording(s.recordingConfig(!o.wholeOnly))
-	s.claims = &claims{Outcomes: s.recording.Outcomes}
-	if !o.wholeOnly {
-		s.claims.groups, _ = s.target.Groups()
-	}
+	recorded := s.recordingConfig(!o.wholeOnly)
+	s.recording = load.NewRecording(recorded)
+	s.claims = &claims{Outcomes: s.recording.Outcomes, groups: len(recorded.Groups), groupOf: recorded.GroupOf}
 	if s.target.MayReboot() {
 		s.claims.reboots = uint32(most)
 	}

@@ -138,6 +138,8 @@ func valueKinds() map[string]valueKind {
 		"verdict":  some("verdict", "pass", "improved", "regressed", "inconclusive", "invalid", "none"),
 		"tls":      some("form", "good", "expired", "wrong-name", "unknown-ca", "tls-1.1", "stall"),
 
+		"by": oneOf("group", "wave"), "schema": oneOf("report", "timeline"),
+
 		"kind": some("kind", profile...), "profile capture --kind": some("kinds", profile...),
 	}
 	for _, f := range scenarios.FlagFields() {

@@ -28,6 +28,7 @@ type reportFlags struct {
 	github                               bool
 	base, baseline                       string
 	schema                               string
+	by                                   report.By
 }
 
 func newReport(c cli.Console) *cobra.Command {
@@ -76,6 +77,7 @@ the verdict.`,
 	flags.StringVar(&f.base, "base", "", "compare with this run or file, or with the baseline page of that name")
 	flags.StringVar(&f.baseline, "baseline", "",
 		"hold the run against this page (default "+baseline.FileName+", where it is)")
+	cli.ByFlag(flags, &f.by, "print the results of each part of the run, and nothing else: group or wave")
 	flags.StringVar(&f.schema, "schema", "",
 		"print the JSON Schema of --json, or with --schema=timeline of timeline.jsonl, and do nothing else")
 	flags.Lookup("schema").NoOptDefVal = "report"
@@ -119,8 +121,16 @@ func (f *reportFlags) check(cmd *cobra.Command) error {
 	if f.base != "" && f.baseline != "" {
 		return cli.Usagef("--base and --baseline: a run is held against one of the two; leave the other out")
 	}
+	if err := cli.CheckBy(f.by); err != nil {
+		return err
+	}
 	taken := ""
-	if f.github {
+	switch {
+	case f.by != "" && f.github:
+		return cli.Usagef("--by and --github: both would be written to standard output; leave one of the two out")
+	case f.by != "":
+		taken = "by"
+	case f.github:
 		taken = "github"
 		if err := cli.CheckGitHub(); err != nil {
 			return err
@@ -137,6 +147,7 @@ func (f *reportFlags) render(d *report.Document, c cli.Console) ([]cli.Output, e
 		{Flag: "comment", File: f.comment, Render: report.Comment},
 		{Flag: "junit", File: f.junit, Render: ci.JUnit},
 		{Flag: "json", File: f.json, Render: report.JSON},
+		cli.ByForm(c.Out, f.by),
 	}
 	if f.github {
 		forms = append(forms, cli.GitHubForms()...)

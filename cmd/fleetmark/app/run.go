@@ -40,6 +40,7 @@ type runFlags struct {
 	baseline     string
 	json         bool
 	all          bool
+	by           report.By
 	profileFleet bool
 	noProgress   bool
 	progress     string
@@ -80,6 +81,7 @@ func newRun(c cli.Console) *cobra.Command {
 		"compare with this page, and fail if that can't be (default "+baseline.FileName+", where it is)")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object per scenario instead of the table")
 	cli.AllFlag(flags, &f.all)
+	cli.ByFlag(flags, &f.by, "show the results of each part of a run, too: group or wave")
 	flags.StringVar(&f.progress, "progress", string(progress.Auto),
 		"how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress, as --progress none does")
@@ -121,7 +123,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 		// A table that can't be written, as on a full disk, doesn't keep the other scenarios from
 		// being measured. Nobody has seen the verdicts then, so whatever they are, that is an
 		// error.
-		if suite == "" || f.json || r.Interrupted() {
+		if suite == "" || f.json || f.by != "" || r.Interrupted() {
 			unshown = errors.Join(unshown, f.show(r, c))
 		}
 	}
@@ -148,6 +150,12 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline")
 	if err != nil {
 		return err
+	}
+	if err := cli.CheckBy(f.by); err != nil {
+		return err
+	}
+	if f.by != "" && f.json {
+		return cli.Usagef("--by and --json: the object has all groups and waves; leave --by out")
 	}
 	changed := cmd.Flags().Changed
 	if mode := progress.Mode(f.progress); !mode.Known() {
@@ -220,9 +228,12 @@ func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 		_, _ = fmt.Fprintln(c.Err, "fleetmark:", plaintext.Line(failures)) // a note; the run directory has it all
 	}
 	r.Document.ExitCode = cli.CodeOf(cmp.Or(cli.EndError(r, ""), cli.VerdictError(r.Judgement.Verdict, "")))
-	outputs, err := cli.Render(r.Document, cli.PrintedForm(c.Out, f.json, f.all))
+	outputs, err := cli.Render(r.Document, cli.PrintedForm(c.Out, f.json, f.all), cli.ByForm(c.Out, f.by))
 	if err != nil {
 		return err
+	}
+	for i := range outputs[1:] { // the tables by part are a paragraph of their own
+		outputs[i+1].Data = append([]byte("\n"), outputs[i+1].Data...)
 	}
 	return c.Write(outputs)
 }

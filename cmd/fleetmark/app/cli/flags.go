@@ -40,6 +40,30 @@ func AllFlag(flags *pflag.FlagSet, all *bool) {
 	flags.BoolVar(all, "all", false, "show every row of the table, those that weren't judged too")
 }
 
+// ByFlag defines --by, which shows the parts of a run.
+func ByFlag(flags *pflag.FlagSet, by *report.By, usage string) {
+	flags.StringVar((*string)(by), "by", "", usage)
+}
+
+// CheckBy returns an error if the value of --by isn't known.
+func CheckBy(by report.By) error {
+	if by != "" && !by.Known() {
+		return Usagef("--by %q: want group or wave", by)
+	}
+	return nil
+}
+
+// ByForm returns the form of --by, which is printed as tables.
+func ByForm(w io.Writer, by report.By) Form {
+	form := Form{Flag: "by", Render: func(page io.Writer, d *report.Document) error {
+		return report.WriteBy(page, d, by, TableStyle(w))
+	}}
+	if by != "" {
+		form.File = Stdout
+	}
+	return form
+}
+
 // Group returns a command that only has subcommands.
 func Group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
