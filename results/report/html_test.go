@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
@@ -192,6 +193,27 @@ func TestSVGFollowsTheScheme(t *testing.T) {
 			require.Contains(t, dark, role+":")
 		}
 	}
+}
+
+// TestTimelineFollowsTheScheme checks that the style sheet has every class of the plots over time, and
+// that these have no colors of their own.
+func TestTimelineFollowsTheScheme(t *testing.T) {
+	style, err := os.ReadFile("htmlpage/page.css")
+	require.NoError(t, err)
+	side := withTimeline(t, testRun(), `{"load":{"model":"spike","spike":{"rate":"9/s","at":"1s","for":"1s"}}}`, stalled(),
+		intervalsOf(2, closedLoad(16, 2*second, 20*time.Millisecond, 40), second/10, false))
+	_, section, _ := strings.Cut(htmlPageOf(t, timedInput(side, &side)), `<section id="when">`)
+	section, _, _ = strings.Cut(section, "</section>")
+	classes := regexp.MustCompile(`<(?:path|text)[^>]* ?class="([^"]*)"`).FindAllStringSubmatch(section, -1)
+	require.Greater(t, len(classes), 100)
+	for _, m := range classes {
+		for class := range strings.FieldsSeq(m[1]) {
+			if class != "tick" && class != "wave" { // as all text
+				require.Contains(t, string(style), "."+class)
+			}
+		}
+	}
+	require.NotRegexp(t, `(?:fill|stroke|style|color)[=:]`, withoutText(section))
 }
 
 func BenchmarkHTML(b *testing.B) {
