@@ -72,6 +72,8 @@ func TestTimelineOfAStall(t *testing.T) {
 	require.Contains(t, page, "Nothing ended from 3s to 7s, and 400 operations waited; after it up to 500/s ended.")
 	require.Contains(t, page, ">nothing ended for 4s</text>")
 	require.Equal(t, 1, strings.Count(page, "<summary>The numbers, step by step</summary>"))
+	require.Contains(t, page, `<tr><th scope="row">3s</th><td class="n">100</td><td class="n">100</td><td class="n">0</td>`+
+		`<td class="n">0</td><td class="n">0</td><td class="n">100</td><td class="n">–</td>`)
 	panels := panelsOf(t, page)
 	require.Len(t, panels, 3, "nothing failed")
 

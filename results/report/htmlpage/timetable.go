@@ -47,7 +47,10 @@ func (d *timelineDrawing) table(s timeSide, name string) *table {
 		name string
 		text func(*timeline.Interval) string
 	}
-	columns := []column{{"time", d.when}}
+	columns := []column{{"from", func(v *timeline.Interval) string { return timeline.FormatTime(v.Start()) }}}
+	if len(d.axis.numbers) > 1 {
+		columns = append(columns, column{"repetition", func(v *timeline.Interval) string { return strconv.Itoa(v.Repetition) }})
+	}
 	if any(func(v *timeline.Interval) bool { return v.Wave > 0 }) {
 		columns = append(columns, column{"wave", func(v *timeline.Interval) string { return strconv.Itoa(v.Wave) }})
 	}
