@@ -15,7 +15,6 @@ import (
 type Status struct {
 	Devices    uint64       `json:"devices"`    // how many there are
 	Addressing address.Mode `json:"addressing"` // ip, port or path
-	Seed       uint64       `json:"seed"`       // of every random choice of the fleet
 
 	// Generation changes with every Reset, and is another in another fleet: two readings with the same
 	// one are of one ledger.
@@ -27,6 +26,7 @@ type Status struct {
 	Process
 
 	Health Health `json:"health"` // whether the fleet keeps up
+	Seed   uint64 `json:"seed"`   // of every random choice of the fleet
 }
 
 // Traffic counts what passed over the devices' connections since the start.

@@ -180,13 +180,14 @@ func (r *Result) GroupChangeTable() *Table {
 }
 
 // WaveTimeTable returns when the waves of a rollout began and ended, and the times of their
-// deliveries, in the repetition that got least far. It returns nil if the load isn't a rollout.
+// deliveries, in the repetition that got least far. It returns nil if the load isn't a rollout, or if
+// the run is so old that it has no times.
 func (r *Result) WaveTimeTable() *Table {
 	if r.Run == nil {
 		return nil
 	}
 	worst, repetition := results.WorstRollout(r.Run.Rollouts)
-	if len(worst.Waves) == 0 {
+	if !slices.ContainsFunc(worst.Waves, func(w results.Wave) bool { return w.BeganNS > 0 || w.EndedNS > 0 }) {
 		return nil
 	}
 	t := &Table{Label: fmt.Sprintf("Times of the waves of repetition %d", repetition)}
@@ -279,7 +280,7 @@ func WriteBy(w io.Writer, d *Document, by By, style texttable.Style) error {
 		if len(tables) == 0 {
 			why := "the fleet has no groups, or nobody said which device is in which"
 			if by == ByWave {
-				why = "the load isn't a rollout"
+				why = "the load isn't a rollout, or the run has no times of waves"
 			}
 			fmt.Fprintf(&out, "%s: nothing by %s: %s\n", plaintext.Line(r.Scenario), by, why)
 		}

@@ -98,7 +98,7 @@ wave   began   took   soak  succeeded  failed     p50             p99     max
 	run.Groups, run.Rollouts = nil, nil
 	for by, want := range map[By]string{
 		ByGroup: "mixed: nothing by group: the fleet has no groups, or nobody said which device is in which\n",
-		ByWave:  "mixed: nothing by wave: the load isn't a rollout\n",
+		ByWave:  "mixed: nothing by wave: the load isn't a rollout, or the run has no times of waves\n",
 	} {
 		text.Reset()
 		require.NoError(t, WriteBy(&text, d, by, texttable.Style{}))

@@ -131,14 +131,16 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 	t.Run("latency.hlog", func(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(run, "latency.hlog"))
 		require.NoError(t, err)
-		want := `#\[Fleetmark: response times in nanoseconds, one interval a repetition and operation\]
+		want := `#\[Fleetmark: times in nanoseconds, one interval of a repetition and operation a line; [^\]]+\]
 #\[Histogram log format version 1\.\d+\]
 #\[StartTime: \d+ \(seconds since epoch\), [^\]]+\]
 #\[BaseTime: \d+ \(seconds since epoch\)\]
 "StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
 `
 		for range 2 {
-			for _, op := range []string{"push", "verify", "deliver"} {
+			for _, op := range []string{ // nothing succeeds in the other group
+				"push", "verify", "deliver", "push/group=rest", "verify/group=rest", "deliver/group=rest",
+			} {
 				want += "Tag=" + op + `,\d+\.\d+,\d+\.\d+,\d+\.\d+,HIST[A-Za-z0-9+/=]+` + "\n"
 			}
 		}
