@@ -102,6 +102,7 @@ func importRules() []packageRule {
 		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
 			"profiles profiles/capture results results/timeline results/rundir scenarios/load scenarios/health scenarios " +
 			"scenarios/target"},
+		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet/address mockfleet results scenarios/health scenarios"},
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
@@ -125,7 +126,7 @@ func importRules() []packageRule {
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
 			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios " +
-			"scenarios/target scenarios/runner scenarios/opcost scenarios/doctor scenarios/gobench " +
+			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},

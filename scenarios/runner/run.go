@@ -54,9 +54,11 @@ type Options struct {
 	// uses counts as the client's.
 	OnInterval func(Repetition, *load.Interval, *delivery.Stats)
 
-	// Notes, if not nil, is called once after the last repetition. The sentences that it returns
-	// become notes of the run.
-	Notes func() []string
+	// OnStart, if not nil, is called with the run when it has begun, before its first repetition.
+	// OnEnd, if not nil, is called with the run after its last one, before it is judged; the sentences
+	// that it returns become notes of the run.
+	OnStart func(results.Run)
+	OnEnd   func(results.Run) (notes []string)
 }
 
 // A Result is what a run measured.
@@ -134,6 +136,9 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	}
 	if _, unknown := s.target.Groups(); unknown != "" {
 		j.note("there are no results by group: " + unknown)
+	}
+	if o.OnStart != nil {
+		o.OnStart(run)
 	}
 	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}}, nil
 }
@@ -230,11 +235,6 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	if text := r.unopened.text(r.target.Devices().Len()); text != "" {
 		r.note(text)
 	}
-	if r.o.Notes != nil {
-		for _, text := range r.o.Notes() {
-			r.note(text)
-		}
-	}
 	r.run.Status = results.StatusFinished
 	switch {
 	case ctx.Err() != nil:
@@ -255,6 +255,11 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	if r.run.Status == results.StatusFinished {
 		for _, t := range r.spec.EffectiveThresholds() {
 			r.run.Thresholds = append(r.run.Thresholds, t.Outcome(r.spec.Load, r.records, r.run.Groups))
+		}
+	}
+	if r.o.OnEnd != nil {
+		for _, text := range r.o.OnEnd(r.run) {
+			r.note(text)
 		}
 	}
 	return runErr

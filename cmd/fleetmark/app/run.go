@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
+	"github.com/fleetmark/fleetmark/scenarios/exporter"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
@@ -44,6 +46,9 @@ type runFlags struct {
 	profileFleet bool
 	noProgress   bool
 	progress     string
+
+	metrics       string // the address to serve metrics on; empty: none
+	metricsLinger time.Duration
 }
 
 func newRun(c cli.Console) *cobra.Command {
@@ -85,8 +90,15 @@ func newRun(c cli.Console) *cobra.Command {
 	flags.StringVar(&f.progress, "progress", string(progress.Auto),
 		"how the run is shown on standard error: bars, lines, json (an object a second), none, or auto")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress, as --progress none does")
+	flags.StringVar(&f.metrics, "metrics", "",
+		"serve live metrics for Prometheus here, at "+exporter.Path+"; :9464 is port 9464 of 127.0.0.1")
+	flags.DurationVar(&f.metricsLinger, "metrics-linger", 0,
+		"how long the metrics are served after the last scenario, 10m0s at most")
 	return cmd
 }
+
+// maxMetricsLinger is the longest time for which metrics are served after the last scenario.
+const maxMetricsLinger = 10 * time.Minute
 
 // run runs the scenarios. Errors that can be found in advance are found before the first scenario
 // begins. The worst verdict decides the exit code.
@@ -110,7 +122,15 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	if f.noProgress {
 		mode = progress.None
 	}
-	o, err := c.Batch(cmd.Context(), f.out, func() batch.View { return progress.New(c.Err, mode) })
+	view := func() batch.View { return progress.New(c.Err, mode) }
+	if f.metrics != "" {
+		stop, err := f.serveMetrics(cmd.Context(), list, &view, c)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	o, err := c.Batch(cmd.Context(), f.out, view)
 	if err != nil {
 		return err
 	}
@@ -145,9 +165,57 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	return cli.VerdictError(worst, "")
 }
 
+// serveMetrics begins to serve the metrics of the scenarios in list, and has view pass on to them
+// what it is told. stop ends that, after the time for which the metrics are to stay.
+func (f *runFlags) serveMetrics(
+	ctx context.Context, list []runner.Options, view *func() batch.View, c cli.Console,
+) (stop func(), err error) {
+	e := exporter.New()
+	server, err := e.Listen(ctx, f.metrics)
+	if err != nil {
+		return nil, cli.Usagef("--metrics %s: %v", f.metrics, err)
+	}
+	note := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(c.Err, "fleetmark: "+format+"\n", args...) // for a person
+	}
+	note("metrics: %s", server.URL())
+	if !server.Loopback() {
+		note("--metrics %s: other machines can read the metrics, without a password", f.metrics)
+	}
+	for i := range list {
+		e.Attach(&list[i])
+	}
+	shown := *view
+	*view = func() batch.View {
+		v := shown()
+		return exportedView{e.Observer(v), v}
+	}
+	return func() {
+		if f.metricsLinger > 0 && ctx.Err() == nil {
+			note("metrics: served for %v more", f.metricsLinger)
+			select {
+			case <-time.After(f.metricsLinger):
+			case <-ctx.Done():
+			}
+		}
+		if err := server.Close(); err != nil {
+			note("%v", err)
+		}
+	}, nil
+}
+
+// An exportedView is a view whose observer also tells an exporter.
+type exportedView struct {
+	runner.Observer
+	view batch.View
+}
+
+// Close implements batch.View.
+func (v exportedView) Close() { v.view.Close() }
+
 // check returns an error for flags that contradict each other, so that none is silently ignored.
 func (f *runFlags) check(cmd *cobra.Command) error {
-	err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline")
+	err := cli.RejectEmpty(cmd, "artifact", "fleet", "fleet-control", "devices-from", "out", "baseline", "metrics")
 	if err != nil {
 		return err
 	}
@@ -176,6 +244,16 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.control != "" && !f.remoteFleet() {
 		return cli.Usagef("--fleet-control: the fleet of --fleet %s has a control port of its own; "+
 			"give an outside fleet's address in --fleet, or leave this out", f.fleet)
+	}
+	if f.metrics != "" {
+		if _, _, err := exporter.SplitAddress(f.metrics); err != nil {
+			return cli.Usagef("--metrics %q: %v", f.metrics, err)
+		}
+	} else if changed("metrics-linger") {
+		return cli.Usagef("--metrics-linger: no metrics are served; add --metrics ADDRESS, or leave this out")
+	}
+	if f.metricsLinger < 0 || f.metricsLinger > maxMetricsLinger {
+		return cli.Usagef("--metrics-linger %v: want 0s to %v", f.metricsLinger, maxMetricsLinger)
 	}
 	if changed("artifact") && changed("size") {
 		return cli.Usagef("--artifact and --size: a file has the size that it has; leave one of the two out")

@@ -34,29 +34,28 @@ type jsonProgress struct {
 	Kind       runner.Phase `json:"kind"`       // phase: warm-up, timed or profiled
 	Repetition int          `json:"repetition"` // of its phase, from 1
 	Of         int          `json:"of"`         // repetitions of that phase
+	Ended      bool         `json:"ended"`      // whether the load has just ended: there is one such object for each repetition
 
-	// Stage is what the repetition is doing; see the table of stages. It is missing if ended is true.
-	Stage runner.Stage `json:"stage,omitempty"`
-	Ended bool         `json:"ended"` // whether the load has just ended: there is one such object for each repetition
+	Done    int64 `json:"done"`    // operations that succeeded
+	Failed  int64 `json:"failed"`  // operations that failed
+	Retries int64 `json:"retries"` // requests beyond one push and one verification
+	Planned int64 `json:"planned"` // operations; 0 if only the time is planned
 
 	// ElapsedNS is the time of the load. If stage is none of the load, it is the time of the stage.
 	ElapsedNS int64 `json:"elapsed_ns"`
 	LeftNS    int64 `json:"left_ns"` // estimated, for this repetition and the later ones of its phase; 0 if unknown
 
-	Done     int64          `json:"done"`               // operations that succeeded
-	Failed   int64          `json:"failed"`             // operations that failed
-	Failures map[string]int `json:"failures,omitempty"` // by class
-	Retries  int64          `json:"retries"`            // requests beyond one push and one verification
-	Planned  int64          `json:"planned"`            // operations; 0 if only the time is planned
-	InFlight int64          `json:"in_flight"`          // operations that are running
-	NotSent  int64          `json:"not_sent"`           // operations that were due at the end of the last interval, and not sent by then
+	OpsPerSecond        float64        `json:"ops/s"`              // over the last seconds
+	PlannedOpsPerSecond float64        `json:"planned_ops/s"`      // now; 0 without a plan
+	TryingOpsPerSecond  float64        `json:"trying_ops/s"`       // the rate that a search tries; 0 without a search
+	P50NS               int64          `json:"p50_ns"`             // median response time of the last seconds
+	P99NS               int64          `json:"p99_ns"`             // 99th percentile of them
+	Failures            map[string]int `json:"failures,omitempty"` // by class
+	InFlight            int64          `json:"in_flight"`          // operations that are running
+	NotSent             int64          `json:"not_sent"`           // operations that were due at the end of the last interval, and not sent by then
 
-	OpsPerSecond        float64 `json:"ops/s"`         // over the last seconds
-	PlannedOpsPerSecond float64 `json:"planned_ops/s"` // now; 0 without a plan
-	TryingOpsPerSecond  float64 `json:"trying_ops/s"`  // the rate that a search tries; 0 without a search
-	P50NS               int64   `json:"p50_ns"`        // median response time of the last seconds
-	P99NS               int64   `json:"p99_ns"`        // 99th percentile of them
-
+	// Stage is what the repetition is doing; see the table of stages. It is missing if ended is true.
+	Stage      runner.Stage   `json:"stage,omitempty"`
 	Preparing  string         `json:"preparing,omitempty"`    // the stage, if it comes before the load; done and planned count devices
 	Waves      []results.Wave `json:"waves,omitempty"`        // of a rollout, so far
 	WaveCount  int            `json:"wave_count,omitempty"`   // waves that the rollout is to have
