@@ -14,6 +14,7 @@ func TestRunPage(t *testing.T) {
 		"harness": "HarnessHealth", "pacing": "Pacing", "ports": "LocalPorts", "yardstick": "ReferenceSpeed",
 		"interference": "Interference", "profiling": "Profiling", "machine": "Machine", "thresholds": "ThresholdOutcome",
 		"groups": "Group", "group operations": "GroupOperation",
+		"windows": "WindowsOutcome", "breaches": "Breach",
 		"partial": "Partial", "values": "PartialValue",
 	} {
 		docpage.Check(t, "reference/run-directory.md", part, source.FieldTable(t, name))

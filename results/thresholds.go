@@ -50,14 +50,14 @@ func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
 		values = []float64{stats.Median(values)}
 	}
 	o.Measured, o.Held, o.Value = true, true, values[0]
-	if i := slices.IndexFunc(values, func(v float64) bool { return !t.keeps(v) }); i >= 0 {
+	if i := slices.IndexFunc(values, func(v float64) bool { return !t.Keeps(v) }); i >= 0 {
 		o.Value, o.Held = values[i], false
 	}
 	if o.Undecided = few(t.Unit, fewest, t.Least); o.Undecided == "" {
 		return o
 	}
 	beyond := strings.HasPrefix(t.Comparison, "<") && fewest >= fewestForMedian &&
-		len(medians) == o.Samples && !t.keeps(stats.Median(medians))
+		len(medians) == o.Samples && !t.Keeps(stats.Median(medians))
 	if !o.Held && beyond {
 		o.Undecided = ""
 	}
@@ -70,8 +70,8 @@ func (t Threshold) Evaluate(records []Record) ThresholdOutcome {
 // half of five are would be one in a hundred thousand.
 const fewestForMedian = 5
 
-// keeps reports whether a value is within the limit.
-func (t Threshold) keeps(value float64) bool {
+// Keeps reports whether a value is within the limit.
+func (t Threshold) Keeps(value float64) bool {
 	switch t.Comparison {
 	case "<":
 		return value < t.Limit
@@ -103,6 +103,10 @@ type ThresholdOutcome struct {
 	// Undecided says why it can't be told whether the threshold holds. If it isn't empty, the
 	// threshold neither held nor failed.
 	Undecided string `json:"undecided,omitempty"`
+
+	// Windows is what the windows of a threshold "in every 5s" showed; Value is then the worst of
+	// their values. It is nil for other thresholds.
+	Windows *WindowsOutcome `json:"windows,omitempty"`
 }
 
 // MarshalJSON writes null for a value that wasn't measured or isn't finite.
@@ -129,6 +133,10 @@ func (o ThresholdOutcome) Result() (string, Verdict) {
 	switch {
 	case o.Undecided != "":
 		return "inconclusive: " + o.Undecided, Inconclusive
+	case o.Windows != nil && o.Held:
+		return "held" + o.Windows.held(), Pass
+	case o.Windows != nil:
+		return "failed " + o.Windows.failure(), Regressed
 	case !o.Measured:
 		return "failed: not measured", Regressed
 	case !o.Held:
@@ -170,7 +178,12 @@ func UndecidedSummary(list []ThresholdOutcome) string {
 // p99-ns/op < 20ms (21.3ms), …". It returns "" if none did.
 func ThresholdSummary(list []ThresholdOutcome) string {
 	return summarizeThresholds(FailedThresholds(list), len(list), "failed", func(o ThresholdOutcome) string {
-		if !o.Measured {
+		switch {
+		case o.Windows != nil && !o.Measured:
+			return o.Windows.failure()
+		case o.Windows != nil:
+			return FormatValue(o.Value, o.Unit) + " at worst, " + o.Windows.failure()
+		case !o.Measured:
 			return "not measured"
 		}
 		return FormatValue(o.Value, o.Unit)

@@ -19,7 +19,7 @@ func TestThreshold_comparison(t *testing.T) {
 		{2, "!=", 2, false},
 		{1, "~", 1, false}, {1, "", 1, false},
 	} {
-		require.Equal(t, row.want, Threshold{Comparison: row.comparison, Limit: row.limit}.keeps(row.value), "%v %s %v",
+		require.Equal(t, row.want, Threshold{Comparison: row.comparison, Limit: row.limit}.Keeps(row.value), "%v %s %v",
 			row.value, row.comparison, row.limit)
 	}
 }

@@ -84,9 +84,14 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, f Field, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
+	_, isMapping := yamlnode.Members(n)
 	switch {
 	case f.isMapping():
 		d.mapping(n, v, f, path)
+	case isMapping && f.form.mapping != nil:
+		m := reflect.New(f.form.mapping).Elem()
+		d.mapping(n, m, Field{}.withType(f.form.mapping), path)
+		v.Set(reflect.ValueOf(m.Interface().(interface{ value() any }).value()))
 	case f.isList():
 		d.list(n, v, f, path)
 	default:

@@ -57,8 +57,12 @@ func addComments(n ast.Node, f Field, path string, indent int, commented map[str
 		return
 	}
 	members, _ := yamlnode.Members(n)
+	of := f.Type
+	if f.form.mapping != nil {
+		of = f.form.mapping
+	}
 	for _, m := range members {
-		inner, _ := sections()[f.Type].field(m.Key.(*ast.StringNode).Value)
+		inner, _ := sections()[of].field(m.Key.(*ast.StringNode).Value)
 		at := yamlnode.Join(path, inner.Key)
 		if !commented[at] {
 			commented[at] = true

@@ -66,7 +66,8 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "load", Doc: "Who asks for what, when."},
 			{Key: "thresholds", Example: "[failed/device == 0, p99-ns/op < 20ms]", OutsideWorkload: true,
 				Doc: "What must hold; otherwise the run fails with exit code 1: METRIC < LIMIT, with a metric of samples.txt. " +
-					"Without op=, the metric is that of the load's own operation."},
+					"Without op=, the metric is that of the load's own operation. An item may be a mapping with these keys: " +
+					"threshold, abort."},
 			{Key: "repetitions", Min: 1, Max: maxRepetitions, OutsideWorkload: true,
 				Flag: "repeat", Usage: "timed repetitions",
 				Doc: "Repetitions that are timed and recorded, each a sample: 1 to {max}."},
@@ -82,6 +83,14 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "seed", Example: "42",
 				Flag: "seed", Usage: "seed of the artifact, the devices' behavior and the retries",
 				Doc: "Seed of the artifact, the devices' behavior and the retries' jitter. The same seed replays the same faults."},
+		}},
+
+		reflect.TypeFor[thresholdMapping](): {"ThresholdMapping", []Field{
+			{Key: "threshold", Required: true,
+				Doc: "The threshold, which has windows if it ends the run."},
+			{Key: "abort",
+				Doc: "Whether the run ends as soon as the threshold has failed, with exit code 1. An item that is only text " +
+					"doesn't end the run."},
 		}},
 
 		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{

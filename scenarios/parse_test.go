@@ -323,6 +323,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("extends: million\nname: x\nload: {model: once}\n")
 	f.Add("name:\tx\nfleet: {groups: [{name: a, share: 1%, behavior: {network: {bandwidth: 5}}}]}\n")
 	f.Add("name: x\nfleet: {behavior: {faults: []}}\n")
+	f.Add("name: x\nthresholds: [ops/s > 1/s in every 1s, {threshold: ns/op{op=push} < 1s in every 10ms for 3 windows, abort: true}]\n")
 	for _, planted := range plantedMistakes() {
 		f.Add(planted.text)
 	}

@@ -67,6 +67,8 @@ func (p *page) section(v reflect.Value, path string) {
 			p.section(v.Field(f.index), at)
 		} else if f.isList() && f.member().isMapping() {
 			p.section(reflect.Zero(f.Type.Elem()), at+"[]")
+		} else if f.isList() && f.member().form.mapping != nil {
+			p.section(reflect.Zero(f.member().form.mapping), at+"[]")
 		}
 	}
 }

@@ -145,7 +145,7 @@ func (b schemaBuilder) value(f Field, v reflect.Value) *schema {
 		}
 		return s
 	case f.form.name != "":
-		s = b.define(f.form.name, f.form.schema)
+		s = b.define(f.form.name, func() *schema { return b.form(f.form) })
 		if f.form.high == 0 {
 			return s // bounds of numbers don't apply to text
 		}
@@ -163,6 +163,15 @@ func (b schemaBuilder) value(f Field, v reflect.Value) *schema {
 	}
 	f.bound(s)
 	return s
+}
+
+// form returns the schema of a type that has a form of its own.
+func (b schemaBuilder) form(f typeForm) *schema {
+	if f.mapping == nil {
+		return f.schema()
+	}
+	mapping := b.define(sections()[f.mapping].name, func() *schema { return b.object(reflect.Zero(f.mapping)) })
+	return &schema{AnyOf: []*schema{f.schema(), mapping}}
 }
 
 // bound adds the bounds of a number.

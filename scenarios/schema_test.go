@@ -84,6 +84,7 @@ func TestSchemaAcceptsValidFiles(t *testing.T) {
 		"name: x\nload: {model: breakpoint, rate: 50/s, breakpoint: {to: 500/s, within: 1%}}\n",
 		"name: x\nload: {model: rollout, rate: 50/s, rollout: {waves: [{share: 1%, soak: 1s}, {share: 1}], abort_share: 5%, abort_least: 9, requeue: {turns: -1, after: 5s}}}\n",
 		"name: x\nclient: {defaults: shipped}\n",
+		"name: x\nload: {duration: 10s}\nthresholds: [p99-ns/op < 1s in every 5s, {threshold: ops/s > 1/s in every 1s for 3 windows, abort: true}]\n",
 		"name: x\nthresholds: [failed/device == 0, \"p99-ns/op{op=push} < 20ms\", ops/s >= 100/s, peak-rss-B < 64MiB, retries/device<=5%, allocs/op < 1e3]\n",
 		"name: x\ndescription: y\nsuite: [rollout, ./other.yaml]\n",
 		"name: x\nclient: {good_reads: 2, poll: 10ms, poll_for: 1m, headers: [{name: X-Tenant, value: a}, {name: Authorization, env: TOKEN}]}\n",
@@ -174,6 +175,9 @@ func TestFieldTable(t *testing.T) {
 		case in.isList():
 			walk(in.member())
 		case in.isQuantity():
+			if in.form.mapping != nil {
+				walk(Field{}.withType(in.form.mapping))
+			}
 		case in.isText():
 			require.Equal(t, in.form.name != "", of != reflect.TypeFor[string](), of)
 		default:
@@ -320,7 +324,7 @@ func TestSchemaBounds(t *testing.T) {
 func textTypes() map[encoding.TextUnmarshaler]*regexp.Regexp {
 	all := map[encoding.TextUnmarshaler]*regexp.Regexp{}
 	for t, form := range typeForms() {
-		if v, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok && t != reflect.TypeFor[Threshold]() {
+		if v, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok && !strings.HasPrefix(form.name, "Threshold") {
 			all[v] = regexp.MustCompile(form.pattern)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
@@ -22,7 +23,9 @@ import (
 // needs to be judged (min=100; the default is 10/(1−q)). One of <
 // <= > >= == != follows, and then a limit in the metric's terms: a duration for times, an amount of
 // data for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own
-// unit.
+// unit. Windows of each repetition may follow, which are then judged instead of the run as a whole:
+//
+//	ops/s > 90/s in every 1s for 3 windows
 type Threshold struct {
 	text       string
 	Unit       string
@@ -31,6 +34,10 @@ type Threshold struct {
 	Min        int64       // how many operations a percentile needs; 0 for the default
 	comparison string
 	limit      float64
+
+	Window time.Duration // the length of the windows that are judged; 0 if the run is judged as a whole
+	InRow  int           // how many windows in a row must break the limit; 0 without windows
+	Abort  bool          // whether the run ends as soon as the threshold has failed; not part of the text
 }
 
 const thresholdSyntax = `METRIC < LIMIT, such as "p99-ns/op{op=push} < 20ms" or "failed/device == 0"`
@@ -49,8 +56,11 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 	if err := parsed.readMetric(strings.TrimSpace(parts[1]), parts[2]); err != nil {
 		return fmt.Errorf("%q: %w", text, err)
 	}
-	var err error
-	if parsed.limit, err = parsed.metric().Quantity.ParseLimit(parts[4]); err != nil {
+	limit, err := parsed.readWindow(parts[4])
+	if err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	if parsed.limit, err = parsed.metric().Quantity.ParseLimit(limit); err != nil {
 		return fmt.Errorf("%q: limit %w", text, err)
 	}
 	*t = parsed
@@ -115,7 +125,7 @@ func (t Threshold) metric() results.Unit {
 	return unit
 }
 
-// MarshalText returns the threshold as it was written.
+// MarshalText returns the threshold as it was written. The text doesn't say whether it ends the run.
 func (t Threshold) MarshalText() ([]byte, error) { return []byte(t.text), nil }
 
 func (t Threshold) String() string { return t.text }
@@ -125,16 +135,10 @@ func (t Threshold) String() string { return t.text }
 func (t Threshold) Outcome(
 	load LoadSpec, records []results.Record, groups []results.Group,
 ) results.ThresholdOutcome {
-	op := t.op
-	if op == "" {
-		op = load.Operation
-	}
 	if t.Group != "" {
 		records = results.GroupRecords(groups, t.Group)
 	}
-	return results.Threshold{
-		Text: t.text, Op: string(op), Group: t.Group, Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
-	}.Evaluate(records)
+	return t.Limit(load).Evaluate(records)
 }
 
 // EffectiveThresholds returns the scenario's thresholds. For a rollout that may stop, it adds one

@@ -1,12 +1,15 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 func TestThresholdsAreRead(t *testing.T) {
@@ -27,6 +30,12 @@ func TestThresholdsAreRead(t *testing.T) {
 		},
 		"failed/device{group=rest} < 1%": {Unit: "failed/device", Group: "rest", comparison: "<", limit: 0.01},
 		"MB/s > 100":                     {Unit: "MB/s", comparison: ">", limit: 100},
+		"p99-ns/op < 20ms in every 5s": {Unit: "p99-ns/op", comparison: "<", limit: 20e6,
+			Window: 5 * time.Second, InRow: 1},
+		" ops/s{op=push}>=90/s  in  every 1m30s\tfor 3 windows ": {Unit: "ops/s", op: delivery.OpPush, comparison: ">=",
+			limit: 90, Window: 90 * time.Second, InRow: 3},
+		"failed/device < 1% in every 10ms for 1 window": {Unit: "failed/device", comparison: "<", limit: 0.01,
+			Window: 10 * time.Millisecond, InRow: 1},
 	} {
 		var got Threshold
 		require.NoError(t, got.UnmarshalText([]byte(text)), text)
@@ -58,7 +67,22 @@ func TestThresholdsAreRead(t *testing.T) {
 		"ops/s{group=slow} > 3/s": "ops/s is of the whole load: leave {group=slow} out, or use a metric that groups have: " +
 			"ns/op, p50-ns/op, p75-ns/op, p90-ns/op, p95-ns/op, p99-ns/op, p99.9-ns/op, max-ns/op, service-p99-ns/op, " +
 			"retries/device, failed/device",
-		"allocs/op < 0x10": `limit "0x10": want a number`,
+		"allocs/op < 0x10":                            `limit "0x10": want a number`,
+		"p99-ns/op < in every 5s":                     `limit "in every 5s": want a duration`,
+		"p99-ns/op < 5ms every 5s":                    `limit "5ms every 5s": want a duration`,
+		"p99-ns/op < 5ms in each 5s":                  "in each 5s: want in every 5s, or in every 5s for 3 windows",
+		"p99-ns/op < 5ms in every":                    "in every: want in every 5s, or",
+		"p99-ns/op < 5ms in every 5s for 3":           "in every 5s for 3: want in every 5s, or",
+		"p99-ns/op < 5ms in every 5 s":                "in every 5 s: want in every 5s, or",
+		"p99-ns/op < 5ms in every five":               "in every five: want a duration that is a multiple of 10ms, such as 5s",
+		"p99-ns/op < 5ms in every 0s":                 "in every 0s: want a duration that is a multiple of 10ms",
+		"p99-ns/op < 5ms in every 5ms":                "in every 5ms: want a duration that is a multiple of 10ms",
+		"p99-ns/op < 5ms in every 25ms":               "in every 25ms: want a duration that is a multiple of 10ms",
+		"p99-ns/op < 5ms in every 721h":               "in every 721h: want a duration that is a multiple of 10ms",
+		"p99-ns/op < 5ms in every 5s for 0 windows":   "for 0 windows: want a number from 1 to 200000",
+		"p99-ns/op < 5ms in every 5s for -1 windows":  "for -1 windows: want a number from 1 to 200000",
+		"p99-ns/op < 5ms in every 5s for a windows":   "for a windows: want a number",
+		"p99-ns/op < 5ms in every 5s for 1e3 windows": "for 1e3 windows: want a number",
 	} {
 		var got Threshold
 		require.ErrorContains(t, got.UnmarshalText([]byte(text)), want, text)
@@ -204,4 +228,66 @@ func TestAPercentileOfAFewOperationsIsInconclusive(t *testing.T) {
 		s.Thresholds = []Threshold{threshold}
 		require.ErrorContains(t, s.Validate(), problem)
 	}
+}
+
+// TestThreshold_written checks how thresholds are written, with and without abort, and that each
+// form is read back.
+func TestThreshold_written(t *testing.T) {
+	const text = "name: x\nload: {duration: 10s}\nthresholds:\n" +
+		"  - ops/s > 1/s in every 1s\n  - {abort: true, threshold: 'ns/op{op=push} < 1s in every 10ms for 3 windows'}\n" +
+		"  - {threshold: failed/device == 0}\n"
+	s, err := Parse("x.yaml", []byte(text))
+	require.NoError(t, err)
+	require.True(t, s.Thresholds[1].Abort)
+
+	shown, err := s.YAML()
+	require.NoError(t, err)
+	require.Contains(t, string(shown), "thresholds:\n- ops/s > 1/s in every 1s\n"+
+		"- threshold: ns/op{op=push} < 1s in every 10ms for 3 windows\n  abort: true\n- failed/device == 0\n")
+	commented, err := s.CommentedYAML()
+	require.NoError(t, err)
+	require.Contains(t, string(commented), "  # Whether the run ends as soon as the threshold has failed, with exit code 1.")
+	for _, form := range [][]byte{shown, commented} {
+		back, err := Parse("y.yaml", form)
+		require.NoError(t, err, "%s", form)
+		require.Equal(t, s, back)
+	}
+
+	written, err := json.Marshal(s.Thresholds)
+	require.NoError(t, err)
+	require.JSONEq(t, `["ops/s > 1/s in every 1s", `+
+		`{"threshold": "ns/op{op=push} < 1s in every 10ms for 3 windows", "abort": true}, "failed/device == 0"]`, string(written))
+	var back []Threshold
+	require.NoError(t, json.Unmarshal(written, &back))
+	require.Equal(t, s.Thresholds, back)
+	for _, bad := range []string{`[3]`, `["ops/s"]`, `[{"threshold": 3}]`, `[{}]`} {
+		require.Error(t, json.Unmarshal([]byte(bad), &back), bad)
+	}
+
+	plain := Default()
+	plain.Name, plain.Load.Duration = "x", Duration(10*time.Second)
+	require.NoError(t, plain.Set("thresholds=[{threshold: ops/s > 1/s in every 1s, abort: true}]"))
+	require.NoError(t, plain.Validate())
+	require.True(t, plain.Thresholds[0].Abort)
+	require.NoError(t, plain.Set("thresholds[0]=ops/s > 2/s in every 1s"))
+	require.False(t, plain.Thresholds[0].Abort)
+	require.ErrorContains(t, plain.Set("thresholds=[{threshold: ops/s > 1/s, abort: maybe}]"), `thresholds[0].abort: "maybe": want true or false`)
+}
+
+func TestWindowStep(t *testing.T) {
+	for _, c := range []struct {
+		windows []time.Duration
+		want    time.Duration
+	}{
+		{nil, 0}, {[]time.Duration{0, 0}, 0}, {[]time.Duration{5 * time.Second}, 5 * time.Second},
+		{[]time.Duration{6 * time.Second, 0, 4 * time.Second}, 2 * time.Second},
+		{[]time.Duration{70 * time.Millisecond, 30 * time.Millisecond}, 10 * time.Millisecond},
+	} {
+		var s Spec
+		for _, w := range c.windows {
+			s.Thresholds = append(s.Thresholds, Threshold{Window: w})
+		}
+		require.Equal(t, c.want, s.WindowStep())
+	}
+	require.Equal(t, timeline.MaxIntervals, maxIntervals)
 }

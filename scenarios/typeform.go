@@ -67,6 +67,10 @@ type typeForm struct {
 	pattern   string // of the whole text
 	zero      string // the pattern of the zero value; empty if no rule needs it
 	examples  []string
+
+	// mapping is a struct that a file may have instead of the text, as a mapping. Its method value
+	// returns the value that it stands for. It is nil if there is none.
+	mapping reflect.Type
 }
 
 func (f typeForm) schema() *schema {
@@ -135,6 +139,10 @@ var typeForms = sync.OnceValue(func() map[reflect.Type]typeForm {
 		},
 		reflect.TypeFor[Threshold](): {
 			name: "Threshold", what: "threshold", examples: []string{"p99-ns/op{op=push} < 20ms", "failed/device == 0"},
+			pattern: thresholdSchemaPattern(), mapping: reflect.TypeFor[thresholdMapping](),
+		},
+		reflect.TypeFor[thresholdText](): {
+			name: "ThresholdText", what: "threshold", examples: []string{"p99-ns/op{op=push} < 20ms in every 5s"},
 			pattern: thresholdSchemaPattern(),
 		},
 	}
