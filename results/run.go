@@ -35,7 +35,7 @@ type Run struct {
 	Started  time.Time `json:"started"`           // UTC
 	Finished time.Time `json:"finished,omitzero"` // UTC; none while it runs
 
-	Status      Status `json:"status"`      // running, finished, interrupted or failed
+	Status      Status `json:"status"`      // running, finished, interrupted, failed or aborted
 	Repetitions int    `json:"repetitions"` // completed timed ones
 
 	Valid       bool      `json:"valid"`              // whether the figures can be believed
@@ -55,9 +55,9 @@ type Run struct {
 	Addressing       string        `json:"addressing"`                  // of the fleet: ip, port or path
 	Verdict          Verdict       `json:"verdict,omitempty"`           // as judged when the run ended
 
-	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a finished run
+	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a run that finished or was aborted
 
-	// Partial is the repetition that an interruption broke off; nil if there is none.
+	// Partial is the repetition that was broken off; nil if there is none.
 	Partial *Partial `json:"partial,omitempty"`
 
 	// FileLengths is how many bytes of each growing file belong to the repetitions that this Run
@@ -74,6 +74,7 @@ const (
 	StatusFinished    Status = "finished"
 	StatusInterrupted Status = "interrupted"
 	StatusFailed      Status = "failed"
+	StatusAborted     Status = "aborted" // a threshold with abort failed, and ended it early
 )
 
 // Counts are the outcomes of devices, after the client's claims were reconciled with the fleet's

@@ -121,7 +121,9 @@ func (o ThresholdOutcome) MarshalJSON() ([]byte, error) {
 		Measured  bool     `json:"measured"`
 		Held      bool     `json:"held"`
 		Undecided string   `json:"undecided,omitempty"`
-	}{o.Threshold, o.Op, o.Group, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided}
+
+		Windows *WindowsOutcome `json:"windows,omitempty"`
+	}{o.Threshold, o.Op, o.Group, o.Unit, nil, o.Samples, o.Measured, o.Held, o.Undecided, o.Windows}
 	if o.Measured && IsFinite(o.Value) {
 		written.Value = &o.Value
 	}
@@ -136,7 +138,11 @@ func (o ThresholdOutcome) Result() (string, Verdict) {
 	case o.Windows != nil && o.Held:
 		return "held" + o.Windows.held(), Pass
 	case o.Windows != nil:
-		return "failed " + o.Windows.failure(), Regressed
+		text := "failed " + o.Windows.failure()
+		if o.endedRun() {
+			text += ": " + EndedEarly
+		}
+		return text, Regressed
 	case !o.Measured:
 		return "failed: not measured", Regressed
 	case !o.Held:
@@ -177,7 +183,8 @@ func UndecidedSummary(list []ThresholdOutcome) string {
 // ThresholdSummary returns a clause about the thresholds that failed: "2 of 3 thresholds failed:
 // p99-ns/op < 20ms (21.3ms), …". It returns "" if none did.
 func ThresholdSummary(list []ThresholdOutcome) string {
-	return summarizeThresholds(FailedThresholds(list), len(list), "failed", func(o ThresholdOutcome) string {
+	failed := FailedThresholds(list)
+	summary := summarizeThresholds(failed, len(list), "failed", func(o ThresholdOutcome) string {
 		switch {
 		case o.Windows != nil && !o.Measured:
 			return o.Windows.failure()
@@ -188,6 +195,10 @@ func ThresholdSummary(list []ThresholdOutcome) string {
 		}
 		return FormatValue(o.Value, o.Unit)
 	})
+	if slices.ContainsFunc(failed, ThresholdOutcome.endedRun) {
+		summary += ": " + EndedEarly
+	}
+	return summary
 }
 
 // maxThresholdsListed bounds how many thresholds a sentence names.

@@ -62,3 +62,59 @@ func TestUndecidedThresholds(t *testing.T) {
 		UndecidedSummary(list))
 	require.Empty(t, UndecidedSummary(list[1:]))
 }
+
+// TestThresholdOutcome_windows checks what is said of windows.
+func TestThresholdOutcome_windows(t *testing.T) {
+	breach := func(start, end int64, failed bool) Breach {
+		return Breach{Repetition: 2, StartNS: start * 1e9, EndNS: end * 1e9, Windows: end - start, Failed: failed}
+	}
+	of := func(held, measured bool, w WindowsOutcome) ThresholdOutcome {
+		w.WidthNS, w.InRow = 1e9, 2
+		return ThresholdOutcome{Threshold: "T", Unit: UnitP99, Value: 4.2e9, Held: held, Measured: measured, Windows: &w}
+	}
+	for _, c := range []struct {
+		outcome      ThresholdOutcome
+		result, says string
+	}{
+		{of(true, true, WindowsOutcome{Judged: 3}), "held", ""},
+		{of(true, true, WindowsOutcome{Judged: 1200, Broken: 1, Breaches: []Breach{breach(1, 2, false)}}),
+			"held: 1 of 1200 windows broke the limit, but never 2 in a row", ""},
+		{of(false, true, WindowsOutcome{Judged: 10, Broken: 3, Stalled: 1, Breaches: []Breach{breach(1, 2, false), breach(3, 5, true)}}),
+			"failed in 3 of 10 windows, from 3s to 5s of repetition 2; nothing succeeded in 1 of them",
+			"1 of 1 threshold failed: T (4.20s at worst, in 3 of 10 windows, from 3s to 5s of repetition 2; " +
+				"nothing succeeded in 1 of them)"},
+		{of(false, false, WindowsOutcome{Judged: 2, Broken: 2, Stalled: 2, EndedRun: true, Breaches: []Breach{breach(0, 2, true)}}),
+			"failed in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them: the run was ended early (abort: true)",
+			"1 of 1 threshold failed: T (in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them): " +
+				"the run was ended early (abort: true)"},
+		{of(false, true, WindowsOutcome{Judged: 99, Broken: 8, Breaches: []Breach{breach(0, 2, true), breach(3, 5, true),
+			breach(61, 63, true), breach(70, 72, true)}}),
+			"failed in 8 of 99 windows, from 0s to 2s of repetition 2, from 3s to 5s of repetition 2, " +
+				"from 1m1s to 1m3s of repetition 2, and more",
+			"1 of 1 threshold failed: T (4.20s at worst, in 8 of 99 windows, from 0s to 2s of repetition 2, " +
+				"from 3s to 5s of repetition 2, from 1m1s to 1m3s of repetition 2, and more)"},
+	} {
+		text, verdict := c.outcome.Result()
+		require.Equal(t, c.result, text)
+		require.Equal(t, c.says == "", verdict == Pass)
+		require.Equal(t, c.says, ThresholdSummary([]ThresholdOutcome{c.outcome}))
+		written, err := json.Marshal(c.outcome)
+		require.NoError(t, err)
+		var back ThresholdOutcome
+		require.NoError(t, json.Unmarshal(written, &back))
+		require.Equal(t, c.outcome.Windows, back.Windows)
+	}
+}
+
+func TestUnit_Windowed(t *testing.T) {
+	var names []string
+	for _, u := range Units() {
+		if u.Windowed() {
+			names = append(names, u.Name)
+		}
+	}
+	require.Equal(t, []string{
+		"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op", "max-ns/op",
+		"service-p99-ns/op", "ops/s", "MB/s", "failed/device",
+	}, names)
+}

@@ -37,13 +37,13 @@ type WindowsOutcome struct {
 	InRow   int   `json:"in_row"`   // broken windows in a row that fail the threshold
 
 	Judged  int64 `json:"judged"`  // windows that were judged, in all timed repetitions
-	Broken  int64 `json:"broken"`  // those of them in which the limit was broken
-	Stalled int64 `json:"stalled"` // those of the broken ones in which nothing succeeded
-	Few     int64 `json:"few"`     // windows that weren't judged, for they had too few operations
-	Idle    int64 `json:"idle"`    // windows that weren't judged, for nothing was due, running or measured in them
+	Broken  int64 `json:"broken"`  // judged windows in which the limit was broken
+	Stalled int64 `json:"stalled"` // broken windows in which nothing succeeded
+	Few     int64 `json:"few"`     // windows with too few operations, which weren't judged
+	Idle    int64 `json:"idle"`    // windows in which nothing was due, running or measured, which weren't judged
 
-	// Breaches are broken windows that follow one another, in the order in which they were. There
-	// are 20 of them at most. If there were more, those that fail the threshold are kept first.
+	// Breaches lists the broken windows, those that follow one another together, in order. It has at
+	// most 20 members. If there were more, it has those that failed the threshold before others.
 	Breaches []Breach `json:"breaches,omitempty"`
 
 	EndedRun bool `json:"ended_run,omitempty"` // the run was ended early, when the threshold had failed
@@ -90,14 +90,14 @@ func (w *WindowsOutcome) failure() string {
 	default:
 		text += fmt.Sprintf("; nothing succeeded in %s of them", plaintext.Thousands(w.Stalled))
 	}
-	if w.EndedRun {
-		text += "; " + EndedEarly
-	}
 	return text
 }
 
-// EndedEarly says why a run is [StatusAborted].
+// EndedEarly says what became of a run that is [StatusAborted].
 const EndedEarly = "the run was ended early (abort: true)"
+
+// endedRun reports whether a threshold ended the run early.
+func (o ThresholdOutcome) endedRun() bool { return o.Windows != nil && o.Windows.EndedRun }
 
 // held returns what is added to the word "held": how many windows broke the limit all the same.
 func (w *WindowsOutcome) held() string {

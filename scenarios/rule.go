@@ -101,7 +101,7 @@ func rules() []rule {
 			}
 		}},
 		{of("thresholds", "load.operation"), nil, checkThresholds},
-		{of("thresholds", "load.duration", "load.stages", "load.drain"), nil, checkWindows},
+		{of("thresholds", "load.duration", "load.stages", "load.drain", "load.rollout"), nil, checkWindows},
 		{of("thresholds", "fleet.groups", "fleet.devices"), nil, checkThresholdGroups},
 		{of("fleet.devices"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if n := s.Fleet.Devices; n > maxRolloutDevices {

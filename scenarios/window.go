@@ -25,6 +25,9 @@ const (
 	windowStep = 10 * time.Millisecond // windows are multiples of the shortest interval of a load
 	maxWindow  = maxSoak
 
+	// leastUnbounded is the shortest window of a load without a duration.
+	leastUnbounded = time.Second
+
 	// maxIntervals is how many intervals a repetition may have, which the windows of its thresholds
 	// consist of. It is that of package timeline; a test compares them.
 	maxIntervals = 200_000
@@ -183,11 +186,22 @@ func checkWindows(s *Spec, report reporter) {
 				t.InRow, windowsIn(duration, t.Window), t.Window)
 		}
 	}
-	longest := duration
+	step, longest := s.WindowStep(), duration
 	if s.Load.Drains() {
 		longest += s.Load.DrainTime()
 	}
-	if step := s.WindowStep(); step > 0 && duration > 0 && longest/step > maxIntervals {
+	if duration == 0 {
+		longest = 0
+		for _, w := range s.Load.Rollout.Waves {
+			longest += w.Soak.Std()
+		}
+	}
+	switch {
+	case step == 0:
+	case duration == 0 && step < leastUnbounded:
+		report("thresholds", fmt.Sprintf("their windows are multiples of no more than %v, and the load has no duration", step),
+			fmt.Sprintf("windows that are multiples of %v or more, or load.duration", leastUnbounded))
+	case longest/step > maxIntervals:
 		least := (longest/maxIntervals + windowStep - 1) / windowStep * windowStep
 		report("thresholds",
 			fmt.Sprintf("their windows are multiples of no more than %v, so %v of load would be divided into %d intervals",

@@ -99,9 +99,10 @@ func importRules() []packageRule {
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet/address " +
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
+		{"scenarios/windows", "delivery results scenarios/load scenarios"},
 		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
 			"profiles profiles/capture results results/timeline results/rundir scenarios/load scenarios/health scenarios " +
-			"scenarios/target"},
+			"scenarios/target scenarios/windows"},
 		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet/address mockfleet results scenarios/health scenarios"},

@@ -15,7 +15,7 @@ const alpha = 0.05
 //
 // A run that did not end has no verdict, since it might have got another one by its end. But if it
 // says that it is invalid, its verdict is invalid, unless it was interrupted before its first
-// repetition.
+// repetition. A run that a threshold ended early has regressed.
 func Judge(base *baseline.Page, run results.Run, records []results.Record, p Policy) *Judgement {
 	c := conditions{
 		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
@@ -46,6 +46,9 @@ func Judge(base *baseline.Page, run results.Run, records []results.Record, p Pol
 		j.dropUnended(run, records)
 	}
 	j.conclude(run.Thresholds, p)
+	if run.Status == results.StatusAborted && !j.Verdict.WorseThan(results.Inconclusive) {
+		j.Verdict = results.Regressed // whatever its thresholds say: it never passes
+	}
 	return j
 }
 
@@ -85,7 +88,7 @@ func (j *Judgement) dropUnended(run results.Run, records []results.Record) {
 func (j *Judgement) requireVerdict(run results.Run, records []results.Record, known, sameWorkload bool) {
 	undecided := func(r Reason) { j.Compared, j.Reasons = results.Inconclusive, []Reason{r} }
 	switch code := unended(run.Status); {
-	case j.Compared == results.Invalid:
+	case j.Compared == results.Invalid && !(code == RunAborted && run.Valid && len(records) == 0):
 	case code != "":
 		undecided(Reason{Code: code})
 	case !known:
@@ -108,6 +111,8 @@ func unended(status results.Status) Code {
 		return RunUnfinished
 	case results.StatusFailed:
 		return RunFailed
+	case results.StatusAborted:
+		return RunAborted
 	}
 	return ""
 }

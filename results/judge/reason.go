@@ -114,6 +114,7 @@ const (
 	RunInterrupted        Code = "run-interrupted"
 	RunUnfinished         Code = "run-unfinished"
 	RunFailed             Code = "run-failed"
+	RunAborted            Code = "run-aborted" // a threshold with abort failed, and ended the run early
 	NoSamples             Code = "no-samples"
 	ThresholdsFailed      Code = "thresholds-failed"    // N of Of thresholds
 	ThresholdsUndecided   Code = "thresholds-undecided" // N of Of thresholds

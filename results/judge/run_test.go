@@ -139,3 +139,27 @@ func TestJudge_policy(t *testing.T) {
 		})
 	}
 }
+
+// TestJudge_aborted checks that a run that a threshold ended early has regressed, whatever its
+// repetitions say, and even if its thresholds don't say so.
+func TestJudge_aborted(t *testing.T) {
+	base := testBaseline()
+	failed := []results.ThresholdOutcome{{Threshold: "ops/s > 1/s in every 1s", Windows: &results.WindowsOutcome{EndedRun: true}}}
+	for _, records := range [][]results.Record{nil, rolloutRecords(1, 10, 1)} {
+		for _, thresholds := range [][]results.ThresholdOutcome{nil, failed} {
+			for _, page := range []*baseline.Page{nil, &base} {
+				for _, unjudged := range []judge.Policy{{}, {Unjudged: judge.RequireVerdict}, {Unjudged: judge.RequireEveryMetric}} {
+					run := testRun()
+					run.Status, run.Thresholds = results.StatusAborted, thresholds
+					j := judge.Judge(page, run, records, unjudged)
+					require.Equal(t, results.Regressed, j.Verdict, "%v %v %v: %v", len(records), page == nil, unjudged, j.Reasons)
+					require.True(t, j.Explains(judge.RunAborted))
+					require.NotEqual(t, results.Pass, j.Compared)
+				}
+			}
+		}
+	}
+	run := testRun()
+	run.Status, run.Thresholds, run.Valid, run.Invalid = results.StatusAborted, failed, false, []string{"x"}
+	require.Equal(t, results.Invalid, judge.Judge(&base, run, nil, judge.Policy{}).Verdict)
+}

@@ -75,7 +75,7 @@ type Result struct {
 	Run      *rundir.Loaded // the run that was judged; nil if there is no run directory
 
 	Headline   Headline
-	Verdict    results.Verdict // empty if nothing was judged; only the results of a gate include thresholds
+	Verdict    results.Verdict // empty if nothing was judged; only those of a gate and of an aborted run include thresholds
 	Reason     string          // of Verdict, a sentence without a full stop
 	Reasons    []judge.Reason  // the reasons that Reason puts into words, the most important first
 	Comparison string          // which sides were compared, as a sentence; empty if only one has a name
@@ -90,7 +90,7 @@ type Result struct {
 	Causes     []Cause
 
 	Invalid  []string // why the run is invalid
-	EndState string   // "unfinished", "interrupted" or "failed"; empty for a run that finished
+	EndState string   // "unfinished", "interrupted", "failed" or "aborted"; empty for a run that finished
 	Warnings []string // what is damaged or missing
 	Notes    []string
 
@@ -140,7 +140,8 @@ func FromGate(g *judge.GateResult, base *baseline.Page, runs []Side, facts GateF
 }
 
 // newResult returns the result of one run or comparison. Its verdict includes the run's thresholds
-// if overall is set; otherwise it is the verdict of the comparison alone.
+// if overall is set, or one of them ended the run; otherwise it is the verdict of the comparison
+// alone.
 func newResult(in Input, overall bool) *Result {
 	run, j := in.Now.Run, in.Judgement
 	r := &Result{
@@ -150,7 +151,7 @@ func newResult(in Input, overall bool) *Result {
 		Base:    in.Base, Now: in.Now, Causes: in.Causes, Notes: in.Notes, Command: in.Command,
 		Measured: in.Measured.UTC(),
 	}
-	if overall {
+	if overall || run != nil && run.Status == results.StatusAborted {
 		r.Verdict, r.Reason, r.Reasons = j.Verdict, Sentence(j), j.Reasons
 	}
 	r.Base.Label, r.Now.Label = cmp.Or(in.Base.Label, "baseline"), cmp.Or(in.Now.Label, "now")
@@ -192,7 +193,7 @@ func endState(run *rundir.Loaded) string {
 	switch {
 	case run.Unfinished:
 		return "unfinished"
-	case run.Status == results.StatusInterrupted, run.Status == results.StatusFailed:
+	case run.Status == results.StatusInterrupted, run.Status == results.StatusFailed, run.Status == results.StatusAborted:
 		return string(run.Status)
 	}
 	return ""
@@ -217,11 +218,15 @@ func (r *Result) EndSentence(emphasis string) string {
 	if r.EndState == "" {
 		return ""
 	}
+	if r.EndState == string(results.StatusAborted) {
+		return "The run was " + emphasis + "ended early" + emphasis + ", when a threshold with abort: true had failed: " +
+			"it holds the " + plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
+	}
 	return "The run is " + emphasis + r.EndState + emphasis + ": it holds the " +
 		plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
 }
 
-// OnlyPartial reports whether the run was interrupted in its first repetition, so that it has only
+// OnlyPartial reports whether the run was broken off in its first repetition, so that it has only
 // the figures of that part.
 func (r *Result) OnlyPartial() bool {
 	return r.Run != nil && r.Run.Partial != nil && len(r.Run.RepetitionCounts) == 0
@@ -330,6 +335,8 @@ func newHeadline(r *Result) Headline {
 	failed, undecided := results.ThresholdSummary(r.Thresholds), results.UndecidedSummary(r.Thresholds)
 	switch {
 	case failed == "" || r.Verdict == results.Invalid:
+	case r.EndState == string(results.StatusAborted):
+		h = Headline{Word: "threshold failed", Verdict: results.Regressed, Reason: failed}
 	case r.Verdict == results.Regressed:
 		h.Reason += "; " + failed
 	default:

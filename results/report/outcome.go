@@ -197,12 +197,15 @@ func ThresholdTable(list []results.ThresholdOutcome) *Table {
 
 func thresholdCell(o results.ThresholdOutcome) Cell {
 	text, verdict := o.Result()
-	word, _, _ := strings.Cut(text, ":")
+	word := text
+	if i := strings.IndexAny(text, ": "); i >= 0 {
+		word = text[:i]
+	}
 	return Cell{Text: word, More: text[len(word):], Verdict: verdict}
 }
 
 // PartialLead explains the figures of a partial repetition.
-const PartialLead = "An interruption broke it off. Its figures are of a part of the work: " +
+const PartialLead = "It was broken off. Its figures are of a part of the work: " +
 	"no verdict, threshold or baseline uses them."
 
 // PartialSentences returns sentences about a partial repetition: what became of its work and its

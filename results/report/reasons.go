@@ -50,6 +50,7 @@ func clause(r judge.Reason, v results.Verdict) string {
 		judge.RunInterrupted:       {"the run was interrupted", ": run it again"},
 		judge.RunUnfinished:        {"the run never ended", ", or goes on: run it again"},
 		judge.RunFailed:            {"the run failed", ": run it again"},
+		judge.RunAborted:           {results.EndedEarly},
 		judge.NoSamples:            {"the run holds no samples", ": no operation of it succeeded"},
 		judge.RunMissing:           {"the baseline has it, and no run of it was given"},
 		judge.ScenarioUnknown:      {"neither the baseline nor a run has it"},

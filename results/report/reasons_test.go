@@ -194,6 +194,7 @@ func TestReasons_words(t *testing.T) {
 	says(judge.Reason{Code: judge.RunUnfinished}, unclear, "the run never ended, or goes on: run it again")
 	says(judge.Reason{Code: judge.RunFailed}, none, "the run failed")
 	says(judge.Reason{Code: judge.RunFailed}, unclear, "the run failed: run it again")
+	says(judge.Reason{Code: judge.RunAborted}, none, "the run was ended early (abort: true)")
 	says(judge.Reason{Code: judge.NoSamples}, results.Invalid, "the run holds no samples")
 	says(judge.Reason{Code: judge.NoSamples}, unclear, "the run holds no samples: no operation of it succeeded")
 	says(judge.Reason{Code: judge.RunMissing, Name: "soak"}, unclear, "the baseline has it, and no run of it was given")

@@ -110,8 +110,11 @@ func (p *terminal) run(r *Result) {
 			p.printf("invalid: %s\n", reason)
 		}
 	}
-	if run.Status == results.StatusInterrupted {
-		p.interrupted(run)
+	switch run.Status {
+	case results.StatusInterrupted:
+		p.brokenOff("interrupted", "nothing", run)
+	case results.StatusAborted:
+		p.brokenOff("ended early", "nothing but the threshold that ended the run", run)
 	}
 	p.printf("run: %s\n", run.Path)
 	text := bytes.TrimLeft(p.out.Bytes(), "\n") // it begins with a paragraph if there is no table
@@ -127,10 +130,11 @@ func ofRepetitions(repetition, of int) string {
 	return fmt.Sprintf(" of repetition %d, the worst of %d", repetition, of)
 }
 
-// interrupted shows what was measured of an interrupted run.
-func (p *terminal) interrupted(run *rundir.Loaded) {
+// brokenOff shows what was measured of a run that was interrupted, or ended early, as how says. by is
+// what judged its partial repetition.
+func (p *terminal) brokenOff(how, by string, run *rundir.Loaded) {
 	if run.Partial == nil {
-		p.printf("interrupted: %d of the timed repetitions were measured, and are kept\n", run.Repetitions)
+		p.printf("%s: %d of the timed repetitions were measured, and are kept\n", how, run.Repetitions)
 		return
 	}
 	if p.out.Len() > 0 {
@@ -145,8 +149,8 @@ func (p *terminal) interrupted(run *rundir.Loaded) {
 	for _, s := range PartialSentences(run.Partial) {
 		p.printf("partial: %s\n", s)
 	}
-	p.printf("interrupted: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), "+
-		"and is judged by nothing\n", run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile)
+	p.printf("%s: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), "+
+		"and is judged by %s\n", how, run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile, by)
 }
 
 // gate shows a table for each scenario, and the verdict over all.

@@ -196,7 +196,8 @@ func parseRun(data []byte, path string) (run results.Run, err error) {
 			run.Schema, results.RunSchema), "read it with a newer fleetmark")
 	}
 	switch run.Status {
-	case results.StatusRunning, results.StatusFinished, results.StatusInterrupted, results.StatusFailed:
+	case results.StatusRunning, results.StatusFinished, results.StatusInterrupted, results.StatusFailed,
+		results.StatusAborted:
 		return run, nil
 	}
 	return bad(fmt.Sprintf("has the unknown status %q", run.Status), wantOurs)

@@ -27,6 +27,11 @@ type Interval struct {
 	// [scenarios.LoadSpec.Operations].
 	Times []OpTimes
 
+	// Plan is the length of the load's plan; 0 if there is none. SucceededLate is how many of the
+	// operations that succeeded did so after its end.
+	Plan          time.Duration
+	SucceededLate int64
+
 	// Last reports whether the load is over.
 	Last bool
 }
@@ -58,13 +63,18 @@ const (
 // than mostIntervals. If align isn't 0, it is a multiple of the result.
 func intervalWidth(lasts, align time.Duration) time.Duration {
 	width := intervalWidths[0]
-	for _, w := range intervalWidths {
-		switch {
-		case align > 0 && (w > align || align%w != 0):
-			continue
-		case w <= time.Second && lasts/w >= fewestIntervals, w > time.Second && lasts/width > mostIntervals:
+	widen := func(w time.Duration) {
+		if w <= time.Second && lasts/w >= fewestIntervals || w > time.Second && lasts/width > mostIntervals {
 			width = w
 		}
+	}
+	for _, w := range intervalWidths {
+		if align == 0 || w <= align && align%w == 0 {
+			widen(w)
+		}
+	}
+	if align > width {
+		widen(align)
 	}
 	return width
 }
@@ -124,7 +134,7 @@ func (l *loop) startIntervals(planned func(time.Duration) int64) (stop func(elap
 		return func(time.Duration) {}
 	}
 	first := v.end(0)
-	r.tally.nextIntervalEnds(first)
+	r.tally.startIntervals(first, l.plan)
 	stopping, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -162,11 +172,12 @@ func (r *Recording) endInterval(end, next time.Duration, last bool) {
 	} else {
 		r.flush(end)
 	}
-	times := r.tally.nextInterval(next, v.spare)
+	times, late := r.tally.nextInterval(next, v.spare)
 	brokenOff, retries, begun := r.brokenOff.Load(), r.Totals().Retries, r.begun()
 	i := &v.v
 	*i = Interval{
-		Start: i.End, End: end, InFlight: i.InFlight, Times: i.Times, Wave: int(r.wave.Load()), Last: last,
+		Start: i.End, End: end, InFlight: i.InFlight, Times: i.Times, Wave: int(r.wave.Load()),
+		Plan: v.lasts, SucceededLate: late, Last: last,
 	}
 	for at, l := range times {
 		i.Times[at].Latencies = l

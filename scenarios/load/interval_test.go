@@ -35,9 +35,12 @@ func TestIntervalWidth(t *testing.T) {
 		{10 * time.Second, 2 * time.Second, 200 * time.Millisecond},
 		{time.Hour, 5 * time.Second, time.Second},
 		{time.Hour, 500 * time.Millisecond, 500 * time.Millisecond},
-		{24 * time.Hour, 7 * time.Second, time.Second},
+		{24 * time.Hour, 7 * time.Second, 7 * time.Second},
+		{time.Hour, 7 * time.Second, time.Second},
+		{time.Hour, 70 * time.Millisecond, 70 * time.Millisecond},
+		{time.Second, 70 * time.Millisecond, 10 * time.Millisecond},
 		{24 * time.Hour, 30 * time.Second, 30 * time.Second},
-		{24 * time.Hour, 45 * time.Second, 5 * time.Second},
+		{24 * time.Hour, 45 * time.Second, 45 * time.Second},
 	} {
 		got := intervalWidth(c.lasts, c.align)
 		require.Equal(t, c.want, got, "%v, aligned to %v", c.lasts, c.align)

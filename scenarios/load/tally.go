@@ -13,9 +13,12 @@ type tally struct {
 	mu  sync.Mutex    // locked after a recorder's
 	end time.Duration // when the interval ends; never before there are intervals
 
+	plan time.Duration // the length of the load's plan; never before there are intervals, or without a plan
+	late int64         // operations that succeeded in the interval, after the plan's end
+
 	now    []*Latencies // of the interval that goes on, by operation in the order of operations
 	before []*Latencies // of earlier intervals
-	late   *Lateness    // of the whole load; nil without a plan
+	sent   *Lateness    // of the whole load; nil without a plan
 
 	op      delivery.Op
 	groups  [][]*Latencies // by group and operation; nil if groups aren't counted
@@ -25,9 +28,9 @@ type tally struct {
 }
 
 func newTally(c RecordingConfig) *tally {
-	t := &tally{end: never, op: c.Op, config: c, now: c.newLatencies(), before: c.newLatencies()}
+	t := &tally{end: never, plan: never, op: c.Op, config: c, now: c.newLatencies(), before: c.newLatencies()}
 	if c.Planned {
-		t.late = NewLateness(c.Longest)
+		t.sent = NewLateness(c.Longest)
 	}
 	if len(c.Groups) > 0 {
 		t.groupOf = make([]uint8, c.Devices)
@@ -56,9 +59,9 @@ func (c RecordingConfig) newLatencies() []*Latencies {
 func (t *tally) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.end = never
-	if t.late != nil {
-		t.late.reset()
+	t.end, t.plan, t.late = never, never, 0
+	if t.sent != nil {
+		t.sent.reset()
 	}
 	resetAll(t.now)
 	resetAll(t.before)
@@ -79,10 +82,13 @@ func resetAll(list []*Latencies) {
 // add adds a note. The caller holds t.mu.
 func (t *tally) add(n *note) {
 	if n.kind != succeeded {
-		t.late.Add(n.planned, n.at, n.kind == sentQueued)
+		t.sent.Add(n.planned, n.at, n.kind == sentQueued)
 		return
 	}
 	addSuccess(t.now, n)
+	if n.at > t.plan {
+		t.late++
+	}
 	if t.groups != nil {
 		addSuccess(t.groups[t.groupOf[n.device]], n)
 	}
@@ -104,21 +110,25 @@ func addSuccess(list []*Latencies, n *note) {
 	list[len(list)-1].Add(n.response, n.service)
 }
 
-// nextIntervalEnds sets when the interval that goes on ends.
-func (t *tally) nextIntervalEnds(end time.Duration) {
+// startIntervals sets when the first interval ends, and how long the plan is; 0 without a plan.
+func (t *tally) startIntervals(end, plan time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.end = end
+	if plan > 0 {
+		t.plan = plan
+	}
 }
 
 // nextInterval ends the interval that goes on, and begins one that ends at end. It puts spare, which
-// must be empty, in the place of the interval's latencies, and returns those.
-func (t *tally) nextInterval(end time.Duration, spare []*Latencies) []*Latencies {
+// must be empty, in the place of the interval's latencies, and returns those, and how many operations
+// of the interval succeeded after the plan's end.
+func (t *tally) nextInterval(end time.Duration, spare []*Latencies) (ended []*Latencies, late int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	ended := t.now
-	t.now, t.end = spare, end
-	return ended
+	ended, late = t.now, t.late
+	t.now, t.end, t.late = spare, end, 0
+	return ended, late
 }
 
 // endedInterval adds the latencies of an interval that has ended to those before it.
@@ -144,11 +154,11 @@ func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 		sum[op].Merge(t.before[i])
 		sum[op].Merge(t.now[i])
 	}
-	if t.late == nil {
+	if t.sent == nil {
 		return sum, nil
 	}
 	late := NewLateness(t.config.Longest)
-	late.merge(t.late)
+	late.merge(t.sent)
 	return sum, late
 }
 

@@ -80,6 +80,7 @@ func (d *drive) progress(window *load.LatencyWindow, elapsed time.Duration) Prog
 	if v.Failed > 0 {
 		v.Classes = record.Failures.ByClass()
 	}
+	v.Failing = d.task.windows.Failing()
 	switch left, soaking := d.waves.soakLeft(); {
 	case soaking:
 		v.Stage, v.SoakLeft = Soaking, left

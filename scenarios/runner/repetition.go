@@ -20,6 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
+	"github.com/fleetmark/fleetmark/scenarios/windows"
 )
 
 // A task is one repetition that a session has to do.
@@ -29,7 +30,8 @@ type task struct {
 	hook    func() load.Hook                          // makes hooks for the operations; may be nil
 	profile func(context.Context) (*profiling, error) // begins to profile; nil if the repetition isn't profiled
 
-	intervals *intervalLog // writes the intervals of the load; may be nil
+	intervals *intervalLog   // writes the intervals of the load; may be nil
+	windows   *windows.Judge // judges them; may be nil
 }
 
 // isTrial reports whether the repetition tries a rate for a search.
@@ -157,6 +159,9 @@ func (s *Session) measure(
 	var begin usageSnapshot
 	m.intervals = t.intervals
 	d.env.OnInterval = s.onInterval(d, c, &traffic)
+	if t.windows != nil {
+		d.env.AlignIntervals = t.windows.Step
+	}
 	d.env.OnReady = func() {
 		m.started, traffic = time.Now(), c.stats()
 		if t.intervals != nil {
@@ -191,7 +196,7 @@ func (s *Session) measure(
 // nobody wants to know. before is what the client had counted when the load began.
 func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Stats) func(*load.Interval) {
 	log := d.task.intervals
-	if _, unobserved := s.observer.(discard); unobserved && log == nil && s.receive == nil {
+	if _, unobserved := s.observer.(discard); unobserved && log == nil && d.task.windows == nil && s.receive == nil {
 		return nil
 	}
 	var counted *delivery.Stats // reused; nil if the client doesn't count
@@ -203,6 +208,9 @@ func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Sta
 		stats, _ := c.count()
 		if log != nil {
 			log.add(v, stats)
+		}
+		if d.task.windows != nil {
+			d.task.windows.Add(v)
 		}
 		if s.receive != nil {
 			if counted != nil && *before != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
+	"github.com/fleetmark/fleetmark/scenarios/windows"
 )
 
 // Options say how a scenario is run. They hold everything that comes from outside the process.
@@ -109,6 +110,7 @@ type runner struct {
 	*journal
 	o        Options
 	watchdog watchdog
+	windows  *windows.Judge // of thresholds with windows; nil if there are none
 }
 
 // begin opens everything that can fail, the run directory last.
@@ -140,7 +142,8 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	if o.OnStart != nil {
 		o.OnStart(run)
 	}
-	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}}, nil
+	w := windows.New(s.spec, s.artifact.Size(), s.recording.Longest())
+	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}, w}, nil
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in
@@ -165,8 +168,11 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// errAborted ends a run of which a threshold with abort has failed.
+var errAborted = errors.New(results.EndedEarly)
+
 // runRepetitions runs all repetitions of the scenario, and checks for leaks after the last one. It
-// stops at the first one that fails.
+// stops at the first one that fails, and when a threshold ends the run.
 func (r *runner) runRepetitions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -184,6 +190,9 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 	if r.target.Witness() != nil && r.target.Kind() != target.InProcess {
 		watching.Go(func() { r.watchdog.watch(ctx, r.Session, cancel) })
 	}
+	if r.windows != nil {
+		r.windows.Abort = func() { cancel(errAborted) }
+	}
 	before, err := r.takeResources()
 	if err != nil {
 		return r.endCause(ctx, err)
@@ -193,6 +202,9 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 		n     int
 	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
 		for n := 1; n <= part.n; n++ {
+			if r.windows.Aborted() {
+				return errAborted
+			}
 			rep := Repetition{
 				Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration(),
 			}
@@ -237,6 +249,8 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 	}
 	r.run.Status = results.StatusFinished
 	switch {
+	case r.windows.Aborted() && (errors.Is(runErr, errAborted) || errors.Is(runErr, context.Canceled)):
+		r.run.Status, runErr = results.StatusAborted, nil
 	case ctx.Err() != nil:
 		r.run.Status = results.StatusInterrupted
 		if errors.Is(runErr, ctx.Err()) || errors.Is(runErr, context.Cause(ctx)) {
@@ -252,10 +266,9 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 			r.invalidate(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
-	if r.run.Status == results.StatusFinished {
-		for _, t := range r.spec.EffectiveThresholds() {
-			r.run.Thresholds = append(r.run.Thresholds, t.Outcome(r.spec.Load, r.records, r.run.Groups))
-		}
+	switch r.run.Status {
+	case results.StatusFinished, results.StatusAborted:
+		r.judgeThresholds()
 	}
 	if r.o.OnEnd != nil {
 		for _, text := range r.o.OnEnd(r.run) {
@@ -263,6 +276,21 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 		}
 	}
 	return runErr
+}
+
+// judgeThresholds adds the outcome of each threshold to the run. If the run was ended early, those
+// that didn't fail until then are undecided.
+func (r *runner) judgeThresholds() {
+	for i, t := range r.spec.EffectiveThresholds() {
+		o, windowed := r.windows.Outcome(i)
+		if !windowed {
+			o = t.Outcome(r.spec.Load, r.records, r.run.Groups)
+		}
+		if _, v := o.Result(); r.run.Status == results.StatusAborted && (!windowed || v != results.Regressed) {
+			o.Held, o.Undecided = false, "the run was ended early"
+		}
+		r.run.Thresholds = append(r.run.Thresholds, o)
+	}
 }
 
 // finish writes the run with its verdict, and closes everything. It writes the directory first,
@@ -283,7 +311,8 @@ func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 	}
 	t := task{Repetition: rep, load: r.spec.Load}
 	if rep.Phase == Timed {
-		t.intervals = newIntervalLog(r.dir, rep.Number, r.run.Started)
+		t.intervals, t.windows = newIntervalLog(r.dir, rep.Number, r.run.Started), r.windows
+		r.windows.Begin(rep.Number)
 	}
 	if rep.Phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) { return r.startProfiles(ctx, rep.Number) }

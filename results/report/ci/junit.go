@@ -207,6 +207,10 @@ func thresholdCase(scenario string, o results.ThresholdOutcome) junitCase {
 		if o.Measured {
 			text = "measured " + results.FormatValue(o.Value, o.Unit)
 		}
+		if o.Windows != nil {
+			how, _ := o.Result()
+			text += ", " + how
+		}
 		c.Failure = &junitMessage{Message: caseText(text), Type: "threshold"}
 	}
 	return c

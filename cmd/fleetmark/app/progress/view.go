@@ -133,12 +133,7 @@ func (l *lineView) Begin(s runner.Repetition) {
 func (l *lineView) Progress(s runner.Repetition, v runner.Progress) {
 	l.eta.progress(v)
 	l.printWaves(s, v)
-	for i, text := range []string{v.Invalid, v.Failing} {
-		if text != "" && text != l.warned[i] {
-			l.warned[i] = text
-			l.println(s, text)
-		}
-	}
+	l.printWarnings(s, v)
 	if v.Elapsed-l.last >= LineInterval {
 		l.last = v.Elapsed
 		l.println(s, l.eta.text())
@@ -149,7 +144,18 @@ func (l *lineView) Progress(s runner.Repetition, v runner.Progress) {
 func (l *lineView) End(s runner.Repetition, v runner.Progress) {
 	l.eta.end(v)
 	l.printWaves(s, v)
+	l.printWarnings(s, v)
 	l.println(s, l.eta.endText())
+}
+
+// printWarnings prints why the run is certain to be invalid or to fail, each reason once.
+func (l *lineView) printWarnings(s runner.Repetition, v runner.Progress) {
+	for i, text := range []string{v.Invalid, v.Failing} {
+		if text != "" && text != l.warned[i] {
+			l.warned[i] = text
+			l.println(s, text)
+		}
+	}
 }
 
 // printWaves prints the waves that have ended since the last call.
