@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -131,20 +132,44 @@ func TestRunDirectoryKeepsItsShape(t *testing.T) {
 	t.Run("latency.hlog", func(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(run, "latency.hlog"))
 		require.NoError(t, err)
-		want := `#\[Fleetmark: times in nanoseconds, one interval of a repetition and operation a line; [^\]]+\]
+		want := `#\[Fleetmark: times in nanoseconds[^\n]*\]
 #\[Histogram log format version 1\.\d+\]
 #\[StartTime: \d+ \(seconds since epoch\), [^\]]+\]
 #\[BaseTime: \d+ \(seconds since epoch\)\]
 "StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"
 `
+		figures := `,\d+\.\d+,\d+\.\d+,\d+\.\d+,HIST[A-Za-z0-9+/=]+` + "\n"
 		for range 2 {
-			for _, op := range []string{ // nothing succeeds in the other group
-				"push", "verify", "deliver", "push/group=rest", "verify/group=rest", "deliver/group=rest",
-			} {
-				want += "Tag=" + op + `,\d+\.\d+,\d+\.\d+,\d+\.\d+,HIST[A-Za-z0-9+/=]+` + "\n"
+			for _, op := range []string{"push", "verify", "deliver"} { // of an interval or two
+				want += "(Tag=(push|verify|deliver)" + figures + ")*Tag=" + op + figures
 			}
+			want += "(Tag=(push|verify|deliver)/group=[a-z]+" + figures + ")+"
 		}
 		require.Regexp(t, "^"+want+"$", string(text))
+		text, err = os.ReadFile(filepath.Join(runs[1], "latency.hlog"))
+		require.NoError(t, err)
+		require.Regexp(t, "(Tag=push"+figures+"Tag=push/service"+figures+")+$", string(text))
+	})
+
+	t.Run("timeline.jsonl", func(t *testing.T) {
+		for i, keys := range []string{
+			"broken_off bytes end_ns failed in_flight not_sent operations planned repetition retries sent start_ns succeeded time",
+			"broken_off bytes end_ns failed in_flight not_sent operations planned repetition retries sent start_ns succeeded time",
+			"broken_off bytes end_ns failed in_flight not_sent operations planned repetition retries sent start_ns succeeded time wave",
+		} {
+			text, err := os.ReadFile(filepath.Join(runs[i], "timeline.jsonl"))
+			require.NoError(t, err)
+			all := map[string]bool{}
+			for line := range bytes.Lines(text) {
+				var object map[string]any
+				require.NoError(t, json.Unmarshal(line, &object))
+				for key := range object {
+					all[key] = true
+				}
+			}
+			delete(all, "failed_by_class")
+			require.Equal(t, keys, strings.Join(slices.Sorted(maps.Keys(all)), " "))
+		}
 	})
 
 	t.Run("profiles", func(t *testing.T) {
