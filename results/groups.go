@@ -15,7 +15,7 @@ type Group struct {
 	Failed     int64            `json:"failed"`             // those that failed
 	BrokenOff  int64            `json:"broken_off"`         // those still under way when the load ended
 	Failures   map[string]int64 `json:"failures,omitempty"` // failed operations by class of the error
-	Operations []GroupOperation `json:"operations"`         // each operation of the load, a delivery's push and verification too
+	Operations []GroupOperation `json:"operations"`         // of the load, a delivery's push and verification too
 }
 
 // A GroupOperation holds the metrics of one operation of a [Group]: those for which [Unit.OfGroups]
@@ -62,7 +62,7 @@ func (g Group) records() (records []Record) {
 type GroupSummary struct {
 	Name      string           `json:"group"`              // as in the scenario, or rest
 	Counts    Counts           `json:"counts"`             // of its devices: the worst of each over the repetitions
-	Succeeded int64            `json:"succeeded"`          // operations of the load that succeeded, in all repetitions together
+	Succeeded int64            `json:"succeeded"`          // operations of the load, in all repetitions together
 	Failed    int64            `json:"failed"`             // those that failed
 	BrokenOff int64            `json:"broken_off"`         // those still under way when the load ended
 	Failures  map[string]int64 `json:"failures,omitempty"` // failed operations by class of the error
@@ -71,10 +71,16 @@ type GroupSummary struct {
 	Metrics map[string]map[string]float64 `json:"metrics"`
 }
 
+// maxGroups is how many groups a summary has at most: as many as a fleet may have, and the rest.
+const maxGroups = 65
+
 // SummarizeGroups returns a summary of each group, in the order in which the groups first occur.
 func SummarizeGroups(list []Group) (summaries []GroupSummary) {
 	for _, g := range list {
 		i := slices.IndexFunc(summaries, func(s GroupSummary) bool { return s.Name == g.Name })
+		if i < 0 && len(summaries) == maxGroups {
+			continue
+		}
 		if i < 0 {
 			i = len(summaries)
 			summaries = append(summaries, GroupSummary{

@@ -56,7 +56,7 @@ func (r *Result) GroupLead() string {
 			groupOp(r.Run.Groups) + "."
 	}
 	return fmt.Sprintf("The devices of a group behave alike; rest are those of no group. Devices are those of the worst "+
-		"repetition of each count, operations those of all %d timed repetitions, and times of %s the medians of the repetitions.",
+		"repetition of each count, operations those of %d timed repetitions together, and times of %s their medians.",
 		n, groupOp(r.Run.Groups))
 }
 
@@ -68,7 +68,8 @@ func (r *Result) GroupTable() *Table {
 		return nil
 	}
 	op := groupOp(r.Run.Groups)
-	t := &Table{Label: "Groups of devices, times of " + op, Columns: []Column{{Name: "group", Kind: Name, Fold: texttable.Fold{Cut: 1}}}}
+	t := &Table{Label: "Groups of devices, times of " + op}
+	t.Columns = []Column{{Name: "group", Kind: Name, Fold: texttable.Fold{Cut: 1}}}
 	for _, c := range []struct {
 		name string
 		rank int

@@ -38,6 +38,15 @@ func hostileInput(rows, length int) *report.Input {
 			word(i))
 		run.Thresholds = append(run.Thresholds,
 			results.ThresholdOutcome{Threshold: word(i), Op: "push", Unit: "ns/op", Value: 1e300})
+		run.Groups = append(run.Groups, results.Group{
+			Name: word(i), Repetition: i, Succeeded: 1, Failures: map[string]int64{word(i): 1},
+			Operations: []results.GroupOperation{
+				{Op: word(7), Succeeded: 1, Metrics: map[string]float64{"p50-ns/op": 1e300, word(i): -1e300}},
+			},
+		})
+		run.Rollouts = append(run.Rollouts, results.Rollout{Waves: []results.Wave{
+			{Number: i + 1, BeganNS: math.MaxInt64, EndedNS: math.MaxInt64, Succeeded: 1, P50NS: math.MaxInt64, Why: word(i)},
+		}})
 		run.RepetitionCounts = append(run.RepetitionCounts, results.Counts{Devices: i})
 		s.Now.Timelines = append(s.Now.Timelines, hostileTimeline(i, word(i)))
 		s.Now.Failures = append(s.Now.Failures, evidence.Failure{Class: word(i), Error: word(i), Operation: word(i)})

@@ -77,7 +77,7 @@ type runObject struct {
 	Counts      results.Counts                `json:"counts"`               // as in run.json
 	Operations  []results.Operations          `json:"operations"`           // as in run.json
 	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`   // as in run.json
-	Groups      []results.GroupSummary        `json:"groups,omitempty"`     // of a fleet with groups: over all timed repetitions
+	Groups      []results.GroupSummary        `json:"groups,omitempty"`     // of a fleet with groups
 	ClientsWord bool                          `json:"clients_word_only"`    // as in run.json
 	Metrics     map[string]map[string]float64 `json:"metrics"`              // medians
 	Fleet       results.FleetHealth           `json:"fleet"`                // as in run.json

@@ -87,6 +87,16 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 	sums := map[int]map[string]int64{} // operations by repetition and tag
 	reader := hdrhistogram.NewHistogramLogReader(bufio.NewReader(bytes.NewReader(vouched(t, run, rundir.LatencyFile,
 		said))))
+	groups := map[string]int64{} // operations by tag, of the histograms of groups
+	next := func() (*hdrhistogram.Histogram, error) {
+		for {
+			h, err := reader.NextIntervalHistogram()
+			if h == nil || !strings.Contains(h.Tag(), rundir.GroupTag) {
+				return h, err
+			}
+			groups[h.Tag()] += h.TotalCount()
+		}
+	}
 	intervals, err := timeline.Read(bytes.NewReader(vouched(t, run, rundir.TimelineFile, said)))
 	require.NoError(t, err)
 	for _, v := range intervals {
@@ -94,7 +104,7 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 			sums[v.Repetition] = map[string]int64{}
 		}
 		for _, op := range v.Operations {
-			h, err := reader.NextIntervalHistogram()
+			h, err := next()
 			require.NoError(t, err)
 			require.NotNil(t, h)
 			require.Equal(t, op.Op, h.Tag())
@@ -103,8 +113,16 @@ func requireTruth(t *testing.T, dir string) (*rundir.Loaded, whole) {
 			files.intervals++
 		}
 	}
-	h, err := reader.NextIntervalHistogram()
-	require.True(t, h == nil && (err == nil || errors.Is(err, io.EOF)), "each histogram belongs to an interval")
+	h, err := next()
+	require.True(t, h == nil && (err == nil || errors.Is(err, io.EOF)), "each histogram belongs to an interval or a group")
+	for _, g := range run.Groups {
+		for _, op := range g.Operations {
+			groups[op.Op+rundir.GroupTag+g.Name] -= op.Succeeded
+		}
+	}
+	for tag, n := range groups {
+		require.Zero(t, n, "%s has what run.json says of the group", tag)
+	}
 	for _, r := range run.Records {
 		require.Equal(t, r.Ops, sums[r.Repetition][r.Op])
 	}

@@ -1,6 +1,7 @@
 package htmlpage
 
 import (
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 )
@@ -20,6 +21,9 @@ func (b *builder) groupChanges() section {
 	if t == nil {
 		return section{}
 	}
+	for i := range t.Columns {
+		t.Columns[i].Name = plaintext.Clip(t.Columns[i].Name, 40)
+	}
 	return b.partSection("group-changes", "By group, on both sides", t, "Nothing judges these.")
 }
 
@@ -37,6 +41,9 @@ func (b *builder) partSection(id, title string, t *report.Table, lead ...string)
 	shown := *t
 	var omitted int
 	shown.Rows, omitted = bounded.Head(t.Rows, b.limits.Rows)
+	for i := range lead {
+		lead[i] = b.sentence(lead[i])
+	}
 	for _, note := range t.Notes {
 		lead = append(lead, note+".")
 	}
