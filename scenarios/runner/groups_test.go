@@ -100,6 +100,24 @@ func TestGroups_ofOneGroup(t *testing.T) {
 	require.Equal(t, res.Run.Counts, res.Run.Groups[0].Counts)
 }
 
+// TestGroups_ofASearch checks that the groups of a search for the limit are those of the trial that
+// was kept.
+func TestGroups_ofASearch(t *testing.T) {
+	s := searching(0)
+	s.Load.Rate, s.Load.Breakpoint.To, s.Load.Breakpoint.TrialDuration = 200, 400, scenarios.MinTrialDuration
+	s.Fleet.Groups = []behavior.Group{{Name: "a", Share: 0.25}}
+	res, err := Run(t.Context(), options(t, s))
+	require.NoError(t, err)
+	if len(res.Records) == 0 { // on a busy machine, no rate may hold
+		require.Empty(t, res.Run.Groups)
+		return
+	}
+	requireIntervals(t, res.Directory)
+	require.Len(t, res.Run.Groups, 2)
+	require.Equal(t, []int{5, 15}, []int{res.Run.Groups[0].Counts.Devices, res.Run.Groups[1].Counts.Devices})
+	require.Equal(t, res.Run.Operations[0].Succeeded, res.Run.Groups[0].Succeeded+res.Run.Groups[1].Succeeded)
+}
+
 // TestGroups_elsewhere checks that groups of a fleet that somebody else started are those that its
 // control port names, and that a note says so if nobody can know them.
 func TestGroups_elsewhere(t *testing.T) {
