@@ -102,6 +102,32 @@ func TestStallIsFoundFromTheFilesAlone(t *testing.T) {
 	require.Greater(t, push.Response.MaxNS, int64(3*time.Second), "counted from when operations were due")
 }
 
+// TestStallFailsWindowsExactlyThere checks that a threshold in windows of a second fails in those in
+// which the devices were stopped, and in no others.
+func TestStallFailsWindowsExactlyThere(t *testing.T) {
+	testenv.Slow(t)
+	dir, stopped, continued := stalledRun(t, func(s *scenarios.Spec) {
+		require.NoError(t, s.Set("thresholds=[p99-ns/op < 900ms in every 1s]"))
+	})
+	run, err := rundir.Load(dir)
+	require.NoError(t, err)
+	require.Len(t, run.Thresholds, 1)
+	o := run.Thresholds[0]
+	require.False(t, o.Held)
+	require.NotNil(t, o.Windows)
+	require.EqualValues(t, 10, o.Windows.Judged)
+	require.Len(t, o.Windows.Breaches, 1)
+	began := readTimeline(t, dir, rundir.TimelineFile)[0][0].Time
+	first, last := stopped.Sub(began).Truncate(time.Second), continued.Sub(began).Truncate(time.Second)
+	breach := o.Windows.Breaches[0]
+	t.Logf("stopped from %v to %v, failed from %v to %v", stopped.Sub(began), continued.Sub(began),
+		time.Duration(breach.StartNS), time.Duration(breach.EndNS))
+	// In the second in which the devices were stopped, operations may have succeeded before.
+	require.Contains(t, []time.Duration{first, first + time.Second}, time.Duration(breach.StartNS))
+	require.Equal(t, last+time.Second, time.Duration(breach.EndNS))
+	require.InDelta(t, 4e9, o.Value, 1e9)
+}
+
 // next returns the interval after v.
 func next(list []timeline.Interval, v timeline.Interval) timeline.Interval {
 	for i := range list {
