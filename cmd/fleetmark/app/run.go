@@ -123,12 +123,13 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 		mode = progress.None
 	}
 	view := func() batch.View { return progress.New(c.Err, mode) }
+	var done []*batch.Result
 	if f.metrics != "" {
 		stop, err := f.serveMetrics(cmd.Context(), list, &view, c)
 		if err != nil {
 			return err
 		}
-		defer stop()
+		defer func() { stop(len(done) > 0) }()
 	}
 	o, err := c.Batch(cmd.Context(), f.out, view)
 	if err != nil {
@@ -147,7 +148,7 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 			unshown = errors.Join(unshown, f.show(r, c))
 		}
 	}
-	done, err := cli.RunBatch(cmd.Context(), o, list, "")
+	done, err = cli.RunBatch(cmd.Context(), o, list, "")
 	err = errors.Join(err, unshown)
 	if suite != "" && !f.json {
 		err = errors.Join(err, showSuite(suite, done, c))
@@ -166,10 +167,10 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 }
 
 // serveMetrics begins to serve the metrics of the scenarios in list, and has view pass on to them
-// what it is told. stop ends that, after the time for which the metrics are to stay.
+// what it is told. stop ends that; if linger is set, after the time for which the metrics are to stay.
 func (f *runFlags) serveMetrics(
 	ctx context.Context, list []runner.Options, view *func() batch.View, c cli.Console,
-) (stop func(), err error) {
+) (stop func(linger bool), err error) {
 	e := exporter.New()
 	server, err := e.Listen(ctx, f.metrics)
 	if err != nil {
@@ -190,8 +191,8 @@ func (f *runFlags) serveMetrics(
 		v := shown()
 		return exportedView{e.Observer(v), v}
 	}
-	return func() {
-		if f.metricsLinger > 0 && ctx.Err() == nil {
+	return func(linger bool) {
+		if linger && f.metricsLinger > 0 && ctx.Err() == nil {
 			note("metrics: served for %v more", f.metricsLinger)
 			select {
 			case <-time.After(f.metricsLinger):

@@ -3,6 +3,7 @@ package progress
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 )
@@ -52,13 +55,7 @@ func TestJSONView(t *testing.T) {
 // TestSchema checks that the schema has exactly the fields of the objects, that it accepts the
 // objects of every stage, and that it refuses others.
 func TestSchema(t *testing.T) {
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(Schema()))
-	require.NoError(t, err)
-	compiler := jsonschema.NewCompiler()
-	require.NoError(t, compiler.AddResource("progress.json", document))
-	schema, err := compiler.Compile("progress.json")
-	require.NoError(t, err)
-
+	schema := compiledSchema(t)
 	var fields []string
 	for f := range reflect.TypeFor[jsonProgress]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -84,5 +81,70 @@ func TestSchema(t *testing.T) {
 		require.NoError(t, schema.Validate(object), stage)
 		object.(map[string]any)["stage"] = "idling"
 		require.Error(t, schema.Validate(object))
+	}
+}
+
+func compiledSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(Schema()))
+	require.NoError(t, err)
+	compiler := jsonschema.NewCompiler()
+	require.NoError(t, compiler.AddResource("progress.json", document))
+	schema, err := compiler.Compile("progress.json")
+	require.NoError(t, err)
+	return schema
+}
+
+// TestSchema_runs checks the objects of real runs: of a rollout that waits after its first wave, and
+// of an open load that can't keep its plan and has failures.
+func TestSchema_runs(t *testing.T) {
+	schema := compiledSchema(t)
+	for name, row := range map[string]struct {
+		sets   []string
+		stages []string
+		says   string
+	}{
+		"rollout": {
+			[]string{"load.model=rollout", "load.rollout.waves=[{share: 0.2, soak: 2500ms}, {share: 1}]"}, []string{"soaking"},
+			`"wave_count":2,"soak_left_ns":`,
+		},
+		"open": {
+			[]string{"load.model=constant", "load.rate=100/s", "load.duration=2200ms", "load.workers=2",
+				"fleet.behavior={latency: 50ms, fail_first: 1}", "client.max_attempts=1", "load.drain=3s"},
+			[]string{"load", "draining"}, `"invalid":"the run is invalid already: the plan is over`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := scenarios.Default()
+			spec.Name, spec.Fleet.Devices, spec.Repetitions, spec.Warmup, spec.Profiled = "x", 10, 1, 0, 0
+			for _, set := range row.sets {
+				require.NoError(t, spec.Set(set))
+			}
+			var out bytes.Buffer
+			o := runner.Options{
+				Spec: spec, Target: target.Options{Address: target.InProcess}, Out: t.TempDir(), Observer: New(&out, JSON),
+				Machine: results.Machine{GOMAXPROCS: 1, Identity: "0123456789ab"},
+			}
+			require.NoError(t, o.Validate())
+			running, err := runner.Start(t.Context(), o)
+			require.NoError(t, err)
+			_, err = running.Measure(t.Context())
+			require.NoError(t, errors.Join(err, running.Finish("")))
+			require.Contains(t, out.String(), row.says)
+			seen, ended := map[string]bool{}, 0
+			for lines := json.NewDecoder(&out); lines.More(); {
+				var object map[string]any
+				require.NoError(t, lines.Decode(&object))
+				require.NoError(t, schema.Validate(object))
+				if stage, ok := object["stage"].(string); ok {
+					seen[stage] = true
+				}
+				if object["ended"] == true {
+					ended++
+				}
+			}
+			require.Equal(t, 1, ended)
+			require.Subset(t, slices.Collect(maps.Keys(seen)), row.stages)
+		})
 	}
 }
