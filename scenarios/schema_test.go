@@ -84,6 +84,7 @@ func TestSchemaAcceptsValidFiles(t *testing.T) {
 		"name: x\nload: {model: breakpoint, rate: 50/s, breakpoint: {to: 500/s, within: 1%}}\n",
 		"name: x\nload: {model: rollout, rate: 50/s, rollout: {waves: [{share: 1%, soak: 1s}, {share: 1}], abort_share: 5%, abort_least: 9, requeue: {turns: -1, after: 5s}}}\n",
 		"name: x\nclient: {defaults: shipped}\n",
+		"name: x\nfleet: {groups: [{name: slow, share: 10%}]}\nthresholds: [\"p99-ns/op{op=push, group=slow} < 2s\", \"failed/device{group=rest} == 0\"]\n",
 		"name: x\nload: {duration: 10s}\nthresholds: [p99-ns/op < 1s in every 5s, {threshold: ops/s > 1/s in every 1s for 3 windows, abort: true}]\n",
 		"name: x\nthresholds: [failed/device == 0, \"p99-ns/op{op=push} < 20ms\", ops/s >= 100/s, peak-rss-B < 64MiB, retries/device<=5%, allocs/op < 1e3]\n",
 		"name: x\ndescription: y\nsuite: [rollout, ./other.yaml]\n",

@@ -50,7 +50,7 @@ func thresholdSchemaPattern() string {
 	for _, u := range results.Units() {
 		names = append(names, regexp.QuoteMeta(u.Name))
 	}
-	part := `\s*(op=(push|verify|deliver)|min=\+?0*[1-9][0-9]*)\s*`
+	part := `\s*(op=(push|verify|deliver)|group=[^,{}]+|min=\+?0*[1-9][0-9]*)\s*`
 	metric := `(` + strings.Join(names, "|") + `)\s*(\{` + part + `(,` + part + `)*\})?`
 	return anchored(metric + `\s*(<=|>=|==|!=|<|>)\s*[0-9.+-].*`)
 }
