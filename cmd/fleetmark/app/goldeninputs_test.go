@@ -204,6 +204,31 @@ func goldenRuns() map[string]goldenRunCase {
 			}
 		}),
 		"interrupted": of(page(), func(r *rundir.Loaded) { r.Status = results.StatusInterrupted }),
+		"ended_early": of(page(), func(r *rundir.Loaded) {
+			r.Status, r.Repetitions, r.Records = results.StatusAborted, 5, goldenRecords("rollout", 5, 1, 2)
+			slow := 4.2e9
+			r.Thresholds = []results.ThresholdOutcome{
+				{
+					Threshold: "p99-ns/op < 20ms in every 1s for 2 windows", Op: "push", Unit: "p99-ns/op", Value: slow,
+					Samples: 6, Measured: true, Windows: &results.WindowsOutcome{
+						WidthNS: 1e9, InRow: 2, Judged: 57, Broken: 6, Stalled: 4, Few: 1, Idle: 2, EndedRun: true,
+						Breaches: []results.Breach{
+							{Repetition: 2, StartNS: 1e9, EndNS: 2e9, Windows: 1, Value: &slow},
+							{Repetition: 6, StartNS: 3e9, EndNS: 8e9, Windows: 5, Stalled: 4, Value: &slow, Failed: true},
+						},
+					},
+				},
+				{Threshold: "failed/device == 0", Op: "push", Unit: "failed/device", Undecided: "the run was ended early"},
+				{
+					Threshold: "ops/s > 1/s in every 1s for 2 windows", Op: "push", Unit: "ops/s", Value: 0, Samples: 5,
+					Measured: true, Held: true, Windows: &results.WindowsOutcome{
+						WidthNS: 1e9, InRow: 2, Judged: 50, Broken: 1, Breaches: []results.Breach{
+							{Repetition: 1, EndNS: 1e9, Windows: 1, Value: new(float64)},
+						},
+					},
+				},
+			}
+		}),
 		"hostile": of(page(), func(r *rundir.Loaded) {
 			for _, s := range []*string{
 				&r.Path, &r.WorkloadDigest, &r.Command, &r.Revision, &r.Transport, &r.Addressing, &r.Machine.CPU,
