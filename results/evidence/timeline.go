@@ -43,9 +43,10 @@ type MarkKind uint8
 
 // The kinds of marks.
 const (
-	MarkLoad  MarkKind = iota + 1 // a part of the load's plan: a stage or a spike
-	MarkWave                      // a wave of a rollout, up to the next
-	MarkStall                     // nothing ended, although operations waited
+	MarkLoad   MarkKind = iota + 1 // a part of the load's plan: a stage or a spike
+	MarkWave                       // a wave of a rollout, up to the next
+	MarkStall                      // nothing ended, although operations waited
+	MarkBreach                     // windows in which a threshold was broken
 )
 
 // readTimeline reads the intervals of the run's repetitions, and those of a repetition that didn't
@@ -63,6 +64,7 @@ func (e *Evidence) readTimeline(run *rundir.Loaded) {
 		e.readFile(run, rundir.PartialTimelineFile, maxTimelineBytes, reader(&partial))
 	}
 	t := newTimeline(run.Scenario, run.Spec, whole, partial)
+	t.markBreaches(run.Thresholds)
 	if len(t.Repetitions) > 0 {
 		e.Timelines = []Timeline{t}
 	}
@@ -93,6 +95,28 @@ func newTimeline(scenario string, spec json.RawMessage, whole, partial []timelin
 	add(partial, true)
 	return t
 }
+
+// markBreaches adds marks for the windows in which thresholds were broken.
+func (t *Timeline) markBreaches(list []results.ThresholdOutcome) {
+	for _, o := range list {
+		if o.Windows == nil {
+			continue
+		}
+		for _, b := range o.Windows.Breaches {
+			i := slices.IndexFunc(t.Repetitions, func(r Repetition) bool { return r.Number == b.Repetition })
+			if i < 0 || b.EndNS <= b.StartNS {
+				continue
+			}
+			t.Repetitions[i].Marks = append(t.Repetitions[i].Marks, Mark{
+				Kind: MarkBreach, Label: "not " + plaintext.Clip(o.Threshold, maxMarkLabel),
+				Start: time.Duration(b.StartNS), End: time.Duration(b.EndNS),
+			})
+		}
+	}
+}
+
+// maxMarkLabel bounds the text of a threshold in a mark's label, in bytes.
+const maxMarkLabel = 60
 
 // A loadPlan is the part of a resolved scenario's load that is known to change with time.
 type loadPlan struct {

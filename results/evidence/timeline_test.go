@@ -159,3 +159,27 @@ func TestStallSentences(t *testing.T) {
 	never[6].InFlight = 1
 	require.Equal(t, []string{"Nothing ended from 3s to 7s, and an operation waited."}, of(never))
 }
+
+// TestMarks_breaches checks that the windows in which a threshold was broken are marked in their
+// repetition.
+func TestMarks_breaches(t *testing.T) {
+	run := results.Run{Thresholds: []results.ThresholdOutcome{
+		{Threshold: "failed/device == 0"}, // of the whole run
+		{Threshold: "p99-ns/op < 1s in every 1s", Windows: &results.WindowsOutcome{Breaches: []results.Breach{
+			{Repetition: 2, StartNS: 1e9, EndNS: 3e9},
+			{Repetition: 7, StartNS: 1e9, EndNS: 3e9}, // not in the file
+			{Repetition: 1, StartNS: 3e9, EndNS: 1e9}, // nonsense
+		}}},
+		{Threshold: strings.Repeat("x", 1000) + "\n", Windows: &results.WindowsOutcome{Breaches: []results.Breach{
+			{Repetition: 1, StartNS: 1, EndNS: 2},
+		}}},
+	}}
+	calm := func(repetition int) timeline.Interval { return timeline.Interval{Repetition: repetition, EndNS: 9e9} }
+	e := read(t, run, files{rundir.TimelineFile: lines(calm(1), calm(2))})
+	repetitions := e.Timelines[0].Repetitions
+	require.Equal(t, []evidence.Mark{{
+		Kind: evidence.MarkBreach, Label: "not p99-ns/op < 1s in every 1s", Start: second, End: 3 * second,
+	}}, repetitions[1].Marks)
+	require.Len(t, repetitions[0].Marks, 1)
+	require.Less(t, len(repetitions[0].Marks[0].Label), 100)
+}

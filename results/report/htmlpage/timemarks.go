@@ -22,10 +22,10 @@ type rangeLabel struct {
 // stripRow is the height of a row of labels above the plots, in pixels.
 const stripRow = 15
 
-// top draws rows of labels: the numbers of the repetitions, the marks of a timeline, and its
-// stalls. It returns nil if there are none.
+// top draws rows of labels: the numbers of the repetitions, the marks of a timeline, its stalls, and
+// the windows in which thresholds were broken. It returns nil if there are none.
 func (a *timeAxis) top(t evidence.Timeline) *svgplot.Wide {
-	var names, marks, stalls []rangeLabel
+	var names, marks, stalls, breaches []rangeLabel
 	for _, r := range t.Repetitions {
 		if !a.shows(r.Number) {
 			continue
@@ -39,15 +39,18 @@ func (a *timeAxis) top(t evidence.Timeline) *svgplot.Wide {
 		}
 		for _, m := range shownMarks(r) {
 			l := rangeLabel{a.x(r.Number, m.Start), a.x(r.Number, m.End), markClass(m.Kind), m.Label}
-			if m.Kind == evidence.MarkStall {
+			switch m.Kind {
+			case evidence.MarkStall:
 				stalls = append(stalls, l)
-			} else {
+			case evidence.MarkBreach:
+				breaches = append(breaches, l)
+			default:
 				marks = append(marks, l)
 			}
 		}
 	}
 	w := &svgplot.Wide{}
-	for _, row := range [][]rangeLabel{names, marks, stalls} {
+	for _, row := range [][]rangeLabel{names, marks, breaches, stalls} {
 		if len(row) > 0 {
 			w.Height += stripRow
 			a.drawRow(w, row, w.Height-4)
@@ -126,6 +129,8 @@ func markClass(kind evidence.MarkKind) string {
 	switch kind {
 	case evidence.MarkStall:
 		return "stall"
+	case evidence.MarkBreach:
+		return "breach"
 	case evidence.MarkWave:
 		return "wave"
 	}
@@ -147,6 +152,8 @@ func (a *timeAxis) draw(w *svgplot.Wide, t evidence.Timeline) {
 			switch {
 			case m.Kind == evidence.MarkStall:
 				w.Window("stall", from, to)
+			case m.Kind == evidence.MarkBreach:
+				w.Window("breach", from, to)
 			case m.Kind == evidence.MarkLoad && i%2 == 0:
 				w.Window("part", from, to)
 			}
@@ -167,7 +174,7 @@ func (a *timeAxis) markWords(t evidence.Timeline, limit int) string {
 	for _, r := range t.Repetitions {
 		var list []string
 		for _, m := range shownMarks(r) {
-			if m.Kind != evidence.MarkStall { // these have sentences
+			if m.Kind != evidence.MarkStall && m.Kind != evidence.MarkBreach { // these have sentences of their own
 				from, to := timeline.FormatTime(m.Start), timeline.FormatTime(m.End)
 				list = append(list, fmt.Sprintf("%s from %s to %s", m.Label, from, to))
 			}
