@@ -347,3 +347,26 @@ func TestIntervalAllocatesNothing(t *testing.T) {
 		r.endInterval(end, end+time.Second, false)
 	}))
 }
+
+// TestIntervals_late checks that the intervals of an open load of a second say how many operations
+// succeeded after its plan. Those that are due after 0.7 s do, since each takes 0.3 s.
+func TestIntervals_late(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &standIn{takes: func(int64) time.Duration { return 300 * time.Millisecond }}
+		x := ArrivalRate{Pacer: everyTenth{}, Workers: 100, Duration: time.Second, Drain: aMinute}
+		e := newEnv(x, delivery.OpPush, 10, client)
+		list := collect(&e)
+		_, err := x.Run(t.Context(), e)
+		require.NoError(t, err)
+		var succeeded, late int64
+		for _, v := range *list {
+			require.Equal(t, time.Second, v.Plan)
+			if v.Start >= time.Second {
+				require.Equal(t, v.Succeeded, v.SucceededLate)
+			}
+			succeeded, late = succeeded+v.Succeeded, late+v.SucceededLate
+		}
+		require.EqualValues(t, 100, succeeded)
+		require.EqualValues(t, 30, late)
+	})
+}

@@ -81,6 +81,15 @@ func TestWindows_stall(t *testing.T) {
 	}
 }
 
+// lastProgress is an observer that keeps the progress at the end of the last repetition.
+type lastProgress struct {
+	discard
+	ended int
+	last  Progress
+}
+
+func (l *lastProgress) End(_ Repetition, v Progress) { l.ended, l.last = l.ended+1, v }
+
 // TestWindows_runEndsEarly checks that a threshold with abort ends a run of minutes, that the broken
 // repetition is kept, and that no further repetition is run.
 func TestWindows_runEndsEarly(t *testing.T) {
@@ -89,7 +98,7 @@ func TestWindows_runEndsEarly(t *testing.T) {
 	limit := threshold(t, "ops/s > 9000000/s in every 100ms for 2 windows")
 	limit.Abort = true
 	s.Thresholds = append(s.Thresholds, limit, threshold(t, "failed/device == 0 in every 100ms"))
-	watch := &steps{}
+	watch := &lastProgress{}
 	o := options(t, s)
 	o.Observer = watch
 	res, err := Run(t.Context(), o)
@@ -100,7 +109,9 @@ func TestWindows_runEndsEarly(t *testing.T) {
 	require.True(t, run.Valid, run.Invalid)
 	require.Equal(t, results.Regressed, run.Verdict)
 	require.Zero(t, run.Repetitions)
-	require.Len(t, watch.ended, 1)
+	require.Equal(t, 1, watch.ended, "no further repetition")
+	require.Equal(t, "threshold ops/s > 9000000/s in every 100ms for 2 windows failed: the run ends early (abort: true)",
+		watch.last.Failing)
 	require.NotNil(t, run.Partial)
 	require.Equal(t, 1800.0, run.Partial.PlannedSeconds)
 	require.Empty(t, run.Partial.Contradictions)
