@@ -1,9 +1,9 @@
 // Package exporter serves the metrics of running scenarios to Prometheus.
 //
-// An [Exporter] receives the intervals of each repetition and what observers are told ([Exporter.Attach],
-// [Exporter.Observer]), and adds them up: operations by what became of them, times in histograms. A
-// [Server] answers requests for the sums. Prometheus' own values are only made for a request, since
-// the process that serves them is the one that is measured.
+// An [Exporter] receives the intervals of each repetition and what observers are told
+// ([Exporter.Attach], [Exporter.Observer]), and adds them up: operations by what became of them,
+// times in histograms. A [Server] answers requests for the sums. Prometheus' own values are only
+// made for a request, since the process that serves them is the one that is measured.
 //
 // When a run has ended, the counters of the phase "timed" are those of its run.json.
 package exporter
@@ -24,8 +24,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// An Exporter holds the metrics of the runs of a command. It is a prometheus.Collector, and safe for
-// concurrent use.
+// An Exporter holds the metrics of the runs of a command. It is a prometheus.Collector, and safe
+// for concurrent use.
 type Exporter struct {
 	descs  [numMetrics]*prometheus.Desc
 	limits *[buckets]int64
@@ -89,8 +89,8 @@ const (
 	otherClass = "other"
 )
 
-// Attach has the exporter receive what happens in the run that o describes. It must be called before
-// the run begins. A run of a scenario that had one before replaces it.
+// Attach has the exporter receive what happens in the run that o describes. It must be called
+// before the run begins. A run of a scenario that had one before replaces it.
 func (e *Exporter) Attach(o *runner.Options) {
 	name, spec := o.Spec.Name, o.Spec.Load
 	o.OnStart = func(info results.Run) {
@@ -193,7 +193,8 @@ func (e *Exporter) end(info results.Run) []string {
 	if r.scrapes == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the run's metrics (--metrics) were read %s during %s, which took processor time from the load",
+	return []string{fmt.Sprintf("the run's metrics (--metrics) were read %s during %s, "+
+		"which took processor time from the load",
 		plaintext.Count(int(r.scrapes), "time"), plaintext.Count(len(r.scraped), "timed repetition"))}
 }
 

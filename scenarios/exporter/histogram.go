@@ -15,8 +15,8 @@ import (
 // The buckets of histograms, which are Prometheus' native ones of schema 5: each is 2^(1/32), 2.2%,
 // wider than the one before, and a power of two of seconds is always a limit. The histograms of a
 // load are 20 times as fine. A range of theirs that a limit divides is counted on the side of its
-// middle, so a time may count in the bucket beside its own if it differs from the limit by less than
-// 0.05%, or by 8 ns.
+// middle, so a time may count in the bucket beside its own if it differs from the limit by less
+// than 0.05%, or by 8 ns.
 const (
 	schema        = 5
 	perOctave     = 1 << schema

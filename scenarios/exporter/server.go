@@ -92,8 +92,8 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + 
 // Loopback reports whether only this machine can reach the server.
 func (s *Server) Loopback() bool { return s.loopback }
 
-// Close ends the server. It lets running requests end, for a short time, and returns when nothing of
-// the server is left.
+// Close ends the server. It lets running requests end, for a short time, and returns when nothing
+// of the server is left.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -134,8 +134,8 @@ func (s *Server) handler(e *Exporter, from prometheus.Gatherer) http.Handler {
 }
 
 // answers reports whether the server answers a request with the given Host header. A name that
-// somebody else may give to this machine's address is refused, or a web page could have its own name
-// resolve to this server and read the metrics (DNS rebinding).
+// somebody else may give to this machine's address is refused, or a web page could have its own
+// name resolve to this server and read the metrics (DNS rebinding).
 func (s *Server) answers(hostHeader string) bool {
 	host, _, err := net.SplitHostPort(hostHeader)
 	if err != nil { // it has no port

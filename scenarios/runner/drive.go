@@ -109,8 +109,8 @@ const (
 // invalidAlready begins what Progress.Invalid says for other reasons.
 const invalidAlready = "the run is invalid already: "
 
-// certainlyInvalid returns why the run is certain to be invalid, whatever the rest of the load does.
-// It returns "" if that isn't certain. c is the client of the repetition.
+// certainlyInvalid returns why the run is certain to be invalid, whatever the rest of the load
+// does. It returns "" if that isn't certain. c is the client of the repetition.
 func (s *Session) certainlyInvalid(ctx context.Context, d *drive, c repetitionClient, elapsed time.Duration) string {
 	if s.invalid != "" {
 		return invalidAlready + s.invalid

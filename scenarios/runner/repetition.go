@@ -192,8 +192,8 @@ func (s *Session) measure(
 	return m, nil
 }
 
-// onInterval returns what is to be called at the end of each interval of the load. It returns nil if
-// nobody wants to know. before is what the client had counted when the load began.
+// onInterval returns what is to be called at the end of each interval of the load. It returns nil
+// if nobody wants to know. before is what the client had counted when the load began.
 func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Stats) func(*load.Interval) {
 	log := d.task.intervals
 	if _, unobserved := s.observer.(discard); unobserved && log == nil && d.task.windows == nil && s.receive == nil {

@@ -167,7 +167,8 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 }
 
 // serveMetrics begins to serve the metrics of the scenarios in list, and has view pass on to them
-// what it is told. stop ends that; if linger is set, after the time for which the metrics are to stay.
+// what it is told. stop ends that; if linger is set, after the time for which the metrics are to
+// stay.
 func (f *runFlags) serveMetrics(
 	ctx context.Context, list []runner.Options, view *func() batch.View, c cli.Console,
 ) (stop func(linger bool), err error) {

@@ -34,7 +34,7 @@ type jsonProgress struct {
 	Kind       runner.Phase `json:"kind"`       // phase: warm-up, timed or profiled
 	Repetition int          `json:"repetition"` // of its phase, from 1
 	Of         int          `json:"of"`         // repetitions of that phase
-	Ended      bool         `json:"ended"`      // whether the load has just ended: there is one such object for each repetition
+	Ended      bool         `json:"ended"`      // whether the load has just ended, once for each repetition
 
 	Done    int64 `json:"done"`    // operations that succeeded
 	Failed  int64 `json:"failed"`  // operations that failed
@@ -52,11 +52,11 @@ type jsonProgress struct {
 	P99NS               int64          `json:"p99_ns"`             // 99th percentile of them
 	Failures            map[string]int `json:"failures,omitempty"` // by class
 	InFlight            int64          `json:"in_flight"`          // operations that are running
-	NotSent             int64          `json:"not_sent"`           // operations that were due at the end of the last interval, and not sent by then
+	NotSent             int64          `json:"not_sent"`           // due and not sent at the end of the last interval
 
 	// Stage is what the repetition is doing; see the table of stages. It is missing if ended is true.
 	Stage      runner.Stage   `json:"stage,omitempty"`
-	Preparing  string         `json:"preparing,omitempty"`    // the stage, if it comes before the load; done and planned count devices
+	Preparing  string         `json:"preparing,omitempty"`    // the stage before the load; done and planned count devices
 	Waves      []results.Wave `json:"waves,omitempty"`        // of a rollout, so far
 	WaveCount  int            `json:"wave_count,omitempty"`   // waves that the rollout is to have
 	SoakLeftNS int64          `json:"soak_left_ns,omitempty"` // how much longer the rollout waits after a wave

@@ -95,8 +95,8 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// TestSchema_runs checks the objects of real runs: of a rollout that waits after its first wave, and
-// of an open load that can't keep its plan and has failures.
+// TestSchema_runs checks the objects of real runs: of a rollout that waits after its first wave,
+// and of an open load that can't keep its plan and has failures.
 func TestSchema_runs(t *testing.T) {
 	schema := compiledSchema(t)
 	for name, row := range map[string]struct {
