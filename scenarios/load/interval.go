@@ -93,7 +93,7 @@ type intervals struct {
 	spare []*Latencies // empty, for the interval that comes next
 
 	// What had been counted at the end of the last interval.
-	plannedBefore, begunBefore, brokenOffBefore, retriesBefore int64
+	plannedBefore, brokenOffBefore, retriesBefore int64
 }
 
 // newIntervals returns intervals for the load of a recording.
@@ -173,10 +173,11 @@ func (r *Recording) endInterval(end, next time.Duration, last bool) {
 		r.flush(end)
 	}
 	times, late := r.tally.nextInterval(next, v.spare)
-	brokenOff, retries, begun := r.brokenOff.Load(), r.Totals().Retries, r.begun()
+	brokenOff, retries := r.brokenOff.Load(), r.Totals().Retries
 	i := &v.v
+	ranBefore := i.InFlight
 	*i = Interval{
-		Start: i.End, End: end, InFlight: i.InFlight, Times: i.Times, Wave: int(r.wave.Load()),
+		Start: i.End, End: end, Times: i.Times, Wave: int(r.wave.Load()),
 		Plan: v.lasts, SucceededLate: late, Last: last,
 	}
 	for at, l := range times {
@@ -187,18 +188,22 @@ func (r *Recording) endInterval(end, next time.Duration, last bool) {
 	for _, n := range i.Classes {
 		i.Failed += n
 	}
-	i.Sent, i.Retries, i.BrokenOff = begun-v.begunBefore, retries-v.retriesBefore, brokenOff-v.brokenOffBefore
-	i.InFlight += i.Sent - i.Succeeded - i.Failed - i.BrokenOff
+	i.Retries, i.BrokenOff = retries-v.retriesBefore, brokenOff-v.brokenOffBefore
+	// What ran at the end of the interval is taken for what runs now. So an operation that succeeded
+	// between then and now counts as sent in the next interval, as it counts as succeeded there.
+	ended := i.Succeeded + i.Failed + i.BrokenOff
+	i.Sent = max(0, r.InFlight()-ranBefore+ended)
+	i.InFlight = ranBefore + i.Sent - ended
 	if v.planned != nil {
 		due := end
 		if last {
 			due++ // a load without a duration ends with an operation that may be due at its very end
 		}
 		planned := v.planned(due)
-		i.Planned, i.NotSent = planned-v.plannedBefore, max(0, planned-begun)
+		i.Planned, i.NotSent = planned-v.plannedBefore, max(0, planned-r.begun())
 		v.plannedBefore = planned
 	}
-	v.begunBefore, v.brokenOffBefore, v.retriesBefore = begun, brokenOff, retries
+	v.brokenOffBefore, v.retriesBefore = brokenOff, retries
 	v.receive(i)
 	r.tally.endedInterval(times)
 	resetAll(times)

@@ -102,6 +102,35 @@ func (everyTenth) Arrivals(uint64) iter.Seq[time.Duration] {
 	}
 }
 
+// TestIntervalsHaveNoMoreInFlightThanWorkers ends an interval late: two workers have ended its two
+// operations in it, two further ones since, and run two others.
+func TestIntervalsHaveNoMoreInFlightThanWorkers(t *testing.T) {
+	e := newEnv(ClosedLoop{Workers: 2, Duration: time.Second}, delivery.OpPush, 1, nil)
+	list := collect(&e)
+	r := e.Record
+	r.intervals.receive = e.OnInterval
+	r.tally.startIntervals(10*time.Millisecond, time.Second)
+	at := func(ms time.Duration) {
+		rec := r.recorder(0)
+		rec.begun.Add(1)
+		succeed(rec, 0, 0, ms*time.Millisecond, delivery.Report{})
+	}
+	at(8)
+	at(9)
+	at(11)
+	at(12)
+	r.recorder(0).begun.Add(2)
+	r.endInterval(10*time.Millisecond, 20*time.Millisecond, false)
+	at(21) // one of the two that ran; at begins another one
+	r.endInterval(20*time.Millisecond, 30*time.Millisecond, false)
+	type counts struct{ sent, succeeded, inFlight int64 }
+	var got []counts
+	for _, v := range *list {
+		got = append(got, counts{v.Sent, v.Succeeded, v.InFlight})
+	}
+	require.Equal(t, []counts{{4, 2, 2}, {2, 2, 2}}, got)
+}
+
 // TestIntervals_stall checks the intervals of an open load whose only worker stalls for 4 s, by
 // hand.
 func TestIntervals_stall(t *testing.T) {

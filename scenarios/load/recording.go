@@ -179,7 +179,8 @@ func (r *Recording) begun() (n int64) {
 func (r *Recording) InFlight() int64 {
 	ended := r.brokenOff.Load()
 	t := r.Totals() // before begun, so that no operation has ended and not begun
-	return r.begun() - ended - t.Succeeded - t.Failed
+	// Others may have ended, and further ones begun, since.
+	return min(r.begun()-ended-t.Succeeded-t.Failed, int64(r.config.Workers))
 }
 
 // Behind reports whether a running load certainly can't keep its plan: whether operations are still
