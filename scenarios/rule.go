@@ -241,7 +241,6 @@ func checkWaves(s *Spec, report reporter) {
 	}
 }
 
-// checkThresholds reports thresholds on metrics that the scenario doesn't produce.
 // checkThresholdGroups reports thresholds about groups that the fleet doesn't have.
 func checkThresholdGroups(s *Spec, report reporter) {
 	for i, t := range s.Thresholds {
@@ -259,6 +258,7 @@ func checkThresholdGroups(s *Spec, report reporter) {
 	}
 }
 
+// checkThresholds reports thresholds on metrics that the scenario doesn't produce.
 func checkThresholds(s *Spec, report reporter) {
 	for i, t := range s.Thresholds {
 		path := indexPath("thresholds", i)

@@ -20,10 +20,10 @@ import (
 //
 // It names a metric of samples.txt. Braces may hold the operation, if it isn't the load's own, the
 // group of devices, if the limit isn't for the whole fleet, and how many operations a percentile
-// needs to be judged (min=100; the default is 10/(1−q)). One of <
-// <= > >= == != follows, and then a limit in the metric's terms: a duration for times, an amount of
-// data for bytes, a rate for rates, a percentage for shares, or a plain number in the metric's own
-// unit. Windows of each repetition may follow, which are then judged instead of the run as a whole:
+// needs to be judged (min=100; the default is 10/(1−q)). A comparison follows (< <= > >= == !=), and
+// then a limit in the metric's terms: a duration for times, an amount of data for bytes, a rate for
+// rates, a percentage for shares, or a plain number in the metric's own unit. Windows of each
+// repetition may follow, which are then judged instead of the run as a whole:
 //
 //	ops/s > 90/s in every 1s for 3 windows
 type Threshold struct {

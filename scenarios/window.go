@@ -37,7 +37,9 @@ const windowSyntax = "in every 5s, or in every 5s for 3 windows"
 
 var (
 	// limitPattern matches a limit and what follows the word "in".
-	limitPattern = regexp.MustCompile(`(?s)^(.*?)\s+in(\s.*)$`)
+	limitPattern = regexp.MustCompile(`(?s)^(?:(.*?)\s+)?in(\s.*)$`)
+	// loosePattern matches what looks like windows in a limit without the word "in".
+	loosePattern = regexp.MustCompile(`\b(?:every|for)\s.*$`)
 	// windowPattern matches the length of windows, and how many of them must break the limit in a row.
 	windowPattern = regexp.MustCompile(`^every\s+(\S+)(?:\s+for\s+(\S+)\s+windows?)?$`)
 )
@@ -46,6 +48,9 @@ var (
 func (t *Threshold) readWindow(text string) (limit string, err error) {
 	parts := limitPattern.FindStringSubmatch(text)
 	if parts == nil {
+		if loose := loosePattern.FindString(text); loose != "" {
+			return "", fmt.Errorf("%s: want %s", loose, windowSyntax)
+		}
 		return text, nil
 	}
 	in := strings.TrimSpace(parts[2])
@@ -56,7 +61,8 @@ func (t *Threshold) readWindow(text string) (limit string, err error) {
 	var length Duration
 	err = length.UnmarshalText([]byte(window[1]))
 	if d := length.Std(); err != nil || d < windowStep || d > maxWindow.Std() || d%windowStep != 0 {
-		return "", fmt.Errorf("in every %s: want a duration that is a multiple of %v, such as 5s", window[1], windowStep)
+		return "", fmt.Errorf("in every %s: want a multiple of %v, %.0fh at most, such as 5s",
+			window[1], windowStep, maxWindow.Std().Hours())
 	}
 	t.Window, t.InRow = length.Std(), 1
 	if window[2] != "" {
@@ -182,8 +188,8 @@ func checkWindows(s *Spec, report reporter) {
 		case duration > 0 && t.Window > duration:
 			bad("a window within load.duration, "+duration.String(), "in every %v", t.Window)
 		case duration > 0 && t.InRow > windowsIn(duration, t.Window):
-			bad("as many as there are", "for %d windows: the load has %d of %v",
-				t.InRow, windowsIn(duration, t.Window), t.Window)
+			most := windowsIn(duration, t.Window)
+			bad(fmt.Sprintf("%d at most", most), "for %d windows: the load has %d of %v", t.InRow, most, t.Window)
 		}
 	}
 	step, longest := s.WindowStep(), duration
@@ -197,7 +203,7 @@ func checkWindows(s *Spec, report reporter) {
 		}
 	}
 	switch {
-	case step == 0:
+	case step == 0 || s.Load.Model == Breakpoint:
 	case duration == 0 && step < leastUnbounded:
 		report("thresholds", fmt.Sprintf("their windows are multiples of no more than %v, and the load has no duration", step),
 			fmt.Sprintf("windows that are multiples of %v or more, or load.duration", leastUnbounded))
