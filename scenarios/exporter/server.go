@@ -69,7 +69,7 @@ func (e *Exporter) Listen(ctx context.Context, address string) (*Server, error) 
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err // the rest repeats the address
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w; want an address of this machine, with a port that is free, such as :0", err)
 	}
 	s := &Server{listener: listener, host: host, served: make(chan error, 1)}
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok {
@@ -86,8 +86,15 @@ func (e *Exporter) Listen(ctx context.Context, address string) (*Server, error) 
 	return s, nil
 }
 
-// URL returns where the metrics are.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + Path }
+// URL returns where the metrics are. If the server listens on all interfaces, that is the loopback
+// interface, since no URL has an unspecified address.
+func (s *Server) URL() string {
+	address := s.listener.Addr().String()
+	if addr, ok := s.listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
+	}
+	return "http://" + address + Path
+}
 
 // Loopback reports whether only this machine can reach the server.
 func (s *Server) Loopback() bool { return s.loopback }

@@ -93,6 +93,7 @@ func TestServer(t *testing.T) {
 func TestServer_otherMachines(t *testing.T) {
 	s := serve(t, New(), "0.0.0.0:0")
 	require.False(t, s.Loopback())
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/metrics$`, s.URL())
 	own, err := os.Hostname()
 	require.NoError(t, err)
 	for host, want := range map[string]bool{
@@ -108,7 +109,7 @@ func TestServer_otherMachines(t *testing.T) {
 func TestListen_fails(t *testing.T) {
 	s := serve(t, New(), "127.0.0.1:0")
 	_, err := New().Listen(t.Context(), s.listener.Addr().String())
-	require.ErrorContains(t, err, "address already in use")
+	require.ErrorContains(t, err, "address already in use; want an address of this machine, with a port that is free")
 	require.NotContains(t, err.Error(), "\n")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
