@@ -27,7 +27,7 @@ type Repetition struct {
 	Number    int  // from 1
 	BrokenOff bool // the repetition didn't end
 	Intervals []timeline.Interval
-	Marks     []Mark // in order of their start, by kind
+	Marks     []Mark // by kind, and in order of their start
 }
 
 // A Mark is a part of a repetition that is worth knowing when one looks at its intervals. It is a
@@ -108,7 +108,7 @@ func (t *Timeline) markBreaches(list []results.ThresholdOutcome) {
 				continue
 			}
 			t.Repetitions[i].Marks = append(t.Repetitions[i].Marks, Mark{
-				Kind: MarkBreach, Label: "not " + plaintext.Clip(o.Threshold, maxMarkLabel),
+				Kind: MarkBreach, Label: "broken: " + plaintext.Clip(o.Threshold, maxMarkLabel),
 				Start: time.Duration(b.StartNS), End: time.Duration(b.EndNS),
 			})
 		}

@@ -178,7 +178,7 @@ func TestMarks_breaches(t *testing.T) {
 	e := read(t, run, files{rundir.TimelineFile: lines(calm(1), calm(2))})
 	repetitions := e.Timelines[0].Repetitions
 	require.Equal(t, []evidence.Mark{{
-		Kind: evidence.MarkBreach, Label: "not p99-ns/op < 1s in every 1s", Start: second, End: 3 * second,
+		Kind: evidence.MarkBreach, Label: "broken: p99-ns/op < 1s in every 1s", Start: second, End: 3 * second,
 	}}, repetitions[1].Marks)
 	require.Len(t, repetitions[0].Marks, 1)
 	require.Less(t, len(repetitions[0].Marks[0].Label), 100)

@@ -218,12 +218,14 @@ func (r *Result) EndSentence(emphasis string) string {
 	if r.EndState == "" {
 		return ""
 	}
-	if r.EndState == string(results.StatusAborted) {
-		return "The run was " + emphasis + "ended early" + emphasis + ", when a threshold with abort: true had failed: " +
-			"it holds the " + plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
+	holds := ": it holds the " + plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
+	if r.Now.Repetitions() == 0 {
+		holds = ": no repetition ended before."
 	}
-	return "The run is " + emphasis + r.EndState + emphasis + ": it holds the " +
-		plaintext.Count(r.Now.Repetitions(), "repetition") + " that ended before."
+	if r.EndState == string(results.StatusAborted) {
+		return "The run was " + emphasis + "ended early" + emphasis + ", when a threshold with abort: true had failed" + holds
+	}
+	return "The run is " + emphasis + r.EndState + emphasis + holds
 }
 
 // OnlyPartial reports whether the run was broken off in its first repetition, so that it has only

@@ -183,7 +183,7 @@ func ThresholdTable(list []results.ThresholdOutcome) *Table {
 	t := &Table{Label: "Thresholds", Strong: true, Columns: []Column{
 		{Name: "threshold", Kind: Name, Fold: texttable.Fold{Cut: 1}},
 		{Name: "measured", Kind: Number},
-		{Name: "result", Fold: texttable.Fold{Cut: 2, End: true}},
+		{Name: "result", Kind: Prose, Fold: texttable.Fold{Cut: 2, End: true}},
 	}}
 	for _, o := range list {
 		value := "–"

@@ -1,6 +1,9 @@
 package timeline
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Merge returns intervals in which each group of n neighbors is one, so that they can be shown
 // where there is little room. Their counts are the sums of their neighbors. What was not sent or in
@@ -23,6 +26,27 @@ func Merge(intervals []Interval, n int) []Interval {
 		merged = append(merged, v)
 	}
 	return merged
+}
+
+// JoinEnd returns intervals in which the last one is merged into the one before it, if it is shorter
+// than half of that. A load that was broken off ends with such an interval, and one operation in a
+// millisecond would be drawn as 1,000 a second.
+func JoinEnd(intervals []Interval) []Interval {
+	if !endsShort(intervals) {
+		return intervals
+	}
+	n := len(intervals) - 2
+	return append(slices.Clone(intervals[:n]), Merge(intervals[n:], 2)...)
+}
+
+// endsShort reports whether the last interval is shorter than half of the one before it.
+func endsShort(intervals []Interval) bool {
+	n := len(intervals)
+	if n < 2 {
+		return false
+	}
+	length := func(v *Interval) time.Duration { return v.End() - v.Start() }
+	return length(&intervals[n-1]) < length(&intervals[n-2])/2
 }
 
 func mergeInto(v, o *Interval) {

@@ -16,6 +16,10 @@ const stallOperations = 10
 // Stalls returns the stalls of a repetition, in order.
 func Stalls(intervals []Interval) (list []Stall) {
 	var ended, length float64
+	rated := len(intervals) // those whose rates say something
+	if endsShort(intervals) {
+		rated--
+	}
 	for i := range intervals {
 		v := &intervals[i]
 		ended += float64(v.Succeeded + v.Failed)
@@ -32,7 +36,7 @@ func Stalls(intervals []Interval) (list []Stall) {
 		if (s.End-s.Start).Seconds()*ended/length < stallOperations {
 			continue
 		}
-		for _, v := range intervals[i:min(i+3, len(intervals))] {
+		for _, v := range intervals[min(i, rated):min(i+3, rated)] {
 			if seconds := (v.End() - v.Start()).Seconds(); seconds > 0 {
 				s.After = max(s.After, float64(v.Succeeded+v.Failed)/seconds)
 			}

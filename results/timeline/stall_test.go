@@ -42,6 +42,13 @@ func TestStalls(t *testing.T) {
 		"at both ends": {
 			seconds([2]int64{0, 50}, [2]int64{100, 0}, [2]int64{0, 9}),
 			[]Stall{{End: time.Second, Waiting: 50, After: 100}, {Start: 2 * time.Second, End: 3 * time.Second, Waiting: 9}}},
+		"broken off in its burst": {
+			append(seconds([2]int64{50, 2}, [2]int64{0, 51}, [2]int64{60, 20}),
+				Interval{Repetition: 1, StartNS: 3e9, EndNS: 3.001e9, Succeeded: 2}),
+			[]Stall{{Start: time.Second, End: 2 * time.Second, Waiting: 51, After: 60}}},
+		"broken off at its end": {
+			append(seconds([2]int64{50, 2}, [2]int64{0, 51}), Interval{Repetition: 1, StartNS: 2e9, EndNS: 2.001e9, Succeeded: 2}),
+			[]Stall{{Start: time.Second, End: 2 * time.Second, Waiting: 51}}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, Stalls(c.intervals)) })
 	}
@@ -72,6 +79,21 @@ func TestMerge(t *testing.T) {
 				{Op: "verify", Count: 1, Response: times(1, 1)}}},
 		{Repetition: 1, StartNS: 20, EndNS: 25, Succeeded: 8},
 	}, merged)
+}
+
+func TestJoinEnd(t *testing.T) {
+	list := []Interval{
+		{Repetition: 1, EndNS: 10, Succeeded: 1}, {Repetition: 1, StartNS: 10, EndNS: 20, Succeeded: 2, InFlight: 3},
+		{Repetition: 1, StartNS: 20, EndNS: 24, Succeeded: 4, BrokenOff: 3},
+	}
+	before := string(linesOf(list...))
+	require.Equal(t, []Interval{list[0], {Repetition: 1, StartNS: 10, EndNS: 24, Succeeded: 6, BrokenOff: 3, InFlight: 3}}, JoinEnd(list))
+	require.Equal(t, before, string(linesOf(list...)), "the intervals aren't changed")
+	for _, whole := range [][]Interval{nil, list[:1], list[:2]} {
+		require.Equal(t, whole, JoinEnd(whole))
+	}
+	list[2].EndNS = 25
+	require.Equal(t, list, JoinEnd(list), "half of the one before")
 }
 
 func TestFormatTime(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -204,7 +205,7 @@ func (b *builder) table(t *report.Table) *table {
 func (b *builder) cell(c report.Cell, kind report.Kind) cell {
 	out := cell{Text: c.Text + c.More, Class: kindClass(kind), Head: kind == report.Name}
 	if c.Verdict != "" {
-		out.Class = verdictClass(c.Verdict)
+		out.Class = strings.TrimSpace(verdictClass(c.Verdict) + " " + out.Class)
 		if symbol := report.Symbol(c.Verdict); symbol != "" {
 			out.Text = symbol + " " + out.Text
 		}

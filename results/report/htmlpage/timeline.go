@@ -76,7 +76,10 @@ func (b *builder) timelines() section {
 		return section{}
 	}
 	s := section{ID: "when", Title: "When it happened"}
-	basis := "Response times count from when an operation was planned, if it was, or else from when it was sent."
+	basis := "Response times count from when an operation was sent."
+	if b.isPlanned() {
+		basis = "Response times count from when an operation was planned."
+	}
 	if len(b.Now.Timelines) > 0 && len(b.Base.Timelines) > 0 {
 		basis += " Both sides have the same scales."
 	}
@@ -111,6 +114,18 @@ func (b *builder) timelines() section {
 		s.Omitted = plaintext.Count(omitted, "scenario") + " left out; each run's own report has its plots."
 	}
 	return s
+}
+
+// isPlanned reports whether operations of a side were planned.
+func (b *builder) isPlanned() bool {
+	for _, t := range slices.Concat(b.Now.Timelines, b.Base.Timelines) {
+		for _, r := range t.Repetitions {
+			if slices.ContainsFunc(r.Intervals, func(v timeline.Interval) bool { return v.Planned > 0 }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // A timelineDrawing draws the plots of one scenario.
@@ -177,7 +192,7 @@ func (d *timelineDrawing) merge(limit int) {
 			if !d.axis.shows(r.Number) {
 				continue
 			}
-			for _, v := range timeline.Merge(r.Intervals, d.merged) {
+			for _, v := range timeline.Merge(timeline.JoinEnd(r.Intervals), d.merged) {
 				if v.EndNS > v.StartNS {
 					s.steps = append(s.steps, v)
 				}
@@ -198,6 +213,9 @@ func (d *timelineDrawing) sentences() (list []string) {
 		}
 		if words := d.axis.markWords(s.timeline, 4); words != "" {
 			list = append(list, prefix+"Marked: "+words+".")
+		}
+		if d.axis.hasBreaches(s.timeline) {
+			list = append(list, prefix+"In the windows with a dashed frame the limit of a threshold was broken.")
 		}
 	}
 	if d.merged > 1 {

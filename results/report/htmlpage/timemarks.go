@@ -119,9 +119,17 @@ func fit(row []rangeLabel, width float64) []string {
 	return anchors
 }
 
-// shownMarks returns the marks of a repetition, at most maxMarks of them, stalls last.
+// shownMarks returns the marks of a repetition, at most maxMarks of them.
 func shownMarks(r evidence.Repetition) []evidence.Mark {
 	return r.Marks[:min(len(r.Marks), maxMarks)]
+}
+
+// hasBreaches reports whether windows in which a threshold was broken are marked.
+func (a *timeAxis) hasBreaches(t evidence.Timeline) bool {
+	isBreach := func(m evidence.Mark) bool { return m.Kind == evidence.MarkBreach }
+	return slices.ContainsFunc(t.Repetitions, func(r evidence.Repetition) bool {
+		return a.shows(r.Number) && slices.ContainsFunc(shownMarks(r), isBreach)
+	})
 }
 
 // markClass returns the class that gives marks of a kind their look.
