@@ -92,7 +92,7 @@ func (w Wave) String() string {
 	text := fmt.Sprintf("wave %d (%s): %s reached, %d updated, %d failed",
 		w.Number, Share.Format(w.Share), plaintext.Count(w.Reached, "device"), w.Updated, w.Failed)
 	if w.SoakNS > 0 {
-		text += ", soaked for " + time.Duration(w.SoakNS).String()
+		text += ", soaked for " + FormatValue(float64(w.SoakNS), UnitMean)
 	}
 	if w.Why != "" {
 		text += ": " + w.Why

@@ -33,7 +33,7 @@ func TestWave_String(t *testing.T) {
 	worst, repetition := WorstRollout([]Rollout{{Waves: []Wave{{Updated: 500}}}, stopped})
 	require.Equal(t, 2, repetition)
 	require.Equal(t, stopped, worst)
-	require.Equal(t, "wave 1 (1%): 4 devices reached, 4 updated, 0 failed, soaked for 1s: passed: …",
+	require.Equal(t, "wave 1 (1%): 4 devices reached, 4 updated, 0 failed, soaked for 1.00s: passed: …",
 		stopped.Waves[0].String())
 }
 

@@ -69,6 +69,9 @@ func (r *Result) GroupTable() *Table {
 	}
 	op := groupOp(r.Run.Groups)
 	t := &Table{Label: "Groups of devices, times of " + op}
+	if n := r.Run.Repetitions; n > 1 {
+		t.Label = fmt.Sprintf("Groups of devices, operations of %d repetitions together, medians of the times of %s", n, op)
+	}
 	t.Columns = []Column{{Name: "group", Kind: Name, Fold: texttable.Fold{Cut: 1}}}
 	for _, c := range []struct {
 		name string
@@ -78,9 +81,6 @@ func (r *Result) GroupTable() *Table {
 		{"succeeded ops", 4}, {"failed ops", 5}, {"p50", 0}, {"p99", 0}, {"max", 3},
 	} {
 		t.Columns = append(t.Columns, Column{Name: c.name, Kind: Number, Fold: texttable.Fold{Rank: c.rank}})
-	}
-	if n := r.Run.Repetitions; n > 1 {
-		t.Label += fmt.Sprintf(", medians of %d repetitions", n)
 	}
 	for _, g := range groups {
 		row := []Cell{{Text: g.Name}}
@@ -279,9 +279,9 @@ func WriteBy(w io.Writer, d *Document, by By, style texttable.Style) error {
 	for _, r := range d.Results {
 		tables := r.tablesBy(by)
 		if len(tables) == 0 {
-			why := "the fleet has no groups, or nobody said which device is in which"
+			why := "the fleet has no groups, nobody said which device is in which, or no repetition was completed"
 			if by == ByWave {
-				why = "the load isn't a rollout, or the run has no times of waves"
+				why = "load.model isn't rollout, no repetition was completed, or an old version measured the run"
 			}
 			fmt.Fprintf(&out, "%s: nothing by %s: %s\n", plaintext.Line(r.Scenario), by, why)
 		}

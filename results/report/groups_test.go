@@ -44,7 +44,7 @@ func TestGroupTable(t *testing.T) {
 	run := groupedRun(1)
 	r := &Result{Run: run, Now: Side{Label: "now", Run: run}}
 	table := r.GroupTable()
-	require.Equal(t, "Groups of devices, times of deliver, medians of 2 repetitions", table.Label)
+	require.Equal(t, "Groups of devices, operations of 2 repetitions together, medians of the times of deliver", table.Label)
 	require.Equal(t, `group   devices  updated  failed  succeeded ops  failed ops           p50           p99     max
 ───────────────────────────────────────────────────────────────────────────────────────────────
 slow         10        9       1             19           1  100ms (of 9)  200ms (of 9)   300ms
@@ -97,8 +97,8 @@ wave   began   took   soak  succeeded  failed     p50             p99     max
 	require.Contains(t, text.String(), "left out: ")
 	run.Groups, run.Rollouts = nil, nil
 	for by, want := range map[By]string{
-		ByGroup: "mixed: nothing by group: the fleet has no groups, or nobody said which device is in which\n",
-		ByWave:  "mixed: nothing by wave: the load isn't a rollout, or the run has no times of waves\n",
+		ByGroup: "mixed: nothing by group: the fleet has no groups, nobody said which device is in which, or no repetition was completed\n",
+		ByWave:  "mixed: nothing by wave: load.model isn't rollout, no repetition was completed, or an old version measured the run\n",
 	} {
 		text.Reset()
 		require.NoError(t, WriteBy(&text, d, by, texttable.Style{}))

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
@@ -173,9 +174,16 @@ func (p *terminal) gate(d *Document) {
 		p.printf(": %s", d.Reason)
 	}
 	p.printf("\n")
-	if d.Verdict == results.Regressed && d.Gate.Revision != "" {
+	if rev := d.Gate.Revision; rev != "" && rev != UnknownRevision && d.hasRegressedMetric() {
 		p.printf("\nwhich function it is: fleetmark gate --base %.12s\n", d.Gate.Revision)
 	}
+}
+
+// hasRegressedMetric reports whether a metric regressed, rather than a threshold alone.
+func (d *Document) hasRegressedMetric() bool {
+	return slices.ContainsFunc(d.Results, func(r *Result) bool {
+		return slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Verdict == results.Regressed })
+	})
 }
 
 // abtest shows a comparison in turns, or of benchmarks with a page: its rows, how it was measured,

@@ -24,21 +24,23 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 	if isTargetLost(context.Cause(ctx)) || t.Phase != Timed || t.isTrial() || m.Succeeded+m.Failed == 0 {
 		return nil
 	}
-	p := newPartial(t.Repetition, s.spec, m)
-	p.PlannedSeconds, p.Planned = t.Duration.Seconds(), t.Planned
-	p.Counts, p.Unwitnessed = s.claims.count().Counts, noLedger
+	counts, unwitnessed, contradictions := s.claims.count(), noLedger, []string(nil)
 	if w := s.target.Witness(); w != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), partialTimeout)
 		defer cancel()
 		// Operations that ran when ctx ended are no contradiction. reconcile gets ctx to know that.
 		ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(late)))
-		counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
+		reconciled, found, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
 		if err != nil {
-			p.Unwitnessed = err.Error()
+			unwitnessed = err.Error()
 		} else {
-			p.Counts, p.Unwitnessed, p.Contradictions = counts.Counts, "", contradictions
+			counts, unwitnessed, contradictions = reconciled, "", found
 		}
 	}
+	m.counts = counts.Counts // before the figures are made, since some are shares of the fleet
+	p := newPartial(t.Repetition, s.spec, m)
+	p.PlannedSeconds, p.Planned = t.Duration.Seconds(), t.Planned
+	p.Counts, p.Unwitnessed, p.Contradictions = counts.Counts, unwitnessed, contradictions
 	return p
 }
 

@@ -119,6 +119,23 @@ func TestPartialRepetition_once(t *testing.T) {
 	require.Zero(t, p.Counts.Failed+p.Counts.Lost+p.Counts.AppliedTwice)
 }
 
+// TestPartialRepetition_rollout checks that shares of the fleet are of the whole fleet.
+func TestPartialRepetition_rollout(t *testing.T) {
+	s := endless()
+	s.Load.Model, s.Load.Duration, s.Load.Workers = scenarios.Rollout, 0, 1
+	s.Fleet.Devices = 1000
+	s.Fleet.Behavior.Latency = must(random.Fixed(10 * time.Millisecond))
+	p := interruptedAt(t, s, &whenDone{done: 3}).Partial
+	require.NotNil(t, p)
+	values := map[string]float64{}
+	for _, v := range p.Values {
+		values[v.Unit] = v.Value
+	}
+	require.Equal(t, float64(p.Succeeded)/1000, values["updated/fleet"])
+	require.GreaterOrEqual(t, values["reached/fleet"], values["updated/fleet"])
+	require.Less(t, values["reached/fleet"], 0.5)
+}
+
 // TestPartialRepetition_search checks that the highest rate that held is kept, and that the run
 // says that the limit isn't known.
 func TestPartialRepetition_search(t *testing.T) {
