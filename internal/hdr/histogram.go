@@ -15,8 +15,8 @@ import (
 )
 
 // The resolution of histograms: unit nanoseconds below 2·halfBuckets units, and one part in
-// halfBuckets or better above. It is that of an HdrHistogram whose lowest value is 16 and that has
-// 3 significant digits.
+// halfBuckets or better above. An HdrHistogram with a lowest value of 16 and 3 significant digits has
+// the same.
 const (
 	unitBits    = 4
 	unit        = 1 << unitBits // nanoseconds
@@ -114,8 +114,8 @@ func (h *Histogram) blocks(yield func(at int) bool) {
 }
 
 // ValueAtQuantile returns the time, in nanoseconds, that percent of the counted times don't exceed;
-// percent is above 0 and at most 100.
-// It is the highest time that is counted together with it. It returns 0 if h is empty.
+// percent is above 0 and at most 100. Of the times that are counted together, it returns the highest.
+// It returns 0 if h is empty.
 func (h *Histogram) ValueAtQuantile(percent float64) int64 {
 	var values [1]int64
 	h.ValuesAtQuantiles([]float64{percent}, values[:])
@@ -153,8 +153,8 @@ func (h *Histogram) rank(percent float64) int64 {
 	return max(1, int64(min(percent, 100)/100*float64(h.total)+0.5))
 }
 
-// Max returns the longest counted time in nanoseconds, as exactly as the histogram has it: the
-// highest time that is counted together with it. It returns 0 if h is empty.
+// Max returns the longest counted time in nanoseconds. Of the times that are counted together with
+// it, it returns the highest. It returns 0 if h is empty.
 func (h *Histogram) Max() int64 {
 	i := h.last()
 	if i < 0 {

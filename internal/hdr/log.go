@@ -12,8 +12,8 @@ import (
 
 // A LogWriter makes the lines of a log in HdrHistogram's format, version 1.3, with histograms in
 // its compressed encoding V2. Its values are in nanoseconds, and its column of maxima in
-// milliseconds, as usual. It allocates nothing, unless a histogram is
-// larger than those of most intervals.
+// milliseconds, as usual. It allocates nothing, unless a histogram is larger than that of most
+// intervals.
 type LogWriter struct {
 	base       time.Time // of the start times; a whole second
 	payload    []byte

@@ -150,8 +150,9 @@ func (p *terminal) brokenOff(how, by string, run *rundir.Loaded) {
 	for _, s := range PartialSentences(run.Partial) {
 		p.printf("partial: %s\n", s)
 	}
-	p.printf("%s: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s), "+
-		"and is judged by %s\n", how, run.Repetitions, run.Partial.Of, rundir.RunFile, rundir.PartialLatencyFile, by)
+	p.printf("%s: %d of %d timed repetitions were measured whole; the partial one is kept too (%s, %s, %s), "+
+		"and is judged by %s\n", how, run.Repetitions, run.Partial.Of,
+		rundir.RunFile, rundir.PartialTimelineFile, rundir.PartialLatencyFile, by)
 }
 
 // gate shows a table for each scenario, and the verdict over all.

@@ -221,8 +221,8 @@ func (d *Directory) publish() error {
 }
 
 // AppendPartial appends what a running repetition has measured so far to the files of partial
-// repetitions. It makes the files, even if there is nothing to append. It doesn't wait until that is on the disk, so a power failure may lose it, but no
-// other end of the process.
+// repetitions. It makes the files, even if there is nothing to append. It doesn't wait until the data
+// is on the disk: a power failure may lose it, but the end of the process doesn't.
 func (d *Directory) AppendPartial(chunks ...Chunk) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

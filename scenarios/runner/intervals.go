@@ -41,7 +41,7 @@ type intervalLog struct {
 	values  [3]int64
 }
 
-// percentiles are those of [timeline.Times].
+// percentiles are the percentages of the fields of [timeline.Times], without the maximum.
 var percentiles = []float64{50, 90, 99}
 
 // newIntervalLog begins the intervals of a repetition of a run that started at the given time.
