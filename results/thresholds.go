@@ -151,6 +151,12 @@ func (o ThresholdOutcome) Result() (string, Verdict) {
 	return "held", Pass
 }
 
+// HasWorst reports whether Value says how the threshold fared. It doesn't if the threshold failed and
+// nothing succeeded in any broken window: Value is then that of a window which kept the limit.
+func (o ThresholdOutcome) HasWorst() bool {
+	return o.Measured && (o.Windows == nil || o.Held || o.Windows.Broken == 0 || o.Windows.Stalled < o.Windows.Broken)
+}
+
 // UndecidedThresholds returns the thresholds that are undecided.
 func UndecidedThresholds(list []ThresholdOutcome) []ThresholdOutcome {
 	return withResult(list, Inconclusive)
@@ -186,7 +192,7 @@ func ThresholdSummary(list []ThresholdOutcome) string {
 	failed := FailedThresholds(list)
 	summary := summarizeThresholds(failed, len(list), "failed", func(o ThresholdOutcome) string {
 		switch {
-		case o.Windows != nil && !o.Measured:
+		case o.Windows != nil && !o.HasWorst():
 			return o.Windows.failure()
 		case o.Windows != nil:
 			return FormatValue(o.Value, o.Unit) + " at worst, " + o.Windows.failure()

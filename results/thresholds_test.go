@@ -87,6 +87,9 @@ func TestThresholdOutcome_windows(t *testing.T) {
 			"failed in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them: the run was ended early (abort: true)",
 			"1 of 1 threshold failed: T (in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them): " +
 				"the run was ended early (abort: true)"},
+		{of(false, true, WindowsOutcome{Judged: 18, Broken: 2, Stalled: 2, Breaches: []Breach{breach(3, 5, true)}}),
+			"failed in 2 of 18 windows, from 3s to 5s of repetition 2; nothing succeeded in them",
+			"1 of 1 threshold failed: T (in 2 of 18 windows, from 3s to 5s of repetition 2; nothing succeeded in them)"},
 		{of(false, true, WindowsOutcome{Judged: 99, Broken: 8, Breaches: []Breach{breach(0, 2, true), breach(3, 5, true),
 			breach(61, 63, true), breach(70, 72, true)}}),
 			"failed in 8 of 99 windows, from 0s to 2s of repetition 2, from 3s to 5s of repetition 2, " +

@@ -187,7 +187,7 @@ func ThresholdTable(list []results.ThresholdOutcome) *Table {
 	}}
 	for _, o := range list {
 		value := "–"
-		if o.Measured {
+		if o.HasWorst() {
 			value = results.FormatValue(o.Value, o.Unit)
 		}
 		t.Rows = append(t.Rows, []Cell{{Text: o.Threshold}, {Text: value}, thresholdCell(o)})

@@ -203,14 +203,18 @@ func thresholdCase(scenario string, o results.ThresholdOutcome) junitCase {
 	case o.Undecided != "":
 		c.Skipped = &junitMessage{Message: "inconclusive: " + caseText(o.Undecided)}
 	case !o.Held:
-		text := "not measured"
-		if o.Measured {
-			text = "measured " + results.FormatValue(o.Value, o.Unit)
+		var parts []string
+		switch {
+		case o.HasWorst():
+			parts = append(parts, "measured "+results.FormatValue(o.Value, o.Unit))
+		case o.Windows == nil:
+			parts = append(parts, "not measured")
 		}
 		if o.Windows != nil {
 			how, _ := o.Result()
-			text += ", " + how
+			parts = append(parts, how)
 		}
+		text := strings.Join(parts, ", ")
 		c.Failure = &junitMessage{Message: caseText(text), Type: "threshold"}
 	}
 	return c
