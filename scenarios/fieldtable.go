@@ -66,7 +66,7 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "load", Doc: "Who asks for what, when."},
 			{Key: "thresholds", Example: "[failed/device == 0, p99-ns/op < 20ms]", OutsideWorkload: true,
 				Doc: "What must hold; otherwise the run fails with exit code 1: METRIC < LIMIT, with a metric of samples.txt. " +
-					"Without op=, the metric is that of the load's own operation. An item may be a mapping with these keys: " +
+					"Without op=, it is about the load's own operation. An item may be a mapping with these keys: " +
 					"threshold, abort."},
 			{Key: "repetitions", Min: 1, Max: maxRepetitions, OutsideWorkload: true,
 				Flag: "repeat", Usage: "timed repetitions",

@@ -205,7 +205,8 @@ func checkWindows(s *Spec, report reporter) {
 	switch {
 	case step == 0 || s.Load.Model == Breakpoint:
 	case duration == 0 && step < leastUnbounded:
-		report("thresholds", fmt.Sprintf("their windows are multiples of no more than %v, and the load has no duration", step),
+		report("thresholds",
+			fmt.Sprintf("their windows are multiples of no more than %v, and the load has no duration", step),
 			fmt.Sprintf("windows that are multiples of %v or more, or load.duration", leastUnbounded))
 	case longest/step > maxIntervals:
 		least := (longest/maxIntervals + windowStep - 1) / windowStep * windowStep

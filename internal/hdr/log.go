@@ -17,16 +17,17 @@ import (
 type LogWriter struct {
 	base       time.Time // of the start times; a whole second
 	payload    []byte
-	compressed bytes.Buffer
+	compressed *bytes.Buffer // begins with a frame
 	zlib       *zlib.Writer
 }
 
 // NewLogWriter returns a writer of a log whose times count from the second in which started is.
 func NewLogWriter(started time.Time) *LogWriter {
 	w := &LogWriter{base: started.UTC().Truncate(time.Second)}
+	w.compressed = bytes.NewBuffer(make([]byte, frameLength, 64<<10))
 	var err error
 	// Better compression than the fastest takes several times as long and saves a tenth.
-	if w.zlib, err = zlib.NewWriterLevel(&w.compressed, zlib.BestSpeed); err != nil {
+	if w.zlib, err = zlib.NewWriterLevel(w.compressed, zlib.BestSpeed); err != nil {
 		panic("hdr: " + err.Error()) // the level is a valid one
 	}
 	w.warm()
@@ -78,6 +79,9 @@ const (
 	compressedCookie = 0x1c849304 | 0x10
 )
 
+// frameLength is the length of what precedes the compressed part: a cookie and its length.
+const frameLength = 8
+
 // encode returns the compressed encoding of a histogram. It is valid until the next call.
 func (w *LogWriter) encode(h *Histogram) []byte {
 	const headerLength = 40
@@ -92,9 +96,8 @@ func (w *LogWriter) encode(h *Histogram) []byte {
 	binary.BigEndian.PutUint64(p[32:], math.Float64bits(1)) // ratio of values
 	w.payload = p
 
-	w.compressed.Reset()
-	_, _ = w.compressed.Write(make([]byte, 8))
-	w.zlib.Reset(&w.compressed)
+	w.compressed.Truncate(frameLength)
+	w.zlib.Reset(w.compressed)
 	_, err := w.zlib.Write(p)
 	if closing := w.zlib.Close(); err == nil {
 		err = closing
@@ -104,7 +107,7 @@ func (w *LogWriter) encode(h *Histogram) []byte {
 	}
 	out := w.compressed.Bytes()
 	binary.BigEndian.PutUint32(out, compressedCookie)
-	binary.BigEndian.PutUint32(out[4:], uint32(len(out)-8))
+	binary.BigEndian.PutUint32(out[4:], uint32(len(out)-frameLength))
 	return out
 }
 

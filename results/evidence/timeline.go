@@ -49,8 +49,8 @@ const (
 	MarkBreach                     // windows in which a threshold was broken
 )
 
-// readTimeline reads the intervals of the run's repetitions, and those of a repetition that didn't
-// end.
+// readTimeline reads the intervals of the run's complete repetitions and, if the run didn't finish,
+// the intervals of the repetition that was broken off.
 func (e *Evidence) readTimeline(run *rundir.Loaded) {
 	var whole, partial []timeline.Interval
 	reader := func(list *[]timeline.Interval) func(io.Reader) error {

@@ -75,7 +75,7 @@ type Result struct {
 	Run      *rundir.Loaded // the run that was judged; nil if there is no run directory
 
 	Headline   Headline
-	Verdict    results.Verdict // empty if nothing was judged; only those of a gate and of an aborted run include thresholds
+	Verdict    results.Verdict // empty if nothing was judged; includes thresholds only in a gate and of an aborted run
 	Reason     string          // of Verdict, a sentence without a full stop
 	Reasons    []judge.Reason  // the reasons that Reason puts into words, the most important first
 	Comparison string          // which sides were compared, as a sentence; empty if only one has a name

@@ -52,11 +52,11 @@ func groupOp(list []results.Group) string {
 func (r *Result) GroupLead() string {
 	n := r.Run.Repetitions
 	if n == 1 {
-		return "The devices of a group behave alike; rest are those of no group. Times are those of " +
+		return "The devices of a group behave alike; the group rest has all other devices. Times are of " +
 			groupOp(r.Run.Groups) + "."
 	}
-	return fmt.Sprintf("The devices of a group behave alike; rest are those of no group. Devices are those of the worst "+
-		"repetition of each count, operations those of %d timed repetitions together, and times of %s their medians.",
+	return fmt.Sprintf("The devices of a group behave alike; the group rest has all other devices. Each count of devices is "+
+		"the worst of a repetition. Operations are added up over %d timed repetitions, and times of %s are medians.",
 		n, groupOp(r.Run.Groups))
 }
 

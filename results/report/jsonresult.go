@@ -97,8 +97,10 @@ type percentileJSON struct {
 }
 
 func newSideJSON(s Side) sideJSON {
-	d := sideJSON{Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine, Failures: s.FailureClasses(),
-		Groups: s.Groups()}
+	d := sideJSON{
+		Label: s.Label, Revision: s.Revision, Repetitions: s.Repetitions(), Machine: s.Machine,
+		Failures: s.FailureClasses(), Groups: s.Groups(),
+	}
 	if run := s.Run; run != nil {
 		d.Run = &runJSON{
 			run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed,

@@ -75,6 +75,7 @@ func TestRead_wrong(t *testing.T) {
 		"no JSON":       {good + "rubbish\n", "line 2: invalid character"},
 		"wrong type":    {`{"repetition":"x"}` + "\n", "line 1: json: cannot unmarshal string"},
 		"no repetition": {"{}\n", "line 1: repetition 0 from 0 to 0 ns: want a repetition from 1 on and an end after the start"},
+		"before year 1": {`{"repetition":1,"time":"0000-01-01T00:00:00+01:00"}` + "\n", "line 1: time -0001-12-31T23:00:00Z: want a year from 1 to 9999"},
 		"backwards":     {`{"repetition":1,"start_ns":5,"end_ns":4}` + "\n", "want a repetition from 1 on and an end after"},
 		"a long line":   {good + good + strings.Repeat(" ", maxLine) + "\n", "line 3: longer than 1048576 bytes"},
 	} {
@@ -137,9 +138,6 @@ func FuzzRead(f *testing.F) {
 		}
 		var again []byte
 		for _, v := range list {
-			if v.Time.Year() < 0 || v.Time.Year() > 9999 {
-				t.Skip()
-			}
 			again = v.AppendLine(again)
 		}
 		second, err := Read(bytes.NewReader(again))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 )
 
 // FileName is the name of the file in a run directory that holds the intervals of its timed
@@ -48,6 +49,9 @@ func Read(r io.Reader) ([]Interval, error) {
 		if v.Repetition < 1 || v.StartNS < 0 || v.EndNS < v.StartNS {
 			return list, fmt.Errorf("line %d: repetition %d from %d to %d ns: want a repetition from 1 on "+
 				"and an end after the start", n, v.Repetition, v.StartNS, v.EndNS)
+		}
+		if v.Time = v.Time.UTC(); v.Time.Year() < 1 || v.Time.Year() > 9999 {
+			return list, fmt.Errorf("line %d: time %s: want a year from 1 to 9999", n, v.Time.Format(time.RFC3339))
 		}
 		list = append(list, v)
 	}

@@ -5,7 +5,8 @@
 // times in histograms. A [Server] answers requests for the sums. Prometheus' own values are only
 // made for a request, since the process that serves them is the one that is measured.
 //
-// When a run has ended, the counters of the phase "timed" are those of its run.json.
+// When a run has ended, the counters of the phase "timed" equal the numbers of operations in its
+// run.json.
 package exporter
 
 import (

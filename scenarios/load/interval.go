@@ -7,8 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// An Interval is what happened in one interval of a load. Its fields mean what those of a
-// [timeline.Interval] do.
+// An Interval is what happened in one interval of a load. A field means what the field of the same
+// name in [timeline.Interval] means.
 //
 // An operation counts as planned in the interval in which it was due, as succeeded in the one in
 // which it ended, and as sent, failed or broken off in the one in which that was noticed. If the
@@ -213,7 +213,9 @@ func (r *Recording) endInterval(end, next time.Duration, last bool) {
 // plannedBy returns a function that counts how many of the operations that p plans are due before a
 // time. The times it is called with must ascend. It counts no operation that is due at duration or
 // later, and no more than most. The caller calls stop when it is done.
-func plannedBy(p Pacer, seed uint64, duration time.Duration, most int64) (count func(time.Duration) int64, stop func()) {
+func plannedBy(
+	p Pacer, seed uint64, duration time.Duration, most int64,
+) (count func(time.Duration) int64, stop func()) {
 	if duration == 0 {
 		duration = never
 	}

@@ -37,7 +37,8 @@ type Session struct {
 	clients  clientFactory
 	observer Observer
 	receive  func(Repetition, *load.Interval, *delivery.Stats) // see Options.OnInterval; may be nil
-	invalid  string                                            // why earlier repetitions make the run invalid; empty if they don't
+
+	invalid string // why earlier repetitions make the run invalid; empty if they don't
 
 	recording *load.Recording // large, so it is reset and reused
 	claims    *claims

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"os"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,9 +17,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// stalledRun runs an open load of 10 s at 100/s, and stops the fleet's process for 4 s from its
-// third second on. It returns the run's directory, and between which times the process was stopped.
-func stalledRun(t *testing.T, change func(*scenarios.Spec)) (dir string, stopped, continued time.Time) {
+// stalledRun runs an open load of 10 s at 100/s with a threshold in windows of a second, and stops the
+// fleet's process for 4 s from its third second on. It returns the run's directory, and between which
+// times the process was stopped.
+func stalledRun(t *testing.T) (dir string, stopped, continued time.Time) {
 	t.Helper()
 	s := scenarios.Default()
 	s.Name, s.Fleet.Devices = "stalled", 20
@@ -29,40 +29,39 @@ func stalledRun(t *testing.T, change func(*scenarios.Spec)) (dir string, stopped
 	s.Load = scenarios.LoadSpec{
 		Model: scenarios.ConstantRate, Operation: delivery.OpPush, Rate: 100, Duration: scenarios.Duration(10 * time.Second),
 	}
-	change(&s)
+	require.NoError(t, s.Set("thresholds=[p99-ns/op < 900ms in every 1s]"))
 	o := options(t, s)
 	command, fleet := tellingItsPID(t)
 	o.Target = target.Options{Command: command, Stderr: os.Stderr}
-	var once sync.Once
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
 	o.OnInterval = func(_ Repetition, v *load.Interval, _ *delivery.Stats) {
-		if v.End < 3*time.Second {
-			return
-		}
-		once.Do(func() {
+		switch {
+		case stopped.IsZero() && v.End >= 3*time.Second:
 			stopProcess(t, fleet())
 			stopped = time.Now()
-			waiting.Go(func() {
-				time.Sleep(4 * time.Second) // the length of the stall, not a wait for something
-				continued = time.Now()
-				_ = fleet().Signal(syscall.SIGCONT)
-			})
-		})
+		case !stopped.IsZero() && continued.IsZero() && v.End >= 7*time.Second:
+			continued = time.Now()
+			require.NoError(t, fleet().Signal(syscall.SIGCONT))
+		}
 	}
 	res, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	waiting.Wait()
 	return res.Directory, stopped, continued
 }
 
-// TestStallIsFoundFromTheFilesAlone checks that timeline.jsonl shows when the devices stalled: from
-// when to when no operation succeeded although operations were due, how many waited by the end, and
-// the burst that followed.
-func TestStallIsFoundFromTheFilesAlone(t *testing.T) {
+// TestStall checks what a run says of devices that stalled for 4 s.
+func TestStall(t *testing.T) {
 	testenv.Slow(t)
-	dir, stopped, continued := stalledRun(t, func(*scenarios.Spec) {})
+	dir, stopped, continued := stalledRun(t)
 	requireIntervals(t, dir)
+	t.Run("is found from the files alone", func(t *testing.T) { requireStallInTimeline(t, dir, stopped, continued) })
+	t.Run("fails windows exactly there", func(t *testing.T) { requireStallInWindows(t, dir, stopped, continued) })
+}
+
+// requireStallInTimeline checks that timeline.jsonl shows when the devices stalled: from when to when
+// no operation succeeded although operations were due, how many waited by the end, and the burst that
+// followed.
+func requireStallInTimeline(t *testing.T, dir string, stopped, continued time.Time) {
+	t.Helper()
 	intervals := readTimeline(t, dir, rundir.TimelineFile)[0]
 
 	// What a reader would do who has only the file: the longest time in which operations were due
@@ -102,13 +101,10 @@ func TestStallIsFoundFromTheFilesAlone(t *testing.T) {
 	require.Greater(t, push.Response.MaxNS, int64(3*time.Second), "counted from when operations were due")
 }
 
-// TestStallFailsWindowsExactlyThere checks that a threshold in windows of a second fails in those in
-// which the devices were stopped, and in no others.
-func TestStallFailsWindowsExactlyThere(t *testing.T) {
-	testenv.Slow(t)
-	dir, stopped, continued := stalledRun(t, func(s *scenarios.Spec) {
-		require.NoError(t, s.Set("thresholds=[p99-ns/op < 900ms in every 1s]"))
-	})
+// requireStallInWindows checks that the threshold failed in the windows in which the devices were
+// stopped, and in no others.
+func requireStallInWindows(t *testing.T, dir string, stopped, continued time.Time) {
+	t.Helper()
 	run, err := rundir.Load(dir)
 	require.NoError(t, err)
 	require.Len(t, run.Thresholds, 1)

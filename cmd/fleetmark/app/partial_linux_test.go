@@ -52,7 +52,8 @@ func TestInterruptedSoak(t *testing.T) {
 	require.Regexp(t, `(?m)^partial: timed repetition 1 of 1 was broken off after \S+ of 30m0s \(0%\): [\d,]+ operations succeeded, 0 failed$`, text)
 	require.Regexp(t, `(?m)^partial: 20 devices, \d+ updated, 0 failed, 0 lost, 0 applied twice, by the fleet's ledger$`,
 		text)
-	require.Contains(t, text, "\ninterrupted: 0 of 1 timed repetitions were measured whole; the partial one is kept too (run.json, partial.jsonl, partial.hlog), and is judged by nothing\n")
+	require.Contains(t, text, "\ninterrupted: 0 of 1 timed repetitions were measured whole; "+
+		"the partial one is kept too (run.json, partial.jsonl, partial.hlog), and is judged by nothing\n")
 	require.NotContains(t, text, "threshold")
 	require.NotContains(t, text, "verdict:")
 

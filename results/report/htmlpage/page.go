@@ -163,8 +163,8 @@ func (b *builder) page() (*page, error) {
 		sections = append(sections, b.cause(i))
 	}
 	sections = append(sections, b.ratios(), b.thresholds(), b.latency(), b.samples(), b.repetitions(), b.failures(),
-		b.byGroup(), b.groupChanges(), b.byWave(), b.metrics(), b.partial(), b.outcome(), b.operations(), b.waves(), b.validity(),
-		b.tableSection("machine", "Where it was measured", b.ProvenanceTable()), b.spec(), b.reproduce())
+		b.byGroup(), b.groupChanges(), b.byWave(), b.metrics(), b.partial(), b.outcome(), b.operations(), b.waves(),
+		b.validity(), b.tableSection("machine", "Where it was measured", b.ProvenanceTable()), b.spec(), b.reproduce())
 	p.Sections = slices.DeleteFunc(sections, func(s section) bool { return s.Title == "" })
 	return p, b.err
 }

@@ -46,8 +46,8 @@ type panel struct {
 	Scale, Plot  template.HTML
 }
 
-// A panelKey says what a line or an area of a panel is. Class is that of its look; it is "" for
-// words alone.
+// A panelKey is an entry of a panel's key: what a line or an area means. Class is the CSS class of the
+// line or area, or "" for an entry that is only text.
 type panelKey struct{ Class, Text string }
 
 // A foldedTable is a table that readers unfold.

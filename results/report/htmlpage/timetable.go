@@ -49,7 +49,8 @@ func (d *timelineDrawing) table(s timeSide, name string) *table {
 	}
 	columns := []column{{"from", func(v *timeline.Interval) string { return timeline.FormatTime(v.Start()) }}}
 	if len(d.axis.numbers) > 1 {
-		columns = append(columns, column{"repetition", func(v *timeline.Interval) string { return strconv.Itoa(v.Repetition) }})
+		number := func(v *timeline.Interval) string { return strconv.Itoa(v.Repetition) }
+		columns = append(columns, column{"repetition", number})
 	}
 	if any(func(v *timeline.Interval) bool { return v.Wave > 0 }) {
 		columns = append(columns, column{"wave", func(v *timeline.Interval) string { return strconv.Itoa(v.Wave) }})

@@ -89,7 +89,8 @@ func (w *Wide) Horizontal(class string, y float64) {
 
 // Tooltip makes browsers show text while the pointer is between two horizontal positions.
 func (w *Wide) Tooltip(from, to float64, text string) {
-	fmt.Fprintf(&w.shapes, `<path class="hit" d="%s"><title>%s</title></path>`, w.window(from, to), html.EscapeString(text))
+	fmt.Fprintf(&w.shapes, `<path class="hit" d="%s"><title>%s</title></path>`,
+		w.window(from, to), html.EscapeString(text))
 }
 
 // Label writes text at a position: at its left, its middle or its right, where anchor is "start",
@@ -148,8 +149,8 @@ func (w *Wide) Decoration() template.HTML {
 func (w *Wide) element(head string) template.HTML {
 	shapes := ""
 	if w.shapes.Len() > 0 { // only they are stretched to the width
-		shapes = fmt.Sprintf(`<svg viewBox="0 0 %d %[2]s" preserveAspectRatio="none" width="100%%" height="%[2]s">%[3]s</svg>`,
-			WideUnits, coordinate(w.Height), w.shapes.String())
+		shapes = fmt.Sprintf(
+			`<svg viewBox="0 0 %d %[2]s" preserveAspectRatio="none" width="100%%" height="%[2]s">%[3]s</svg>`, WideUnits, coordinate(w.Height), w.shapes.String())
 	}
 	return template.HTML(head + shapes + w.labels.String() + `</svg>`)
 }
