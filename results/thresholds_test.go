@@ -79,11 +79,13 @@ func TestThresholdOutcome_windows(t *testing.T) {
 		{of(true, true, WindowsOutcome{Judged: 3}), "held", ""},
 		{of(true, true, WindowsOutcome{Judged: 1200, Broken: 1, Breaches: []Breach{breach(1, 2, false)}}),
 			"held: 1 of 1200 windows broke the limit, but never 2 in a row", ""},
-		{of(false, true, WindowsOutcome{Judged: 10, Broken: 3, Stalled: 1, Breaches: []Breach{breach(1, 2, false), breach(3, 5, true)}}),
+		{of(false, true, WindowsOutcome{Judged: 10, Broken: 3, Stalled: 1,
+			Breaches: []Breach{breach(1, 2, false), breach(3, 5, true)}}),
 			"failed in 3 of 10 windows, from 3s to 5s of repetition 2; nothing succeeded in 1 of them",
 			"1 of 1 threshold failed: T (4.20s at worst, in 3 of 10 windows, from 3s to 5s of repetition 2; " +
 				"nothing succeeded in 1 of them)"},
-		{of(false, false, WindowsOutcome{Judged: 2, Broken: 2, Stalled: 2, EndedRun: true, Breaches: []Breach{breach(0, 2, true)}}),
+		{of(false, false, WindowsOutcome{Judged: 2, Broken: 2, Stalled: 2, EndedRun: true,
+			Breaches: []Breach{breach(0, 2, true)}}),
 			"failed in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them: the run was ended early (abort: true)",
 			"1 of 1 threshold failed: T (in 2 of 2 windows, from 0s to 2s of repetition 2; nothing succeeded in them): " +
 				"the run was ended early (abort: true)"},

@@ -272,7 +272,8 @@ func TestThreshold_written(t *testing.T) {
 	require.True(t, plain.Thresholds[0].Abort)
 	require.NoError(t, plain.Set("thresholds[0]=ops/s > 2/s in every 1s"))
 	require.False(t, plain.Thresholds[0].Abort)
-	require.ErrorContains(t, plain.Set("thresholds=[{threshold: ops/s > 1/s, abort: maybe}]"), `thresholds[0].abort: "maybe": want true or false`)
+	require.ErrorContains(t, plain.Set("thresholds=[{threshold: ops/s > 1/s, abort: maybe}]"),
+		`thresholds[0].abort: "maybe": want true or false`)
 }
 
 func TestWindowStep(t *testing.T) {

@@ -73,7 +73,8 @@ func TestNothingIsGlobal(t *testing.T) {
 							continue
 						}
 						require.Truef(t, (embedded(g) || unchanging(v, i)) && !assigned[name.Name],
-							"%s.%s is a package variable that can change: pass it as an argument, or say in processWide why there is one a process", dir, name.Name)
+							"%s.%s is a package variable that can change: pass it as an argument, "+
+								"or say in processWide why there is one a process", dir, name.Name)
 					}
 				}
 			}

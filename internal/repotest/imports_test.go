@@ -50,11 +50,15 @@ func importRules() []packageRule {
 		{"delivery/internal/socket", ""},
 		{"delivery/internal/http1", "delivery/internal/check"},
 		{"delivery/internal/exchange", "delivery/internal/endpoint delivery/internal/pacing"},
-		{"delivery/internal/lean", "delivery/internal/endpoint delivery/internal/pacing delivery/internal/socket delivery/internal/http1 delivery/internal/exchange"},
-		{"delivery/internal/nethttp", "delivery/internal/check delivery/internal/endpoint delivery/internal/pacing delivery/internal/socket delivery/internal/http1 delivery/internal/exchange"},
+		{"delivery/internal/lean", "delivery/internal/endpoint delivery/internal/pacing delivery/internal/socket " +
+			"delivery/internal/http1 delivery/internal/exchange"},
+		{"delivery/internal/nethttp", "delivery/internal/check delivery/internal/endpoint delivery/internal/pacing " +
+			"delivery/internal/socket delivery/internal/http1 delivery/internal/exchange"},
 		{"delivery/internal/deliverytest", ""},
-		{"delivery", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery/internal/pacing delivery/internal/exchange delivery/internal/lean delivery/internal/nethttp"},
-		{"delivery/inventory", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint delivery"},
+		{"delivery", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint " +
+			"delivery/internal/pacing delivery/internal/exchange delivery/internal/lean delivery/internal/nethttp"},
+		{"delivery/inventory", "internal/wire internal/jsonscan delivery/internal/check delivery/internal/endpoint " +
+			"delivery"},
 		{"delivery/rollout", "delivery/internal/check delivery/internal/endpoint delivery/internal/pacing delivery"},
 		{"mockfleet/internal/field", ""},
 		{"mockfleet/random", ""},
@@ -62,8 +66,10 @@ func importRules() []packageRule {
 		{"mockfleet/ledger", "internal/wire internal/jsonscan mockfleet/internal/field"},
 		{"mockfleet/fault", "internal/wire mockfleet/internal/field mockfleet/random"},
 		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/fault"},
-		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger mockfleet/fault mockfleet/behavior"},
-		{"mockfleet/internal/server", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/fault mockfleet/behavior mockfleet/internal/device"},
+		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address " +
+			"mockfleet/ledger mockfleet/fault mockfleet/behavior"},
+		{"mockfleet/internal/server", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address " +
+			"mockfleet/fault mockfleet/behavior mockfleet/internal/device"},
 		{"mockfleet", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/ledger " +
 			"mockfleet/fault mockfleet/behavior mockfleet/internal/device mockfleet/internal/server"},
 
@@ -81,15 +87,18 @@ func importRules() []packageRule {
 		{"results/timeline", ""},
 		{"results/rundir", "internal/atomicfile internal/plaintext results results/timeline"},
 		{"results/evidence", "internal/plaintext results results/rundir results/timeline"},
-		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext results results/baseline results/rundir"},
+		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext " +
+			"results results/baseline results/rundir"},
 		{"results/sequential", "results/internal/stats results"},
 		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
-		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles profiles/explain results " +
+		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles " +
+			"profiles/explain results " +
 			"results/baseline results/rundir results/evidence results/judge results/report/internal/bounded"},
 		{"results/report/ci", "internal/plaintext results results/report/internal/bounded results/report"},
-		{"results/report/htmlpage", "internal/plaintext results results/rundir results/timeline results/evidence results/report/internal/bounded results/report/internal/svgplot results/report"},
+		{"results/report/htmlpage", "internal/plaintext results results/rundir results/timeline results/evidence " +
+			"results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// Packages that measure.
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results"},
@@ -100,33 +109,47 @@ func importRules() []packageRule {
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
 		{"scenarios/windows", "delivery results scenarios/load scenarios"},
-		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
+		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery " +
+			"delivery/rollout mockfleet/ledger mockfleet " +
 			"profiles profiles/capture results results/timeline results/rundir scenarios/load scenarios/health scenarios " +
 			"scenarios/target scenarios/windows"},
 		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
-		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios scenarios/target"},
+		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios " +
+			"scenarios/target"},
 		{"scenarios/doctor", "internal/osinfo mockfleet/address mockfleet results scenarios/health scenarios"},
-		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles profiles/explain profiles/view " +
+		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles " +
+			"profiles/explain profiles/view " +
 			"results results/sequential results/judge"},
-		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
+		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery " +
+			"profiles profiles/capture " +
 			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
 			"scenarios/load scenarios/health scenarios/runner"},
-		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir results/judge " +
+		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir " +
+			"results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
-		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline results/rundir results/report scenarios " +
+		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline " +
+			"results/rundir results/report scenarios " +
 			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
 
 		// The command.
-		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results results/report " +
+		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results " +
+			"results/report " +
 			"results/report/ci results/report/htmlpage scenarios/runner scenarios/batch"},
-		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet/ledger mockfleet results scenarios/runner scenarios/abtest " +
+		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet/ledger mockfleet results scenarios/runner " +
+			"scenarios/abtest " +
 			"scenarios/batch cmd/fleetmark/app/cli"},
-		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view results/report scenarios/abtest " +
+		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view " +
+			"results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
-			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
-			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios " +
+		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout " +
+			"internal/project results results/baseline results/rundir results/judge results/report results/report/ci " +
+			"scenarios " +
+			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli " +
+			"cmd/fleetmark/app/progress"},
+		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address " +
+			"mockfleet " +
+			"results results/timeline results/baseline results/rundir results/compare results/judge results/report " +
+			"results/report/ci scenarios " +
 			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},

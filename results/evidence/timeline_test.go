@@ -51,15 +51,19 @@ func TestReadTimeline(t *testing.T) {
 		want           string
 		warning        string
 	}{
-		"neither file":        {status: results.StatusFinished},
-		"finished":            {status: results.StatusFinished, whole: lines(first, second), want: "1 2"},
-		"finished, partial":   {status: results.StatusFinished, whole: lines(first), partial: lines(second), want: "1"},
-		"interrupted":         {status: results.StatusInterrupted, whole: lines(first), partial: lines(second), want: "1 2 broken off"},
-		"killed":              {status: results.StatusRunning, partial: lines(first), want: "1 broken off"},
-		"killed in between":   {status: results.StatusRunning, whole: lines(first), partial: lines(stale), want: "1"},
-		"cut in half":         {status: results.StatusRunning, partial: lines(first, second)[:len(lines(first))+20], want: "1 broken off"},
-		"beyond the run":      {status: results.StatusInterrupted, whole: lines(first, second), length: len(lines(first)), want: "1"},
-		"damaged":             {status: results.StatusFinished, whole: append(lines(first), "rubbish\n"...), want: "1", warning: "line 2: "},
+		"neither file":      {status: results.StatusFinished},
+		"finished":          {status: results.StatusFinished, whole: lines(first, second), want: "1 2"},
+		"finished, partial": {status: results.StatusFinished, whole: lines(first), partial: lines(second), want: "1"},
+		"interrupted": {status: results.StatusInterrupted, whole: lines(first), partial: lines(second),
+			want: "1 2 broken off"},
+		"killed":            {status: results.StatusRunning, partial: lines(first), want: "1 broken off"},
+		"killed in between": {status: results.StatusRunning, whole: lines(first), partial: lines(stale), want: "1"},
+		"cut in half": {status: results.StatusRunning, partial: lines(first, second)[:len(lines(first))+20],
+			want: "1 broken off"},
+		"beyond the run": {status: results.StatusInterrupted, whole: lines(first, second), length: len(lines(first)),
+			want: "1"},
+		"damaged": {status: results.StatusFinished, whole: append(lines(first), "rubbish\n"...), want: "1",
+			warning: "line 2: "},
 		"damaged from line 1": {status: results.StatusFinished, whole: []byte("{}\n"), warning: "line 1: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +121,8 @@ func TestMarks(t *testing.T) {
 		"nothing":     {`{}`, waves(0, 0), nil},
 		"no scenario": {`[`, waves(0, 0), nil},
 		"constant":    {`{"load":{"model":"constant","rate":"5/s"}}`, waves(0, 0), nil},
-		"spike": {`{"load":{"model":"spike","rate":"5/s","spike":{"rate":"50/s","at":"2s","for":"1.5s"}}}`, waves(0, 0, 0, 0, 0),
+		"spike": {`{"load":{"model":"spike","rate":"5/s","spike":{"rate":"50/s","at":"2s","for":"1.5s"}}}`,
+			waves(0, 0, 0, 0, 0),
 			[]evidence.Mark{part("spike 50/s", 2*second, 3500*time.Millisecond)}},
 		"a spike that the run didn't reach": {
 			`{"load":{"model":"spike","spike":{"rate":"50/s","at":"2s","for":"1s"}}}`, waves(0, 0), nil},

@@ -144,11 +144,13 @@ func TestJudge_policy(t *testing.T) {
 // repetitions say, and even if its thresholds don't say so.
 func TestJudge_aborted(t *testing.T) {
 	base := testBaseline()
-	failed := []results.ThresholdOutcome{{Threshold: "ops/s > 1/s in every 1s", Windows: &results.WindowsOutcome{EndedRun: true}}}
+	failed := []results.ThresholdOutcome{{Threshold: "ops/s > 1/s in every 1s",
+		Windows: &results.WindowsOutcome{EndedRun: true}}}
 	for _, records := range [][]results.Record{nil, rolloutRecords(1, 10, 1)} {
 		for _, thresholds := range [][]results.ThresholdOutcome{nil, failed} {
 			for _, page := range []*baseline.Page{nil, &base} {
-				for _, unjudged := range []judge.Policy{{}, {Unjudged: judge.RequireVerdict}, {Unjudged: judge.RequireEveryMetric}} {
+				for _, unjudged := range []judge.Policy{{}, {Unjudged: judge.RequireVerdict},
+					{Unjudged: judge.RequireEveryMetric}} {
 					run := testRun()
 					run.Status, run.Thresholds = results.StatusAborted, thresholds
 					j := judge.Judge(page, run, records, unjudged)

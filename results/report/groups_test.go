@@ -16,7 +16,8 @@ import (
 func groupedRun(times float64) *rundir.Loaded {
 	run := &rundir.Loaded{Run: results.Run{Scenario: "mixed", Repetitions: 2}}
 	group := func(name string, repetition int, c results.Counts, p50 float64) {
-		g := results.Group{Name: name, Repetition: repetition, Counts: c, Succeeded: int64(c.Updated), Failed: int64(c.Failed)}
+		g := results.Group{Name: name, Repetition: repetition, Counts: c, Succeeded: int64(c.Updated),
+			Failed: int64(c.Failed)}
 		push := results.GroupOperation{Op: "push", Succeeded: g.Succeeded, Metrics: map[string]float64{}}
 		deliver := results.GroupOperation{Op: "deliver", Succeeded: g.Succeeded, Metrics: map[string]float64{
 			"failed/device": float64(c.Failed) / float64(c.Devices),
@@ -34,7 +35,8 @@ func groupedRun(times float64) *rundir.Loaded {
 		group("rest", repetition+1, results.Counts{Devices: 2000, Updated: 2000}, 1e6*times*float64(repetition+1))
 	}
 	run.Rollouts = []results.Rollout{{Waves: []results.Wave{
-		{Number: 1, Size: 30, Updated: 30, BeganNS: 1e6, EndedNS: 501e6, SoakNS: 2e9, Succeeded: 30, P50NS: 10e6, P99NS: 20e6, MaxNS: 21e6},
+		{Number: 1, Size: 30, Updated: 30, BeganNS: 1e6, EndedNS: 501e6, SoakNS: 2e9, Succeeded: 30, P50NS: 10e6,
+			P99NS: 20e6, MaxNS: 21e6},
 		{Number: 2, Size: 70, Failed: 3, BeganNS: 2501e6},
 	}}}
 	return run
@@ -44,7 +46,8 @@ func TestGroupTable(t *testing.T) {
 	run := groupedRun(1)
 	r := &Result{Run: run, Now: Side{Label: "now", Run: run}}
 	table := r.GroupTable()
-	require.Equal(t, "Groups of devices, operations of 2 repetitions together, medians of the times of deliver", table.Label)
+	require.Equal(t, "Groups of devices, operations of 2 repetitions together, medians of the times of deliver",
+		table.Label)
 	require.Equal(t, `group   devices  updated  failed  succeeded ops  failed ops           p50           p99     max
 ───────────────────────────────────────────────────────────────────────────────────────────────
 slow         10        9       1             19           1  100ms (of 9)  200ms (of 9)   300ms

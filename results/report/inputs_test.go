@@ -117,7 +117,8 @@ func wholeInput() *report.Input {
 			Operations: []results.GroupOperation{{Op: "push", Succeeded: 6, Metrics: map[string]float64{"p50-ns/op": 1e6}}}},
 	}
 	run.Rollouts = []results.Rollout{{Waves: []results.Wave{
-		{Number: 1, Size: 10, Reached: 10, Updated: 9, Failed: 1, EndedNS: 2e9, Succeeded: 9, P50NS: 1e6, P99NS: 2e6, MaxNS: 3e6},
+		{Number: 1, Size: 10, Reached: 10, Updated: 9, Failed: 1, EndedNS: 2e9, Succeeded: 9, P50NS: 1e6, P99NS: 2e6,
+			MaxNS: 3e6},
 	}}}
 	base := testRun()
 	base.Records, base.Groups = sideRecords("rollout", 1), run.Groups

@@ -44,7 +44,8 @@ func TestAppendRepetitionIsAllOrNothing(t *testing.T) {
 	run.Repetitions = 1
 	require.NoError(t, d.WriteRun(run))
 	require.NoError(t, os.Symlink("/dev/full", filepath.Join(d.Path(), FailuresFile)))
-	err := d.AppendRepetition(records[2:], Chunk{Name: LatencyFile, Data: []byte("two\n")}, Chunk{Name: FailuresFile, Data: []byte("{}\n")})
+	err := d.AppendRepetition(records[2:], Chunk{Name: LatencyFile, Data: []byte("two\n")},
+		Chunk{Name: FailuresFile, Data: []byte("{}\n")})
 	require.ErrorContains(t, err, FailuresFile+": no space left on device")
 	require.NoError(t, os.Remove(filepath.Join(d.Path(), FailuresFile)))
 	d.mu.Lock() // as above

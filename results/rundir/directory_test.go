@@ -77,7 +77,8 @@ func TestDirectory(t *testing.T) {
 		require.Equal(t, records[:i+1], loaded.Records)
 		require.True(t, loaded.Unfinished)
 	}
-	require.NoError(t, d.AppendRepetition(nil, Chunk{Name: LatencyFile, Data: []byte("one\n")}, Chunk{Name: FailuresFile, Data: nil}))
+	require.NoError(t, d.AppendRepetition(nil, Chunk{Name: LatencyFile, Data: []byte("one\n")},
+		Chunk{Name: FailuresFile, Data: nil}))
 	require.NoFileExists(t, filepath.Join(d.Path(), FailuresFile), "there was nothing to put in it")
 	require.NoError(t, os.WriteFile(filepath.Join(d.Path(), ReportFile), []byte("# report\n"), 0o644))
 

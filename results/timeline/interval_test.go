@@ -75,9 +75,10 @@ func TestRead_wrong(t *testing.T) {
 		"no JSON":       {good + "rubbish\n", "line 2: invalid character"},
 		"wrong type":    {`{"repetition":"x"}` + "\n", "line 1: json: cannot unmarshal string"},
 		"no repetition": {"{}\n", "line 1: repetition 0 from 0 to 0 ns: want a repetition from 1 on and an end after the start"},
-		"before year 1": {`{"repetition":1,"time":"0000-01-01T00:00:00+01:00"}` + "\n", "line 1: time -0001-12-31T23:00:00Z: want a year from 1 to 9999"},
-		"backwards":     {`{"repetition":1,"start_ns":5,"end_ns":4}` + "\n", "want a repetition from 1 on and an end after"},
-		"a long line":   {good + good + strings.Repeat(" ", maxLine) + "\n", "line 3: longer than 1048576 bytes"},
+		"before year 1": {`{"repetition":1,"time":"0000-01-01T00:00:00+01:00"}` + "\n",
+			"line 1: time -0001-12-31T23:00:00Z: want a year from 1 to 9999"},
+		"backwards":   {`{"repetition":1,"start_ns":5,"end_ns":4}` + "\n", "want a repetition from 1 on and an end after"},
+		"a long line": {good + good + strings.Repeat(" ", maxLine) + "\n", "line 3: longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, err := Read(strings.NewReader(c.text))

@@ -47,7 +47,8 @@ func TestStalls(t *testing.T) {
 				Interval{Repetition: 1, StartNS: 3e9, EndNS: 3.001e9, Succeeded: 2}),
 			[]Stall{{Start: time.Second, End: 2 * time.Second, Waiting: 51, After: 60}}},
 		"broken off at its end": {
-			append(seconds([2]int64{50, 2}, [2]int64{0, 51}), Interval{Repetition: 1, StartNS: 2e9, EndNS: 2.001e9, Succeeded: 2}),
+			append(seconds([2]int64{50, 2}, [2]int64{0, 51}), Interval{Repetition: 1, StartNS: 2e9, EndNS: 2.001e9,
+				Succeeded: 2}),
 			[]Stall{{Start: time.Second, End: 2 * time.Second, Waiting: 51}}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, Stalls(c.intervals)) })
@@ -60,12 +61,15 @@ func TestMerge(t *testing.T) {
 	}
 	service := times(1, 2)
 	list := []Interval{
-		{Repetition: 1, StartNS: 0, EndNS: 10, Planned: 1, Sent: 2, Succeeded: 3, Failed: 4, BrokenOff: 5, Retries: 6, NotSent: 9,
+		{Repetition: 1, StartNS: 0, EndNS: 10, Planned: 1, Sent: 2, Succeeded: 3, Failed: 4, BrokenOff: 5, Retries: 6,
+			NotSent:  9,
 			InFlight: 1, Wave: 1, Classes: map[string]int64{"a": 4}, Bytes: &Bytes{Written: 1, Read: 2},
 			Operations: []Operation{{Op: "push", Count: 3, Response: times(5, 50), Service: &service}}},
-		{Repetition: 1, StartNS: 10, EndNS: 20, Planned: 10, Sent: 20, Succeeded: 30, Failed: 40, NotSent: 1, InFlight: 7, Wave: 2,
+		{Repetition: 1, StartNS: 10, EndNS: 20, Planned: 10, Sent: 20, Succeeded: 30, Failed: 40, NotSent: 1, InFlight: 7,
+			Wave:    2,
 			Classes: map[string]int64{"a": 1, "b": 2}, Bytes: &Bytes{Written: 10, Read: 20},
-			Operations: []Operation{{Op: "verify", Count: 1, Response: times(1, 1)}, {Op: "push", Count: 30, Response: times(9, 40)}}},
+			Operations: []Operation{{Op: "verify", Count: 1, Response: times(1, 1)},
+				{Op: "push", Count: 30, Response: times(9, 40)}}},
 		{Repetition: 1, StartNS: 20, EndNS: 25, Succeeded: 8},
 	}
 	require.Equal(t, list, Merge(list, 1))
@@ -73,7 +77,8 @@ func TestMerge(t *testing.T) {
 	merged := Merge(list, 2)
 	require.Equal(t, before, string(linesOf(list...)), "the intervals aren't changed")
 	require.Equal(t, []Interval{
-		{Repetition: 1, StartNS: 0, EndNS: 20, Planned: 11, Sent: 22, Succeeded: 33, Failed: 44, BrokenOff: 5, Retries: 6, NotSent: 9,
+		{Repetition: 1, StartNS: 0, EndNS: 20, Planned: 11, Sent: 22, Succeeded: 33, Failed: 44, BrokenOff: 5, Retries: 6,
+			NotSent:  9,
 			InFlight: 7, Wave: 2, Classes: map[string]int64{"a": 5, "b": 2}, Bytes: &Bytes{Written: 11, Read: 22},
 			Operations: []Operation{{Op: "push", Count: 33, Response: times(9, 50), Service: &service},
 				{Op: "verify", Count: 1, Response: times(1, 1)}}},
@@ -87,7 +92,8 @@ func TestJoinEnd(t *testing.T) {
 		{Repetition: 1, StartNS: 20, EndNS: 24, Succeeded: 4, BrokenOff: 3},
 	}
 	before := string(linesOf(list...))
-	require.Equal(t, []Interval{list[0], {Repetition: 1, StartNS: 10, EndNS: 24, Succeeded: 6, BrokenOff: 3, InFlight: 3}}, JoinEnd(list))
+	require.Equal(t, []Interval{list[0], {Repetition: 1, StartNS: 10, EndNS: 24, Succeeded: 6, BrokenOff: 3,
+		InFlight: 3}}, JoinEnd(list))
 	require.Equal(t, before, string(linesOf(list...)), "the intervals aren't changed")
 	for _, whole := range [][]Interval{nil, list[:1], list[:2]} {
 		require.Equal(t, whole, JoinEnd(whole))

@@ -167,7 +167,8 @@ func TestIntervals_stall(t *testing.T) {
 		} {
 			v := seconds[s]
 			require.EqualValues(t, 100, v.Planned, s)
-			require.Equal(t, want, struct{ sent, succeeded, notSent, inFlight int64 }{v.Sent, v.Succeeded, v.NotSent, v.InFlight}, s)
+			require.Equal(t, want, struct{ sent, succeeded, notSent, inFlight int64 }{v.Sent, v.Succeeded, v.NotSent,
+				v.InFlight}, s)
 		}
 		burst := (*list)[35].counts[delivery.OpPush]
 		var longest int64
@@ -249,11 +250,13 @@ func (c classed) FailureClass() string { return string(c) }
 // and what the recording has of the whole load, count by count. The same for groups.
 func TestIntervalsAddUp(t *testing.T) {
 	for name, x := range map[string]Executor{
-		"closed":      ClosedLoop{Workers: 50, Duration: 5 * time.Second, Drain: time.Second},
-		"once":        ClosedLoop{Workers: 50},
-		"constant":    ArrivalRate{Pacer: ConstantRate(1000), Workers: 20, Duration: 5 * time.Second, Drain: time.Second},
-		"poisson":     ArrivalRate{Pacer: Poisson{ConstantRate(1000)}, Workers: 90, Duration: 5 * time.Second, Drain: time.Second},
-		"bursts":      ArrivalRate{Pacer: Bursts{Size: 100, Every: time.Second}, Workers: 90, Duration: 5 * time.Second, Drain: time.Second},
+		"closed":   ClosedLoop{Workers: 50, Duration: 5 * time.Second, Drain: time.Second},
+		"once":     ClosedLoop{Workers: 50},
+		"constant": ArrivalRate{Pacer: ConstantRate(1000), Workers: 20, Duration: 5 * time.Second, Drain: time.Second},
+		"poisson": ArrivalRate{Pacer: Poisson{ConstantRate(1000)}, Workers: 90, Duration: 5 * time.Second,
+			Drain: time.Second},
+		"bursts": ArrivalRate{Pacer: Bursts{Size: 100, Every: time.Second}, Workers: 90, Duration: 5 * time.Second,
+			Drain: time.Second},
 		"never ready": ArrivalRate{Pacer: ConstantRate(9000), Workers: 5, Duration: time.Second, StopBehind: true},
 	} {
 		for seed := range uint64(3) {

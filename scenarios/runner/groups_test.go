@@ -52,7 +52,8 @@ func TestGroups(t *testing.T) {
 	require.Len(t, run.Groups, 8, "four groups in two repetitions")
 	for i, want := range slices.Repeat([]results.Group{
 		{Name: "slow", Counts: results.Counts{Devices: 10, Updated: 10}, Succeeded: 10},
-		{Name: "broken", Counts: results.Counts{Devices: 5, Failed: 5}, Failed: 5, Failures: map[string]int64{"permanent": 5}},
+		{Name: "broken", Counts: results.Counts{Devices: 5, Failed: 5}, Failed: 5,
+			Failures: map[string]int64{"permanent": 5}},
 		{Name: "flaky", Counts: results.Counts{Devices: 5, Updated: 5}, Succeeded: 5},
 		{Name: "rest", Counts: results.Counts{Devices: 30, Updated: 30}, Succeeded: 30},
 	}, 2) {
@@ -66,14 +67,16 @@ func TestGroups(t *testing.T) {
 			o := operations[j]
 			require.Equal(t, op, o.Op)
 			require.Equal(t, want.Succeeded, o.Succeeded)
-			for _, unit := range []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op",
+			for _, unit := range []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op",
+				"p99.9-ns/op",
 				"max-ns/op", "service-p99-ns/op"} {
 				require.Equal(t, want.Succeeded > 0, o.Metrics[unit] > 0, unit)
 			}
 		}
 		whole := operations[2].Metrics
 		require.Equal(t, map[string]float64{"slow": 0, "broken": 1, "flaky": 0, "rest": 0}[want.Name], whole["failed/device"])
-		require.Equal(t, map[string]float64{"slow": 0, "broken": 0, "flaky": 1, "rest": 0}[want.Name], whole["retries/device"])
+		require.Equal(t, map[string]float64{"slow": 0, "broken": 0, "flaky": 1, "rest": 0}[want.Name],
+			whole["retries/device"])
 		if want.Name == "slow" { // its devices answer no earlier
 			require.GreaterOrEqual(t, operations[0].Metrics["p50-ns/op"], 50e6)
 			require.GreaterOrEqual(t, whole["p50-ns/op"], 50e6)

@@ -239,7 +239,8 @@ func TestIntervals_kept(t *testing.T) {
 	l.begin(time.Unix(1, 0), nil)
 	times := load.NewLatencies(false, time.Minute)
 	times.Add(time.Second, time.Second)
-	l.add(&load.Interval{End: time.Second, Succeeded: 1, Times: []load.OpTimes{{Op: "push", Latencies: times}}}, delivery.Stats{})
+	l.add(&load.Interval{End: time.Second, Succeeded: 1, Times: []load.OpTimes{{Op: "push", Latencies: times}}},
+		delivery.Stats{})
 	chunks, err := l.chunks()
 	require.NoError(t, err)
 	require.Equal(t, []string{rundir.TimelineFile, rundir.LatencyFile}, []string{chunks[0].Name, chunks[1].Name})

@@ -99,8 +99,9 @@ func TestOpen_groups(t *testing.T) {
 		"inprocess":     {Options{Address: "inprocess"}, []int{10, 20, 10}, ""},
 		"at an address": {Options{Address: at.Address}, nil, groupsUnasked},
 		"asked":         {Options{Address: at.Address, Control: at.Control, Token: at.Token}, []int{10, 21, 10}, ""},
-		"without":       {Options{Address: plainAt.Address, Control: plainAt.Control, Token: plainAt.Token}, nil, groupsOfOther},
-		"listed":        {Options{DeviceFile: list}, nil, groupsOfList},
+		"without": {Options{Address: plainAt.Address, Control: plainAt.Control, Token: plainAt.Token}, nil,
+			groupsOfOther},
+		"listed": {Options{DeviceFile: list}, nil, groupsOfList},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Open(t.Context(), row.options, s, nil)

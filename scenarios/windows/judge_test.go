@@ -122,7 +122,8 @@ func TestJudge(t *testing.T) {
 			results.WindowsOutcome{Judged: 4, Idle: 5}, "held"},
 		"an operation that runs is no soak": {"p99-ns/op < 20ms in every 1s", 0,
 			spans(each(2, good), each(2, span{inFlight: 1}), each(2, good)),
-			results.WindowsOutcome{Judged: 6, Broken: 2, Stalled: 2, Breaches: []results.Breach{breach(2*s, 4*s, 2, 2, nil, true)}},
+			results.WindowsOutcome{Judged: 6, Broken: 2, Stalled: 2, Breaches: []results.Breach{breach(2*s, 4*s, 2, 2, nil,
+				true)}},
 			"failed in 2 of 6 windows, from 2s to 4s of repetition 1; nothing succeeded in them"},
 		"a threshold that wants long times has nothing to judge in a stall": {"p99-ns/op > 5ms in every 1s", 3 * s,
 			spans(each(2, good), each(1, stall)), results.WindowsOutcome{Judged: 2, Idle: 1}, "held"},
@@ -138,7 +139,8 @@ func TestJudge(t *testing.T) {
 			"failed in 4 of 10 windows, from 6s to 9s of repetition 1"},
 		"a window that isn't judged doesn't end a row": {"p99-ns/op < 20ms in every 1s for 2 windows", 0,
 			spans(each(1, slow), each(1, span{}), each(1, slow), each(1, good)),
-			results.WindowsOutcome{Judged: 3, Broken: 2, Idle: 1, Breaches: []results.Breach{breach(0, 3*s, 2, 0, ms(30), true)}},
+			results.WindowsOutcome{Judged: 3, Broken: 2, Idle: 1, Breaches: []results.Breach{breach(0, 3*s, 2, 0, ms(30),
+				true)}},
 			"failed in 2 of 3 windows, from 0s to 3s of repetition 1"},
 		"a remainder of half a window is one": {"p99-ns/op < 20ms in every 2s", 5 * s,
 			spans(each(4, good), each(1, slow)),
@@ -178,7 +180,8 @@ func TestJudge(t *testing.T) {
 			"failed in 1 of 3 windows, from 1s to 2s of repetition 1"},
 		"all failed, so nothing succeeded": {"ns/op < 1s in every 1s", 2 * s,
 			spans(each(1, good), each(1, span{failed: 3})),
-			results.WindowsOutcome{Judged: 2, Broken: 1, Stalled: 1, Breaches: []results.Breach{breach(1*s, 2*s, 1, 1, nil, true)}},
+			results.WindowsOutcome{Judged: 2, Broken: 1, Stalled: 1, Breaches: []results.Breach{breach(1*s, 2*s, 1, 1, nil,
+				true)}},
 			"failed in 1 of 2 windows, from 1s to 2s of repetition 1; nothing succeeded in them"},
 		"service times are half as long here": {"service-p99-ns/op < 20ms in every 1s", 2 * s, each(2, slow),
 			results.WindowsOutcome{Judged: 2}, "held"},
@@ -191,7 +194,8 @@ func TestJudge(t *testing.T) {
 		"too few everywhere": {"p99-ns/op{min=101} < 20ms in every 1s", 3 * s, each(3, slow),
 			results.WindowsOutcome{Few: 3}, "inconclusive: no window of 1s could be judged: they had too few operations"},
 		"a stall has enough": {"p99-ns/op{min=50} < 20ms in every 1s", 2 * s, spans(each(1, good), each(1, stall)),
-			results.WindowsOutcome{Judged: 2, Broken: 1, Stalled: 1, Breaches: []results.Breach{breach(1*s, 2*s, 1, 1, nil, true)}},
+			results.WindowsOutcome{Judged: 2, Broken: 1, Stalled: 1, Breaches: []results.Breach{breach(1*s, 2*s, 1, 1, nil,
+				true)}},
 			"failed in 1 of 2 windows, from 1s to 2s of repetition 1; nothing succeeded in them"},
 		"nothing at all": {"p99-ns/op < 20ms in every 1s", 0, each(3, span{}),
 			results.WindowsOutcome{Idle: 3},
@@ -264,7 +268,8 @@ func TestJudge_manyBreaches(t *testing.T) {
 	require.Equal(t, results.Breach{Repetition: 1, StartNS: 63e9, EndNS: 65e9, Windows: 2, Value: breaches[19].Value,
 		Failed: true}, breaches[19])
 	says, _ := o.Result()
-	require.Equal(t, "failed in 34 of 66 windows, from 1m0s to 1m2s of repetition 1, from 1m3s to 1m5s of repetition 1", says)
+	require.Equal(t, "failed in 34 of 66 windows, from 1m0s to 1m2s of repetition 1, from 1m3s to 1m5s of repetition 1",
+		says)
 }
 
 // TestAbort checks that a threshold with abort breaks the repetition off as soon as it has
@@ -282,11 +287,13 @@ func TestAbort(t *testing.T) {
 	feed(w, 2, 10*time.Second, each(10, slow))
 	require.True(t, w.Aborted())
 	require.Equal(t, 1, calls)
-	require.Equal(t, "threshold p99-ns/op < 20ms in every 1s for 2 windows failed: the run ends early (abort: true)", w.Failing())
+	require.Equal(t, "threshold p99-ns/op < 20ms in every 1s for 2 windows failed: the run ends early (abort: true)",
+		w.Failing())
 	o, _ := w.Outcome(1)
 	says, verdict := o.Result()
 	require.Equal(t, results.Regressed, verdict)
-	require.Equal(t, "failed in 4 of 5 windows, from 0s to 2s of repetition 2: the run was ended early (abort: true)", says)
+	require.Equal(t, "failed in 4 of 5 windows, from 0s to 2s of repetition 2: the run was ended early (abort: true)",
+		says)
 	require.True(t, o.Windows.EndedRun)
 	other, _ := w.Outcome(0)
 	require.False(t, other.Windows.EndedRun)

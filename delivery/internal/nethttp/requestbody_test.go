@@ -12,7 +12,8 @@ import (
 
 func TestBodyReleasesItsArtifact(t *testing.T) {
 	limits := exchange.Limits{Response: 10 * time.Second}
-	b := &newPooledRequest(newTransport(Config{Config: exchange.Config{Limits: limits, TLS: &tls.Config{}}}, &exchange.Counters{})).body
+	b := &newPooledRequest(newTransport(Config{Config: exchange.Config{Limits: limits, TLS: &tls.Config{}}},
+		&exchange.Counters{})).body
 	b.timer.start(&limits, time.Minute, 3)
 	defer b.timer.stop()
 	b.attach(&exchange.Body{Source: strings.NewReader("abc"), Size: 3}, nil)

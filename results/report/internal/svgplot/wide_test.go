@@ -52,7 +52,8 @@ func TestWideEscapesText(t *testing.T) {
 	w.Tooltip(0, 10, "<a>&")
 	w.Label("x", math.NaN(), 5, "start", "<b>")
 	page := string(w.Plot("id", "<t>", "<d>"))
-	for _, want := range []string{"<title>&lt;a&gt;&amp;</title>", ">&lt;b&gt;</text>", ">&lt;t&gt;</title>", ">&lt;d&gt;</desc>",
+	for _, want := range []string{"<title>&lt;a&gt;&amp;</title>", ">&lt;b&gt;</text>", ">&lt;t&gt;</title>",
+		">&lt;d&gt;</desc>",
 		`x="0%"`, `role="img" aria-labelledby="id-t id-d"`} {
 		require.Contains(t, page, want)
 	}
