@@ -22,7 +22,7 @@ type tally struct {
 
 	op      delivery.Op
 	groups  [][]*Latencies // by group and operation; nil if groups aren't counted
-	groupOf []uint8        // of each device; nil with groups
+	groupOf []uint8        // of each device; nil without groups
 	waves   [][]*Latencies // by wave and operation
 	config  RecordingConfig
 }
