@@ -53,11 +53,11 @@ func (b *builder) loadOperation() string {
 			}
 		}
 	}
-	for _, op := range primaryOperations(b.Rows) {
-		return op // of the only scenario
+	if len(b.Rows) > 0 {
+		return primaryOperations(b.Rows)[b.Rows[0].Scenario]
 	}
-	for _, t := range b.Now.Timelines { // of a run without any complete repetition
-		return t.Op
+	if len(b.Now.Timelines) > 0 { // a run without any complete repetition
+		return b.Now.Timelines[0].Op
 	}
 	return ""
 }

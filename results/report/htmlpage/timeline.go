@@ -9,7 +9,6 @@ import (
 	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
 	"github.com/fleetmark/fleetmark/results/report/internal/svgplot"
-	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
@@ -54,13 +53,6 @@ type panelKey struct{ Class, Text string }
 type foldedTable struct {
 	Summary string
 	Table   *table
-}
-
-// A timeSide is the timeline of a side as it is drawn.
-type timeSide struct {
-	class, label string
-	timeline     evidence.Timeline
-	steps        []timeline.Interval // of all repetitions that are shown
 }
 
 // timelines draws what happened when, for each scenario that has intervals.
@@ -126,105 +118,4 @@ func (b *builder) isPlanned() bool {
 		}
 	}
 	return false
-}
-
-// A timelineDrawing draws the plots of one scenario.
-type timelineDrawing struct {
-	*builder
-	id, title string
-	sides     []timeSide
-	axis      *timeAxis
-	merged    int // intervals that are one step
-}
-
-// view merges the intervals to be shown, and draws them.
-func (d *timelineDrawing) view() timelineView {
-	var timelines []evidence.Timeline
-	for _, s := range d.sides {
-		timelines = append(timelines, s.timeline)
-	}
-	d.axis = newTimeAxis(timelines)
-	d.merge(min(maxSteps, d.limits.Rows))
-	view := timelineView{Axis: d.axis.title()}
-	panels := [][]panel{d.rate(), d.latency(), d.failures(), d.waiting()}
-	tops := make([]*svgplot.Wide, len(d.sides))
-	for i, s := range d.sides {
-		tops[i] = d.axis.top(s.timeline)
-	}
-	for i, s := range d.sides {
-		c := timeColumn{Class: s.class, Bottom: d.axis.bottom().Decoration()}
-		if len(d.sides) > 1 {
-			c.Label = s.label
-		}
-		if tops[i] != nil {
-			c.TopTitle, c.Top = d.axis.topTitle(s.timeline, tops[i].Height).Decoration(), tops[i].Decoration()
-		}
-		for _, p := range panels {
-			if p != nil {
-				c.Panels = append(c.Panels, p[i])
-			}
-		}
-		view.Columns = append(view.Columns, c)
-	}
-	return view
-}
-
-// merge makes the steps of each side, at most limit of them.
-func (d *timelineDrawing) merge(limit int) {
-	limit = max(limit, len(d.axis.numbers))
-	count := func(s timeSide, n int) (steps int) {
-		for _, r := range s.timeline.Repetitions {
-			if d.axis.shows(r.Number) {
-				steps += (len(r.Intervals) + n - 1) / n
-			}
-		}
-		return steps
-	}
-	d.merged = 1
-	for _, s := range d.sides {
-		for count(s, d.merged) > limit {
-			d.merged = max(d.merged+1, d.merged*count(s, d.merged)/limit)
-		}
-	}
-	for i := range d.sides {
-		s := &d.sides[i]
-		for _, r := range s.timeline.Repetitions {
-			if !d.axis.shows(r.Number) {
-				continue
-			}
-			for _, v := range timeline.Merge(timeline.JoinEnd(r.Intervals), d.merged) {
-				if v.EndNS > v.StartNS {
-					s.steps = append(s.steps, v)
-				}
-			}
-		}
-	}
-}
-
-// sentences says what stands out, what is marked, and what is left out.
-func (d *timelineDrawing) sentences() (list []string) {
-	for _, s := range d.sides {
-		prefix := ""
-		if len(d.sides) > 1 {
-			prefix = s.label + ": "
-		}
-		for _, sentence := range s.timeline.StallSentences(maxStallWords) {
-			list = append(list, prefix+sentence)
-		}
-		if words := d.axis.markWords(s.timeline, 4); words != "" {
-			list = append(list, prefix+"Marked: "+words+".")
-		}
-		if d.axis.hasBreaches(s.timeline) {
-			list = append(list, prefix+"In the windows with a dashed frame the limit of a threshold was broken.")
-		}
-	}
-	if d.merged > 1 {
-		list = append(list, fmt.Sprintf("Each step of the plots, and each row of the table, is %d intervals. Its "+
-			"percentiles, and what was in flight or not sent, are the highest of theirs.", d.merged))
-	}
-	if n := d.axis.omitted; n > 0 {
-		list = append(list, fmt.Sprintf("Left out are %s after the first %d; %s has them.",
-			plaintext.Count(n, "repetition"), firstRepetitions, rundir.TimelineFile))
-	}
-	return list
 }

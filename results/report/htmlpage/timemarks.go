@@ -80,24 +80,23 @@ func (a *timeAxis) drawRow(w *svgplot.Wide, row []rangeLabel, y float64) {
 	}
 	narrow, wide := fit(row, narrowPlot), fit(row, width)
 	for i, l := range row {
-		for _, v := range []struct {
-			anchor string
-			class  string
-		}{{narrow[i], " tight"}, {wide[i], " roomy"}} {
-			class := l.class + v.class
-			if narrow[i] == wide[i] {
-				class = l.class
-			}
-			switch v.anchor {
-			case "start":
-				w.Label(class, l.from, y, v.anchor, l.text)
-			case "end":
-				w.Label(class, l.to, y, v.anchor, l.text)
-			}
-			if narrow[i] == wide[i] {
-				break
-			}
+		if narrow[i] == wide[i] {
+			l.draw(w, l.class, y, wide[i])
+			continue
 		}
+		l.draw(w, l.class+" tight", y, narrow[i])
+		l.draw(w, l.class+" roomy", y, wide[i])
+	}
+}
+
+// draw draws the label at the start or the end of its part, as anchor says. It draws nothing if
+// anchor is "".
+func (l rangeLabel) draw(w *svgplot.Wide, class string, y float64, anchor string) {
+	switch anchor {
+	case "start":
+		w.Label(class, l.from, y, anchor, l.text)
+	case "end":
+		w.Label(class, l.to, y, anchor, l.text)
 	}
 }
 

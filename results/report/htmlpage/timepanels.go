@@ -24,10 +24,10 @@ func (d *timelineDrawing) rate() (panels []panel) {
 		w := d.begin(s, scale)
 		p := panel{Title: "Rate", Aside: "operations a second"}
 		hasPlan := highestOf(s, planned) > 0
-		line := d.function(s, scale, succeeded)
-		w.Band("fill", line, d.function(s, scale, func(*timeline.Interval) float64 { return 0 }))
+		line := d.curve(s, scale, succeeded)
+		w.Band("fill", line, d.curve(s, scale, zero))
 		if hasPlan {
-			w.Steps("planned", d.function(s, scale, planned))
+			w.Steps("planned", d.curve(s, scale, planned))
 			p.Keys = append(p.Keys, panelKey{"planned", "planned, highest " + rateLabel(highestOf(s, planned))})
 		}
 		w.Steps("main", line)
@@ -46,29 +46,11 @@ func (d *timelineDrawing) rate() (panels []panel) {
 
 // latency draws the median, the 99th percentile and the highest response time.
 func (d *timelineDrawing) latency() (panels []panel) {
-	percentile := func(op string, of func(timeline.Times) int64) func(*timeline.Interval) float64 {
-		return func(v *timeline.Interval) float64 {
-			o, ok := v.Of(op)
-			if !ok || o.Count <= 0 || of(o.Response) <= 0 {
-				return math.NaN()
-			}
-			return float64(of(o.Response))
-		}
-	}
-	p50 := func(op string) func(*timeline.Interval) float64 {
-		return percentile(op, func(t timeline.Times) int64 { return t.P50NS })
-	}
-	p99 := func(op string) func(*timeline.Interval) float64 {
-		return percentile(op, func(t timeline.Times) int64 { return t.P99NS })
-	}
-	highest := func(op string) func(*timeline.Interval) float64 {
-		return percentile(op, func(t timeline.Times) int64 { return t.MaxNS })
-	}
 	span := svgplot.NewSpan()
 	for _, s := range d.sides {
-		for i := range s.steps {
-			op := s.timeline.Op
-			span.Include(p50(op)(&s.steps[i]), p99(op)(&s.steps[i]), highest(op)(&s.steps[i]))
+		for _, of := range []func(timeline.Times) int64{p50, p99, longest} {
+			r := rangeOf(s, s.response(of))
+			span.Include(r.Low, r.High)
 		}
 	}
 	if !span.Drawable() {
@@ -80,25 +62,25 @@ func (d *timelineDrawing) latency() (panels []panel) {
 		aside = "logarithmic scale"
 	}
 	for _, s := range d.sides {
-		op := s.timeline.Op
+		op, median, high, highest := s.timeline.Op, s.response(p50), s.response(p99), s.response(longest)
 		w := d.begin(s, scale)
 		p := panel{Title: "Response time of " + d.clip(cmp.Or(op, "operations")), Aside: aside}
-		upper, lower := d.function(s, scale, p99(op)), d.function(s, scale, p50(op))
+		upper, lower := d.curve(s, scale, high), d.curve(s, scale, median)
 		w.Band("fill", upper, lower)
-		w.Steps("max", d.function(s, scale, highest(op)))
+		w.Steps("max", d.curve(s, scale, highest))
 		w.Steps("p99", upper)
 		w.Steps("main", lower)
 		for _, k := range []struct {
 			class, name string
 			value       func(*timeline.Interval) float64
-		}{{"main", "p50", p50(op)}, {"p99", "p99", p99(op)}, {"max", "max", highest(op)}} {
+		}{{"main", "p50", median}, {"p99", "p99", high}, {"max", "max", highest}} {
 			text := k.name + ": none"
 			if r := rangeOf(s, k.value); r.Drawable() {
 				text = k.name + " " + nanoseconds(r.Low) + " to " + nanoseconds(r.High)
 			}
 			p.Keys = append(p.Keys, panelKey{k.class, text})
 		}
-		d.peak(w, s, scale, highest(op), func(v float64) string { return "max " + nanoseconds(v) })
+		d.peak(w, s, scale, highest, func(v float64) string { return "max " + nanoseconds(v) })
 		panels = append(panels, d.finish(s, w, scale, "latency", p, func(v *timeline.Interval) string {
 			o, ok := v.Of(op)
 			if !ok {
@@ -112,6 +94,24 @@ func (d *timelineDrawing) latency() (panels []panel) {
 	return panels
 }
 
+// Parts of the times of an interval.
+func p50(t timeline.Times) int64     { return t.P50NS }
+func p99(t timeline.Times) int64     { return t.P99NS }
+func longest(t timeline.Times) int64 { return t.MaxNS }
+
+// response returns a function that returns a part of the response times of an interval. It returns
+// NaN if there is none.
+func (s timeSide) response(part func(timeline.Times) int64) func(*timeline.Interval) float64 {
+	return func(v *timeline.Interval) float64 {
+		o, ok := v.Of(s.timeline.Op)
+		if !ok || o.Count <= 0 || part(o.Response) <= 0 {
+			return math.NaN()
+		}
+		return float64(part(o.Response))
+	}
+}
+
+// rangeOf returns the lowest and the highest value of the steps of a side.
 func rangeOf(s timeSide, value func(*timeline.Interval) float64) svgplot.Span {
 	span := svgplot.NewSpan()
 	for i := range s.steps {
@@ -138,27 +138,24 @@ func (d *timelineDrawing) failures() (panels []panel) {
 	if high == 0 {
 		return nil
 	}
-	classes := slices.SortedFunc(maps.Keys(totals), func(a, b string) int {
-		return cmp.Or(cmp.Compare(totals[b], totals[a]), cmp.Compare(a, b))
-	})
-	classes, _ = bounded.Head(classes, maxClasses)
+	classes, _ := bounded.Head(byCount(totals), maxClasses)
 	scale := linearScale(100, high, results.Rate.Format)
 	for _, s := range d.sides {
 		w := d.begin(s, scale)
 		p := panel{Title: "Failures by class", Aside: "operations a second, the first class at the bottom"}
 		sum := make([]float64, len(s.steps))
-		lower := d.function(s, scale, func(*timeline.Interval) float64 { return 0 })
+		lower := d.curve(s, scale, zero)
 		layer := func(class, name string, count func(*timeline.Interval) int64) {
-			total := int64(0)
+			total, upper := int64(0), slices.Clone(lower)
 			for i := range s.steps {
-				sum[i] += perSecond(&s.steps[i], max(0, count(&s.steps[i])))
-				total += max(0, count(&s.steps[i]))
+				n := max(0, count(&s.steps[i]))
+				total += n
+				sum[i] += perSecond(&s.steps[i], n)
+				upper[i].Y = scale.y(sum[i])
 			}
 			if total == 0 {
 				return
 			}
-			i := -1
-			upper := d.function(s, scale, func(*timeline.Interval) float64 { i++; return sum[i] })
 			w.Band("fail "+class, upper, lower)
 			lower = upper
 			p.Keys = append(p.Keys, panelKey{"fail " + class, plaintext.Clip(name, 30) + ", " + plaintext.Thousands(total)})
@@ -184,12 +181,16 @@ func (d *timelineDrawing) failures() (panels []panel) {
 	return panels
 }
 
+// byCount returns the classes of failures, the most frequent first.
+func byCount(counts map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+}
+
 // classWords lists the failures of an interval by class, the most frequent first.
 func classWords(v *timeline.Interval) string {
-	classes := slices.SortedFunc(maps.Keys(v.Classes), func(a, b string) int {
-		return cmp.Or(cmp.Compare(v.Classes[b], v.Classes[a]), cmp.Compare(a, b))
-	})
-	shown, omitted := bounded.Head(classes, maxClasses)
+	shown, omitted := bounded.Head(byCount(v.Classes), maxClasses)
 	var words []string
 	for _, class := range shown {
 		words = append(words, plaintext.Clip(class, 30)+" "+plaintext.Thousands(v.Classes[class]))
@@ -218,13 +219,13 @@ func (d *timelineDrawing) waiting() (panels []panel) {
 	for _, s := range d.sides {
 		w := d.begin(s, scale)
 		p := panel{Title: "Waiting operations", Aside: "at the end of each interval"}
-		line := d.function(s, scale, inFlight)
-		w.Band("fill", line, d.function(s, scale, func(*timeline.Interval) float64 { return 0 }))
+		line := d.curve(s, scale, inFlight)
+		w.Band("fill", line, d.curve(s, scale, zero))
 		w.Steps("main", line)
 		p.Keys = append(p.Keys, panelKey{"main", "in flight, most " + whole(highestOf(s, inFlight))})
 		peak := inFlight
 		if most := highestOf(s, notSent); most > 0 {
-			w.Steps("planned", d.function(s, scale, notSent))
+			w.Steps("planned", d.curve(s, scale, notSent))
 			p.Keys = append(p.Keys, panelKey{"planned", "due and not sent, most " + whole(most)})
 			if most > highestOf(s, inFlight) {
 				peak = notSent

@@ -24,7 +24,7 @@ func (d *timelineDrawing) tables(title string) (list []foldedTable) {
 }
 
 func (d *timelineDrawing) table(s timeSide, name string) *table {
-	any := func(has func(*timeline.Interval) bool) bool {
+	some := func(has func(*timeline.Interval) bool) bool {
 		for i := range s.steps {
 			if has(&s.steps[i]) {
 				return true
@@ -35,10 +35,10 @@ func (d *timelineDrawing) table(s timeSide, name string) *table {
 	count := func(of func(*timeline.Interval) int64) func(*timeline.Interval) string {
 		return func(v *timeline.Interval) string { return plaintext.Thousands(of(v)) }
 	}
-	times := func(of func(timeline.Times) int64) func(*timeline.Interval) string {
+	times := func(part func(timeline.Times) int64) func(*timeline.Interval) string {
 		return func(v *timeline.Interval) string {
 			if o, ok := v.Of(s.timeline.Op); ok {
-				return results.Duration.Format(float64(of(o.Response)))
+				return results.Duration.Format(float64(part(o.Response)))
 			}
 			return "–"
 		}
@@ -52,10 +52,10 @@ func (d *timelineDrawing) table(s timeSide, name string) *table {
 		number := func(v *timeline.Interval) string { return strconv.Itoa(v.Repetition) }
 		columns = append(columns, column{"repetition", number})
 	}
-	if any(func(v *timeline.Interval) bool { return v.Wave > 0 }) {
+	if some(func(v *timeline.Interval) bool { return v.Wave > 0 }) {
 		columns = append(columns, column{"wave", func(v *timeline.Interval) string { return strconv.Itoa(v.Wave) }})
 	}
-	if any(func(v *timeline.Interval) bool { return v.Planned > 0 }) {
+	if some(func(v *timeline.Interval) bool { return v.Planned > 0 }) {
 		columns = append(columns, column{"planned", count(func(v *timeline.Interval) int64 { return v.Planned })})
 	}
 	columns = append(columns,
@@ -64,10 +64,10 @@ func (d *timelineDrawing) table(s timeSide, name string) *table {
 		column{"failed", count(func(v *timeline.Interval) int64 { return v.Failed })},
 		column{"not sent", count(func(v *timeline.Interval) int64 { return v.NotSent })},
 		column{"in flight", count(func(v *timeline.Interval) int64 { return v.InFlight })},
-		column{"p50", times(func(t timeline.Times) int64 { return t.P50NS })},
-		column{"p99", times(func(t timeline.Times) int64 { return t.P99NS })},
-		column{"max", times(func(t timeline.Times) int64 { return t.MaxNS })})
-	if any(func(v *timeline.Interval) bool { return len(v.Classes) > 0 }) {
+		column{"p50", times(p50)},
+		column{"p99", times(p99)},
+		column{"max", times(longest)})
+	if some(func(v *timeline.Interval) bool { return len(v.Classes) > 0 }) {
 		columns = append(columns, column{"failed by class", classWords})
 	}
 	t := &table{Label: name}

@@ -43,11 +43,8 @@ func linearScale(height, high float64, format func(float64) string) *scale {
 // logarithmic, so that a stall doesn't hide what is usual.
 const wideRatio = 20
 
-// latencyScale returns a scale for response times.
+// latencyScale returns a scale for response times in the range of span.
 func latencyScale(height float64, span svgplot.Span) *scale {
-	if !span.Drawable() {
-		span = svgplot.Span{High: 1}
-	}
 	if span.Low <= 0 || span.High/span.Low < wideRatio {
 		return linearScale(height, span.High, nanoseconds)
 	}
