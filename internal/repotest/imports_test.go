@@ -85,7 +85,7 @@ func importRules() []packageRule {
 		{"results", "internal/osinfo internal/plaintext results/internal/stats results/internal/benchtext"},
 		{"results/baseline", "internal/plaintext internal/texttable internal/markdown results"},
 		{"results/timeline", ""},
-		{"results/rundir", "internal/atomicfile internal/plaintext results results/timeline"},
+		{"results/rundir", "internal/atomicfile internal/plaintext results"},
 		{"results/evidence", "internal/plaintext results results/rundir results/timeline"},
 		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext " +
 			"results results/baseline results/rundir"},

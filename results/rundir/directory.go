@@ -24,7 +24,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/results/timeline"
 )
 
 // Names inside a run directory.
@@ -32,12 +31,11 @@ const (
 	RunFile      = "run.json"
 	SamplesFile  = "samples.txt"
 	LatencyFile  = "latency.hlog"
+	TimelineFile = "timeline.jsonl"
 	FailuresFile = "failures.jsonl"
 	ReportFile   = "report.md"
 	HTMLFile     = "report.html"
 	ProfilesName = "profiles"
-
-	TimelineFile = timeline.FileName
 
 	// PartialLatencyFile and PartialTimelineFile hold the intervals of a repetition that goes on, or
 	// that was broken off. They have the formats of latency.hlog and timeline.jsonl, which hold the

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// FileName is the name of the file in a run directory that holds the intervals of its timed
-// repetitions.
-const FileName = "timeline.jsonl"
-
 // Bounds on what Read reads.
 const (
 	maxLine      = 1 << 20 // bytes

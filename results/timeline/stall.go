@@ -7,7 +7,7 @@ import "time"
 type Stall struct {
 	Start, End time.Duration // after the start of the repetition's load
 	Waiting    int64         // operations that waited at its end, sent or not
-	After      float64       // the highest rate of the three intervals after it, of operations that ended
+	After      float64       // the highest rate at which operations ended, of the three intervals after it
 }
 
 // stallOperations is how many operations must have been missing. With fewer, a pause may be chance.
@@ -16,7 +16,7 @@ const stallOperations = 10
 // Stalls returns the stalls of a repetition, in order.
 func Stalls(intervals []Interval) (list []Stall) {
 	var ended, length float64
-	rated := len(intervals) // those whose rates say something
+	rated := len(intervals) // without a short last one, whose rate would be chance
 	if endsShort(intervals) {
 		rated--
 	}
