@@ -7,8 +7,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// A Partial is a timed repetition that an interruption ended early. It is shown but never judged,
-// since its figures cover only a part of the work.
+// A Partial is a timed repetition that was broken off. It is shown but never judged, since its
+// figures cover only a part of the work.
 type Partial struct {
 	Repetition     int            `json:"repetition"`                // its number, from 1
 	Of             int            `json:"of"`                        // timed repetitions that were asked for

@@ -1,30 +1,14 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"math"
 	"slices"
-	"strconv"
 
-	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
 )
-
-// A By says into which parts a run is divided.
-type By string
-
-// The parts.
-const (
-	ByGroup By = "group" // of devices
-	ByWave  By = "wave"  // of a rollout
-)
-
-// Known reports whether b is one of the parts.
-func (b By) Known() bool { return b == ByGroup || b == ByWave }
 
 // Groups returns what was measured of each group of devices. It returns nil if the devices have no
 // groups, or if these aren't known.
@@ -178,126 +162,4 @@ func (r *Result) GroupChangeTable() *Table {
 		return nil
 	}
 	return t
-}
-
-// WaveTimeTable returns when the waves of a rollout began and ended, and the times of their
-// deliveries, in the repetition that got least far. It returns nil if the load isn't a rollout, or if
-// the run is so old that it has no times.
-func (r *Result) WaveTimeTable() *Table {
-	if r.Run == nil {
-		return nil
-	}
-	worst, repetition := results.WorstRollout(r.Run.Rollouts)
-	if !slices.ContainsFunc(worst.Waves, func(w results.Wave) bool { return w.BeganNS > 0 || w.EndedNS > 0 }) {
-		return nil
-	}
-	t := &Table{Label: fmt.Sprintf("Times of the waves of repetition %d", repetition)}
-	if n := len(r.Run.Rollouts); n > 1 {
-		t.Label += fmt.Sprintf(", the worst of %d", n)
-	}
-	t.Columns = []Column{{Name: "wave", Kind: Name}}
-	for _, c := range []struct {
-		name string
-		rank int
-	}{
-		{"began", 3}, {"took", 2}, {"soak", 5}, {"succeeded", 0}, {"failed", 0}, {"p50", 1}, {"p99", 0}, {"max", 4},
-	} {
-		t.Columns = append(t.Columns, Column{Name: c.name, Kind: Number, Fold: texttable.Fold{Rank: c.rank}})
-	}
-	for _, w := range worst.Waves {
-		time := func(ns int64, known bool) Cell {
-			if !known {
-				return Cell{Text: "–"}
-			}
-			return Cell{Text: formatNS(float64(ns))}
-		}
-		row := []Cell{
-			{Text: strconv.Itoa(w.Number)}, {Text: formatNS(float64(w.BeganNS))}, time(w.EndedNS-w.BeganNS, w.EndedNS > 0),
-			time(w.SoakNS, w.SoakNS > 0), {Text: plaintext.Thousands(w.Succeeded)}, {Text: plaintext.Thousands(int64(w.Failed))},
-		}
-		for _, v := range []struct {
-			unit string
-			ns   int64
-		}{{results.UnitP50, w.P50NS}, {results.UnitP99, w.P99NS}, {results.UnitMax, w.MaxNS}} {
-			c := time(v.ns, w.Succeeded > 0)
-			if w.Succeeded > 0 && w.Succeeded < results.WantedOperations(v.unit) {
-				c.Text += fewMark(w.Succeeded)
-				t.Notes = []string{fewLegend}
-			}
-			row = append(row, c)
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
-}
-
-// WaveLead explains [Result.WaveTimeTable].
-const WaveLead = "When a wave began, after the load's start, and how long it took until its last delivery ended, " +
-	"with the response times of its deliveries."
-
-// tablesBy returns the tables of a part that the result has.
-func (r *Result) tablesBy(by By) (tables []*Table) {
-	candidates := []*Table{r.WaveTimeTable()}
-	if by == ByGroup {
-		candidates = []*Table{r.GroupTable(), r.GroupChangeTable()}
-	}
-	for _, t := range candidates {
-		if t != nil {
-			tables = append(tables, t)
-		}
-	}
-	return tables
-}
-
-// parts writes the results by group and by wave, if there are any.
-func (p *markdownPage) parts() {
-	for _, by := range []By{ByGroup, ByWave} {
-		tables := p.r.tablesBy(by)
-		if len(tables) == 0 {
-			continue
-		}
-		lead := WaveLead
-		if by == ByGroup {
-			lead = p.r.GroupLead()
-		}
-		p.printf("## By %s\n\n%s\n\n", by, markdown.Escape(lead))
-		for _, t := range tables {
-			p.printf("%s:\n\n", markdown.Escape(t.Label))
-			p.table(t)
-			for _, note := range t.Notes {
-				p.printf("\n%s.\n", markdown.Escape(note))
-			}
-			p.printf("\n")
-		}
-	}
-}
-
-// WriteBy writes a document's results by group or by wave as tables for a terminal. It writes a line
-// that says so if there are none.
-func WriteBy(w io.Writer, d *Document, by By, style texttable.Style) error {
-	var out bytes.Buffer
-	for _, r := range d.Results {
-		tables := r.tablesBy(by)
-		if len(tables) == 0 {
-			why := "the fleet has no groups, nobody said which device is in which, or no repetition was completed"
-			if by == ByWave {
-				why = "load.model isn't rollout, no repetition was completed, or an old version measured the run"
-			}
-			fmt.Fprintf(&out, "%s: nothing by %s: %s\n", plaintext.Line(r.Scenario), by, why)
-		}
-		for i, t := range tables {
-			if i > 0 {
-				out.WriteByte('\n')
-			}
-			fmt.Fprintf(&out, "%s:\n\n", plaintext.Line(t.Label))
-			if err := style.Write(&out, t.text(style)); err != nil {
-				return err
-			}
-			for _, note := range t.Notes {
-				fmt.Fprintf(&out, "%s\n", note)
-			}
-		}
-	}
-	_, err := w.Write(out.Bytes())
-	return err
 }

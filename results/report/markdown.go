@@ -173,7 +173,7 @@ func (p *markdownPage) stalls() {
 	}
 }
 
-// partial shows the repetition that an interruption broke off.
+// partial shows the repetition that was broken off.
 func (p *markdownPage) partial() {
 	if p.run.Partial == nil {
 		return

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -77,44 +76,6 @@ func (r *Result) OperationTable() *Table {
 			row = append(row, Cell{Text: plaintext.Thousands(n)})
 		}
 		t.Rows = append(t.Rows, append(row, Cell{Text: within}, Cell{Text: plan}, Cell{Text: drain}))
-	}
-	return t
-}
-
-// WaveTable returns the waves of a rollout, in the repetition that got least far. It returns nil if
-// the load isn't a rollout.
-func (r *Result) WaveTable() *Table {
-	if r.Run == nil {
-		return nil
-	}
-	worst, repetition := results.WorstRollout(r.Run.Rollouts)
-	if len(worst.Waves) == 0 {
-		return nil
-	}
-	t := &Table{Label: fmt.Sprintf("Waves of repetition %d", repetition)}
-	if n := len(r.Run.Rollouts); n > 1 {
-		t.Label += fmt.Sprintf(", the worst of %d", n)
-	}
-	t.Columns = []Column{
-		{Name: "wave", Kind: Name},
-		{Name: "share", Kind: Number, Fold: texttable.Fold{Rank: 2}},
-		{Name: "size", Kind: Number, Fold: texttable.Fold{Rank: 3}},
-		{Name: "reached", Kind: Number, Fold: texttable.Fold{Rank: 1}},
-		{Name: "updated", Kind: Number},
-		{Name: "failed", Kind: Number},
-		{Name: "soak", Kind: Number, Fold: texttable.Fold{Rank: 4}},
-		{Name: "what came of it", Kind: Prose, Fold: texttable.Fold{Cut: 1, End: true}},
-	}
-	for _, w := range worst.Waves {
-		soak := "–"
-		if w.SoakNS > 0 {
-			soak = formatNS(float64(w.SoakNS))
-		}
-		row := []Cell{{Text: strconv.Itoa(w.Number)}, {Text: results.Share.Format(w.Share)}}
-		for _, n := range []int{w.Size, w.Reached, w.Updated, w.Failed} {
-			row = append(row, Cell{Text: plaintext.Thousands(int64(n))})
-		}
-		t.Rows = append(t.Rows, append(row, Cell{Text: soak}, Cell{Text: cmp.Or(w.Why, "–")}))
 	}
 	return t
 }

@@ -69,7 +69,7 @@ func omittedText(n int, noun string) string {
 		rundir.SamplesFile + " has every sample."
 }
 
-// partial shows the repetition that an interruption broke off.
+// partial shows the repetition that was broken off.
 func (b *builder) partial() section {
 	if b.Run == nil || b.Run.Partial == nil {
 		return section{}
