@@ -18,16 +18,16 @@ type Group struct {
 	Operations []GroupOperation `json:"operations"`         // of the load, a delivery's push and verification too
 }
 
-// A GroupOperation holds the metrics of one operation of a [Group]: those for which [Unit.OfGroups]
-// is true.
+// A GroupOperation holds the metrics of one operation of a [Group], as far as [Unit.OfGroups] reports
+// that groups have them.
 type GroupOperation struct {
 	Op        string             `json:"op"`        // push, verify or deliver
-	Succeeded int64              `json:"succeeded"` // how many the times are of
+	Succeeded int64              `json:"succeeded"` // how many succeeded
 	Metrics   map[string]float64 `json:"metrics"`   // by unit; no times if none succeeded
 }
 
-// OfGroups reports whether a metric is measured of each group of devices. Others, such as rates and
-// processor time, are of the whole load.
+// OfGroups reports whether the metric is measured for each group of devices. Others, such as rates
+// and processor time, are measured only for the whole load.
 func (u Unit) OfGroups() bool {
 	return u.Scope == PerOperation || u.Name == UnitFailed || u.Name == UnitRetries
 }

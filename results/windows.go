@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Windowed reports whether thresholds may judge the metric in windows of a repetition: whether it is
-// known of any part of one.
+// Windowed reports whether thresholds may judge the metric in windows of a repetition. They may if the
+// metric is known for any part of a repetition.
 func (u Unit) Windowed() bool {
 	switch u.Name {
 	case UnitMean, UnitMax, UnitRate, UnitThroughput, UnitFailed:
@@ -49,8 +49,7 @@ type WindowsOutcome struct {
 	EndedRun bool `json:"ended_run,omitempty"` // the run was ended early, when the threshold had failed
 }
 
-// A Breach is a number of broken windows that follow one another. Windows between them that weren't
-// judged don't end it.
+// A Breach is a row of broken windows. Windows between them that weren't judged don't end the row.
 type Breach struct {
 	Repetition int      `json:"repetition"` // number of the timed repetition, from 1
 	StartNS    int64    `json:"start_ns"`   // when the first window began, nanoseconds after the repetition's load did
@@ -99,7 +98,7 @@ const EndedEarly = "the run was ended early (abort: true)"
 // endedRun reports whether a threshold ended the run early.
 func (o ThresholdOutcome) endedRun() bool { return o.Windows != nil && o.Windows.EndedRun }
 
-// held returns what is added to the word "held": how many windows broke the limit all the same.
+// held returns how many windows broke the limit although the threshold held, as an addition to "held".
 func (w *WindowsOutcome) held() string {
 	if w.Broken == 0 {
 		return ""

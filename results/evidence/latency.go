@@ -91,7 +91,7 @@ type histogramDecoder struct {
 }
 
 // The format of histograms: version 2 of HdrHistogram's encoding. A cookie's second hexadecimal digit
-// from the right is the size of a word, which says nothing here.
+// from the right is the size of a word, which doesn't matter here.
 const (
 	plainCookie      = 0x1c849303
 	compressedCookie = 0x1c849304

@@ -204,8 +204,8 @@ func (r *Result) Question() string {
 	var s struct {
 		Description string `json:"description"`
 	}
-	for _, run := range []*Side{&r.Now, &r.Base} {
-		if run.Run != nil && json.Unmarshal(run.Run.Spec, &s) == nil && s.Description != "" {
+	for _, side := range []*Side{&r.Now, &r.Base} {
+		if side.Run != nil && json.Unmarshal(side.Run.Spec, &s) == nil && s.Description != "" {
 			return s.Description
 		}
 	}
