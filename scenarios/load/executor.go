@@ -76,8 +76,9 @@ type loop struct {
 	drained  time.Duration // when running operations are broken off
 	workers  sync.WaitGroup
 
-	// planned counts the operations that are due before a time, as in intervals; nil without a plan.
-	planned func(time.Duration) int64
+	// planned returns how many operations are due before a time. The times it is called with must
+	// ascend. It is nil without a plan, and if there is no OnInterval.
+	planned func(end time.Duration) int64
 
 	begun []bool // whether the operation of each device has begun; only of a rollout
 }
@@ -116,7 +117,7 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	if l.drained < never {
 		defer time.AfterFunc(l.drained, func() { breakOff(errDrained) }).Stop()
 	}
-	stopIntervals := l.startIntervals(l.planned)
+	stopIntervals := l.startIntervals()
 	close(begin)
 	l.workers.Wait()
 	elapsed := time.Since(l.start)

@@ -50,10 +50,8 @@ type Failure struct {
 // newFailures returns empty failures.
 func newFailures(c RecordingConfig) *Failures {
 	f := &Failures{class: map[string]int{}, interval: map[string]int64{}, took: hdr.New(c.Longest), groupOf: c.GroupOf}
-	if len(c.Groups) > 0 {
-		for range c.Groups {
-			f.groups = append(f.groups, map[string]int64{})
-		}
+	for range c.Groups {
+		f.groups = append(f.groups, map[string]int64{})
 	}
 	for range c.Waves {
 		f.waves = append(f.waves, map[string]int64{})

@@ -85,9 +85,7 @@ type intervals struct {
 	align   time.Duration
 	lasts   time.Duration // how long the load lasts by its plan; 0 if that isn't known
 
-	// planned returns how many operations are due before a time. The times it is called with
-	// ascend. It is nil without a plan.
-	planned func(end time.Duration) int64
+	planned func(end time.Duration) int64 // see loop.planned
 
 	v     Interval     // reused
 	spare []*Latencies // empty, for the interval that comes next
@@ -121,15 +119,15 @@ func (v *intervals) end(start time.Duration) time.Duration {
 	return start - start%width + width
 }
 
-// startIntervals begins to call receive at the end of each interval of the load. The function that
-// it returns ends that with the last interval, which ends at the given time.
+// startIntervals begins to call OnInterval at the end of each interval of the load. The caller calls
+// stop when the load is over, which took elapsed; stop ends the last interval.
 //
 // If the load lasts for a known time, the interval in which it ends also has what follows it within
 // half an interval, so that there is no tiny last interval with a few operations that were running.
-func (l *loop) startIntervals(planned func(time.Duration) int64) (stop func(elapsed time.Duration)) {
+func (l *loop) startIntervals() (stop func(elapsed time.Duration)) {
 	r := l.Record
 	v := &r.intervals
-	v.receive, v.align, v.lasts, v.planned = l.OnInterval, l.AlignIntervals, l.plan, planned
+	v.receive, v.align, v.lasts, v.planned = l.OnInterval, l.AlignIntervals, l.plan, l.planned
 	if v.receive == nil {
 		return func(time.Duration) {}
 	}

@@ -249,14 +249,16 @@ const recorderNotes = 128
 
 // A note says that an operation was sent by an ArrivalRate, or that it succeeded.
 type note struct {
-	at           time.Duration // when it was sent, or done
-	planned      time.Duration // only if sent
-	response     time.Duration // only if it succeeded, as the rest
-	service      time.Duration
-	push, verify time.Duration // of a delivery; 0 if unknown
-	device       int32
-	wave         int16
-	kind         noteKind
+	at      time.Duration // when it was sent, or done
+	planned time.Duration // only of an operation that was sent
+
+	// Only of an operation that succeeded.
+	response, service time.Duration
+	push, verify      time.Duration // of a delivery; 0 if unknown
+	device            int32
+	wave              int16
+
+	kind noteKind
 }
 
 type noteKind uint8

@@ -42,7 +42,7 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 		e.OnReady()
 	}
 	l.start, l.begun = time.Now(), make([]bool, e.Devices.Len())
-	stopIntervals := l.startIntervals(nil)
+	stopIntervals := l.startIntervals()
 	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Options)
 	elapsed := time.Since(l.start)
 	stopIntervals(elapsed)

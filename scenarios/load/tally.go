@@ -135,12 +135,8 @@ func (t *tally) nextInterval(end time.Duration, spare []*Latencies) (ended []*La
 func (t *tally) endedInterval(ended []*Latencies) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	mergeAll(t.before, ended)
-}
-
-func mergeAll(to, from []*Latencies) {
-	for i, l := range from {
-		to[i].Merge(l)
+	for i, l := range ended {
+		t.before[i].Merge(l)
 	}
 }
 
@@ -166,11 +162,12 @@ func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 type Part struct {
 	Name      string                     // of the group; empty for a wave
 	Latencies map[delivery.Op]*Latencies // of each operation
-	Succeeded int64                      // operations of the load, as Failed
-	Failed    int64
-	Retries   int64 // of a group, as BrokenOff; 0 for a wave
-	BrokenOff int64
-	Classes   map[string]int64 // failures by class; nil if none failed
+	Succeeded int64                      // operations of the load that succeeded
+	Failed    int64                      // operations of the load that failed
+	Classes   map[string]int64           // failures by class; nil if none failed
+
+	// Retries and BrokenOff are counted only for groups. They are 0 for a wave.
+	Retries, BrokenOff int64
 }
 
 // parts returns what was recorded of each group and of each wave, without failures.
