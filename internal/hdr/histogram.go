@@ -52,8 +52,8 @@ func index(v int64) int {
 	return bucket<<halfBits + int(v>>(uint(bucket)+unitBits))
 }
 
-// lowestAt returns the lowest time that is counted at an index, in nanoseconds, and how many
-// different times are.
+// lowestAt returns the lowest time that is counted at an index, and the width of the range of times
+// that are counted there, both in nanoseconds.
 func lowestAt(i int) (lowest, width int64) {
 	bucket := max(0, i>>halfBits-1)
 	return int64(i-bucket<<halfBits) << (uint(bucket) + unitBits), unit << uint(bucket)

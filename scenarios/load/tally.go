@@ -11,16 +11,15 @@ import (
 // it, of each group of devices and of each wave of a rollout.
 type tally struct {
 	mu  sync.Mutex    // locked after a recorder's
-	end time.Duration // when the interval ends; never before there are intervals
+	end time.Duration // when the interval ends; the constant never if the load has no intervals
 
-	plan time.Duration // the length of the load's plan; never before there are intervals, or without a plan
+	plan time.Duration // the length of the load's plan; the constant never if it has no plan, or no intervals
 	late int64         // operations that succeeded in the interval, after the plan's end
 
 	now    []*Latencies // of the interval that goes on, by operation in the order of operations
 	before []*Latencies // of earlier intervals
 	sent   *Lateness    // of the whole load; nil without a plan
 
-	op      delivery.Op
 	groups  [][]*Latencies // by group and operation; nil if groups aren't counted
 	groupOf []uint8        // of each device; nil without groups
 	waves   [][]*Latencies // by wave and operation
@@ -28,7 +27,7 @@ type tally struct {
 }
 
 func newTally(c RecordingConfig) *tally {
-	t := &tally{end: never, plan: never, op: c.Op, config: c, now: c.newLatencies(), before: c.newLatencies()}
+	t := &tally{end: never, plan: never, config: c, now: c.newLatencies(), before: c.newLatencies()}
 	if c.Planned {
 		t.sent = NewLateness(c.Longest)
 	}
@@ -145,7 +144,7 @@ func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sum := map[delivery.Op]*Latencies{}
-	for i, op := range operations(t.op) {
+	for i, op := range operations(t.config.Op) {
 		sum[op] = NewLatencies(t.config.Planned, t.config.Longest)
 		sum[op].Merge(t.before[i])
 		sum[op].Merge(t.now[i])
@@ -176,7 +175,7 @@ func (t *tally) parts() (groups, waves []Part) {
 	defer t.mu.Unlock()
 	part := func(name string, list []*Latencies) Part {
 		p := Part{Name: name, Latencies: map[delivery.Op]*Latencies{}, Succeeded: list[len(list)-1].Count}
-		for i, op := range operations(t.op) {
+		for i, op := range operations(t.config.Op) {
 			p.Latencies[op] = list[i]
 		}
 		return p

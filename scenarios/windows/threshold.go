@@ -18,13 +18,13 @@ type threshold struct {
 	size    int64   // of the artifact, in bytes
 	percent float64 // of a percentile
 
-	// now is the window that goes on, and before the one before it, if closed is set.
+	// now is the window that goes on. If closed is set, before is the window that ended last.
 	now, before *window
 	closed      bool
 	over        bool // the repetition has no further windows
 
 	tally
-	undo tally // before the window before was judged
+	undo tally // the tally before the window that ended last was judged
 }
 
 // A window is what happened in a window.
