@@ -130,6 +130,17 @@ func (t Threshold) MarshalText() ([]byte, error) { return []byte(t.text), nil }
 
 func (t Threshold) String() string { return t.text }
 
+// Limit returns the limit of the threshold on a load.
+func (t Threshold) Limit(load LoadSpec) results.Threshold {
+	op := t.op
+	if op == "" {
+		op = load.Operation
+	}
+	return results.Threshold{
+		Text: t.text, Op: string(op), Group: t.Group, Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
+	}
+}
+
 // Outcome compares what a run, or a part of one, measured with the threshold: the records of the
 // whole fleet, or what was measured of the threshold's group.
 func (t Threshold) Outcome(

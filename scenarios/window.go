@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -71,68 +70,6 @@ func (t *Threshold) readWindow(text string) (limit string, err error) {
 		}
 	}
 	return parts[1], nil
-}
-
-// Limit returns the limit of the threshold on a load.
-func (t Threshold) Limit(load LoadSpec) results.Threshold {
-	op := t.op
-	if op == "" {
-		op = load.Operation
-	}
-	return results.Threshold{
-		Text: t.text, Op: string(op), Group: t.Group, Unit: t.Unit, Comparison: t.comparison, Limit: t.limit, Least: t.Min,
-	}
-}
-
-// A thresholdMapping is the form of a threshold in a file that isn't only text.
-type thresholdMapping struct {
-	Threshold thresholdText `yaml:"threshold" json:"threshold"`
-	Abort     bool          `yaml:"abort" json:"abort"`
-}
-
-// A thresholdText is a threshold that can be written only as text.
-type thresholdText struct{ Threshold }
-
-// A writtenThreshold is a threshold with abort as it is written.
-type writtenThreshold struct {
-	Threshold string `yaml:"threshold" json:"threshold"`
-	Abort     bool   `yaml:"abort" json:"abort"`
-}
-
-// value returns the threshold that the mapping stands for.
-func (m thresholdMapping) value() any {
-	t := m.Threshold.Threshold
-	t.Abort = m.Abort
-	return t
-}
-
-// form returns the threshold as it is written in a file: as text, or as a mapping.
-func (t Threshold) form() any {
-	if t.Abort {
-		return writtenThreshold{t.text, true}
-	}
-	return t.text
-}
-
-// MarshalYAML returns the threshold as it is written in a file.
-func (t Threshold) MarshalYAML() (any, error) { return t.form(), nil }
-
-// MarshalJSON returns the threshold as it is written in a file.
-func (t Threshold) MarshalJSON() ([]byte, error) { return json.Marshal(t.form()) }
-
-// UnmarshalJSON parses what MarshalJSON returns.
-func (t *Threshold) UnmarshalJSON(data []byte) error {
-	var w writtenThreshold
-	if err := json.Unmarshal(data, &w.Threshold); err != nil {
-		if err := json.Unmarshal(data, &w); err != nil {
-			return err
-		}
-	}
-	if err := t.UnmarshalText([]byte(w.Threshold)); err != nil {
-		return err
-	}
-	t.Abort = w.Abort
-	return nil
 }
 
 // windowedUnits returns the names of the metrics that can be judged in windows.
