@@ -44,10 +44,15 @@ const (
 	PartialTimelineFile = "partial.jsonl"
 )
 
-// GroupTag is what follows an operation in the tags of latency.hlog, before the name of a group of
-// devices, if the histogram holds the group's times in a whole repetition. A reader that wants the
-// times of the whole fleet leaves these out.
-const GroupTag = "/group="
+// What follows the operation in the tags of latency.hlog. A tag that is only the operation is that
+// of the response times of the whole fleet.
+const (
+	// ServiceTag says that the histogram holds service times instead of response times.
+	ServiceTag = "/service"
+	// GroupTag, which the name of a group of devices follows, says that the histogram holds the
+	// group's response times in a whole repetition.
+	GroupTag = "/group="
+)
 
 // A Directory is the directory that a run in progress writes. What its methods write is on the disk
 // when they return, so the directory can be read at every moment, whatever happens to the process.

@@ -11,10 +11,6 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
-// ServiceTag is what follows an operation in the tags of latency.hlog if the histogram holds service
-// times instead of response times.
-const ServiceTag = "/service"
-
 // logComment is the first line of latency.hlog.
 const logComment = "Fleetmark: times in nanoseconds, one interval of a repetition and operation a line; " +
 	"response times, and with /service behind the operation service times; " +
@@ -95,15 +91,15 @@ func (l *intervalLog) add(v *load.Interval, stats delivery.Stats) {
 	l.write()
 }
 
-// serviceTag returns the tag of an operation's service times.
+// serviceTag returns the tag of an operation's service times. It allocates nothing.
 func serviceTag(op delivery.Op) string {
 	switch op {
 	case delivery.OpPush:
-		return "push" + ServiceTag
+		return "push" + rundir.ServiceTag
 	case delivery.OpVerify:
-		return "verify" + ServiceTag
+		return "verify" + rundir.ServiceTag
 	}
-	return "deliver" + ServiceTag
+	return "deliver" + rundir.ServiceTag
 }
 
 func (l *intervalLog) summarize(h *hdr.Histogram) timeline.Times {

@@ -174,7 +174,7 @@ func requireGroups(
 	require.Equal(t, []int64{o.Succeeded, o.Failed, o.BrokenOff}, []int64{sum.Succeeded, sum.Failed, sum.BrokenOff})
 	require.Equal(t, failures, classes)
 	for tag, whole := range sums {
-		if strings.HasSuffix(tag, ServiceTag) {
+		if strings.HasSuffix(tag, rundir.ServiceTag) {
 			continue
 		}
 		require.NotNil(t, byOp[tag], tag)
