@@ -22,6 +22,10 @@ type drive struct {
 	expect   load.Expectation // what is known of the load before it begins
 	waves    *waves           // the waves of a rollout; nil for other loads
 
+	// before is what the client had counted when the load began. It is nil until then, and if the
+	// client doesn't count.
+	before *delivery.Stats
+
 	notSent  atomic.Int64 // at the end of the last interval
 	overflow atomic.Int64 // times that were too long to be recorded
 	reset    atomic.Bool  // somebody else reset the fleet

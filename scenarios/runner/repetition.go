@@ -155,17 +155,16 @@ func (s *Session) measure(
 		return err
 	}
 	stop := s.reportProgress(ctx, d, c, before)
-	var traffic *delivery.Stats
 	var begin usageSnapshot
 	m.intervals = t.intervals
-	d.env.OnInterval = s.onInterval(d, c, &traffic)
+	d.env.OnInterval = s.onInterval(d, c)
 	if t.windows != nil {
 		d.env.AlignIntervals = t.windows.Step
 	}
 	d.env.OnReady = func() {
-		m.started, traffic = time.Now(), c.stats()
+		m.started, d.before = time.Now(), c.stats()
 		if t.intervals != nil {
-			t.intervals.begin(m.started, traffic)
+			t.intervals.begin(m.started, d.before)
 		}
 		begin = takeUsage()
 		d.waves.begin(time.Now())
@@ -176,7 +175,7 @@ func (s *Session) measure(
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), endProfiling(0, 0))
 	}
 	m.usage = begin.until(takeUsage())
-	m.traffic = difference(c.stats(), traffic)
+	m.traffic = difference(c.stats(), d.before)
 	stop()
 	m.Totals = s.recording.Totals()
 	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}
@@ -193,8 +192,8 @@ func (s *Session) measure(
 }
 
 // onInterval returns what is to be called at the end of each interval of the load. It returns nil
-// if nobody wants to know. before is what the client had counted when the load began.
-func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Stats) func(*load.Interval) {
+// if nobody wants to know.
+func (s *Session) onInterval(d *drive, c repetitionClient) func(*load.Interval) {
 	log := d.task.intervals
 	if _, unobserved := s.observer.(discard); unobserved && log == nil && d.task.windows == nil && s.receive == nil {
 		return nil
@@ -213,8 +212,8 @@ func (s *Session) onInterval(d *drive, c repetitionClient, before **delivery.Sta
 			d.task.windows.Add(v)
 		}
 		if s.receive != nil {
-			if counted != nil && *before != nil {
-				*counted = since(stats, **before)
+			if counted != nil {
+				*counted = since(stats, *d.before)
 			}
 			s.receive(d.task.Repetition, v, counted)
 		}

@@ -266,8 +266,7 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 			r.invalidate(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
-	switch r.run.Status {
-	case results.StatusFinished, results.StatusAborted:
+	if s := r.run.Status; s == results.StatusFinished || s == results.StatusAborted {
 		r.judgeThresholds()
 	}
 	if r.o.OnEnd != nil {
