@@ -130,9 +130,7 @@ func (r *run) phase(rep runner.Repetition, limits *[buckets]int64) *phase {
 	}
 	p := &phase{name: name, created: time.Now(), failed: map[string]int64{}}
 	for _, op := range r.ops {
-		t := times{op: op, response: &histogram{limits: limits}}
-		t.service = &histogram{limits: limits}
-		p.times = append(p.times, t)
+		p.times = append(p.times, times{op, &histogram{limits: limits}, &histogram{limits: limits}})
 	}
 	r.phases = append(r.phases, p)
 	return p

@@ -139,12 +139,12 @@ type collection struct {
 
 // add adds a value. created is when a counter was 0.
 func (c *collection) add(metric int, v float64, created time.Time, labels ...string) {
-	m := prometheus.MustNewConstMetric(c.descs[metric], c.kinds[metric].kind, v, labels...)
-	if c.kinds[metric].kind == prometheus.CounterValue {
-		m = prometheus.MustNewConstMetricWithCreatedTimestamp(
-			c.descs[metric], prometheus.CounterValue, v, created, labels...)
+	desc, kind := c.descs[metric], c.kinds[metric].kind
+	if kind == prometheus.CounterValue {
+		c.list = append(c.list, prometheus.MustNewConstMetricWithCreatedTimestamp(desc, kind, v, created, labels...))
+		return
 	}
-	c.list = append(c.list, m)
+	c.list = append(c.list, prometheus.MustNewConstMetric(desc, kind, v, labels...))
 }
 
 func (c *collection) addHistogram(metric int, h *histogram, created time.Time, labels ...string) {

@@ -126,10 +126,9 @@ func valueKinds() map[string]valueKind {
 		"runs --scenario": {name: "pattern", complete: completeScenarios},
 
 		"set": text("KEY=VALUE"), "fleet-control": text("URL"), "bench": text("regexp"), "cpu": text("list"),
-		"bench-time": text("duration"), "revision": text("commit"), "since": text("time"),
-		"listen": text("host:port"), "metrics": text("host:port"), "control-listen": text("host:port"),
-		"initial-version": text("version"),
-		"filter":          text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),
+		"bench-time": text("duration"), "revision": text("commit"), "since": text("time"), "metrics": text("host:port"),
+		"listen": text("host:port"), "control-listen": text("host:port"), "initial-version": text("version"),
+		"filter": text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),
 		"ignore": text("keys"), "sample-index": text("name"), "own": text("prefixes"), "within": text("prefixes"),
 
 		"fleet":    some("process|inprocess|URL", "process", "inprocess"),

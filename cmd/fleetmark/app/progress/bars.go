@@ -3,7 +3,6 @@ package progress
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -155,9 +154,9 @@ func (b *progressBar) fillDetails(w io.Writer, st decor.Statistics) error {
 	if st.Aborted || st.Completed || b.activity != "" || b.eta.ended || b.eta.live.Stage == "" {
 		return nil
 	}
-	lines := foldParts(append(b.eta.stage(), b.eta.details()...), st.AvailableWidth)
+	lines := foldParts(append(b.eta.stage(), b.eta.details()...), "  ", st.AvailableWidth)
 	for _, text := range b.eta.warnings() {
-		lines = append(lines, foldParts(strings.Fields(text), st.AvailableWidth)...)
+		lines = append(lines, foldParts(strings.Fields(text), " ", st.AvailableWidth)...)
 	}
 	for _, line := range lines {
 		if _, err := io.WriteString(w, line+"\n"); err != nil {
@@ -169,13 +168,9 @@ func (b *progressBar) fillDetails(w io.Writer, st decor.Statistics) error {
 
 const detailsIndent = "  "
 
-// foldParts joins parts to indented lines of at most the given width, if each part fits. Parts that
-// are words are joined by a space, others by two.
-func foldParts(parts []string, width int) (lines []string) {
-	separator := "  "
-	if !slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, " ") }) {
-		separator = " "
-	}
+// foldParts joins parts to indented lines of at most the given width. It cuts a part that doesn't fit
+// in a line.
+func foldParts(parts []string, separator string, width int) (lines []string) {
 	line := ""
 	for _, part := range parts {
 		switch {
@@ -191,7 +186,7 @@ func foldParts(parts []string, width int) (lines []string) {
 	if line != "" {
 		lines = append(lines, line)
 	}
-	for i, line := range lines { // a part that doesn't fit is cut, or the terminal would wrap it
+	for i, line := range lines { // the terminal would wrap what doesn't fit
 		if runes := []rune(line); len(runes) > width && width > 0 {
 			lines[i] = string(runes[:width-1]) + "…"
 		}
