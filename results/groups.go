@@ -18,8 +18,8 @@ type Group struct {
 	Operations []GroupOperation `json:"operations"`         // of the load, a delivery's push and verification too
 }
 
-// A GroupOperation holds the metrics of one operation of a [Group], as far as [Unit.OfGroups] reports
-// that groups have them.
+// A GroupOperation holds the metrics of one operation of a [Group], as far as [Unit.OfGroups]
+// reports that groups have them.
 type GroupOperation struct {
 	Op        string             `json:"op"`        // push, verify or deliver
 	Succeeded int64              `json:"succeeded"` // how many succeeded

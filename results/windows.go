@@ -9,8 +9,8 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 )
 
-// Windowed reports whether thresholds may judge the metric in windows of a repetition. They may if the
-// metric is known for any part of a repetition.
+// Windowed reports whether thresholds may judge the metric in windows of a repetition. They may if
+// the metric is known for any part of a repetition.
 func (u Unit) Windowed() bool {
 	switch u.Name {
 	case UnitMean, UnitMax, UnitRate, UnitThroughput, UnitFailed:
@@ -98,7 +98,8 @@ const EndedEarly = "the run was ended early (abort: true)"
 // endedRun reports whether a threshold ended the run early.
 func (o ThresholdOutcome) endedRun() bool { return o.Windows != nil && o.Windows.EndedRun }
 
-// held returns how many windows broke the limit although the threshold held, as an addition to "held".
+// held returns how many windows broke the limit although the threshold held. It follows the word
+// "held".
 func (w *WindowsOutcome) held() string {
 	if w.Broken == 0 {
 		return ""
