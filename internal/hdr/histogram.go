@@ -5,7 +5,8 @@
 // package hdrhistogram-go visit every count for that (some 20,000) and allocate about a megabyte to
 // write one. Those of this package visit only the counts that were used, and allocate nothing.
 //
-// Both divide times alike. What [LogWriter] writes, any reader of HdrHistogram logs reads.
+// Both divide times alike. What [LogWriter] writes, any reader of HdrHistogram logs reads, and a [Sum]
+// adds up what any program wrote.
 package hdr
 
 import (

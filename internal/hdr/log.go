@@ -79,12 +79,14 @@ const (
 	compressedCookie = 0x1c849304 | 0x10
 )
 
-// frameLength is the length of what precedes the compressed part: a cookie and its length.
-const frameLength = 8
+// Lengths in the encoding.
+const (
+	frameLength  = 8  // of what precedes the compressed part: a cookie and its length
+	headerLength = 40 // of what precedes the counts, in the compressed part
+)
 
 // encode returns the compressed encoding of a histogram. It is valid until the next call.
 func (w *LogWriter) encode(h *Histogram) []byte {
-	const headerLength = 40
 	p := append(w.payload[:0], make([]byte, headerLength)...)
 	p = h.appendCounts(p)
 	binary.BigEndian.PutUint32(p, plainCookie)

@@ -86,7 +86,7 @@ func importRules() []packageRule {
 		{"results/baseline", "internal/plaintext internal/texttable internal/markdown results"},
 		{"results/timeline", ""},
 		{"results/rundir", "internal/atomicfile internal/plaintext results"},
-		{"results/evidence", "internal/plaintext results results/rundir results/timeline"},
+		{"results/evidence", "internal/hdr internal/plaintext results results/rundir results/timeline"},
 		{"results/compare", "internal/plaintext internal/texttable internal/markdown results/internal/benchtext " +
 			"results results/baseline results/rundir"},
 		{"results/sequential", "results/internal/stats results"},

@@ -3,18 +3,14 @@ package evidence_test
 import (
 	"bytes"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/internal/hdr"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/evidence"
 	"github.com/fleetmark/fleetmark/results/rundir"
@@ -112,48 +108,6 @@ func TestReadLatency_leavesOutOtherTags(t *testing.T) {
 	require.EqualValues(t, 2, e.Latency[0].Histogram.TotalCount())
 	require.InDelta(t, 6000, e.Latency[0].Histogram.Max(), 6)
 	require.Equal(t, "deliver", e.Latency[1].Op)
-}
-
-// TestReadLatency_mergesAsTheLibraryDoes compares sums with those of hdrhistogram-go, for logs of both
-// writers.
-func TestReadLatency_mergesAsTheLibraryDoes(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	var theirs, ours []byte
-	wantTheirs, wantOurs := hdrhistogram.New(1, 60e9, 3), hdrhistogram.New(16, 60e9, 3)
-	var b bytes.Buffer
-	log, writer := hdrhistogram.NewHistogramLogWriter(&b), hdr.NewLogWriter(time.Unix(1, 0))
-	ours = writer.AppendHeader(ours, "a comment")
-	require.NoError(t, log.OutputLogFormatVersion())
-	require.NoError(t, log.OutputLegend())
-	for i := range 50 {
-		h, o := hdrhistogram.New(1, 60e9, 3), hdr.New(time.Minute)
-		if i == 20 { // a histogram that divides values otherwise
-			h = hdrhistogram.New(1, 60e9, 2)
-		}
-		for range random.IntN(300) {
-			v := int64(math.Exp(random.Float64() * math.Log(59e9)))
-			require.NoError(t, h.RecordValue(v))
-			o.Record(time.Duration(v))
-			require.NoError(t, wantOurs.RecordValue(v))
-		}
-		wantTheirs.Merge(h)
-		h.SetTag("push")
-		require.NoError(t, log.OutputIntervalHistogram(h))
-		ours = writer.AppendInterval(ours, "push", time.Unix(int64(i), 0), time.Unix(int64(i)+1, 0), o)
-	}
-	theirs = b.Bytes()
-	for name, c := range map[string]struct {
-		log  []byte
-		want *hdrhistogram.Histogram
-	}{"hdrhistogram-go": {theirs, wantTheirs}, "a run": {ours, wantOurs}} {
-		t.Run(name, func(t *testing.T) {
-			e := read(t, results.Run{}, files{rundir.LatencyFile: c.log})
-			require.Empty(t, e.Warnings)
-			require.Len(t, e.Latency, 1)
-			require.Equal(t, c.want.TotalCount(), e.Latency[0].Histogram.TotalCount())
-			require.Equal(t, c.want.Export().Counts, e.Latency[0].Histogram.Export().Counts)
-		})
-	}
 }
 
 func FuzzReadLatency(f *testing.F) {
