@@ -53,26 +53,40 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 	var all []*Cause
 	var errs []error
 	var noWaits error // why the profile of waits is empty, or nil
-	cpuExplains := false
-	for queue := o.planProfiles(); len(queue) > 0; queue = queue[1:] {
-		p := queue[0]
+	cpuExplains, emptyCPU := false, false
+	queue := o.planProfiles()
+	planned := len(queue)
+	addIfNew := func(p profileNeed) {
+		if !slices.ContainsFunc(queue, func(q profileNeed) bool { return q.kind == p.kind }) {
+			queue = append(queue, p)
+		}
+	}
+	for i := 0; i < len(queue); i++ { // which may grow
+		p := queue[i]
+		instead := profileNeed{p.target, profiles.Block, "delay", p.change} // of a profile of processor time
 		e, err := o.comparison.explain(ctx, p, filepath.Join(dir, string(p.kind)), progress)
 		switch {
 		case ctx.Err() != nil:
 			return all, errors.Join(append(errs, errors.New("interrupted"))...)
 		case errors.Is(err, explain.ErrNoMatchingStacks):
-			noWaits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and "+
-				"no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
-			if !slices.ContainsFunc(queue, func(q profileNeed) bool { return q.kind == profiles.CPU }) {
-				p.kind, p.sample = profiles.CPU, ""
-				queue = append(queue, p)
+			if i < planned || emptyCPU {
+				noWaits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and "+
+					"no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())
 			}
-		case isEmpty(err) && len(all) > 0: // the waits are explained, and the benchmark hardly used the processor
+			addIfNew(profileNeed{p.target, profiles.CPU, "", p.change})
+		case isEmpty(err) && p.kind == profiles.CPU: // it hardly uses the processor, so it must wait for something
+			emptyCPU = true
+			addIfNew(instead)
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s of %s: %w", p.kind, p.target.Short(), err))
 		default:
 			all, errs = append(all, e), append(errs, e.write(ctx))
-			cpuExplains = cpuExplains || p.kind == profiles.CPU && len(e.Causes) > 0
+			switch {
+			case p.kind == profiles.CPU && len(e.Causes) > 0:
+				cpuExplains = true
+			case p.kind == profiles.CPU: // on a busy machine, what waits may seem to use the processor
+				addIfNew(instead)
+			}
 		}
 	}
 	if !cpuExplains {
