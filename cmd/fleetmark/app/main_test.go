@@ -78,6 +78,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("BUILT", filepath.Join(built, "fleetmark"))
 			e.Setenv("ROOT", root)
 			e.Setenv("GOCACHE", cache) // otherwise every script that builds would compile the standard library
+			e.Setenv("GOFLAGS", os.Getenv("GOFLAGS"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
