@@ -155,9 +155,7 @@ func TestCaptureWritesEveryKind(t *testing.T) {
 // TestCaptureHoldsTheRepetitionAlone compares counts with exact ones, to check that the kinds that
 // the runtime accumulates don't include work before the capture.
 func TestCaptureHoldsTheRepetitionAlone(t *testing.T) {
-	rate := runtime.MemProfileRate
-	runtime.MemProfileRate = 1 // every allocation is counted exactly
-	t.Cleanup(func() { runtime.MemProfileRate = rate })
+	profiletest.CountEveryAllocation(t)
 	kinds := everything(profiles.Allocs, profiles.Heap, profiles.Mutex, profiles.Block)
 	before := captured(t, kinds, func() { contendBefore(t) })
 	require.EqualValues(t, contentions, unlocks(t, before[profiles.Mutex], "holdBefore"))

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -105,9 +104,7 @@ func TestDiffEqualsPprof(t *testing.T) {
 // TestDiffIsPerOperation compares two runs, of which the second has twice the operations and twice
 // the work. The cost per operation is the same, and the raw difference isn't zero.
 func TestDiffIsPerOperation(t *testing.T) {
-	rate := runtime.MemProfileRate
-	runtime.MemProfileRate = 1 // every allocation is counted exactly
-	t.Cleanup(func() { runtime.MemProfileRate = rate })
+	profiletest.CountEveryAllocation(t)
 	base, now := someProfiles(t, profiles.Allocs)
 	b, err := profiles.Find(base, profiles.Allocs)
 	require.NoError(t, err)

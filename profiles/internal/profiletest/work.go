@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -65,3 +66,27 @@ func StartWaiter(t *testing.T, lock func()) (wait func()) {
 
 //go:noinline
 func runWaiter(lock func()) { lock() }
+
+// CountEveryAllocation makes the profiles of allocations exact until the test ends.
+//
+// With each sample the runtime decides how many bytes later the same processor takes the next one, by
+// default some 512 KiB. A new rate applies from then on. So every processor allocates enough to take
+// a sample before CountEveryAllocation returns.
+func CountEveryAllocation(t testing.TB) {
+	t.Helper()
+	rate := runtime.MemProfileRate
+	runtime.MemProfileRate = 1
+	t.Cleanup(func() { runtime.MemProfileRate = rate })
+	processors := int32(runtime.GOMAXPROCS(0))
+	var on atomic.Int32
+	var all sync.WaitGroup
+	for range processors {
+		all.Go(func() {
+			on.Add(1)
+			for on.Load() < processors { // each goroutine keeps its processor until all have one
+			}
+			Allocate()
+		})
+	}
+	all.Wait()
+}
