@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,7 +89,6 @@ func TestCommentsNameWhatExists(t *testing.T) {
 
 // TestCommentsNameWhatExists_finds checks the test itself with comments that are wrong.
 func TestCommentsNameWhatExists_finds(t *testing.T) {
-	standard := newNamesOf(t)
 	for _, row := range []struct{ name, code, want string }{
 		{"fine", "// F calls [T.M] of [T], [os.ReadFile], [net/http.Client] and [other.G]; see someText and theField.\nfunc F() {}", ""},
 		{"a list, an interval and an index", "// F takes [a], [0, 1) and list[i].\nfunc F() {}", ""},
@@ -99,8 +100,7 @@ func TestCommentsNameWhatExists_finds(t *testing.T) {
 		{"in the standard library", "// F is as [os.ReadFiles].\nfunc F() {}", "[os.ReadFiles]"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			names := *standard
-			names.words, names.declared = maps.Clone(standard.words), maps.Clone(standard.declared)
+			names := newNamesOf(t)
 			names.add(t, "x/other/other.go", "package other\n\nfunc G() {}")
 			s := names.add(t, "x/x.go", `package x
 
@@ -130,8 +130,6 @@ func (T) M() string { return "someText" }
 type namesOf struct {
 	words    map[string]bool            // identifiers, and words in strings, of the module and of the standard library
 	declared map[string]map[string]bool // import path -> Name, Type.Method, Type.Field
-	word     *regexp.Regexp
-	mixed    *regexp.Regexp
 	notNames *regexp.Regexp
 	link     *regexp.Regexp
 }
@@ -146,26 +144,48 @@ type source struct {
 
 const modulePath = "github.com/fleetmark/fleetmark"
 
-// newNamesOf returns the names of the standard library.
+// newNamesOf returns the names of the standard library. The caller may add others.
 func newNamesOf(t *testing.T) *namesOf {
+	n := *standardNames(t)
+	n.words, n.declared = maps.Clone(n.words), maps.Clone(n.declared)
+	return &n
+}
+
+// standardNames returns the names of the standard library, which are read once.
+func standardNames(t *testing.T) *namesOf {
+	n, err := readStandardNames()
+	require.NoError(t, err)
+	require.Greater(t, len(n.declared), 100, "this Go distribution lacks its list of the standard library's names (GOROOT/api)")
+	return n
+}
+
+var readStandardNames = sync.OnceValues(func() (*namesOf, error) {
 	n := &namesOf{
 		words: foreignNames(), declared: map[string]map[string]bool{},
-		word:     regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`),
-		mixed:    regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*$`),
 		notNames: regexp.MustCompile(`https?://\S+`),
 		link:     regexp.MustCompile(`\[\*?((?:[a-z0-9]+/)*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,2})\](?:[^(:\w]|$)`),
 	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "api", "go1*.txt"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files, "this Go distribution lacks its list of the standard library's names (GOROOT/api)")
+	if err != nil {
+		return nil, err
+	}
 	// A line is such as "pkg net/http, method (*Client) Do(*Request) (*Response, error)".
-	line := regexp.MustCompile(`(?m)^pkg ([\w/]+)(?: \([^)]*\))?, (?:method \(\*?(\w+)(?:\[[^\]]*\])?\) (\w+)|(?:func|const|var|type) (\w+)(?: struct, (\w+)| interface.*)?)`)
+	pattern := regexp.MustCompile(`^pkg ([\w/]+)(?: \([^)]*\))?, ` +
+		`(?:method \(\*?(\w+)(?:\[[^\]]*\])?\) (\w+)|(?:func|const|var|type) (\w+)(?: struct, (\w+)| interface.*)?)`)
 	for _, path := range files {
 		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		for _, m := range line.FindAllStringSubmatch(string(text), -1) {
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(text)) {
+			m := pattern.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
 			names := []string{m[4]}
 			switch {
 			case m[2] != "":
@@ -178,8 +198,8 @@ func newNamesOf(t *testing.T) *namesOf {
 			}
 		}
 	}
-	return n
-}
+	return n, nil
+})
 
 func (n *namesOf) declare(pkg, name string) {
 	if n.declared[pkg] == nil {
@@ -211,7 +231,7 @@ func (n *namesOf) add(t *testing.T, name, text string) source {
 		case *ast.Ident:
 			n.words[node.Name] = true
 		case *ast.BasicLit:
-			for _, word := range n.word.FindAllString(node.Value, -1) {
+			for word := range words(node.Value) {
 				n.words[word] = true
 			}
 		}
@@ -315,12 +335,51 @@ func (n *namesOf) wrong(s source) (lines []string) {
 
 // unknown returns the names in mixed case in a text that no code has.
 func (n *namesOf) unknown(text string) (names []string) {
-	for _, word := range n.word.FindAllString(n.notNames.ReplaceAllString(text, ""), -1) {
-		if n.mixed.MatchString(word) && !n.words[word] {
+	if strings.Contains(text, "://") {
+		text = n.notNames.ReplaceAllString(text, "")
+	}
+	for word := range words(text) {
+		if isMixed(word) && !n.words[word] {
 			names = append(names, word)
 		}
 	}
 	return names
+}
+
+// words returns what looks like an identifier in a text. A regular expression takes many seconds for
+// all of this module's.
+func words(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		begin := -1 // of the word, or -1 outside one
+		for i := range len(text) + 1 {
+			inside := i < len(text) && (isLetter(text[i]) || begin >= 0 && isDigit(text[i]))
+			if inside == (begin >= 0) {
+				continue
+			}
+			if inside {
+				begin = i
+				continue
+			}
+			if !yield(text[begin:i]) {
+				return
+			}
+			begin = -1
+		}
+	}
+}
+
+func isLetter(c byte) bool { return isUpper(c) || 'a' <= c && c <= 'z' || c == '_' }
+func isUpper(c byte) bool  { return 'A' <= c && c <= 'Z' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+
+// isMixed reports whether a word is in mixed case, such as someText. A word in capitals isn't, and
+// one with an underscore is no name of this module.
+func isMixed(word string) bool {
+	mixed := false
+	for i := 1; i < len(word); i++ {
+		mixed = mixed || i > 1 && isUpper(word[i]) && !isUpper(word[i-1])
+	}
+	return mixed && !strings.Contains(word, "_")
 }
 
 // leads reports whether a text in brackets is a link to a declaration, or isn't a link: a word in

@@ -38,7 +38,7 @@ func benchModule(t *testing.T, body string, more map[string]string) string {
 // goEnvironment makes sure that a test's module doesn't see this repository's settings of the go
 // command.
 func goEnvironment(t *testing.T) {
-	t.Setenv("GOFLAGS", "-mod=mod")
+	t.Setenv("GOFLAGS", "-mod=mod -trimpath") // with -trimpath, the standard library is compiled once for all modules
 	t.Setenv("GOWORK", "off")
 	t.Setenv("GOMAXPROCS", "2") // names of benchmarks end in it
 }

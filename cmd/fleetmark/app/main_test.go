@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ROOT", root)
 			e.Setenv("MODCACHE", caches[1])
 			e.Setenv("GOCACHE", caches[0]) // otherwise every script that builds would compile the standard library
+			e.Setenv("GOFLAGS", os.Getenv("GOFLAGS"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
