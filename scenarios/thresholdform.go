@@ -12,7 +12,7 @@ type thresholdMapping struct {
 // A thresholdText is a threshold that a file must have as text.
 type thresholdText struct{ Threshold }
 
-// A writtenThreshold is a thresholdMapping as it is written: its text is that of the user.
+// A writtenThreshold is what a thresholdMapping was parsed from. It holds the threshold's text.
 type writtenThreshold struct {
 	Threshold string `yaml:"threshold" json:"threshold"`
 	Abort     bool   `yaml:"abort" json:"abort"`

@@ -155,7 +155,8 @@ func newNamesOf(t *testing.T) *namesOf {
 func standardNames(t *testing.T) *namesOf {
 	n, err := readStandardNames()
 	require.NoError(t, err)
-	require.Greater(t, len(n.declared), 100, "this Go distribution lacks its list of the standard library's names (GOROOT/api)")
+	require.Greater(t, len(n.declared), 100,
+		"this Go distribution lacks its list of the standard library's names (GOROOT/api)")
 	return n
 }
 

@@ -39,7 +39,8 @@ func (r *Result) GroupLead() string {
 		return "The devices of a group behave alike; the group rest has all other devices. Times are of " +
 			groupOp(r.Run.Groups) + "."
 	}
-	return fmt.Sprintf("The devices of a group behave alike; the group rest has all other devices. Each count of devices is "+
+	return fmt.Sprintf("The devices of a group behave alike; the group rest has all other devices. "+
+		"Each count of devices is "+
 		"the worst of a repetition. Operations are added up over %d timed repetitions, and times of %s are medians.",
 		n, groupOp(r.Run.Groups))
 }

@@ -68,7 +68,7 @@ func (o *Outcome) Explain(ctx context.Context, dir string, progress func(done, o
 		switch {
 		case ctx.Err() != nil:
 			return all, errors.Join(append(errs, errors.New("interrupted"))...)
-		case errors.Is(err, explain.ErrNoMatchingStacks):
+		case errors.Is(err, explain.ErrNoMatchingStacks), isEmpty(err) && p.kind == profiles.Block:
 			if i < planned || emptyCPU {
 				noWaits = fmt.Errorf("%s takes longer by more than its processor time, and waits for no lock and "+
 					"no channel: a sleep, or a system call that waits, is in no profile", p.target.Short())

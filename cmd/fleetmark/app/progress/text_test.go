@@ -67,7 +67,8 @@ func TestETA_stages(t *testing.T) {
 }
 
 func TestFoldParts(t *testing.T) {
-	require.Equal(t, []string{"  one two  three", "  four five"}, foldParts([]string{"one two", "three", "four five"}, "  ", 18))
+	require.Equal(t, []string{"  one two  three", "  four five"},
+		foldParts([]string{"one two", "three", "four five"}, "  ", 18))
 	require.Equal(t, []string{"  one two", "  three"}, foldParts([]string{"one", "two", "three"}, " ", 10))
 	require.Equal(t, []string{"  äö…", "  a b"}, foldParts([]string{"äöüß", "a b"}, "  ", 5))
 	require.Empty(t, foldParts(nil, "  ", 80))

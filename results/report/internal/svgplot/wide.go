@@ -150,7 +150,8 @@ func (w *Wide) element(head string) template.HTML {
 	shapes := ""
 	if w.shapes.Len() > 0 { // only they are stretched to the width
 		shapes = fmt.Sprintf(
-			`<svg viewBox="0 0 %d %[2]s" preserveAspectRatio="none" width="100%%" height="%[2]s">%[3]s</svg>`, WideUnits, coordinate(w.Height), w.shapes.String())
+			`<svg viewBox="0 0 %d %[2]s" preserveAspectRatio="none" width="100%%" height="%[2]s">%[3]s</svg>`,
+			WideUnits, coordinate(w.Height), w.shapes.String())
 	}
 	return template.HTML(head + shapes + w.labels.String() + `</svg>`)
 }
