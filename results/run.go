@@ -51,7 +51,8 @@ type Run struct {
 	Groups           []Group       `json:"groups,omitempty"`            // of the timed repetitions, of a fleet with groups
 	Fleet            FleetHealth   `json:"fleet"`                       // whether the fleet kept up with the load
 	Harness          HarnessHealth `json:"harness"`                     // whether the driver kept to its plan
-	Transport        string        `json:"transport"`                   // of the client: lean or nethttp
+	Client           Client        `json:"client,omitzero"`             // the delivery client that was driven
+	Transport        string        `json:"transport"`                   // of the client: lean or nethttp; none of another module's
 	Addressing       string        `json:"addressing"`                  // of the fleet: ip, port or path
 	Verdict          Verdict       `json:"verdict,omitempty"`           // as judged when the run ended
 
@@ -76,6 +77,13 @@ const (
 	StatusFailed      Status = "failed"
 	StatusAborted     Status = "aborted" // a threshold with abort failed, and ended it early
 )
+
+// Client identifies a delivery client.
+type Client struct {
+	Name    string `json:"name"`              // a word
+	Package string `json:"package"`           // import path of its type
+	Version string `json:"version,omitempty"` // of its module, if that isn't the program's own
+}
 
 // Counts are the outcomes of devices, after the client's claims were reconciled with the fleet's
 // ledger.

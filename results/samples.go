@@ -14,8 +14,9 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// samplesPackage is the package in the pkg line, which is the one that scenarios measure.
-const samplesPackage = "github.com/fleetmark/fleetmark/delivery"
+// deliveryPackage is the package in the pkg line by default: the one that scenarios measure if no
+// other client is driven.
+const deliveryPackage = "github.com/fleetmark/fleetmark/delivery"
 
 // A SampleWriter writes records in the Go benchmark format.
 //
@@ -26,6 +27,7 @@ const samplesPackage = "github.com/fleetmark/fleetmark/delivery"
 type SampleWriter struct {
 	w     io.Writer
 	procs int
+	pkg   string
 	buf   bytes.Buffer
 	bench *benchfmt.Writer
 	units map[string]bool // whose Unit lines are written
@@ -35,10 +37,14 @@ type SampleWriter struct {
 // NewSampleWriter returns a SampleWriter that calls w.Write once for each call of Write. procs is
 // the driver's GOMAXPROCS, at least 1.
 func NewSampleWriter(w io.Writer, procs int) *SampleWriter {
-	s := &SampleWriter{w: w, procs: procs, units: make(map[string]bool)}
+	s := &SampleWriter{w: w, procs: procs, pkg: deliveryPackage, units: make(map[string]bool)}
 	s.bench = benchfmt.NewWriter(&s.buf)
 	return s
 }
+
+// SetPackage sets the package in the pkg line, an import path. Without a call, or if path is empty,
+// it is package delivery.
+func (s *SampleWriter) SetPackage(path string) { s.pkg = cmp.Or(path, deliveryPackage) }
 
 // Write appends a Unit line for each unit that it hasn't written yet, and then a line for each
 // record. The first call begins with the configuration lines. If a record holds NaN, an infinity,
@@ -83,7 +89,7 @@ func (s *SampleWriter) encode(r Record) error {
 		Config: []benchfmt.Config{
 			{Key: "goos", Value: []byte(runtime.GOOS), File: true},
 			{Key: "goarch", Value: []byte(runtime.GOARCH), File: true},
-			{Key: "pkg", Value: []byte(samplesPackage), File: true},
+			{Key: "pkg", Value: []byte(s.pkg), File: true},
 		},
 		Name:  benchfmt.Name(strings.TrimPrefix(benchmarkName(r.Scenario, r.Op, s.procs), "Benchmark")),
 		Iters: int(r.Ops),

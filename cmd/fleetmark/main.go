@@ -2,10 +2,6 @@
 // reliable, by how much, and why. Package app holds its commands.
 package main
 
-import (
-	"os"
+import "github.com/fleetmark/fleetmark/cmd/fleetmark/app"
 
-	"github.com/fleetmark/fleetmark/cmd/fleetmark/app"
-)
-
-func main() { os.Exit(app.Main(os.Args, app.Options{})) }
+func main() { app.Main() }

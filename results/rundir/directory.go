@@ -207,6 +207,7 @@ func (d *Directory) WriteRun(run results.Run) error {
 	}
 	if d.samples == nil && run.Machine.GOMAXPROCS > 0 {
 		d.samples = results.NewSampleWriter(&d.encoded, run.Machine.GOMAXPROCS)
+		d.samples.SetPackage(run.Client.Package)
 	}
 	return d.publish()
 }

@@ -150,7 +150,7 @@ func TestServeRefuses(t *testing.T) {
 		string(unknown):   `unknown field "new_field"`,
 	} {
 		var out strings.Builder
-		err := Serve(t.Context(), strings.NewReader(in), &out)
+		err := Serve(t.Context(), strings.NewReader(in), &out, nil)
 		if want == "" {
 			require.NoError(t, err)
 			require.Contains(t, out.String(), `"error":"it speaks protocol 3, not 9"`)

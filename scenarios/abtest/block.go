@@ -25,7 +25,7 @@ type blocks struct {
 }
 
 // open opens a session for the scenario.
-func (a assignment) open(ctx context.Context) (*blocks, error) {
+func (a assignment) open(ctx context.Context, client *runner.NamedClient) (*blocks, error) {
 	var spec scenarios.Spec
 	strict := json.NewDecoder(bytes.NewReader(a.Spec)) // ignoring an unknown field would change the scenario
 	strict.DisallowUnknownFields()
@@ -39,6 +39,7 @@ func (a assignment) open(ctx context.Context) (*blocks, error) {
 		Spec:    spec,
 		Target:  target.Options{Address: a.Fleet, Control: a.Control, Token: a.Token, CA: a.CA},
 		Machine: results.Machine{Identity: a.Machine},
+		Client:  client,
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 1 && os.Args[1] == "drive" && os.Getenv(pretendedCost) != "":
 		err = pretend(in, os.Stdout, os.Getenv(pretendedCost))
 	case len(os.Args) > 1 && os.Args[1] == "drive":
-		err = Serve(context.Background(), in, os.Stdout)
+		err = Serve(context.Background(), in, os.Stdout, nil)
 	default:
 		// A process that the race detector watches otherwise waits a second before it exits.
 		if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {

@@ -106,7 +106,7 @@ func TestProtocol_driver(t *testing.T) {
 	say(`{"profile":{"dir":%q,"kind":"nonesuch","number":8,"nanoseconds":1000}}`,
 		`^\{"protocol":3,"error":".*nonesuch.*"\}$`, dir)
 	var out strings.Builder
-	require.NoError(t, Serve(t.Context(), strings.NewReader(lines.String()), &out))
+	require.NoError(t, Serve(t.Context(), strings.NewReader(lines.String()), &out, nil))
 	answers := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	require.Len(t, answers, len(want), out.String())
 	for i, answer := range answers {
@@ -133,7 +133,7 @@ func TestServe_profilesRepeatedly(t *testing.T) {
 		`{"profile":{"dir":%q,"kind":"allocs","number":1,"nanoseconds":50000000}}`, encoded, at.Address, at.Control,
 		at.Token, dir)
 	var out strings.Builder
-	require.NoError(t, Serve(t.Context(), strings.NewReader(lines), &out))
+	require.NoError(t, Serve(t.Context(), strings.NewReader(lines), &out, nil))
 	require.Equal(t, strings.Repeat(`{"protocol":3}`+"\n", 2), out.String())
 	p, err := profiles.Load(filepath.Join(dir, "allocs.1.pb.gz"))
 	require.NoError(t, err)

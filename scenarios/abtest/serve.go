@@ -9,11 +9,13 @@ import (
 	"io"
 	"runtime"
 	"runtime/pprof"
+
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// Serve is a driver: it reads a hello and requests from in, and answers each on out. It returns
-// when in or ctx ends.
-func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+// Serve is a driver: it reads a hello and requests from in, and answers each on out. It drives
+// client, or that of package delivery if client is nil. It returns when in or ctx ends.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, client *runner.NamedClient) error {
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var first hello
 	if err := decoder.Decode(&first); err != nil {
@@ -30,7 +32,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	var s server
 	for _, w := range first.Work {
-		b, err := w.open(ctx)
+		b, err := w.open(ctx, client)
 		if err != nil {
 			return errors.Join(err, s.close(), encoder.Encode(response{Protocol: protocol, Error: err.Error()}))
 		}

@@ -42,6 +42,8 @@ type Options struct {
 	Machine      results.Machine
 	Stderr       io.Writer // where a fleet's process writes its errors
 
+	Client *runner.NamedClient // drives the devices; nil: the client of package delivery
+
 	View func() View   // returns what shows the next scenario; nil: nothing is shown
 	Done func(*Result) // is called with each result, before the next scenario begins; may be nil
 }
@@ -98,7 +100,7 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 		s.Observer, closeView = view, view.Close
 	}
 	s.Target.Command, s.Target.Stderr = o.FleetCommand, o.Stderr
-	s.Out, s.Revision, s.Machine = o.Out, o.Revision, o.Machine
+	s.Out, s.Revision, s.Machine, s.Client = o.Out, o.Revision, o.Machine, o.Client
 	running, err := runner.Start(ctx, s)
 	if err != nil {
 		closeView()

@@ -19,42 +19,18 @@
 package load
 
 import (
-	"context"
-	"iter"
-
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/delivery/rollout"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 )
 
-// A Client is the delivery client under test. It must be safe for concurrent use.
-type Client interface {
-	// Push sends the update to a device.
-	Push(ctx context.Context, d delivery.Device, u *delivery.Update) error
-	// Verify returns nil if the device runs the update.
-	Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error
-	// Deliver pushes the update and verifies it, with as many attempts as the client makes. Its
-	// report counts every request that it sent, even if it returns an error.
-	Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error)
-	// Close ends the client's connections.
-	Close() error
-}
+// A Client is the delivery client under test.
+type Client = client.Full
 
-// A NewClient makes the client of one repetition. It may ignore parts of cfg. If the client opens
-// its connections with cfg.Dial, a run can open a connection for each worker before the load, and
-// count dial errors whose cause is the driver's machine.
-type NewClient func(cfg delivery.Config) (Client, error)
+// A Rollouter is a [Client] that can update many devices by itself.
+type Rollouter = client.Rollouter
 
-// A StatsReporter is a [Client] that counts its requests, connections and bytes. For any other
-// client, a run leaves these figures out.
-type StatsReporter interface{ Stats() delivery.Stats }
-
-// A Rollouter is a [Client] that can update many devices by itself. It returns a
-// *[rollout.AbortError] if too many devices failed.
-type Rollouter interface {
-	Rollout(
-		context.Context, iter.Seq[delivery.Device], *delivery.Update, rollout.Options,
-	) (rollout.Report, error)
-}
+// A StatsReporter is a [Client] that counts its requests, connections and bytes.
+type StatsReporter = client.StatsReporter
 
 // Devices is a list of the devices that a load is for. A [Recording] identifies a device by its
 // index.

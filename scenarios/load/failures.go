@@ -100,7 +100,7 @@ func (f *Failures) add(
 }
 
 // classOf returns the name of an error's class: that of package delivery, or what the error's
-// method FailureClass returns. For any other error, it is "timeout" for a deadline and "unknown"
+// method Class returns. For any other error, it is "timeout" for a deadline and "unknown"
 // otherwise.
 func classOf(err error) string {
 	if e, ok := errors.AsType[*delivery.Error](err); ok {
@@ -108,9 +108,9 @@ func classOf(err error) string {
 	}
 	if e, ok := errors.AsType[interface {
 		error
-		FailureClass() string
+		Class() string
 	}](err); ok {
-		return e.FailureClass()
+		return e.Class()
 	}
 	// The deadline errors of package context and package os implement net.Error, too.
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {

@@ -243,8 +243,8 @@ func (c *slowClient) Push(ctx context.Context, _ delivery.Device, _ *delivery.Up
 // classed is an error of the class that it names.
 type classed string
 
-func (c classed) Error() string        { return string(c) }
-func (c classed) FailureClass() string { return string(c) }
+func (c classed) Error() string { return string(c) }
+func (c classed) Class() string { return string(c) }
 
 // TestIntervalsAddUp checks that the sum of all intervals is what the client did, what a hook saw,
 // and what the recording has of the whole load, count by count. The same for groups.

@@ -11,11 +11,14 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"runtime/debug"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/delivery/rollout"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -72,9 +75,15 @@ func tlsConfig(s scenarios.ClientSpec) (*tls.Config, error) {
 	return trusted, nil
 }
 
+// A NamedClient is a client of another module, and what a run calls it.
+type NamedClient struct {
+	Name string     // a word for tables and files, such as "acme"
+	New  client.New // makes the client of a repetition
+}
+
 // A clientFactory makes the client of each repetition.
 type clientFactory struct {
-	newClient load.NewClient
+	newClient func(delivery.Config) (load.Client, error)
 	config    delivery.Config
 	seed      uint64
 	wrap      func(load.Client) load.Client // wraps each client; may be nil
@@ -124,6 +133,30 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	return c, nil
 }
 
+// foreign returns a function that makes the client of another module.
+func (s *Session) foreign(c *NamedClient) func(delivery.Config) (load.Client, error) {
+	_, workers := s.spec.Load.WorkerRange()
+	spec := s.spec.Client
+	return func(cfg delivery.Config) (load.Client, error) {
+		config := client.Config{
+			Workers: workers, TLS: cfg.TLS.Clone(), Header: cfg.Header.Clone(), Dial: cfg.Dial,
+			DialTimeout: spec.DialTimeout.Std(), AnswerTimeout: spec.AnswerTimeout.Std(), TotalTimeout: spec.TotalTimeout.Std(),
+			MaxAttempts: spec.MaxAttempts, MaxIdle: spec.MaxIdle,
+		}
+		if cfg.Random != nil {
+			config.Seed = cfg.Random.Uint64()
+		}
+		made, err := c.New(config)
+		switch {
+		case err != nil:
+			return nil, err
+		case made == nil:
+			return nil, errors.New("it is nil")
+		}
+		return client.WithDeliver(made), nil
+	}
+}
+
 // tryClient makes a client of another module and closes it, so that no run begins whose client
 // can't be made. It returns the import path of the client's package.
 func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error) {
@@ -137,11 +170,29 @@ func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error
 			Want: "give it a method Rollout, or choose another model",
 		}
 	}
-	t := reflect.TypeOf(c)
+	t := reflect.TypeOf(client.Unwrap(c))
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	return t.PkgPath(), errors.Join(err, c.Close())
+}
+
+// moduleVersion returns the version of the module that a package of this program belongs to. It
+// returns "" for the program's own module, and if the version isn't known.
+func moduleVersion(pkg string) (version string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	longest := ""
+	for _, m := range info.Deps {
+		if within := pkg == m.Path || strings.HasPrefix(pkg, m.Path+"/"); within && len(m.Path) > len(longest) {
+			if longest, version = m.Path, m.Version; m.Replace != nil {
+				version = m.Replace.Version
+			}
+		}
+	}
+	return version
 }
 
 // A deliveryClient is the client of package delivery, which a run drives by default.

@@ -23,7 +23,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
-	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
@@ -125,20 +125,21 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 	return runner.Run(t.Context(), runner.Options{
 		Machine: machine, Spec: s, Target: target.Options{Address: target.InProcess, Stderr: os.Stderr},
 		Out: filepath.Join(t.TempDir(), "runs"),
-		Client: func(cfg delivery.Config) (load.Client, error) {
+		Client: &runner.NamedClient{Name: "foreign", New: func(cfg client.Config) (client.Client, error) {
 			f.http = &http.Client{Transport: &http.Transport{DialContext: cfg.Dial, MaxIdleConnsPerHost: 100}}
 			return f, nil
-		},
+		}},
 	})
 }
 
 // TestForeignClient_units checks that what a client doesn't report is left out, rather than zero.
-// The units are those of docs/reference/metrics.md, without those that such a client can't report:
-// requests, bytes, and the parts of a delivery.
+// The units are those of docs/reference/metrics.md, without the parts of a delivery if the client
+// doesn't report them. Requests and bytes are those that the devices counted.
 func TestForeignClient_units(t *testing.T) {
 	times := []string{"ns/op", "p50-ns/op", "p75-ns/op", "p90-ns/op", "p95-ns/op", "p99-ns/op", "p99.9-ns/op",
 		"max-ns/op", "service-p99-ns/op"}
-	ofLoad := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "retries/device", "failed/device", "peak-rss-B"}
+	ofLoad := []string{"ops/s", "MB/s", "cpu-ns/op", "B/op", "allocs/op", "requests/device", "wire-B/device",
+		"retries/device", "failed/device", "peak-rss-B"}
 	for name, row := range map[string]struct {
 		change func(*scenarios.Spec)
 		times  bool
@@ -179,6 +180,15 @@ func TestForeignClient_units(t *testing.T) {
 				for _, v := range r.Values {
 					got[r.Op] = append(got[r.Op], v.Unit)
 				}
+				if requests, ok := r.Value(results.UnitRequests); ok {
+					require.EqualValues(t, map[string]int{"push": 1, "verify": 1, "deliver": 2}[r.Op], requests)
+					bytes, _ := r.Value(results.UnitWire)
+					if r.Op != "verify" {
+						bytes -= 3000 // the artifact
+					}
+					require.Less(t, 100.0, bytes)
+					require.Less(t, bytes, 2000.0, "heads and answers")
+				}
 			}
 			require.Equal(t, row.want, got)
 		})
@@ -189,9 +199,9 @@ func TestForeignClient_units(t *testing.T) {
 // documents.
 type quotaError struct{}
 
-func (quotaError) Error() string        { return "no quota" }
-func (quotaError) FailureClass() string { return "quota" }
-func (quotaError) StatusCode() int      { return http.StatusTooManyRequests }
+func (quotaError) Error() string   { return "no quota" }
+func (quotaError) Class() string   { return "quota" }
+func (quotaError) StatusCode() int { return http.StatusTooManyRequests }
 
 func TestForeignClient_failures(t *testing.T) {
 	fails := []error{fmt.Errorf("deliver: %w", quotaError{}), fmt.Errorf("deliver: %w", context.DeadlineExceeded),

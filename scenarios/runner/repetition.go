@@ -260,6 +260,9 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	if err != nil {
 		return err
 	}
+	if m.traffic == nil {
+		m.traffic = fleetTraffic(before.fleet, after.fleet)
+	}
 	if t.Phase == Timed {
 		m.checkFleet(before, after, s.target.Kind() == target.InProcess)
 	}
@@ -282,6 +285,15 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 		})
 	}
 	return nil
+}
+
+// fleetTraffic returns what the devices counted between two readings of their status, as if the
+// client had counted it.
+func fleetTraffic(before, after mockfleet.Status) *delivery.Stats {
+	return &delivery.Stats{
+		Requests: after.Requests - before.Requests, Dials: after.ConnectionsTotal - before.ConnectionsTotal,
+		BytesWritten: after.BytesIn - before.BytesIn, BytesRead: after.BytesOut - before.BytesOut,
+	}
 }
 
 // annotateFailures passes the ledger on, and keeps what it says about the devices of the sampled

@@ -32,10 +32,10 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
-	// Client makes the client that is driven. Nil means the client of package delivery. Records
-	// lack what a client doesn't report: requests and bytes if it isn't a [load.StatsReporter], and
-	// the parts of a delivery if its reports don't have their times.
-	Client load.NewClient
+	// Client is the client that is driven. Nil means the client of package delivery. If it isn't a
+	// [load.StatsReporter], requests and bytes are those that the fleet counted, and missing if nobody
+	// did. The parts of a delivery are missing if its reports don't have their times.
+	Client *NamedClient
 
 	// ClientPackages are prefixes of function names, such as "example.com/client.". The run uses
 	// them to recognize goroutines of the client that lack its pprof label, because the client sets
@@ -236,7 +236,7 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	}
 	packages := r.o.ClientPackages
 	if len(packages) == 0 {
-		packages = []string{r.clientPackage + ".", r.clientPackage + "/"}
+		packages = []string{r.client.Package + ".", r.client.Package + "/"}
 	}
 	return health.TakeResources(r.dir.Path(), packages...)
 }

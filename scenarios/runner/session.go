@@ -43,13 +43,13 @@ type Session struct {
 	recording *load.Recording // large, so it is reset and reused
 	claims    *claims
 
-	runID         string            // part of versions if the fleet can't be reset
-	labels        map[string]string // labels of profiles
-	maxWorkers    int               // the most workers of a load that starts workers as needed
-	unopened      unopened
-	current       atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
-	clientPackage string                           // the import path of the client's package
-	closers       []func() error
+	runID      string            // part of versions if the fleet can't be reset
+	labels     map[string]string // labels of profiles
+	maxWorkers int               // the most workers of a load that starts workers as needed
+	unopened   unopened
+	current    atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
+	client     results.Client                   // the client that is driven
+	closers    []func() error
 
 	repetitions int // how many repetitions Repeat has begun
 }
@@ -156,12 +156,14 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
 		return nil, err
 	}
-	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
+	s.client = results.Client{Name: "delivery", Package: reflect.TypeFor[delivery.Client]().PkgPath()}
 	if o.Client != nil {
-		s.clients.newClient = o.Client
-		if s.clientPackage, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
+		s.client.Name = o.Client.Name
+		s.clients.newClient = s.foreign(o.Client)
+		if s.client.Package, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
 			return nil, err
 		}
+		s.client.Version = moduleVersion(s.client.Package)
 	}
 	if s.target, err = target.Open(ctx, o.Target, o.Spec, client.TLS); err != nil {
 		return nil, err
@@ -206,11 +208,14 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 		ID: s.runID, Scenario: s.spec.Name, Spec: spec, WorkloadDigest: digest,
 		Command: o.Command, Seed: s.spec.Seed, Machine: o.Machine, Revision: o.Revision, Started: time.Now().UTC(),
 		Status: results.StatusRunning, Valid: true, Unconfirmed: s.target.Witness() == nil,
-		Counts:    results.Counts{Devices: devices},
-		Transport: string(s.spec.Client.Transport), Addressing: string(s.spec.Addressing()),
+		Counts: results.Counts{Devices: devices},
+		Client: s.client, Transport: string(s.spec.Client.Transport), Addressing: string(s.spec.Addressing()),
 	}
 	if s.target.Kind() == target.Listed {
 		run.Addressing = target.Listed
+	}
+	if o.Client != nil {
+		run.Transport = ""
 	}
 	return run, nil
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 )
 
-// embedded runs Main with arguments and buffers, as a program of another module would.
+// embedded calls Run with arguments and buffers, as a program of another module would.
 func embedded(stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, said bytes.Buffer
-	code = Main(append([]string{"fleetmark"}, args...), Options{In: strings.NewReader(stdin), Out: &out, Err: &said})
+	code = Run(append([]string{"fleetmark"}, args...), Options{In: strings.NewReader(stdin), Out: &out, Err: &said})
 	return code, out.String(), said.String()
 }
 
-// TestMain_twice checks that two calls of Main in one process share nothing, and that neither sees
+// TestRun_twice checks that two calls of Run in one process share nothing, and that neither sees
 // the arguments of the process itself: each writes to its own buffers, and a flag given to one
 // isn't set in the next.
-func TestMain_twice(t *testing.T) {
+func TestRun_twice(t *testing.T) {
 	for _, args := range [][]string{{"report", "-", "--json"}, {"report", "--json", "-", "--base", "a.txt"}} {
 		t.Chdir(t.TempDir())
 		require.NoError(t, os.WriteFile("a.txt", []byte("BenchmarkA 1 100 ns/op\n"), 0o600))
@@ -39,19 +39,19 @@ func TestMain_twice(t *testing.T) {
 		require.Equal(t, "fleetmark "+strings.Join(args, " "), o.Command)
 	}
 	code, stdout, stderr := embedded("")
-	require.Equal(t, cli.ExitPass, code, "Main doesn't read os.Args if it is given no arguments")
+	require.Equal(t, cli.ExitPass, code, "Run doesn't read os.Args if it is given no arguments")
 	require.Contains(t, stdout, "Usage:")
 	require.Empty(t, stderr)
-	require.Equal(t, cli.ExitPass, Main(nil, Options{Out: &bytes.Buffer{}}))
+	require.Equal(t, cli.ExitPass, Run(nil, Options{Out: &bytes.Buffer{}}))
 	code, stdout, stderr = embedded("", "run", "nosuch", "--devices", "3")
 	require.Equal(t, cli.ExitUsage, code)
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, `fleetmark: scenario "nosuch": no such scenario`)
 }
 
-// TestMain_runsTwice checks that two runs in one process are measured and recorded separately, each
+// TestRun_runsTwice checks that two runs in one process are measured and recorded separately, each
 // under its own flags.
-func TestMain_runsTwice(t *testing.T) {
+func TestRun_runsTwice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for i, devices := range []string{"3", "5"} {
 		args := []string{"run", "--devices", devices, "--size", "1KiB", "--repeat", "1", "--profiled", "0", "--warmup", "0",
@@ -75,9 +75,9 @@ func TestMain_runsTwice(t *testing.T) {
 	}
 }
 
-// TestMain_leavesNothing checks that what a command changes in the process is restored when Main
+// TestRun_leavesNothing checks that what a command changes in the process is restored when Run
 // returns.
-func TestMain_leavesNothing(t *testing.T) {
+func TestRun_leavesNothing(t *testing.T) {
 	percent, rate := debug.SetGCPercent(77), runtime.MemProfileRate
 	defer debug.SetGCPercent(percent)
 	require.False(t, signal.Ignored(syscall.SIGPIPE))

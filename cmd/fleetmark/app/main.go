@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -25,23 +26,51 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/gatecmd"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/profilecmd"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// Options says how Main's commands differ from those of cmd/fleetmark. The zero value changes
-// nothing.
+// Options says how the commands differ from those of cmd/fleetmark. The zero value changes nothing.
 type Options struct {
 	In       io.Reader // nil: standard input
 	Out, Err io.Writer // nil: standard output, and standard error
+
+	// Client is the delivery client that the commands drive; nil: that of package delivery.
+	Client *runner.NamedClient
 }
 
-// Main runs the command line args, whose first element is the name of the program, and returns the
+// An Option changes [Options].
+type Option func(*Options)
+
+// WithClient makes the commands drive the clients that newClient makes, and call them name, which
+// must be a word.
+func WithClient(name string, newClient client.New) Option {
+	return func(o *Options) { o.Client = &runner.NamedClient{Name: name, New: newClient} }
+}
+
+// Main runs the command line of the process and ends the process with the command's exit code. It
+// is all that a program's main has to call:
+//
+//	func main() { app.Main(app.WithClient("acme", newClient)) }
+//
+// It must be called first in main; see [Run].
+func Main(options ...Option) {
+	var o Options
+	for _, option := range options {
+		option(&o)
+	}
+	os.Exit(Run(os.Args, o))
+}
+
+// Run runs the command line args, whose first element is the name of the program, and returns the
 // exit code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in
 // main, since the commands start the program again as a child, with the arguments "fleet", "drive"
 // or "opcost".
-func Main(args []string, o Options) int {
+func Run(args []string, o Options) int {
 	c := cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
 	if len(args) > 0 {
 		c.Args = args[1:]
@@ -54,6 +83,15 @@ func Main(args []string, o Options) int {
 	}
 	if o.Err != nil {
 		c.Err = o.Err
+	}
+	if c.Client = o.Client; c.Client != nil {
+		if err := results.CheckName("client", c.Client.Name); err != nil {
+			_, _ = fmt.Fprintln(c.Err, "fleetmark:", err)
+			return cli.ExitUsage
+		}
+		if len(args) > 0 {
+			c.Program = filepath.Base(args[0])
+		}
 	}
 	defer profileEveryAllocation(c.Args)()
 	// A reader that goes away, as in `fleetmark run 2>&1 | head -1`, must not end a run half-way:
@@ -234,7 +272,7 @@ func newDrive(c cli.Console) *cobra.Command {
 	return &cobra.Command{
 		Use: "drive", Short: "Measure blocks for the gate, which starts it", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := abtest.Serve(cmd.Context(), c.In, c.Out); err != nil {
+			if err := abtest.Serve(cmd.Context(), c.In, c.Out, c.Client); err != nil {
 				return fmt.Errorf("drive: %w", err)
 			}
 			return nil

@@ -27,7 +27,7 @@ var built string
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "fleet" ||
 		os.Args[1] == opcostCommand) { // a run within a test starts the test's program as its child
-		os.Exit(Main(os.Args, Options{}))
+		Main()
 	}
 	code := func() int {
 		dir, err := os.MkdirTemp("", "fleetmark-test-")

@@ -27,13 +27,18 @@ import (
 
 // A Console holds the command line and the standard streams of a command.
 type Console struct {
+	Program  string   // the name of the program in commands that users may repeat
 	Args     []string // the command line, without the name of the program
 	In       io.Reader
 	Out, Err io.Writer
+
+	Client *runner.NamedClient // drives the devices; nil: the client of package delivery
 }
 
 // CommandLine returns the command line as a user may type it again.
-func (c Console) CommandLine() string { return shell.Join(append([]string{"fleetmark"}, c.Args...)...) }
+func (c Console) CommandLine() string {
+	return shell.Join(append([]string{cmp.Or(c.Program, "fleetmark")}, c.Args...)...)
+}
 
 // PrintJSON writes v to standard output as indented JSON.
 func (c Console) PrintJSON(v any) error {
@@ -175,7 +180,7 @@ func CodeOf(err error) int {
 // Batch returns the options for running scenarios with this program on this machine. out is the
 // directory for run directories, and view returns the view of the next scenario.
 func (c Console) Batch(ctx context.Context, out string, view func() batch.View) (o batch.Options, err error) {
-	o = batch.Options{Out: out, Revision: project.Revision(ctx), Stderr: c.Err, View: view}
+	o = batch.Options{Out: out, Revision: project.Revision(ctx), Stderr: c.Err, View: view, Client: c.Client}
 	if o.Machine, err = results.ThisMachine(ctx); err != nil {
 		return o, err
 	}
