@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -177,12 +178,16 @@ func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error
 	return t.PkgPath(), errors.Join(err, c.Close())
 }
 
-// moduleVersion returns the version of the module that a package of this program belongs to. It
-// returns "" for the program's own module, and if the version isn't known.
-func moduleVersion(pkg string) (version string) {
+// buildOf returns the import path of a package of this program, which is "main" in the names of
+// functions if it is the program's own, and the version of the package's module. The version is ""
+// for the program's own module, and if it isn't known.
+func buildOf(pkg string) (path, version string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return pkg, ""
+	}
+	if pkg == "main" {
+		return cmp.Or(info.Path, pkg), ""
 	}
 	longest := ""
 	for _, m := range info.Deps {
@@ -192,7 +197,7 @@ func moduleVersion(pkg string) (version string) {
 			}
 		}
 	}
-	return version
+	return pkg, version
 }
 
 // A deliveryClient is the client of package delivery, which a run drives by default.

@@ -236,7 +236,7 @@ func (r *runner) takeResources() (health.ResourceSnapshot, error) {
 	}
 	packages := r.o.ClientPackages
 	if len(packages) == 0 {
-		packages = []string{r.client.Package + ".", r.client.Package + "/"}
+		packages = []string{r.clientPackage + ".", r.clientPackage + "/"}
 	}
 	return health.TakeResources(r.dir.Path(), packages...)
 }

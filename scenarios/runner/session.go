@@ -43,13 +43,14 @@ type Session struct {
 	recording *load.Recording // large, so it is reset and reused
 	claims    *claims
 
-	runID      string            // part of versions if the fleet can't be reset
-	labels     map[string]string // labels of profiles
-	maxWorkers int               // the most workers of a load that starts workers as needed
-	unopened   unopened
-	current    atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
-	client     results.Client                   // the client that is driven
-	closers    []func() error
+	runID         string            // part of versions if the fleet can't be reset
+	labels        map[string]string // labels of profiles
+	maxWorkers    int               // the most workers of a load that starts workers as needed
+	unopened      unopened
+	current       atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
+	client        results.Client                   // the client that is driven
+	clientPackage string                           // what the names of its functions begin with, in profiles
+	closers       []func() error
 
 	repetitions int // how many repetitions Repeat has begun
 }
@@ -156,14 +157,15 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	if client.TLS, err = tlsConfig(s.spec.Client); err != nil {
 		return nil, err
 	}
-	s.client = results.Client{Name: "delivery", Package: reflect.TypeFor[delivery.Client]().PkgPath()}
+	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
+	s.client = results.Client{Name: "delivery", Package: s.clientPackage}
 	if o.Client != nil {
 		s.client.Name = o.Client.Name
 		s.clients.newClient = s.foreign(o.Client)
-		if s.client.Package, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
+		if s.clientPackage, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
 			return nil, err
 		}
-		s.client.Version = moduleVersion(s.client.Package)
+		s.client.Package, s.client.Version = buildOf(s.clientPackage)
 	}
 	if s.target, err = target.Open(ctx, o.Target, o.Spec, client.TLS); err != nil {
 		return nil, err
