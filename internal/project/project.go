@@ -78,6 +78,18 @@ func Find(dir string) (Project, error) {
 	return p, err
 }
 
+// OwnFunctions returns prefixes of the names of the functions of the project's client: those that
+// its configuration lists, or else those of its module and of its program.
+func (p Project) OwnFunctions() []string {
+	switch {
+	case len(p.Config.Client.Own) > 0:
+		return p.Config.Client.Own
+	case p.Module != "":
+		return []string{p.Module + ".", p.Module + "/", "main."}
+	}
+	return []string{"main."}
+}
+
 // Module returns the nearest directory with a go.mod, which is dir or above it, and the path of its
 // module. It returns empty strings if there is none.
 func Module(dir string) (root, path string, err error) {
@@ -138,6 +150,24 @@ type Config struct {
 	Targets      []Target
 	AntiPatterns []AntiPattern
 	Commands     []Command
+	Client       Client
+	Gate         Gate
+}
+
+// A Client is the project's own delivery client, which the gate measures. The zero value means that
+// there is none.
+type Client struct {
+	// Build is a command for a shell that builds the program which drives the client. It runs at the
+	// root, and writes the program to the file that {out} stands for.
+	Build string
+	// Own are prefixes of the names of functions that may be the cause of a regression. If there are
+	// none, they are those of the module, and of the program's package main.
+	Own []string
+}
+
+// Gate says what `fleetmark gate` measures.
+type Gate struct {
+	Scenarios []string // names or files, relative to the root, if none are named on the command line
 }
 
 // Better returns which way is better for the metrics in Units: +1 if more is, -1 if less is.

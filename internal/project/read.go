@@ -36,6 +36,10 @@ func ParseConfig(file string, text []byte) (Config, error) {
 		})},
 		key{"anti_patterns", appendEach(t, &c.AntiPatterns, t.antiPattern)},
 		key{"commands", appendEach(t, &c.Commands, t.command)},
+		key{"client", func(n ast.Node, field string) { c.Client = t.client(n, field) }},
+		key{"gate", func(n ast.Node, field string) {
+			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Gate.Scenarios)})
+		}},
 	)
 	return c, t.err()
 }
@@ -91,6 +95,26 @@ func (t *tree) benchmarks(n ast.Node, field string) Benchmarks {
 	)
 	t.require(n, field, has, "packages", "run")
 	return b
+}
+
+// outPlaceholder stands for the program that a build command must write.
+const outPlaceholder = "{out}"
+
+func (t *tree) client(n ast.Node, field string) Client {
+	var c Client
+	has := t.mapping(n, field,
+		key{"build", func(n ast.Node, field string) {
+			text, ok := t.text(n, field)
+			if ok && !strings.Contains(text, outPlaceholder) {
+				t.reject(n, field, "%s: want a command that writes a program to %s, such as go build -o %s ./cmd/bench",
+					quoted(text), outPlaceholder, outPlaceholder)
+			}
+			c.Build = text
+		}},
+		key{"own", t.intoAll(&c.Own)},
+	)
+	t.require(n, field, has, "build")
+	return c
 }
 
 // packagePattern reads an argument of go test that names packages.

@@ -40,6 +40,8 @@ commands:
     run:
       - go test -bench . ./delivery > current.txt
       - go tool benchstat BASELINE_METRICS.md current.txt
+client: {build: "go build -o {out} ./cmd/bench", own: [example.com/client.]}
+gate: {scenarios: [push.yaml, integration]}
 `
 
 func TestParseConfig(t *testing.T) {
@@ -74,6 +76,8 @@ func TestParseConfig(t *testing.T) {
 			{Name: "two steps", Run: []string{"go test -bench . ./delivery > current.txt",
 				"go tool benchstat BASELINE_METRICS.md current.txt"}},
 		},
+		Client: Client{Build: "go build -o {out} ./cmd/bench", Own: []string{"example.com/client."}},
+		Gate:   Gate{Scenarios: []string{"push.yaml", "integration"}},
 	}, got)
 	require.Equal(t, []string{"Reference", "ReferenceBareSockets"}, got.Benchmarks[0].Referenced())
 }
@@ -90,7 +94,7 @@ func TestParseConfig_empty(t *testing.T) {
 // here, and with what is wanted.
 func TestParseConfig_mistakes(t *testing.T) {
 	const (
-		sections  = "benchmarks, units, targets, anti_patterns, commands"
+		sections  = "benchmarks, units, targets, anti_patterns, commands, client, gate"
 		benchmark = "benchmarks: [{packages: [a], run: x, "
 		target    = "targets:\n  - {name: a, figure: b, "
 		quantity  = "want a number, alone or with a unit, such as 0.01, 8MiB, 35µs, 3% or 1.15x"
@@ -122,6 +126,12 @@ func TestParseConfig_mistakes(t *testing.T) {
 		benchmark + "count: «'3'}]":           `benchmarks[0].count: "3": want a whole number from 1 to 1000`,
 		benchmark + "references: {«A: A}}]":   "benchmarks[0].references.A: is its own reference: want another benchmark",
 		benchmark + "references: {A: «[B]}}]": "benchmarks[0].references.A: a list: " + isText,
+
+		"client: {build: «go build ./cmd/bench}": `client.build: "go build ./cmd/bench": ` +
+			"want a command that writes a program to {out}, such as go build -o {out} ./cmd/bench",
+		"client: «{own: [a]}":         "client: lacks build: want it",
+		"client: {build: «[a]}":       "client.build: a list: " + isText,
+		"gate: {scenarios: «rollout}": `gate.scenarios: "rollout": want a list`,
 
 		"units: {a: {better: «more}}": `units.a.better: "more": want lower or higher`,
 		"units: {a: «{}}":             "units.a: lacks better: want it",

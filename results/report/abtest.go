@@ -17,7 +17,7 @@ import (
 type ABTest struct {
 	Base, Now           string   // revisions
 	BaseState, NowState string   // revisions for people, with the number of files that differ from them
-	Harness             string   // which harness measured the base
+	Harness             string   // which harness measured the base; "" if each side is the program of a project of its own
 	Changed             []string // files in the working tree that differ from the revision Now
 	Differences         []string // between the sides, in modules and toolchain
 	Shared              string   // a package of which both sides use the current version, or ""
@@ -63,7 +63,10 @@ func FromABTest(mode Mode, in Input, test ABTest) *Document {
 
 // scenariosSummary returns sentences about how two drivers were compared.
 func (a ABTest) scenariosSummary() []string {
-	text := fmt.Sprintf("base: delivery of %s in %s; now: %s", a.BaseState, a.Harness, a.NowState)
+	text := fmt.Sprintf("base: the program of %s; now: %s", a.BaseState, a.NowState)
+	if a.Harness != "" {
+		text = fmt.Sprintf("base: delivery of %s in %s; now: %s", a.BaseState, a.Harness, a.NowState)
+	}
 	if a.Pairs > 0 {
 		text += fmt.Sprintf("; %d pairs of blocks in %.0f s", a.Pairs, a.Elapsed.Seconds())
 	}

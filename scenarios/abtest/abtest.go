@@ -44,6 +44,10 @@ type Options struct {
 	// base's blocks took, and at least 30 seconds.
 	Limit time.Duration
 
+	// Own are prefixes of the names of functions that may be the cause of a regression; nil: those of
+	// [OwnFunctions].
+	Own []string
+
 	Stderr   io.Writer      // where the fleet's process writes its errors
 	Progress func(Progress) // called after each pair; may be nil
 }

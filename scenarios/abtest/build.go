@@ -25,7 +25,7 @@ const (
 // Builds are the drivers of both sides.
 type Builds struct {
 	Base, Now string // programs
-	Harness   string // of the base's driver: CurrentHarness or OwnHarness
+	Harness   string // of the base's driver: CurrentHarness or OwnHarness; "" for an [OwnClient]
 	Shared    string // a package of which both sides have today's state, though delivery imports it; usually empty
 
 	BaseTree, NowTree *checkout.Tree

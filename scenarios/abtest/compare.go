@@ -17,11 +17,14 @@ const DefaultScenario = "gate"
 
 // CompareOptions say how the working tree is compared with a revision.
 type CompareOptions struct {
-	Options              // options of the measurement; CompareWith sets Builds
-	Ref     string       // the revision, as git names it
-	Out     string       // the directory for profiles and for the stacks of a driver that failed
-	Explain bool         // look for the cause of a regression
-	Log     func(string) // called with a line about each step as it begins
+	Options        // options of the measurement; CompareWith sets Builds
+	Ref     string // the revision, as git names it
+	Out     string // the directory for profiles and for the stacks of a driver that failed
+	Explain bool   // look for the cause of a regression
+
+	// Client says how the client of another module is built; nil: compare the delivery package.
+	Client *OwnClient
+	Log    func(string) // called with a line about each step as it begins
 }
 
 // A Comparison is the outcome of comparing two sides, with its causes.
@@ -44,8 +47,13 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, work.Close()) }()
-	o.Log("building the delivery package of " + o.Ref + ", and today's")
-	builds, err := buildDrivers(ctx, o.Ref, work.Path)
+	build := buildDrivers
+	what := "the delivery package"
+	if o.Client != nil {
+		build, what = o.Client.buildDrivers, "the client"
+	}
+	o.Log("building " + what + " of " + o.Ref + ", and today's")
+	builds, err := build(ctx, o.Ref, work.Path)
 	if err != nil {
 		return nil, err
 	}

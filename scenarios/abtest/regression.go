@@ -161,17 +161,21 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
 	c := Cause{Scenario: n.spec.Name, Kind: n.kind, Dir: dir}
 	// A dependency that changed may be the cause, too.
-	own := append(OwnFunctions(), checkout.Functions(o.Builds.Differences)...)
+	own, client := OwnFunctions(), deliveryFunctions()
+	if o.Own != nil {
+		own, client = slices.Clone(o.Own), o.Own
+	}
+	own = append(own, checkout.Functions(o.Builds.Differences)...)
 	var within []string
 	if n.kind == profiles.Block { // most other waits are the harness's, for the next operation
-		within = deliveryFunctions()
+		within = client
 	}
 	e, err := explainSides(ctx, profileOptions{
 		Builds: o.Builds, Spec: n.spec, FleetCommand: o.FleetCommand, Dir: dir, Kind: n.kind,
 		Seed: o.Seed, Stderr: o.Stderr, Injection: o.Injection, Progress: LogPairs(log),
 	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
 	if n.kind == profiles.Block && errors.Is(err, explain.ErrNoMatchingStacks) {
-		return c, errors.New("nobody waits for anybody in the delivery package: " +
+		return c, errors.New("nobody waits for anybody in the client: " +
 			"a sleep, or an answer that comes late, is in no profile")
 	}
 	if err != nil {

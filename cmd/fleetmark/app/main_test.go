@@ -62,9 +62,9 @@ func TestScripts(t *testing.T) {
 	onceOnly(t)
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	require.NoError(t, err)
-	cache := strings.TrimSpace(string(out))
+	caches := strings.Fields(string(out))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Condition: func(name string) (bool, error) {
@@ -77,7 +77,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", built+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("BUILT", filepath.Join(built, "fleetmark"))
 			e.Setenv("ROOT", root)
-			e.Setenv("GOCACHE", cache) // otherwise every script that builds would compile the standard library
+			e.Setenv("MODCACHE", caches[1])
+			e.Setenv("GOCACHE", caches[0]) // otherwise every script that builds would compile the standard library
 			e.Setenv("GOFLAGS", os.Getenv("GOFLAGS"))
 			return nil
 		},

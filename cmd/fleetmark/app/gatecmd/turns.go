@@ -27,15 +27,29 @@ import (
 
 // byTurns measures the delivery packages of a revision and of the working tree by turns.
 func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
+	here, err := project.Find(".")
+	if err != nil {
+		return nil, err
+	}
+	var own *abtest.OwnClient
+	if here.Config.Client.Build != "" {
+		own = &abtest.OwnClient{Dir: here.Root, Build: here.Config.Client.Build}
+		if len(names) == 0 {
+			names = here.Config.Gate.Scenarios
+		}
+	}
 	o, err := g.turns(names)
 	if err != nil {
 		return nil, err
+	}
+	if own != nil {
+		o.Own = here.OwnFunctions()
 	}
 	view := progress.NewLine(g.Err, g.quiet)
 	defer view.Close()
 	o.Progress = view.Progress
 	found, err := abtest.CompareWith(ctx, abtest.CompareOptions{
-		Options: o, Ref: g.base, Out: g.out, Explain: !g.noExplain, Log: view.Println,
+		Options: o, Ref: g.base, Out: g.out, Explain: !g.noExplain, Log: view.Println, Client: own,
 	})
 	if err != nil {
 		return nil, err
