@@ -168,7 +168,7 @@ func TestParseConfig_tellsAllMistakes(t *testing.T) {
 	_, err := ParseConfig("f.yaml", []byte("targets: 7\nbenchmarks: 8\nelse: 9\n"))
 	require.EqualError(t, err, `f.yaml:1:10: targets: "7": want a list
 f.yaml:2:13: benchmarks: "8": want a list
-f.yaml:3:1: unknown key "else": want one of benchmarks, units, targets, anti_patterns, commands`)
+f.yaml:3:1: unknown key "else": want one of benchmarks, units, targets, anti_patterns, commands, client, gate`)
 	_, err = ParseConfig("f.yaml", []byte(strings.Repeat("x: 1\n", 100)))
 	require.ErrorContains(t, err, "\nf.yaml: and 80 more")
 	require.Equal(t, 20, strings.Count(err.Error(), "\n"))
