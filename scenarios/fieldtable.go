@@ -27,6 +27,11 @@ const (
 	maxIdle     = 1 << 20
 	maxHeaders  = 64
 
+	maxCommand      = 100
+	MaxProcesses    = 1024
+	MaxConcurrency  = 1024
+	defaultDeadline = Duration(time.Minute)
+
 	maxWaves        = 100
 	maxSoak         = Duration(30 * 24 * time.Hour)
 	maxAbortMinimum = 1 << 20
@@ -149,6 +154,23 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "ca", Example: "fleet-ca.pem",
 				Doc: "A PEM file with the authorities to trust for devices' certificates. Empty: the fleet's own authority, " +
 					"or else the system's."},
+			{Key: "command", Example: "[python3, push.py]", Max: maxCommand, Noun: "words", OutsideWorkload: true,
+				Doc: "A program that is the client, in any language, with its arguments, {max} words at most; " +
+					"docs/reference/process-client.md says what it reads and writes. No shell is involved. Don't write " +
+					"secrets here: the run directory has all of it. Left out: the client of this program."},
+			{Key: "directory", Example: "clients", OutsideWorkload: true,
+				Doc: "The directory in which the command runs, and from which relative paths in it start; itself from the " +
+					"directory of the scenario's file. Left out: the directory of the file that has the command."},
+			{Key: "processes", Example: "8", Max: MaxProcesses,
+				Doc: "How many processes of the command run: 1 to {max}. 0: 1."},
+			{Key: "concurrency", Example: "4", Max: MaxConcurrency,
+				Doc: "How many operations a process is asked for at the same time: 1 to {max}. 0: 1."},
+			{Key: "deadline", Max: float64(MaxTimeout), Want: "0s, for " + defaultDeadline.String() + ", to " + MaxTimeout.String(),
+				Doc: "How long an operation of the command may take, {max} at most. A process that hasn't answered a second " +
+					"later is killed and replaced. 0s: 1m."},
+			{Key: "pprof", Example: "http://127.0.0.1:6060/debug/pprof", OutsideWorkload: true,
+				Doc: "Where the command serves its profiles, as net/http/pprof does, in profiled repetitions. Left out: there " +
+					"are none of it."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
 			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true,

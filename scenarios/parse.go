@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -44,6 +45,7 @@ func (src *source) spec() (Spec, error) {
 		}
 		d.src = layer
 		d.decode(layer.Root, reflect.ValueOf(&s).Elem(), specField(), "")
+		d.resolveDirectory(&s.Client)
 	}
 	for _, layer := range sources {
 		files = append(files, layer.file)
@@ -65,6 +67,25 @@ func (src *source) spec() (Spec, error) {
 		return Spec{}, err
 	}
 	return s, nil
+}
+
+// resolveDirectory makes client.directory of the source that was just decoded relative to the
+// current directory. It sets the directory if the source has a command and no source has a directory.
+func (d *decoder) resolveDirectory(c *ClientSpec) {
+	if d.src.fromCatalog {
+		return
+	}
+	own := filepath.Dir(d.src.file)
+	at, written := d.positions["client.directory"]
+	switch {
+	case written && at.src == d.src && filepath.IsAbs(c.Directory):
+	case written && at.src == d.src:
+		c.Directory = filepath.Join(own, c.Directory)
+	case !written && d.positions["client.command"].src == d.src:
+		if c.Directory = own; own == "." {
+			c.Directory = ""
+		}
+	}
 }
 
 // Set changes one field by an assignment KEY=VALUE: KEY is its path from the root, such as

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -55,6 +57,12 @@ func rules() []rule {
 			}
 		}},
 		{of("client.headers"), nil, checkHeaders},
+		{of("client.command"), nil, checkCommand},
+		{of("load.model", "client.command"), []Model{Rollout}, func(s *Spec, report reporter) {
+			if len(s.Client.Command) > 0 {
+				report("load.model", string(Rollout)+": a client.command has no rollout of its own;", "another model, such as closed")
+			}
+		}},
 		{of("load.workers"), nil, func(s *Spec, report reporter) {
 			if n := s.Load.Workers; n < 0 || n > MaxWorkers || n == 0 && !s.Load.IsOpen() {
 				report("load.workers", fmt.Sprint(n), fmt.Sprintf("1 to %d", MaxWorkers))
@@ -197,6 +205,42 @@ func checkHeaders(s *Spec, report reporter) {
 			w := wrongOf(e)
 			report(field, strings.TrimPrefix(w.Problem, "delivery: "), w.Want)
 		}
+	}
+}
+
+// checkCommand reports a command that can't be started, and fields that need one.
+func checkCommand(s *Spec, report reporter) {
+	c := s.Client
+	for i, word := range c.Command {
+		switch path := indexPath("client.command", i); {
+		case i == 0 && strings.TrimSpace(word) == "":
+			report(path, "is empty", "a program, such as python3 or ./push.sh")
+		case strings.ContainsRune(word, 0):
+			report(path, strconv.Quote(word), "text without a NUL character")
+		}
+	}
+	if len(c.Command) == 0 {
+		for _, of := range []struct {
+			key string
+			set bool
+		}{
+			{"directory", c.Directory != ""}, {"processes", c.Processes != 0}, {"concurrency", c.Concurrency != 0},
+			{"deadline", c.Deadline != 0}, {"pprof", c.Pprof != ""},
+		} {
+			if of.set {
+				report("client."+of.key, "there is no client.command that it is for",
+					"a command, such as [python3, push.py], or no "+of.key)
+			}
+		}
+	}
+	if c.Pprof == "" {
+		return
+	}
+	switch u, err := url.Parse(c.Pprof); {
+	case strings.Contains(c.Pprof, "@"):
+		report("client.pprof", "(not shown): it holds a user or a password", "http://HOST:PORT/debug/pprof")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		report("client.pprof", strconv.Quote(yamlnode.Clip(c.Pprof)), "http://HOST:PORT/debug/pprof")
 	}
 }
 

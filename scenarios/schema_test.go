@@ -248,7 +248,7 @@ func TestSchemaBounds(t *testing.T) {
 		case strings.HasPrefix(field, "LoadSpec."):
 			return "load: {%s: %s}"
 		case strings.HasPrefix(field, "ClientSpec."):
-			return "client: {%s: %s}"
+			return "client: {command: ['true'], %s: %s}"
 		case strings.HasPrefix(field, "ArtifactSpec."):
 			return "artifact: {%s: %s}"
 		case strings.HasPrefix(field, "Behavior."):

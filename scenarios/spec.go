@@ -83,6 +83,25 @@ type ClientSpec struct {
 	Defaults      Defaults           `yaml:"defaults,omitempty" json:"defaults,omitempty"`
 	Headers       []Header           `yaml:"headers,omitempty" json:"headers,omitempty"` // sent with every request
 	CA            string             `yaml:"ca,omitempty" json:"ca,omitempty"`           // a file in PEM
+
+	// Command is a program with its arguments that is the client, instead of the one of this program.
+	// The other fields from here on need one.
+	Command     []string `yaml:"command,omitempty" json:"command,omitempty"`
+	Directory   string   `yaml:"directory,omitempty" json:"directory,omitempty"` // where it runs; empty: the current one
+	Processes   int      `yaml:"processes,omitempty" json:"processes,omitempty"`
+	Concurrency int      `yaml:"concurrency,omitempty" json:"concurrency,omitempty"` // operations at the same time in each process
+	Deadline    Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`       // for one operation
+	Pprof       string   `yaml:"pprof,omitempty" json:"pprof,omitempty"`             // where the program serves profiles
+}
+
+// WithProcessDefaults returns the client with defaults for the fields of a command that are 0. It
+// returns a client without a command unchanged.
+func (s ClientSpec) WithProcessDefaults() ClientSpec {
+	if len(s.Command) > 0 {
+		s.Processes, s.Concurrency = cmp.Or(s.Processes, 1), cmp.Or(s.Concurrency, 1)
+		s.Deadline = cmp.Or(s.Deadline, defaultDeadline)
+	}
+	return s
 }
 
 // Header is a header field that the client sends. Its value is in the scenario or, if it is a

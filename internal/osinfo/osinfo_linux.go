@@ -81,8 +81,13 @@ func DescriptorNames() map[string]int {
 
 // PeakResident returns the largest resident memory of this process since [ResetPeakResident], in
 // bytes. It returns 0 if it can't be read, and on systems other than Linux.
-func PeakResident() uint64 {
-	status, err := os.ReadFile("/proc/self/status")
+func PeakResident() uint64 { return peakResident("self") }
+
+// PeakResidentOf returns the largest resident memory of a process, as PeakResident does.
+func PeakResidentOf(pid int) uint64 { return peakResident(strconv.Itoa(pid)) }
+
+func peakResident(process string) uint64 {
+	status, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
 		return 0
 	}
@@ -102,6 +107,37 @@ func PeakResident() uint64 {
 // the system doesn't allow that, [PeakResident] continues to cover the whole life of the process.
 func ResetPeakResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
+// ResetPeakResidentOf does for a process what ResetPeakResident does for this one.
+func ResetPeakResidentOf(pid int) {
+	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0)
+}
+
+// ProcessorTimeOf returns the user and system time of a process, and of those of its children that
+// have ended and that it has waited for. It reports false if there is no such process, and on
+// systems other than Linux.
+func ProcessorTimeOf(pid int) (time.Duration, bool) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, false
+	}
+	stat, err := p.Stat()
+	if err != nil {
+		return 0, false
+	}
+	own := ticks(int(stat.UTime + stat.STime))
+	// The process's clock, which clock_getcpuclockid(3) derives in this way, counts nanoseconds.
+	const scheduled = 2
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(^pid<<3|scheduled), &ts) == nil {
+		own = time.Duration(ts.Nano())
+	}
+	return own + ticks(stat.CUTime+stat.CSTime), true
+}
+
+// ticks returns the time of clock ticks, of which each system that Go supports has 100 a second
+// (USER_HZ).
+func ticks(n int) time.Duration { return time.Duration(n) * time.Second / 100 }
+
 // OtherProcesses returns the user and system time of all visible processes except ours, including
 // their children that have ended. A process passes its time to its parent when it ends, so the
 // difference of two results is the time that others used in between. OtherProcesses reports false
@@ -111,17 +147,16 @@ func OtherProcesses(ours ...int) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	var ticks int
+	var sum int
 	for _, p := range all {
 		if slices.Contains(ours, p.PID) {
 			continue
 		}
 		if s, err := p.Stat(); err == nil { // if it has just ended, its parent has its time
-			ticks += int(s.UTime+s.STime) + s.CUTime + s.CSTime
+			sum += int(s.UTime+s.STime) + s.CUTime + s.CSTime
 		}
 	}
-	const perSecond = 100 // USER_HZ, the same on every system that Go supports
-	return time.Duration(ticks) * time.Second / perSecond, true
+	return ticks(sum), true
 }
 
 // Sleeper returns a function that sleeps on the system's clock and wakes within microseconds of its

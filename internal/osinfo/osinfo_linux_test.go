@@ -68,3 +68,25 @@ func TestThisProcess(t *testing.T) {
 	require.GreaterOrEqual(t, limit, uint64(before))
 	require.Greater(t, PeakResident(), uint64(1<<20))
 }
+
+// TestProcessorTimeOf compares the figures of this process by its id with its own, and checks that
+// the time of a child that has ended is in them.
+func TestProcessorTimeOf(t *testing.T) {
+	before := ProcessorTime()
+	got, ok := ProcessorTimeOf(os.Getpid())
+	require.True(t, ok)
+	require.GreaterOrEqual(t, got, before)
+	child := exec.Command("sh", "-c", `i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done`)
+	require.NoError(t, child.Run())
+	after, ok := ProcessorTimeOf(os.Getpid())
+	require.True(t, ok)
+	const tick = 10 * time.Millisecond
+	require.GreaterOrEqual(t, after-got, child.ProcessState.UserTime()+child.ProcessState.SystemTime()-tick)
+	require.InEpsilon(t, PeakResident(), PeakResidentOf(os.Getpid()), 0.5)
+	ResetPeakResidentOf(os.Getpid())
+
+	gone := child.Process.Pid
+	_, ok = ProcessorTimeOf(gone)
+	require.False(t, ok)
+	require.Zero(t, PeakResidentOf(gone))
+}

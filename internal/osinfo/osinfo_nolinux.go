@@ -21,6 +21,15 @@ func PeakResident() uint64 { return 0 }
 // ResetPeakResident does nothing.
 func ResetPeakResident() {}
 
+// PeakResidentOf returns 0.
+func PeakResidentOf(int) uint64 { return 0 }
+
+// ResetPeakResidentOf does nothing.
+func ResetPeakResidentOf(int) {}
+
+// ProcessorTimeOf reports false.
+func ProcessorTimeOf(int) (time.Duration, bool) { return 0, false }
+
 // OtherProcesses reports false.
 func OtherProcesses(...int) (time.Duration, bool) { return 0, false }
 
