@@ -1,0 +1,327 @@
+// Package process drives a delivery client that is a program in any language, in processes of its
+// own.
+//
+// Its input is a [Config]: the command, how many processes of it run, and what they need to know of
+// the scenario. [Start] starts the processes and returns a [Pool], which is a client like any other.
+// Each operation is one line of JSON to a process and one line back; docs/reference/process-client.md
+// describes them, with the schema that [Schema] returns.
+//
+// An operation takes a slot, of which each process has as many as the operations that it is asked
+// for at the same time. The slots belong to a seat, the place of one process in the pool. A process
+// that dies, answers nonsense or doesn't answer in time is killed, its operations fail, and another
+// process takes its seat, within a bound. [Pool.Troubles] says how often that happened.
+//
+// The package doesn't know scenarios, fleets or what a good result is. What it says of a process
+// never contains the value of a header field.
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/client"
+)
+
+// A Config says which program is the client, and what its processes are told.
+type Config struct {
+	// Config is what each process is told. Its TLS and its Dial aren't used.
+	client.Config
+
+	Command     []string // the program and its arguments
+	Directory   string   // in which the processes run; empty: the current one
+	Processes   int      // how many; 0: 1
+	Concurrency int      // operations at the same time in each; 0: 1
+
+	// Deadline is how long an operation may take; 0: a minute. A process that hasn't answered at the
+	// end of Grace after that is killed; 0: a second.
+	Deadline, Grace time.Duration
+
+	StartTimeout time.Duration // until a process must have said hello; 0: 30 s
+	CloseTimeout time.Duration // until a process must have ended after its input has; 0: 2 s
+	MaxRestarts  int           // processes that may be replaced in a minute; 0: 30
+
+	CAFile       string             // in PEM, the authorities to trust; empty: the system's
+	Artifact     *delivery.Artifact // the artifact of all updates
+	ArtifactFile string             // its content
+}
+
+// withDefaults returns the configuration with defaults for what is 0.
+func (c Config) withDefaults() Config {
+	c.Processes, c.Concurrency = cmp.Or(c.Processes, 1), cmp.Or(c.Concurrency, 1)
+	c.Deadline, c.Grace = cmp.Or(c.Deadline, time.Minute), cmp.Or(c.Grace, time.Second)
+	c.StartTimeout, c.CloseTimeout = cmp.Or(c.StartTimeout, 30*time.Second), cmp.Or(c.CloseTimeout, 2*time.Second)
+	c.MaxRestarts = cmp.Or(c.MaxRestarts, 30)
+	return c
+}
+
+// gaveUpPause is how long an operation takes to fail after no more processes are started, so that a
+// load of some duration doesn't fail millions of operations.
+const gaveUpPause = 10 * time.Millisecond
+
+// A Pool is a client whose operations are done by processes. It implements [client.Client] and
+// [client.Deliverer].
+type Pool struct {
+	cfg     Config
+	program string // its name in messages
+	secrets *strings.Replacer
+	hello   Hello // of the first process
+
+	seats []*seat
+	free  chan *slot                 // slots that wait for an operation
+	text  atomic.Pointer[updateText] // of the last update
+
+	starts  chan func()    // calls of the thread that starts processes
+	starter sync.WaitGroup // of that thread
+	running sync.WaitGroup // of the seats
+	closing chan struct{}
+	gaveUp  chan struct{}
+	closed  sync.Once
+
+	mu       sync.Mutex
+	restarts []time.Time // in the last minute
+	troubles Troubles
+	ended    time.Duration // processor time of processes that have ended
+}
+
+// Start starts the processes of a program, and waits until each has said hello. If one of them
+// doesn't, it leaves no process behind, and the error says why in one line. Close ends the
+// processes.
+func Start(cfg Config) (*Pool, error) {
+	cfg = cfg.withDefaults()
+	if len(cfg.Command) == 0 {
+		return nil, errors.New("there is no command")
+	}
+	p := &Pool{
+		cfg: cfg, program: programName(cfg.Command), secrets: redactor(cfg),
+		free: make(chan *slot, cfg.Processes*cfg.Concurrency), starts: make(chan func()),
+		closing: make(chan struct{}), gaveUp: make(chan struct{}),
+	}
+	p.starter.Go(func() {
+		// Processes are killed when the thread that started them ends; see childproc.KillWithThread.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for start := range p.starts {
+			start()
+		}
+	})
+	began := make(chan error, cfg.Processes)
+	for i := range cfg.Processes {
+		s := newSeat(p, i)
+		p.seats = append(p.seats, s)
+	}
+	for _, s := range p.seats {
+		p.running.Go(func() { s.run(began) })
+	}
+	for range p.seats {
+		if err := <-began; err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	p.hello = p.seats[0].hello
+	return p, nil
+}
+
+// programName returns a short name of the program that a command runs: the base name of its first
+// argument that names a file with an extension, as push.py, or else of the program itself.
+func programName(command []string) string {
+	for _, word := range command[1:] {
+		if base := filepath.Base(word); !strings.HasPrefix(word, "-") && len(filepath.Ext(base)) > 1 &&
+			!strings.ContainsAny(word, " ;\n") {
+			return base
+		}
+	}
+	return filepath.Base(command[0])
+}
+
+// Name returns a name for the program of a command: its base name, or that of the script that it
+// runs. Characters other than letters, digits, dots, dashes and underscores become dashes.
+func Name(command []string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '-'
+	}, plaintext.Clip(programName(command), 64))
+}
+
+// redactor returns what removes the values of header fields from text.
+func redactor(cfg Config) *strings.Replacer {
+	var values []string
+	for _, list := range cfg.Header {
+		for _, v := range list {
+			if v != "" {
+				values = append(values, v)
+			}
+		}
+	}
+	// Of two values that begin at the same place, the one that comes first is replaced.
+	slices.SortFunc(values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var pairs []string
+	for _, v := range values {
+		pairs = append(pairs, v, "***")
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// show returns text of a process for a message: without secrets, on one short line.
+func (p *Pool) show(text string) string {
+	return plaintext.Clip(plaintext.Line(p.secrets.Replace(text)), maxShown)
+}
+
+// maxShown is the largest number of characters of a process's text in a message.
+const maxShown = 200
+
+// Hello returns what the first process said of itself.
+func (p *Pool) Hello() Hello { return p.hello }
+
+// Push implements [client.Client].
+func (p *Pool) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	_, err := p.do(ctx, delivery.OpPush, d, u)
+	return err
+}
+
+// Verify implements [client.Client].
+func (p *Pool) Verify(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	_, err := p.do(ctx, delivery.OpVerify, d, u)
+	return err
+}
+
+// Deliver implements [client.Deliverer]. If the program can't deliver by itself, it pushes, and
+// verifies if the push succeeded.
+func (p *Pool) Deliver(ctx context.Context, d delivery.Device, u *delivery.Update) (delivery.Report, error) {
+	if p.hello.delivers() {
+		a, err := p.do(ctx, delivery.OpDeliver, d, u)
+		if errors.Is(err, errNotSent) {
+			return delivery.Report{}, err
+		}
+		// A process that says nothing of its requests has sent one of each at most.
+		return delivery.Report{
+			Pushes: int(a.pushes.or(1)), Verifies: int(a.verifies.or(1)),
+			Push: time.Duration(a.pushNS.or(0)), Verify: time.Duration(a.verifyNS.or(0)),
+		}, err
+	}
+	began := time.Now()
+	if _, err := p.do(ctx, delivery.OpPush, d, u); err != nil {
+		if errors.Is(err, errNotSent) {
+			return delivery.Report{}, err
+		}
+		return delivery.Report{Pushes: 1}, err
+	}
+	pushed := time.Now()
+	_, err := p.do(ctx, delivery.OpVerify, d, u)
+	return delivery.Report{Pushes: 1, Verifies: 1, Push: pushed.Sub(began), Verify: time.Since(pushed)}, err
+}
+
+// errNotSent is in the error of an operation of which no process was told.
+var errNotSent = errors.New("no process was free")
+
+// do asks a process for an operation, and waits for its answer. If ctx ends first, do returns an
+// error at once, and the process may still do the operation.
+func (p *Pool) do(ctx context.Context, op delivery.Op, d delivery.Device, u *delivery.Update) (answer, error) {
+	update, err := p.updateText(u)
+	if err != nil {
+		return answer{}, err
+	}
+	limit := p.cfg.Deadline
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end))
+	}
+	for {
+		var s *slot
+		select {
+		case s = <-p.free:
+		default:
+			if s, err = p.awaitSlot(ctx); err != nil {
+				return answer{}, err
+			}
+		}
+		if s.begin(op, d, update, limit) {
+			return s.await(ctx)
+		}
+	}
+}
+
+// awaitSlot waits for a free slot.
+func (p *Pool) awaitSlot(ctx context.Context) (*slot, error) {
+	select {
+	case s := <-p.free:
+		return s, nil
+	case <-ctx.Done():
+		return nil, &Error{class: "canceled", message: "the load was over before a process was free", cause: errNotSent}
+	case <-p.closing:
+		return nil, &Error{class: "canceled", message: "the client is closed", cause: errNotSent}
+	case <-p.gaveUp:
+	}
+	pause := time.NewTimer(gaveUpPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	return nil, &Error{
+		class: ClassDied, cause: errNotSent,
+		message: fmt.Sprintf("%s isn't started any more: %d processes had to be replaced within a minute",
+			p.program, p.cfg.MaxRestarts),
+	}
+}
+
+// mayRestart reports whether another process may take the seat of one that ended. If it reports
+// false, no operation will succeed any more.
+func (p *Pool) mayRestart(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.restarts = slices.DeleteFunc(p.restarts, func(t time.Time) bool { return now.Sub(t) > time.Minute })
+	if p.troubles.GaveUp {
+		return false
+	}
+	if len(p.restarts) >= p.cfg.MaxRestarts {
+		p.troubles.GaveUp = true
+		close(p.gaveUp)
+		return false
+	}
+	p.restarts = append(p.restarts, now)
+	p.troubles.Restarts++
+	return true
+}
+
+// isClosing reports whether Close was called.
+func (p *Pool) isClosing() bool {
+	select {
+	case <-p.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends the input of all processes, and waits until they have ended, with everything that they
+// started. It kills those that take longer than Config.CloseTimeout.
+func (p *Pool) Close() error {
+	p.closed.Do(func() {
+		close(p.closing)
+		for _, s := range p.seats {
+			s.endInput()
+		}
+		late := time.AfterFunc(p.cfg.CloseTimeout, func() {
+			for _, s := range p.seats {
+				s.kill()
+			}
+		})
+		p.running.Wait()
+		late.Stop()
+		close(p.starts)
+		p.starter.Wait()
+	})
+	return nil
+}
