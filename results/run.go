@@ -82,7 +82,11 @@ const (
 type Client struct {
 	Name    string `json:"name"`              // a word
 	Package string `json:"package"`           // import path of its type
-	Version string `json:"version,omitempty"` // of its module, if that isn't the program's own
+	Version string `json:"version,omitempty"` // of its module, if that isn't the program's own; of a program, as it says
+
+	// Command is the program that is the client, with its arguments, or nil. Package is then "command:"
+	// and its name.
+	Command []string `json:"command,omitempty"`
 }
 
 // Counts are the outcomes of devices, after the client's claims were reconciled with the fleet's

@@ -38,6 +38,7 @@ type Options struct {
 
 	Out          string   // the directory in which run directories are made
 	FleetCommand []string // the program and its arguments that lead to target.Serve
+	NoopClient   []string // the program and its arguments that lead to process.ServeNoop; may be nil
 	Revision     string   // of the source of the running program
 	Machine      results.Machine
 	Stderr       io.Writer // where a fleet's process writes its errors
@@ -99,7 +100,7 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 		view := o.View()
 		s.Observer, closeView = view, view.Close
 	}
-	s.Target.Command, s.Target.Stderr = o.FleetCommand, o.Stderr
+	s.Target.Command, s.Target.Stderr, s.NoopClient = o.FleetCommand, o.Stderr, o.NoopClient
 	s.Out, s.Revision, s.Machine, s.Client = o.Out, o.Revision, o.Machine, o.Client
 	running, err := runner.Start(ctx, s)
 	if err != nil {

@@ -26,6 +26,7 @@ const (
 	NoLimit          Kind = "no-limit"          // a search for the highest rate found none that holds
 	LimitElsewhere   Kind = "limit-elsewhere"   // the highest rate that a search found isn't limited by the devices
 	LimitUncertain   Kind = "limit-uncertain"   // the highest rate that a search found may be too low: a higher one was unclear
+	ClientProcess    Kind = "client-process"    // too many operations failed because the client's processes died, hung or answered nonsense
 	TargetLost       Kind = "target-lost"       // the fleet ended or stopped answering
 	RunFailed        Kind = "run-failed"        // another error ended the run
 )
@@ -45,6 +46,8 @@ func (f Finding) String() string {
 		return "no operation succeeded: " + f.Detail
 	case Leak:
 		return "a leak: " + f.Detail
+	case ClientProcess:
+		return "the client's processes failed: " + f.Detail
 	case NoLimit:
 		return "the search has no lower end: " + f.Detail
 	}

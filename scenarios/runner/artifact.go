@@ -67,6 +67,7 @@ func randomBytes(seed uint64) io.Reader {
 // repetitions, the scenario's name, or the path of the artifact's file, but on the content of that
 // file.
 func workloadDigest(s scenarios.Spec, fleetKind string, devices int, a *delivery.Artifact) (string, error) {
+	s.Client = s.Client.WithProcessDefaults() // a command is no part of the work, but its processes are
 	s = s.Workload()
 	s.Artifact.Size = scenarios.Bytes(a.Size())
 	s.Fleet.Addressing, s.Fleet.Devices = s.Addressing(), devices

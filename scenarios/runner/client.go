@@ -84,7 +84,7 @@ type NamedClient struct {
 
 // A clientFactory makes the client of each repetition.
 type clientFactory struct {
-	newClient func(delivery.Config) (load.Client, error)
+	newClient func(context.Context, delivery.Config) (load.Client, error)
 	config    delivery.Config
 	seed      uint64
 	wrap      func(load.Client) load.Client // wraps each client; may be nil
@@ -123,7 +123,7 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 	c.dialer = &dialer{}
 	cfg := f.config
 	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(number)), c.dialer.dial
-	health.DoAsClient(ctx, func(context.Context) { c.Client, err = f.newClient(cfg) })
+	health.DoAsClient(ctx, func(ctx context.Context) { c.Client, err = f.newClient(ctx, cfg) })
 	if err != nil {
 		return c, err
 	}
@@ -135,10 +135,10 @@ func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClien
 }
 
 // foreign returns a function that makes the client of another module.
-func (s *Session) foreign(c *NamedClient) func(delivery.Config) (load.Client, error) {
+func (s *Session) foreign(c *NamedClient) func(context.Context, delivery.Config) (load.Client, error) {
 	_, workers := s.spec.Load.WorkerRange()
 	spec := s.spec.Client
-	return func(cfg delivery.Config) (load.Client, error) {
+	return func(_ context.Context, cfg delivery.Config) (load.Client, error) {
 		config := client.Config{
 			Workers: workers, TLS: cfg.TLS.Clone(), Header: cfg.Header.Clone(), Dial: cfg.Dial,
 			DialTimeout: spec.DialTimeout.Std(), AnswerTimeout: spec.AnswerTimeout.Std(), TotalTimeout: spec.TotalTimeout.Std(),
@@ -160,8 +160,8 @@ func (s *Session) foreign(c *NamedClient) func(delivery.Config) (load.Client, er
 
 // tryClient makes a client of another module and closes it, so that no run begins whose client
 // can't be made. It returns the import path of the client's package.
-func (f *clientFactory) tryClient(model scenarios.Model) (path string, err error) {
-	c, err := f.newClient(f.config)
+func (f *clientFactory) tryClient(ctx context.Context, model scenarios.Model) (path string, err error) {
+	c, err := f.newClient(ctx, f.config)
 	if err != nil {
 		return "", &scenarios.OptionError{Option: "Client", Problem: "it can't be made", Err: err}
 	}
@@ -203,7 +203,7 @@ func buildOf(pkg string) (path, version string) {
 // A deliveryClient is the client of package delivery, which a run drives by default.
 type deliveryClient struct{ *delivery.Client }
 
-func newDeliveryClient(cfg delivery.Config) (load.Client, error) {
+func newDeliveryClient(_ context.Context, cfg delivery.Config) (load.Client, error) {
 	c, err := delivery.New(cfg)
 	if err != nil {
 		return nil, err

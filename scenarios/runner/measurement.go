@@ -9,6 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/client/process"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -18,9 +19,11 @@ type measured struct {
 	load.Result
 	load.Totals
 
-	started     time.Time // by the wall clock
-	failedP99   float64   // 99th percentile of the failed operations' response times, ns; 0 if none failed
-	usage       usage
+	started     time.Time       // by the wall clock
+	failedP99   float64         // 99th percentile of the failed operations' response times, ns; 0 if none failed
+	usage       usage           // of this process
+	processes   *process.Usage  // of the client's processes; nil if the client is in this one
+	said        process.Said    // by the client's processes
 	traffic     *delivery.Stats // of this repetition alone; nil if the client counts nothing
 	latencies   map[delivery.Op]*load.Latencies
 	lateness    *load.Lateness // nil for a closed load
@@ -117,15 +120,29 @@ func (m *measured) addLoadValues(s scenarios.Spec, op delivery.Op, t *load.Laten
 	if op != delivery.OpVerify {
 		add(results.UnitThroughput, done*float64(m.bytes)/1e6/seconds)
 	}
-	if m.usage.cpu > 0 {
-		add(results.UnitCPU, float64(m.usage.cpu)/n)
+	if cpu := m.cpu(); cpu > 0 {
+		add(results.UnitCPU, float64(cpu)/n)
 	}
-	add(results.UnitBytes, math.Round(float64(m.usage.bytes)/n/heapStep)*heapStep)
-	add(results.UnitAllocations, math.Round(float64(m.usage.objects)/n*stepsPerObject)/stepsPerObject)
+	resident := m.usage.peakResident
+	if m.processes != nil { // nothing is known of their allocations
+		resident = m.processes.PeakResident
+	} else {
+		add(results.UnitBytes, math.Round(float64(m.usage.bytes)/n/heapStep)*heapStep)
+		add(results.UnitAllocations, math.Round(float64(m.usage.objects)/n*stepsPerObject)/stepsPerObject)
+	}
 	m.addCounts(s, add)
-	if m.usage.peakResident > 0 {
-		add(results.UnitPeakMemory, float64(m.usage.peakResident))
+	if resident > 0 {
+		add(results.UnitPeakMemory, float64(resident))
 	}
+}
+
+// cpu returns the processor time of the load: that of the client's processes if it has its own, or
+// else that of this process. It is 0 if it isn't known.
+func (m *measured) cpu() time.Duration {
+	if m.processes != nil {
+		return m.processes.CPU
+	}
+	return m.usage.cpu
 }
 
 // addCounts adds the values that are counted rather than timed. They are known even if no operation

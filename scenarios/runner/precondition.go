@@ -63,7 +63,7 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
 	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // no repetition has number 0
-	client, err := s.clients.newClient(cfg)
+	client, err := s.clients.newClient(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type profiling struct {
 	capture *capture.Capture
 	fleet   func(operations int64) error // ends the profiling of the fleet; nil if the fleet isn't profiled
 	slow    *slowTraces                  // nil if no traces are taken
+	remote  func() (note string)         // ends the profiling of the client's process; nil if it isn't profiled
 	notes   []string                     // sentences for the reader of the run
 }
 
@@ -34,6 +35,14 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 	}()
 	if p.fleet, err = r.profileTarget(ctx, repetition); err != nil {
 		return nil, err
+	}
+	if r.processes != nil {
+		if r.spec.Client.Pprof == "" {
+			p.notes = append(p.notes, "there are no profiles of the client: client.pprof says where its process serves them, if it does")
+			return p, nil
+		}
+		p.remote = r.profileProcess(ctx, repetition)
+		return p, nil
 	}
 	cfg := capture.Config{Labels: r.labels, TraceDuration: target.TraceDuration}
 	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), repetition, cfg)
@@ -65,6 +74,11 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 			}
 		}
 	}
+	if p.remote != nil {
+		if note := p.remote(); note != "" {
+			p.notes = append(p.notes, note)
+		}
+	}
 	if p.fleet != nil {
 		errs = append(errs, p.fleet(operations))
 	}
@@ -76,13 +90,13 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 func (j *journal) addProfilingCost(rep Repetition, spec scenarios.Spec, m *measured) {
 	operations := m.Succeeded + m.Failed
 	// A search's timed repetition tries many rates, and its profiled one only the lowest.
-	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.usage.cpu == 0 {
+	if spec.Load.Model == scenarios.Breakpoint || operations == 0 || m.cpu() == 0 {
 		return
 	}
 	if j.cpuPerOp == nil {
 		j.cpuPerOp = map[Phase][]float64{}
 	}
-	j.cpuPerOp[rep.Phase] = append(j.cpuPerOp[rep.Phase], float64(m.usage.cpu)/float64(operations))
+	j.cpuPerOp[rep.Phase] = append(j.cpuPerOp[rep.Phase], float64(m.cpu())/float64(operations))
 	timed, profiled := j.cpuPerOp[Timed], j.cpuPerOp[Profiled]
 	if len(timed) > 0 && len(profiled) > 0 {
 		j.run.Harness.Profiling = results.NewProfiling(timed, profiled)

@@ -77,6 +77,7 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	if stop(); err != nil {
 		return m, err
 	}
+	s.checkProcesses(t, m, c)
 	if m.Stopped != nil {
 		m.notes = append(m.notes, m.Stopped.Error())
 	}
@@ -122,6 +123,9 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	}
 	before, err := s.takeSnapshot(ctx)
 	osinfo.ResetPeakResident()
+	if p := c.pool(); p != nil {
+		p.ResetPeak()
+	}
 	return before, err
 }
 
@@ -156,6 +160,7 @@ func (s *Session) measure(
 	}
 	stop := s.reportProgress(ctx, d, c, before)
 	var begin usageSnapshot
+	var beginProcesses processSnapshot
 	m.intervals = t.intervals
 	d.env.OnInterval = s.onInterval(d, c)
 	if t.windows != nil {
@@ -166,6 +171,7 @@ func (s *Session) measure(
 		if t.intervals != nil {
 			t.intervals.begin(m.started, d.before)
 		}
+		beginProcesses = c.takeProcesses()
 		begin = takeUsage()
 		d.waves.begin(time.Now())
 	}
@@ -175,6 +181,7 @@ func (s *Session) measure(
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), endProfiling(0, 0))
 	}
 	m.usage = begin.until(takeUsage())
+	m.processes, m.said = beginProcesses.until(c.takeProcesses())
 	m.traffic = difference(c.stats(), d.before)
 	stop()
 	m.Totals = s.recording.Totals()
@@ -185,7 +192,7 @@ func (s *Session) measure(
 	}
 	m.failedP99 = s.recording.Failures.P99()
 	m.descriptors, m.ports = osinfo.OpenDescriptors(), (*results.LocalPorts)(osinfo.ReadLocalPorts("/"))
-	if err := endProfiling(m.Succeeded+m.Failed, m.usage.cpu); err != nil {
+	if err := endProfiling(m.Succeeded+m.Failed, m.cpu()); err != nil {
 		return m, fmt.Errorf("profiling: %w", err)
 	}
 	return m, nil
@@ -330,6 +337,10 @@ func (s *Session) takeSnapshot(ctx context.Context) (now snapshot, err error) {
 		}
 	}
 	own, ours := osinfo.ProcessorTime(), []int{os.Getpid()}
+	if c := s.current.Load(); c != nil {
+		used := c.takeProcesses().usage
+		own, ours = own+used.CPU, append(ours, used.Processes...)
+	}
 	switch s.target.Kind() {
 	case target.InProcess:
 	case target.OwnProcess:

@@ -37,6 +37,11 @@ type Options struct {
 	// did. The parts of a delivery are missing if its reports don't have their times.
 	Client *NamedClient
 
+	// NoopClient is a program and its arguments that make it call process.ServeNoop. Runs of a
+	// client.command begin with a measurement of it, and note what the protocol costs. If it is nil,
+	// they don't.
+	NoopClient []string
+
 	// ClientPackages are prefixes of function names, such as "example.com/client.". The run uses
 	// them to recognize goroutines of the client that lack its pprof label, because the client sets
 	// its own labels or a timer started them. If there are none, it uses the package of the
@@ -128,6 +133,10 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	if err != nil {
 		return nil, err
 	}
+	notes, err := s.processNotes(ctx, o.NoopClient)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := rundir.Create(o.Out, run.Scenario, run.Started, run.ID)
 	if err != nil {
 		return nil, err
@@ -138,6 +147,9 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	}
 	if _, unknown := s.target.Groups(); unknown != "" {
 		j.note("there are no results by group: " + unknown)
+	}
+	for _, text := range notes {
+		j.note(text)
 	}
 	if o.OnStart != nil {
 		o.OnStart(run)

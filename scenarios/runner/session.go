@@ -50,6 +50,7 @@ type Session struct {
 	current       atomic.Pointer[repetitionClient] // the client of the running repetition, or of the last one
 	client        results.Client                   // the client that is driven
 	clientPackage string                           // what the names of its functions begin with, in profiles
+	processes     *processes                       // how the processes of client.command are started; nil without one
 	closers       []func() error
 
 	repetitions int // how many repetitions Repeat has begun
@@ -102,6 +103,9 @@ func (s *Session) Repeat(
 	}}
 	if phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) {
+			if s.processes != nil {
+				return nil, errors.New("the client is a process of its own, which isn't profiled here")
+			}
 			running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
 			return &profiling{capture: running}, err
 		}
@@ -110,7 +114,7 @@ func (s *Session) Repeat(
 	if err != nil {
 		return Measurement{}, s.endCause(ctx, err)
 	}
-	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.usage.cpu}
+	result := Measurement{Counts: m.counts, Findings: m.findings, Operations: m.Succeeded + m.Failed, CPU: m.cpu()}
 	if phase == Timed {
 		// A session's repetitions are too short for the times of a delivery's parts to mean anything.
 		result.Records = slices.DeleteFunc(m.records(s.spec, s.repetitions), func(rec results.Record) bool {
@@ -159,10 +163,15 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
 	s.client = results.Client{Name: "delivery", Package: s.clientPackage}
-	if o.Client != nil {
+	switch {
+	case len(s.spec.Client.Command) > 0:
+		if err = s.openProcesses(ctx); err != nil {
+			return nil, err
+		}
+	case o.Client != nil:
 		s.client.Name = o.Client.Name
 		s.clients.newClient = s.foreign(o.Client)
-		if s.clientPackage, err = s.clients.tryClient(s.spec.Load.Model); err != nil {
+		if s.clientPackage, err = s.clients.tryClient(ctx, s.spec.Load.Model); err != nil {
 			return nil, err
 		}
 		s.client.Package, s.client.Version = buildOf(s.clientPackage)
@@ -172,7 +181,12 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	s.closers = append(s.closers, s.target.Close)
 	if client.TLS == nil { // the fleet's own authority, or else the system's
-		client.TLS = caPool([]byte(cmp.Or(s.target.CA(), o.Target.CA)))
+		trusted := []byte(cmp.Or(s.target.CA(), o.Target.CA))
+		if client.TLS = caPool(trusted); client.TLS != nil && s.processes != nil {
+			if err = s.processes.trust(trusted); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if a := s.target.Addressing(); a != "" { // the fleet's own report takes precedence
 		s.spec.Fleet.Addressing = a
@@ -216,7 +230,7 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	if s.target.Kind() == target.Listed {
 		run.Addressing = target.Listed
 	}
-	if o.Client != nil {
+	if o.Client != nil || s.processes != nil {
 		run.Transport = ""
 	}
 	return run, nil

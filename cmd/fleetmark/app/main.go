@@ -30,6 +30,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/abtest"
 	"github.com/fleetmark/fleetmark/scenarios/client"
+	"github.com/fleetmark/fleetmark/scenarios/client/process"
 	"github.com/fleetmark/fleetmark/scenarios/opcost"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
@@ -68,8 +69,8 @@ func Main(options ...Option) {
 
 // Run runs the command line args, whose first element is the name of the program, and returns the
 // exit code. While it runs it takes over the signals SIGINT, SIGTERM and SIGPIPE. Call it first in
-// main, since the commands start the program again as a child, with the arguments "fleet", "drive"
-// or "opcost".
+// main, since the commands start the program again as a child, with the arguments "fleet", "drive",
+// "opcost" or "noop-client".
 func Run(args []string, o Options) int {
 	c := cli.Console{In: os.Stdin, Out: cli.UntilClosed{File: os.Stdout}, Err: os.Stderr}
 	if len(args) > 0 {
@@ -219,7 +220,7 @@ from judging, 3 inconclusive, 4 invalid run, 130 interrupted.`,
 		return cli.Usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), gatecmd.New(c), newRuns(c), newBaseline(c), newReport(c),
-		profilecmd.New(c), newFleet(c), newDoctor(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c))
+		profilecmd.New(c), newFleet(c), newDoctor(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c), newNoopClient(c))
 	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)
@@ -277,6 +278,16 @@ func newDrive(c cli.Console) *cobra.Command {
 			}
 			return nil
 		},
+	}
+}
+
+// newNoopClient returns the hidden command as which runs of a client.command start this program, to
+// measure what the protocol costs.
+func newNoopClient(c cli.Console) *cobra.Command {
+	return &cobra.Command{
+		Use: cli.NoopClient, Short: "Be a client.command that does nothing; for fleetmark run, which starts it", Hidden: true,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return process.ServeNoop(c.In, c.Out) },
 	}
 }
 

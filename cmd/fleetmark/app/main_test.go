@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 )
@@ -25,8 +26,7 @@ import (
 var built string
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "fleet" ||
-		os.Args[1] == opcostCommand) { // a run within a test starts the test's program as its child
+	if len(os.Args) > 1 && slices.Contains([]string{"fleet", opcostCommand, cli.NoopClient}, os.Args[1]) { // a run within a test starts the test's program as its child
 		Main()
 	}
 	code := func() int {

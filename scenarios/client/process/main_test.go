@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,7 +45,7 @@ func behave(behavior string) int {
 		}
 		return 0
 	case "driver": // of a process that ignores the end of its input
-		p, err := Start(Config{Command: command("ignores-end")})
+		p, err := Start(context.Background(), Config{Command: command("ignores-end")})
 		if err != nil {
 			return 1
 		}
@@ -125,7 +126,7 @@ func update(t testing.TB, behavior string) (*delivery.Update, Config) {
 // open starts a pool that is closed at the end of the test.
 func open(t testing.TB, cfg Config) *Pool {
 	t.Helper()
-	p, err := Start(cfg)
+	p, err := Start(context.Background(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return p

@@ -74,7 +74,7 @@ func Overhead(ctx context.Context, command []string) (_ time.Duration, err error
 	if err != nil {
 		return 0, err
 	}
-	p, err := Start(Config{Command: command, Artifact: artifact, ArtifactFile: "none"})
+	p, err := Start(ctx, Config{Command: command, Artifact: artifact, ArtifactFile: "none"})
 	if err != nil {
 		return 0, err
 	}

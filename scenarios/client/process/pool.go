@@ -80,6 +80,7 @@ type Pool struct {
 	seats []*seat
 	free  chan *slot                 // slots that wait for an operation
 	text  atomic.Pointer[updateText] // of the last update
+	said  said                       // by the processes
 
 	starts  chan func()    // calls of the thread that starts processes
 	starter sync.WaitGroup // of that thread
@@ -95,9 +96,9 @@ type Pool struct {
 }
 
 // Start starts the processes of a program, and waits until each has said hello. If one of them
-// doesn't, it leaves no process behind, and the error says why in one line. Close ends the
-// processes.
-func Start(cfg Config) (*Pool, error) {
+// doesn't, or ctx ends, it leaves no process behind, and the error says why in one line. Close ends
+// the processes.
+func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg = cfg.withDefaults()
 	if len(cfg.Command) == 0 {
 		return nil, errors.New("there is no command")
@@ -124,7 +125,13 @@ func Start(cfg Config) (*Pool, error) {
 		p.running.Go(func() { s.run(began) })
 	}
 	for range p.seats {
-		if err := <-began; err != nil {
+		var err error
+		select {
+		case err = <-began:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 	}

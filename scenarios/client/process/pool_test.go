@@ -220,10 +220,20 @@ func TestStart_refused(t *testing.T) {
 			if name == "silent" {
 				cfg.StartTimeout = 300 * time.Millisecond
 			}
-			_, err := Start(cfg)
+			_, err := Start(t.Context(), cfg)
 			require.EqualError(t, err, strings.ReplaceAll(row.want, "PROGRAM", programName(row.command)))
 		})
 	}
+}
+
+// TestStart_canceled checks that the wait for a hello ends with the context.
+func TestStart_canceled(t *testing.T) {
+	_, cfg := update(t, "silent")
+	cfg.CloseTimeout = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Start(ctx, cfg)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // TestClose_kills checks that a process that ignores the end of its input is killed, and that none
@@ -231,7 +241,7 @@ func TestStart_refused(t *testing.T) {
 func TestClose_kills(t *testing.T) {
 	_, cfg := update(t, "ignores-end")
 	cfg.Processes, cfg.CloseTimeout = 2, time.Millisecond
-	p, err := Start(cfg)
+	p, err := Start(t.Context(), cfg)
 	require.NoError(t, err)
 	pids := p.Usage().Processes
 	require.Len(t, pids, 2)

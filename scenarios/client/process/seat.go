@@ -253,25 +253,23 @@ func (s *seat) serve() {
 	}
 	message := s.pool.program + " " + cause + s.pool.lastWords(c)
 	s.child, s.out = nil, s.out[:0]
+	if class == ClassHung { // the operation that hung has ended already
+		class = ClassDied
+	}
 	failed := int64(0)
 	for _, l := range s.slots {
-		if !l.busy {
-			continue
+		if l.busy {
+			failed++
 		}
-		e := &Error{class: class, message: message}
-		if class == ClassHung { // the operation that hung has ended already
-			e.class = ClassDied
-		}
-		l.answer, l.err = answer{}, e
-		failed++
-		l.finish()
 	}
 	if !s.pool.isClosing() {
-		if class == ClassHung {
-			s.pool.trouble(ClassHung, 1, message)
-			class = ClassDied
-		}
 		s.pool.trouble(class, failed, message)
+	}
+	for _, l := range s.slots {
+		if l.busy {
+			l.answer, l.err = answer{}, &Error{class: class, message: message}
+			l.finish()
+		}
 	}
 }
 
@@ -382,6 +380,7 @@ func (l *slot) await(ctx context.Context) (answer, error) {
 		<-l.done
 	}
 	a, err := l.answer, l.err
+	l.seat.pool.said.add(&a)
 	l.seat.pool.free <- l
 	return a, err
 }
@@ -397,7 +396,9 @@ func (l *slot) expire() {
 	c := s.child
 	s.up = false
 	c.setCause(ClassHung, fmt.Sprintf("did not answer within %v", s.pool.cfg.Deadline))
-	l.err = &Error{class: ClassHung, message: s.pool.program + " did not answer in time, and was killed" + s.pool.lastWords(c)}
+	message := s.pool.program + " did not answer in time, and was killed" + s.pool.lastWords(c)
+	s.pool.trouble(ClassHung, 1, message)
+	l.err = &Error{class: ClassHung, message: message}
 	l.finish()
 	s.mu.Unlock()
 	c.kill()

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
@@ -76,5 +77,25 @@ func (p *Pool) trouble(class string, n int64, message string) {
 		p.troubles.Nonsense += n
 	default:
 		p.troubles.Died += n
+	}
+}
+
+// Said is what the processes say that they have transferred. Operations that said nothing of it
+// don't count.
+type Said struct{ Operations, BytesSent, BytesReceived int64 }
+
+// Said returns what the processes have said until now.
+func (p *Pool) Said() Said {
+	return Said{p.said.operations.Load(), p.said.sent.Load(), p.said.received.Load()}
+}
+
+// said adds up what processes say.
+type said struct{ operations, sent, received atomic.Int64 }
+
+func (s *said) add(a *answer) {
+	if a.bytesSent.given || a.bytesReceived.given {
+		s.operations.Add(1)
+		s.sent.Add(a.bytesSent.n)
+		s.received.Add(a.bytesReceived.n)
 	}
 }

@@ -71,6 +71,10 @@ func FleetCommand() ([]string, error) {
 	return []string{program, "fleet", "--driven"}, nil
 }
 
+// NoopClient is the name of the command as which this program is a client.command that does
+// nothing.
+const NoopClient = "noop-client"
+
 // fileOf returns the file that w writes to, or nil if w isn't a file.
 func fileOf(w io.Writer) *os.File {
 	switch w := w.(type) {
@@ -184,8 +188,11 @@ func (c Console) Batch(ctx context.Context, out string, view func() batch.View) 
 	if o.Machine, err = results.ThisMachine(ctx); err != nil {
 		return o, err
 	}
-	o.FleetCommand, err = FleetCommand()
-	return o, err
+	if o.FleetCommand, err = FleetCommand(); err != nil {
+		return o, err
+	}
+	o.NoopClient = []string{o.FleetCommand[0], NoopClient}
+	return o, nil
 }
 
 // RunBatch runs scenarios, as [batch.Run] does. Its error has the exit code; see [EndError].
