@@ -101,7 +101,9 @@ func importRules() []packageRule {
 			"results/report/internal/bounded results/report/internal/svgplot results/report"},
 
 		// Packages that measure.
-		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results"},
+		{"scenarios/client", "delivery delivery/rollout"},
+		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery scenarios/client"},
+		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results scenarios/client"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
 			"mockfleet/address mockfleet/fault mockfleet/behavior mockfleet results"},
@@ -109,9 +111,8 @@ func importRules() []packageRule {
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
 		{"scenarios/windows", "delivery results scenarios/load scenarios"},
-		{"scenarios/runner", "internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery " +
-			"delivery/rollout mockfleet/ledger mockfleet " +
-			"profiles profiles/capture results results/timeline results/rundir scenarios/load scenarios/health scenarios " +
+		{"scenarios/runner", "internal/scratch internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
+			"profiles profiles/capture results results/timeline results/rundir scenarios/client scenarios/client/process scenarios/load scenarios/health scenarios " +
 			"scenarios/target scenarios/windows"},
 		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios " +
@@ -120,8 +121,7 @@ func importRules() []packageRule {
 		{"scenarios/gobench", "internal/childproc internal/shell internal/plaintext internal/checkout profiles " +
 			"profiles/explain profiles/view " +
 			"results results/sequential results/judge"},
-		{"scenarios/abtest", "internal/atomicfile internal/scratch internal/childproc internal/checkout delivery " +
-			"profiles profiles/capture " +
+		{"scenarios/abtest", "internal/shell internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
 			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
 			"scenarios/load scenarios/health scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir " +
@@ -141,15 +141,10 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view " +
 			"results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout " +
-			"internal/project results results/baseline results/rundir results/judge results/report results/report/ci " +
-			"scenarios " +
-			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli " +
-			"cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address " +
-			"mockfleet " +
-			"results results/timeline results/baseline results/rundir results/compare results/judge results/report " +
-			"results/report/ci scenarios " +
+		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
+			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
+		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
+			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios scenarios/client scenarios/client/process " +
 			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
