@@ -127,7 +127,7 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitCPU, Better: -1, Class: ClassCPU, Scope: WholeLoad, Quantity: Duration,
 		Tolerance: toleranceTime, Sequential: Margin{Relative: 0.025},
-		Doc: "processor time of the driver, user and system, per operation",
+		Doc: "processor time of the driver, or of the client's processes, user and system, per operation",
 	},
 	{
 		Name: UnitBytes, Better: -1, Class: ClassAllocation, Scope: WholeLoad, Quantity: Bytes,
@@ -191,7 +191,7 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitPeakMemory, Better: -1, Class: ClassMemory, Scope: WholeLoad, Quantity: Bytes,
 		Tolerance: toleranceMemory, Sequential: Margin{Relative: 0.10},
-		Doc: "largest resident memory of the driver",
+		Doc: "largest resident memory of the driver, or of the client's processes together",
 	},
 	{
 		Name: UnitUpdated, Better: +1, Exact: true, Class: ClassCount, Scope: DeviceCount, MayBeZero: true,

@@ -102,6 +102,9 @@ const (
 	clientPollFor  = 5 * time.Minute
 )
 
+// processGrace is more than what a process gets after the deadline of its operation.
+const processGrace = 2 * time.Second
+
 // longest returns how long an operation of the scenario can take, by the client's deadlines,
 // retries and waits and, in an open load, by the wait for a worker. No response time is longer.
 func longest(s scenarios.Spec) time.Duration {
@@ -114,6 +117,10 @@ func longest(s scenarios.Spec) time.Duration {
 		request := most + or(s.Client.RetryCap, clientRetryCap)
 		settles := attempts*request + or(s.Client.PollTimeout, clientPollFor) + request
 		most = attempts * (request + settles)
+	}
+	if c := s.Client.WithProcessDefaults(); len(c.Command) > 0 { // it ends what takes longer, and workers wait for a process
+		_, workers := s.Load.WorkerRange()
+		most = 2 * (c.Deadline.Std() + processGrace).Seconds() * float64(workers/(c.Processes*c.Concurrency)+1)
 	}
 	if s.Load.IsOpen() {
 		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // the workers there are work off a burst

@@ -11,13 +11,23 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/scenarios/client/process"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // asFleet names the environment variable that makes this test's program act as the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
+// asNoop names the environment variable that makes it a client.command that does nothing.
+const asNoop = "FLEETMARK_TEST_NOOP_CLIENT"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asNoop) != "" {
+		if err := process.ServeNoop(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(asFleet) != "" {
 		if err := target.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

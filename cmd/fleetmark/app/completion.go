@@ -138,7 +138,7 @@ func valueKinds() map[string]valueKind {
 		"verdict":  some("verdict", "pass", "improved", "regressed", "inconclusive", "invalid", "none"),
 		"tls":      some("form", "good", "expired", "wrong-name", "unknown-ca", "tls-1.1", "stall"),
 
-		"by": oneOf("group", "wave"), "schema": oneOf("report", "timeline"),
+		"by": oneOf("group", "wave"), "schema": oneOf("report", "timeline", "process"),
 
 		"kind": some("kind", profile...), "profile capture --kind": some("kinds", profile...),
 	}

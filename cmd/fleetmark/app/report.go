@@ -20,6 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/results/report/ci"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
+	"github.com/fleetmark/fleetmark/scenarios/client/process"
 )
 
 // reportFlags are the flags of report.
@@ -79,17 +80,18 @@ the verdict.`,
 		"hold the run against this page (default "+baseline.FileName+", where it is)")
 	cli.ByFlag(flags, &f.by, "print the results of each part of the run, and nothing else: group or wave")
 	flags.StringVar(&f.schema, "schema", "",
-		"print the JSON Schema of --json, or with --schema=timeline of timeline.jsonl, and do nothing else")
+		"print the JSON Schema of --json, or with --schema=timeline of timeline.jsonl, or with --schema=process of a client.command's lines, "+
+			"and do nothing else")
 	flags.Lookup("schema").NoOptDefVal = "report"
 	return cmd
 }
 
 // writeSchema writes the JSON Schema of a form of that name.
 func writeSchema(w io.Writer, name string) error {
-	schemas := map[string]func() string{"report": report.Schema, "timeline": timeline.Schema}
+	schemas := map[string]func() string{"report": report.Schema, "timeline": timeline.Schema, "process": process.Schema}
 	schema, ok := schemas[name]
 	if !ok {
-		return cli.Usagef("--schema=%s: want report or timeline", name)
+		return cli.Usagef("--schema=%s: want report, timeline or process", name)
 	}
 	_, err := io.WriteString(w, schema())
 	return err

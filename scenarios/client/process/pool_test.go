@@ -292,3 +292,23 @@ func BenchmarkPool(b *testing.B) {
 		})
 	}
 }
+
+// TestUsage checks that the processor time of a process stays when it has ended and another has
+// taken its place.
+func TestUsage(t *testing.T) {
+	u, cfg := update(t, "")
+	p := open(t, cfg)
+	before := p.Usage()
+	if !before.Known {
+		t.Skip("this system doesn't tell")
+	}
+	require.Positive(t, before.CPU)
+	require.Greater(t, before.PeakResident, uint64(1<<20))
+	p.ResetPeak()
+	for p.Troubles().Restarts == 0 {
+		require.Error(t, p.Push(t.Context(), at("die"), u))
+	}
+	after := p.Usage()
+	require.True(t, after.Known)
+	require.GreaterOrEqual(t, after.CPU, before.CPU)
+}

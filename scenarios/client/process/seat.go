@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -448,17 +449,17 @@ func (p *Pool) wait(c *child) string {
 	return fmt.Sprint(err)
 }
 
-// usage adds what the process uses to u.
-func (s *seat) usage(u *Usage) {
+// usage adds what the process uses to u. It reports false if that isn't known.
+func (s *seat) usage(u *Usage) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.child == nil {
-		return
+		return true
 	}
 	pid := s.child.cmd.Process.Pid
-	if cpu, ok := osinfo.ProcessorTimeOf(pid); ok {
-		u.CPU, u.Known = u.CPU+cpu, true
-		u.PeakResident += osinfo.PeakResidentOf(pid)
-	}
 	u.Processes = append(u.Processes, pid)
+	cpu, ok := osinfo.ProcessorTimeOf(pid)
+	u.CPU += cpu
+	u.PeakResident += osinfo.PeakResidentOf(pid)
+	return ok || runtime.GOOS == "linux" // where it isn't known of a process that has just ended
 }

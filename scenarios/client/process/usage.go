@@ -25,9 +25,11 @@ type Usage struct {
 
 // Usage returns what the processes have used.
 func (p *Pool) Usage() Usage {
-	var u Usage
+	u := Usage{Known: true}
 	for _, s := range p.seats {
-		s.usage(&u)
+		if !s.usage(&u) {
+			u.Known = false
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
