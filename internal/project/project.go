@@ -56,7 +56,7 @@ func Find(dir string) (Project, error) {
 		return Project{}, err
 	}
 	if p.Root == "" {
-		if p.Root, err = above(dir, ".git"); err != nil || p.Root == "" {
+		if p.Root, err = Repository(dir); err != nil || p.Root == "" {
 			return Project{}, err
 		}
 	}
@@ -102,6 +102,9 @@ func Module(dir string) (root, path string, err error) {
 	}
 	return root, modfile.ModulePath(text), nil
 }
+
+// Repository returns the root of the git repository that contains dir, or "" if there is none.
+func Repository(dir string) (string, error) { return above(dir, ".git") }
 
 // above returns the nearest directory that holds name, which is dir or above it. It returns "" if
 // there is none.

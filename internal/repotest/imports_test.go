@@ -39,6 +39,7 @@ func importRules() []packageRule {
 		{"internal/checkout", "internal/childproc"},
 		{"internal/codestats", "internal/scratch internal/childproc"},
 		{"internal/project", "internal/childproc internal/yamlnode internal/plaintext"},
+		{"internal/starter", "internal/atomicfile internal/childproc internal/shell internal/project"},
 		{"internal/docpage", ""},
 		{"internal/repotest", ""},
 
@@ -143,12 +144,15 @@ func importRules() []packageRule {
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project delivery mockfleet/address mockfleet " +
+		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project internal/starter delivery mockfleet/address mockfleet " +
 			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios scenarios/client scenarios/client/process " +
 			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
+
+		// The program that projects begin with, which is written as if it were in another module.
+		{"internal/starter/skeleton", "scenarios/client cmd/fleetmark/app"},
 	}
 }
 

@@ -220,7 +220,8 @@ from judging, 3 inconclusive, 4 invalid run, 130 interrupted.`,
 		return cli.Usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(newRun(c), newScenarios(c), newCompare(c), gatecmd.New(c), newRuns(c), newBaseline(c), newReport(c),
-		profilecmd.New(c), newFleet(c), newDoctor(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c), newNoopClient(c))
+		profilecmd.New(c), newFleet(c), newDoctor(c), newInit(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c),
+		newNoopClient(c))
 	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)

@@ -1,0 +1,38 @@
+#!/bin/sh
+# A delivery client for `fleetmark run`: a shell and curl. It can push and verify, one at a time.
+# It takes values out of the JSON by their names, which is enough for this protocol's lines as long
+# as no value has a quotation mark in it; jq takes them out of any.
+
+text() { printf %s "$line" | sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p'; }
+number() { printf %s "$line" | sed -n 's/.*"'"$1"'":\([0-9][0-9]*\).*/\1/p'; }
+fail() { echo "{\"id\":$id,\"error\":{\"class\":\"$1\",\"message\":\"$2\",\"status\":${3:-0}}}"; }
+
+echo '{"protocol":1,"version":"1.0","operations":["push","verify"]}'
+read -r line
+ca=$(text ca_file)
+
+while read -r line; do
+  id=$(number id) address=$(text address) version=$(text version) sha=$(text sha256)
+  set -- --silent --max-time 10 --output - --write-out '\n%{http_code}'
+  [ -n "$ca" ] && set -- "$@" --cacert "$ca"
+  if [ "$(text operation)" = push ]; then
+    set -- "$@" --header "X-Update-Version: $version" --header 'Content-Type: application/octet-stream' \
+      --header 'Expect:' --data-binary "@$(text path)" "$address/update"
+    want='"success": *true'
+  else
+    set -- "$@" "$address/version"
+    want="\"digest\": *\"$sha\""
+  fi
+  answer=$(curl "$@" </dev/null) || { fail connection "curl: exit status $?"; continue; }
+  status=${answer##*
+}
+  case $status in
+    200 | 202) ;;
+    *) fail refused "status $status" "$status"; continue ;;
+  esac
+  if printf %s "$answer" | grep -q "$want"; then
+    echo "{\"id\":$id,\"ok\":true}"
+  else
+    fail refused "the device does not run $version"
+  fi
+done

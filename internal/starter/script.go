@@ -1,0 +1,90 @@
+package starter
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// The clients for projects that aren't Go modules, and their scenario.
+//
+//go:embed files/push.py
+var pythonFile string
+
+//go:embed files/push.mjs
+var nodeFile string
+
+//go:embed files/push.sh
+var shellFile string
+
+//go:embed files/process.yaml
+var processFile string
+
+// guide describes all ways to measure a client.
+const guide = "docs/guides/your-own-client.md"
+
+// A script is a client that runs in processes of its own.
+type script struct {
+	language    string // for people
+	interpreter string
+	name        string // of the file
+	text        string
+}
+
+// findScript returns the client in the language that the files at root are written in, or else one
+// of a shell and curl.
+func findScript(root string) *script {
+	for _, s := range []struct {
+		script
+		patterns []string
+	}{
+		{script{"Node", "node", "push.mjs", nodeFile}, []string{"package.json"}},
+		{script{"Python", "python3", "push.py", pythonFile}, []string{
+			"pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "Pipfile", "*.py",
+		}},
+	} {
+		for _, pattern := range s.patterns {
+			if found, err := filepath.Glob(filepath.Join(quoteMeta(root), pattern)); err == nil && len(found) > 0 {
+				return &s.script
+			}
+		}
+	}
+	return &script{"shell", "sh", "push.sh", shellFile}
+}
+
+// checkScript returns an error if the client can't be in its directory.
+func (p *plan) checkScript(o Options) error {
+	dir := filepath.FromSlash(p.program)
+	if !filepath.IsLocal(dir) || strings.ContainsAny(p.program, "\"\\,[]{}'\n") {
+		return fmt.Errorf("--dir %q: want a directory of the repository, such as bench", p.program)
+	}
+	if info, err := os.Stat(filepath.Join(p.Root, dir)); err == nil && !info.IsDir() {
+		return fmt.Errorf("--dir %s: it is a file: want a directory", p.program)
+	}
+	switch {
+	case o.Client != "":
+		return fmt.Errorf("--client: there is no go.mod here, and results call a client in %s by its file: leave it out",
+			p.script.language)
+	case o.CI == GitHub:
+		return fmt.Errorf("--ci github: there is no go.mod here, and the workflow gates Go modules: leave it out, or see %s", guide)
+	}
+	return nil
+}
+
+// scriptFiles returns the files of a project with a client that is a script.
+func (p *plan) scriptFiles() []file {
+	client := path.Join(p.program, p.script.name)
+	shown := p.script.name // from the scenario's directory
+	if p.program != "bench" {
+		shown = path.Join("..", client)
+	}
+	command := p.script.interpreter + `, "` + shown + `"`
+	return []file{
+		{name: client, text: p.script.text},
+		{name: "bench/push.yaml", text: strings.ReplaceAll(processFile, "COMMAND", command)},
+		{name: ".gitignore", text: "/runs/\n", missing: p.missingIgnored},
+	}
+}
