@@ -180,6 +180,7 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "fleet --listen 192.0.2.1:80", said: "loopback"},
 		{code: cli.ExitUsage, args: "fleet --scenario nosuch", said: "no such scenario"},
 		{code: cli.ExitUsage, args: "doctor more", said: "unknown command"},
+		{code: cli.ExitUsage, args: "init", said: "no go.mod and no git repository here"},
 		{code: cli.ExitUsage, args: "version now", said: "unknown command"},
 		{code: cli.ExitUsage, args: "completion tcsh", said: "want bash, zsh, fish or powershell"},
 		{code: cli.ExitUsage, args: "drive", said: "holds no order"}, // standard input is empty
