@@ -120,7 +120,8 @@ func longest(s scenarios.Spec) time.Duration {
 	}
 	if c := s.Client.WithProcessDefaults(); len(c.Command) > 0 { // it ends what takes longer, and workers wait for a process
 		_, workers := s.Load.WorkerRange()
-		most = 2 * (c.Deadline.Std() + processGrace).Seconds() * float64(workers/(c.Processes*c.Concurrency)+1)
+		requests := 1 + max(1, c.ConfirmReads)
+		most = (c.Deadline.Std() + processGrace).Seconds() * float64(requests*(workers/(c.Processes*c.Concurrency)+1))
 	}
 	if s.Load.IsOpen() {
 		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // the workers there are work off a burst

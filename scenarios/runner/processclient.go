@@ -38,6 +38,7 @@ func (s *Session) openProcesses(ctx context.Context) (err error) {
 	p := &processes{Config: process.Config{
 		Command: spec.Command, Directory: spec.Directory,
 		Processes: spec.Processes, Concurrency: spec.Concurrency, Deadline: spec.Deadline.Std(), Artifact: s.artifact,
+		GoodReads: spec.ConfirmReads,
 	}}
 	_, workers := s.spec.Load.WorkerRange()
 	p.Config.Config = client.Config{

@@ -23,7 +23,8 @@ while read -r line; do
     want='"success": *true'
   else
     set -- "$@" "$address/version"
-    want="\"digest\": *\"$sha\""
+    # The members in the order in which Fleetmark's devices write them. Another device may use another.
+    want="\"device_id\": *\"$(text id)\".*\"digest\": *\"$sha\".*\"state\": *\"idle\""
   fi
   answer=$(curl "$@" </dev/null) || { fail connection "curl: exit status $?"; continue; }
   status=${answer##*

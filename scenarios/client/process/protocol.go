@@ -74,6 +74,7 @@ type driverHello struct {
 	AnswerTimeout int64 `json:"answer_timeout_ms,omitempty"`
 	TotalTimeout  int64 `json:"total_timeout_ms,omitempty"`
 	MaxAttempts   int   `json:"max_attempts,omitempty"`
+	GoodReads     int   `json:"good_reads,omitempty"`
 	MaxIdle       int   `json:"max_idle,omitempty"`
 
 	// Seed differs between processes. It is below 2^53, which every language's numbers hold.
@@ -86,7 +87,7 @@ func (c Config) helloLine(i int) ([]byte, error) {
 		Protocol: Protocol, Process: i, Processes: c.Processes, Concurrency: c.Concurrency, Workers: c.Workers,
 		CAFile: c.CAFile, Headers: c.Header,
 		DialTimeout: c.DialTimeout.Milliseconds(), AnswerTimeout: c.AnswerTimeout.Milliseconds(),
-		TotalTimeout: c.TotalTimeout.Milliseconds(), MaxAttempts: c.MaxAttempts, MaxIdle: c.MaxIdle,
+		TotalTimeout: c.TotalTimeout.Milliseconds(), MaxAttempts: c.MaxAttempts, GoodReads: c.GoodReads, MaxIdle: c.MaxIdle,
 		Seed: (c.Seed + uint64(i)) & (1<<53 - 1),
 	})
 	return append(line, '\n'), err

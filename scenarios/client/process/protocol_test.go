@@ -92,12 +92,12 @@ func TestSchema_ofAnswers(t *testing.T) {
 func TestSchema_ofRequests(t *testing.T) {
 	u, cfg := update(t, "")
 	cfg = cfg.withDefaults()
-	cfg.CAFile, cfg.DialTimeout, cfg.MaxIdle = "/tmp/ca.pem", time.Millisecond, 5
+	cfg.CAFile, cfg.DialTimeout, cfg.MaxIdle, cfg.GoodReads = "/tmp/ca.pem", time.Millisecond, 5, 2
 	first, err := cfg.helloLine(1)
 	require.NoError(t, err)
 	require.True(t, fits(t, definition(t, "driver-hello"), first), "%s", first)
 	require.JSONEq(t, `{"protocol":1,"process":1,"processes":1,"concurrency":1,"workers":4,"ca_file":"/tmp/ca.pem",
-		"headers":{"X-Token":["s3cret","s3"]},"dial_timeout_ms":1,"total_timeout_ms":1000,"max_attempts":3,"max_idle":5,"seed":1}`,
+		"headers":{"X-Token":["s3cret","s3"]},"dial_timeout_ms":1,"total_timeout_ms":1000,"max_attempts":3,"good_reads":2,"max_idle":5,"seed":1}`,
 		string(first))
 
 	p := &Pool{cfg: cfg}
