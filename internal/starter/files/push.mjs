@@ -28,7 +28,10 @@ function send(method, url, body, more) {
     const request = library.request(url, options, (answer) => {
       let text = "";
       answer.setEncoding("utf8");
-      answer.on("data", (part) => (text += part));
+      answer.on("data", (part) => {
+        text += part;
+        if (text.length > 64 << 10) request.destroy(new Failed("nonsense", `${method} ${url}: the answer is too long`));
+      });
       answer.on("error", (e) => reject(new Failed("connection", e.message)));
       answer.on("end", () => {
         if (answer.statusCode !== 200 && answer.statusCode !== 202) {
@@ -62,6 +65,8 @@ async function verify({ device, version, artifact }) {
   if (answer.version !== version || answer.digest !== artifact.sha256) {
     throw new Failed("other-version", `the device runs ${answer.version}`);
   }
+  if ((answer.state ?? "idle") !== "idle") throw new Failed("other-version", `the device is ${answer.state}`);
+  if (device.id && answer.device_id !== device.id) throw new Failed("other-device", `it is device ${answer.device_id}`);
 }
 
 async function answer(request) {

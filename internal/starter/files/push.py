@@ -5,10 +5,14 @@ It reads requests and writes answers, a line of JSON each. Put your own push and
 """
 import http.client
 import json
+import signal
 import ssl
 import sys
 import time
 import urllib.parse
+
+
+MOST = 64 << 10  # bytes of an answer; a longer one isn't JSON any more
 
 
 class Failed(Exception):
@@ -24,6 +28,7 @@ class Client:
         self.headers = {name: ", ".join(values) for name, values in hello.get("headers", {}).items()}
         self.timeout = hello.get("total_timeout_ms", 10_000) / 1000
         self.attempts = hello.get("max_attempts", 4)
+        self.good_reads = hello.get("good_reads", 1)
         self.tls = ssl.create_default_context(cafile=hello.get("ca_file"))
 
     def send(self, method, url, body=None, headers=None):
@@ -33,22 +38,25 @@ class Client:
             connection = http.client.HTTPSConnection(at.netloc, timeout=self.timeout, context=self.tls)
         else:
             connection = http.client.HTTPConnection(at.netloc, timeout=self.timeout)
+        # A timeout of a socket begins again with each byte; this one is of the whole request.
+        signal.setitimer(signal.ITIMER_REAL, self.timeout)
         try:
             connection.request(method, at.path, body, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
-            text = answer.read()
+            text = answer.read(MOST)
         except TimeoutError:
             raise Failed("timeout", f"{method} {at.path}: no answer within {self.timeout} s")
         except (OSError, http.client.HTTPException) as e:
             raise Failed("connection", f"{method} {at.path}: {e!r}")
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             connection.close()
         if answer.status not in (200, 202):
             kind = "temporary" if answer.status in (409, 429, 503) else "refused"
             raise Failed(kind, f"{method} {at.path}: status {answer.status}", answer.status)
         try:
-            return json.loads(text)
-        except ValueError:
+            return dict(json.loads(text))
+        except (TypeError, ValueError):
             raise Failed("nonsense", f"{method} {at.path}: the answer isn't JSON")
 
     def push(self, request):
@@ -68,6 +76,10 @@ class Client:
         answer = self.send("GET", request["device"]["address"] + "/version")
         if (answer.get("version"), answer.get("digest")) != (request["version"], request["artifact"]["sha256"]):
             raise Failed("other-version", f"the device runs {answer.get('version')!r}")
+        if answer.get("state", "idle") != "idle":
+            raise Failed("other-version", f"the device is {answer['state']!r}")
+        if answer.get("device_id") != request["device"].get("id", answer.get("device_id")):
+            raise Failed("other-device", f"it is device {answer.get('device_id')!r}")
 
     def deliver(self, request, said):
         """Pushes and verifies, with retries, and counts what it sends in said."""
@@ -83,8 +95,9 @@ class Client:
                     if e.kind not in ("timeout", "connection", "nonsense"):
                         raise
                 pushed = time.monotonic_ns()
-                said["verifies"] += 1
-                self.verify(request)
+                for _ in range(self.good_reads):  # a device may fall back after it has said that it runs the update
+                    said["verifies"] += 1
+                    self.verify(request)
                 said.update(push_ns=pushed - began, verify_ns=time.monotonic_ns() - pushed)
                 return
             except Failed as e:
@@ -95,7 +108,12 @@ class Client:
                 time.sleep(wait)
 
 
+def too_late(signal_number, frame):
+    raise TimeoutError
+
+
 def main():
+    signal.signal(signal.SIGALRM, too_late)
     client = Client(json.loads(sys.stdin.readline()))
     print(json.dumps({"protocol": 1, "version": "1.0"}), flush=True)  # ready
     for line in sys.stdin:  # it ends when Fleetmark does

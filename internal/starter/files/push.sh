@@ -7,13 +7,15 @@ text() { printf %s "$line" | sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p'; }
 number() { printf %s "$line" | sed -n 's/.*"'"$1"'":\([0-9][0-9]*\).*/\1/p'; }
 fail() { echo "{\"id\":$id,\"error\":{\"class\":\"$1\",\"message\":\"$2\",\"status\":${3:-0}}}"; }
 
-echo '{"protocol":1,"version":"1.0","operations":["push","verify"]}'
 read -r line
-ca=$(text ca_file)
+ca=$(text ca_file) timeout=$(number total_timeout_ms)
+timeout=${timeout:-10000}
+seconds=$(printf '%d.%03d' $((timeout / 1000)) $((timeout % 1000)))
+echo '{"protocol":1,"version":"1.0","operations":["push","verify"]}'
 
 while read -r line; do
   id=$(number id) address=$(text address) version=$(text version) sha=$(text sha256)
-  set -- --silent --max-time 10 --output - --write-out '\n%{http_code}'
+  set -- --silent --max-time "$seconds" --output - --write-out '\n%{http_code}'
   [ -n "$ca" ] && set -- "$@" --cacert "$ca"
   if [ "$(text operation)" = push ]; then
     set -- "$@" --header "X-Update-Version: $version" --header 'Content-Type: application/octet-stream' \
@@ -21,7 +23,8 @@ while read -r line; do
     want='"success": *true'
   else
     set -- "$@" "$address/version"
-    want="\"digest\": *\"$sha\""
+    # The members in the order in which Fleetmark's devices write them. Another device may use another.
+    want="\"device_id\": *\"$(text id)\".*\"digest\": *\"$sha\".*\"state\": *\"idle\""
   fi
   answer=$(curl "$@" </dev/null) || { fail connection "curl: exit status $?"; continue; }
   status=${answer##*
