@@ -64,7 +64,7 @@ func boxOf(path string) string {
 	path, ours := strings.CutPrefix(path, module+"/")
 	tree, _, _ := strings.Cut(path, "/")
 	switch {
-	case !ours || slices.Contains(strings.Split(path, "/"), "internal"):
+	case !ours || tree == "docs" || slices.Contains(strings.Split(path, "/"), "internal"):
 		return ""
 	case tree == "scenarios" || tree == "profiles":
 		return path

@@ -39,7 +39,8 @@ func importRules() []packageRule {
 		{"internal/checkout", "internal/childproc"},
 		{"internal/codestats", "internal/scratch internal/childproc"},
 		{"internal/project", "internal/childproc internal/yamlnode internal/plaintext"},
-		{"internal/starter", "internal/atomicfile internal/childproc internal/shell internal/project"},
+		{"docs/examples", ""},
+		{"internal/starter", "internal/atomicfile internal/childproc internal/shell internal/project docs/examples"},
 		{"internal/docpage", ""},
 		{"internal/repotest", ""},
 

@@ -7,19 +7,12 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/fleetmark/fleetmark/docs/examples"
 )
 
-// The clients for projects that aren't Go modules, and their scenario.
+// The scenario for projects that aren't Go modules. Their clients are those of the documentation.
 //
-//go:embed files/push.py
-var pythonFile string
-
-//go:embed files/push.mjs
-var nodeFile string
-
-//go:embed files/push.sh
-var shellFile string
-
 //go:embed files/process.yaml
 var processFile string
 
@@ -41,8 +34,8 @@ func findScript(root string) *script {
 		script
 		patterns []string
 	}{
-		{script{"Node", "node", "push.mjs", nodeFile}, []string{"package.json"}},
-		{script{"Python", "python3", "push.py", pythonFile}, []string{
+		{script{"Node", "node", "push.mjs", examples.ProcessNode}, []string{"package.json"}},
+		{script{"Python", "python3", "push.py", examples.ProcessPython}, []string{
 			"pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "Pipfile", "*.py",
 		}},
 	} {
@@ -52,7 +45,7 @@ func findScript(root string) *script {
 			}
 		}
 	}
-	return &script{"shell", "sh", "push.sh", shellFile}
+	return &script{"shell", "sh", "push.sh", examples.ProcessShell}
 }
 
 // checkScript returns an error if the client can't be in its directory.
