@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 )
 
 // resolution is that of histograms, in nanoseconds.
@@ -81,9 +83,35 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	}))
 }
 
+// plain is a client of another module that does nothing, and has no Deliver.
+type plain struct{}
+
+func (plain) Push(context.Context, client.Device, *client.Update) error   { return nil }
+func (plain) Verify(context.Context, client.Device, *client.Update) error { return nil }
+func (plain) Close() error                                                { return nil }
+
+// TestForeignCallAllocatesNothing checks that 10,000 more operations of a client of another module
+// allocate no more than a few do.
+func TestForeignCallAllocatesNothing(t *testing.T) {
+	for _, op := range []delivery.Op{delivery.OpPush, delivery.OpVerify, delivery.OpDeliver} {
+		allocations := func(devices int) float64 {
+			x := ClosedLoop{Workers: 1}
+			e := newEnv(x, op, devices, client.WithDeliver(plain{}))
+			return testing.AllocsPerRun(2, func() {
+				e.Record.Reset()
+				_, err := x.Run(t.Context(), e)
+				require.NoError(t, err)
+				require.EqualValues(t, devices, e.Record.Totals().Succeeded)
+			})
+		}
+		require.InDelta(t, allocations(10), allocations(10_010), 50, op) // less than one in 200 operations
+	}
+}
+
 // BenchmarkHarness measures what the harness adds to a call of the client, with a client that does
 // nothing.
 func BenchmarkHarness(b *testing.B) {
+	var c Client = nothing{}
 	bench := func(name string, x Executor, op delivery.Op) {
 		b.Run(name, func(b *testing.B) {
 			x := x
@@ -91,7 +119,7 @@ func BenchmarkHarness(b *testing.B) {
 				a.Pacer = Bursts{Size: int64(b.N)}
 				x = a
 			}
-			e := newEnv(x, op, b.N, nothing{})
+			e := newEnv(x, op, b.N, c)
 			b.ReportAllocs()
 			b.ResetTimer()
 			_, err := x.Run(b.Context(), e)
@@ -108,4 +136,7 @@ func BenchmarkHarness(b *testing.B) {
 		bench(fmt.Sprintf("open/workers=%d", workers),
 			ArrivalRate{Workers: workers, Drain: 30 * time.Second, StopBehind: true}, delivery.OpDeliver)
 	}
+	c = client.WithDeliver(plain{})
+	bench("foreign/push/model=closed/workers=1", ClosedLoop{Workers: 1}, delivery.OpPush)
+	bench("foreign/deliver/model=closed/workers=1", ClosedLoop{Workers: 1}, delivery.OpDeliver)
 }

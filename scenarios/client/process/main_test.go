@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/scenarios/client"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "client" {
 		os.Exit(behave(os.Args[2]))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // command returns the command of a client that behaves in a way.
@@ -56,6 +57,8 @@ func behave(behavior string) int {
 		return 3
 	case "silent":
 		time.Sleep(time.Hour)
+	case "secret":
+		hello = `{"protocol":1,"version":"for s3cret"}`
 	case "words":
 		hello = "Starting with s3cret…"
 	case "protocol-2":

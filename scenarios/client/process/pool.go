@@ -18,6 +18,7 @@ package process
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -94,7 +95,6 @@ type Pool struct {
 	mu       sync.Mutex
 	restarts []time.Time // in the last minute
 	troubles Troubles
-	ended    time.Duration // processor time of processes that have ended
 }
 
 // Start starts the processes of a program, and waits until each has said hello. If one of them
@@ -164,13 +164,25 @@ func Name(command []string) string {
 	}, plaintext.Clip(programName(command), 64))
 }
 
-// redactor returns what removes the values of header fields from text.
+// minSecret is the length of the shortest word of a header field's value that is removed from text
+// without the rest of the value, such as the token of "Bearer TOKEN".
+const minSecret = 8
+
+// redactor returns what removes the values of header fields from text, as they are or quoted, and
+// their longer words.
 func redactor(cfg Config) *strings.Replacer {
 	var values []string
 	for _, list := range cfg.Header {
 		for _, v := range list {
-			if v != "" {
-				values = append(values, v)
+			if v == "" {
+				continue
+			}
+			quoted, _ := json.Marshal(v) // a string is always encoded
+			values = append(values, v, string(quoted[1:len(quoted)-1]))
+			for word := range strings.FieldsSeq(v) {
+				if len(word) >= minSecret {
+					values = append(values, word)
+				}
 			}
 		}
 	}
@@ -294,8 +306,8 @@ func (p *Pool) awaitSlot(ctx context.Context) (*slot, error) {
 	}
 }
 
-// mayRestart reports whether another process may take the seat of one that ended. If it reports
-// false, no operation will succeed any more.
+// mayRestart reports whether another process may take the seat of one that ended. Once it reports
+// false, it always does, and operations that find no process that is left fail.
 func (p *Pool) mayRestart(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -267,6 +267,39 @@ func TestName(t *testing.T) {
 	}
 }
 
+// TestPoolAllocatesLittle checks that an operation of a process costs the driver no memory that has
+// to be collected.
+func TestPoolAllocatesLittle(t *testing.T) {
+	for _, concurrency := range []int{1, 4} {
+		u, cfg := update(t, "noop")
+		cfg.Concurrency = concurrency
+		p := open(t, cfg)
+		each := testing.AllocsPerRun(200, func() {
+			if _, err := p.Deliver(t.Context(), at("http://127.1.0.0:8080"), u); err != nil {
+				t.Error(err)
+			}
+		})
+		require.LessOrEqual(t, each, 1.0, "concurrency %d", concurrency)
+	}
+}
+
+// TestSecretsAreRemoved checks that no part of a header field's value that is as long as a token
+// comes back from a process, in whatever form it writes it.
+func TestSecretsAreRemoved(t *testing.T) {
+	_, cfg := update(t, "secret")
+	p := open(t, cfg)
+	require.Equal(t, "for ***", p.Hello().Version)
+
+	cfg.Header = map[string][]string{"Authorization": {`Bearer tok"en-of-the-fleet`}, "X-Stage": {"", "a b"}}
+	r := redactor(cfg)
+	for text, want := range map[string]string{
+		`Bearer tok"en-of-the-fleet.`: "***.", `token tok"en-of-the-fleet`: "token ***",
+		`{"Authorization":["Bearer tok\"en-of-the-fleet"]}`: `{"Authorization":["***"]}`, "a b": "***", "Bearer b": "Bearer b",
+	} {
+		require.Equal(t, want, r.Replace(text))
+	}
+}
+
 // BenchmarkPool measures operations that do nothing, with as many callers as there are slots.
 func BenchmarkPool(b *testing.B) {
 	for _, of := range []struct{ processes, concurrency int }{{1, 1}, {8, 1}, {8, 8}} {

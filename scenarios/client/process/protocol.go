@@ -125,7 +125,8 @@ func parseHello(line []byte) (h Hello, err error) {
 			return h, errors.New("names an unknown operation: want push, verify and deliver, or no operations")
 		}
 	}
-	if !h.delivers() && len(h.Operations) < 2 {
+	may := func(op delivery.Op) bool { return slices.Contains(h.Operations, string(op)) }
+	if !h.delivers() && !(may(delivery.OpPush) && may(delivery.OpVerify)) {
 		return h, errors.New("has too few operations: want push and verify, deliver, or all three")
 	}
 	return h, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ func TestSchema_ofAnswers(t *testing.T) {
 		`{"protocol":1,"operations":["push","verify"]}`:          true,
 		`{"protocol":1,"operations":["deliver"]}`:                true,
 		`{"protocol":1,"operations":["push"]}`:                   false,
+		`{"protocol":1,"operations":["push","push"]}`:            false,
 		`{"protocol":1,"operations":["push","verify","reboot"]}`: false,
 		`{"protocol":2}`: false,
 		`{}`:             false,
@@ -179,18 +181,49 @@ func TestParseAnswer_allocatesNothing(t *testing.T) {
 	}))
 }
 
-// FuzzParseAnswer checks that the fast parser agrees with the general one.
+// FuzzParseAnswer checks that the fast parser agrees with the general one, and that what a process
+// writes is either refused with a reason in one line, or within bounds.
 func FuzzParseAnswer(f *testing.F) {
 	f.Add([]byte(`{"id":1,"ok":true,"pushes":2}`))
 	f.Add([]byte(`{"id":1,"ID":2,"ok":true}`))
 	f.Add([]byte(`{"id":1,"ok":true,"ok":false,"error":{}}`))
+	f.Add([]byte(`{"id":1,"error":{"class":"quota","message":"no\nspace","status":507},"push_ns":-1}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		fast, ok := scanAnswer(line)
-		if !ok {
+		if fast, ok := scanAnswer(line); ok {
+			slow, err := decodeAnswer(line)
+			require.NoError(t, err)
+			require.Equal(t, slow, fast)
+		}
+		a, err := parseAnswer(line)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
 			return
 		}
-		slow, err := decodeAnswer(line)
-		require.NoError(t, err)
-		require.Equal(t, slow, fast)
+		for _, n := range []optional{a.pushes, a.verifies, a.pushNS, a.verifyNS, a.bytesSent, a.bytesReceived} {
+			require.GreaterOrEqual(t, n.n, int64(0))
+		}
+		require.LessOrEqual(t, max(a.pushes.n, a.verifies.n), int64(1e6))
+		if e := a.failed; e != nil {
+			require.Regexp(t, "^[a-z0-9-]{1,64}$", e.Class())
+			require.True(t, e.status == 0 || e.status >= 100 && e.status <= 599)
+		}
+	})
+}
+
+// FuzzParseHello checks that the first line of a process is either refused with a reason in one
+// line, or fit for run.json.
+func FuzzParseHello(f *testing.F) {
+	f.Add([]byte(`{"protocol":1,"version":"2","operations":["push","verify"]}`))
+	f.Add([]byte(`{"protocol":1,"operations":["push","push"]}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		h, err := parseHello(line)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		require.Equal(t, 1, h.Protocol)
+		require.LessOrEqual(t, len(h.Version), 128)
+		pushes := slices.Contains(h.Operations, "push") && slices.Contains(h.Operations, "verify")
+		require.True(t, h.delivers() || pushes, "%s", line)
 	})
 }

@@ -32,9 +32,10 @@ type seat struct {
 	child  *child // nil if there is none
 	up     bool   // the process has said hello, and isn't known to end
 	parked []*slot
-	asked  int64  // requests so far
-	out    []byte // requests that aren't written yet
-	spare  []byte // used for out in turns
+	asked  int64         // requests so far
+	ended  time.Duration // processor time of its processes that have ended
+	out    []byte        // requests that aren't written yet
+	spare  []byte        // used for out in turns
 }
 
 // A slot is room for one operation at a time.
@@ -61,8 +62,10 @@ type child struct {
 	in     *bufio.Reader
 	stderr childproc.Tail
 
-	// The mutex of the seat protects the cause: why the process was killed, as a class and a message.
+	// The mutex of the seat protects the rest: why the process was killed, as a class and a message,
+	// and the processor time that was last read.
 	class, cause string
+	used         time.Duration
 }
 
 func newSeat(p *Pool, number int) *seat {
@@ -161,6 +164,7 @@ func (s *seat) start() (h Hello, err error) {
 		if h, err = parseHello(line); err == nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			h.Version = s.pool.secrets.Replace(h.Version)
 			s.up = !s.pool.isClosing()
 			for _, l := range s.parked {
 				s.pool.free <- l // it has room for all slots
@@ -174,7 +178,7 @@ func (s *seat) start() (h Hello, err error) {
 	end := s.pool.wait(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.child = nil
+	s.leave()
 	switch {
 	case c.cause != "":
 		err = errors.New(c.cause)
@@ -253,7 +257,8 @@ func (s *seat) serve() {
 		class, cause = ClassDied, "ended ("+ended+")"
 	}
 	message := s.pool.program + " " + cause + s.pool.lastWords(c)
-	s.child, s.out = nil, s.out[:0]
+	s.leave()
+	s.out = s.out[:0]
 	if class == ClassHung { // the operation that hung has ended already
 		class = ClassDied
 	}
@@ -441,25 +446,33 @@ func (p *Pool) wait(c *child) string {
 	late.Stop()
 	_ = childproc.KillGroup(c.cmd) // the rest of its group, if there is one
 	if state := c.cmd.ProcessState; state != nil {
-		p.mu.Lock()
-		p.ended += state.UserTime() + state.SystemTime()
-		p.mu.Unlock()
 		return state.String()
 	}
 	return fmt.Sprint(err)
 }
 
-// usage adds what the process uses to u. It reports false if that isn't known.
+// leave makes the seat empty after its process was waited for. The caller holds the mutex.
+func (s *seat) leave() {
+	if state := s.child.cmd.ProcessState; state != nil {
+		s.ended += state.UserTime() + state.SystemTime()
+	}
+	s.child = nil
+}
+
+// usage adds what the seat's processes have used to u. It reports false if that isn't known.
 func (s *seat) usage(u *Usage) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u.CPU += s.ended
 	if s.child == nil {
 		return true
 	}
 	pid := s.child.cmd.Process.Pid
 	u.Processes = append(u.Processes, pid)
 	cpu, ok := osinfo.ProcessorTimeOf(pid)
-	u.CPU += cpu
+	// Of a process that has ended, and that is being waited for, nothing can be read.
+	s.child.used = max(s.child.used, cpu)
+	u.CPU += s.child.used
 	u.PeakResident += osinfo.PeakResidentOf(pid)
-	return ok || runtime.GOOS == "linux" // where it isn't known of a process that has just ended
+	return ok || runtime.GOOS == "linux"
 }

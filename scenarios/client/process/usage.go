@@ -31,9 +31,6 @@ func (p *Pool) Usage() Usage {
 			u.Known = false
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	u.CPU += p.ended
 	return u
 }
 
