@@ -157,3 +157,38 @@ func TestInstallTimesAreDrawnForEachUpdate(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLedgerHasWhenADeviceWasContactedAndUpdated checks the two times of an entry, which a driver
+// can compare with Status.SinceReset whatever its own clock says.
+func TestTheLedgerHasWhenADeviceWasContactedAndUpdated(t *testing.T) {
+	cfg := Config{Devices: 1, Addressing: address.Port,
+		Behavior: behavior.Behavior{Life: behavior.InstallTimes{Install: delayOf(t, time.Minute), Reboot: delayOf(t, time.Hour)}}}
+	inBubble(t, cfg, func(t *testing.T, f *Fleet, client net.Conn) {
+		times := func() [3]time.Duration {
+			d, err := f.Device(0)
+			require.NoError(t, err)
+			return [3]time.Duration{time.Duration(d.ContactedNS), time.Duration(d.UpdatedNS), f.Status().SinceReset}
+		}
+		near := func(want [3]time.Duration) {
+			t.Helper()
+			for i, got := range times() {
+				require.InDelta(t, want[i], got, float64(time.Millisecond), "%d", i)
+			}
+		}
+		var told wire.VersionAnswer
+		asked(t, client, askVersion, &told)
+		f.Reset()
+		time.Sleep(2 * time.Second) // the bubble's clock, here and below
+		require.Equal(t, [3]time.Duration{0, 0, 2 * time.Second}, times())
+		asked(t, client, askVersion, &told)
+		time.Sleep(time.Second)
+		near([3]time.Duration{2 * time.Second, 0, 3 * time.Second})
+		var answer wire.UpdateAnswer
+		require.Equal(t, 202, asked(t, client, string(pushRequest("/update", []byte("x"))), &answer))
+		near([3]time.Duration{2 * time.Second, 0, 3 * time.Second})
+		time.Sleep(2 * time.Minute)
+		near([3]time.Duration{2 * time.Second, 63 * time.Second, 123 * time.Second})
+		f.Reset()
+		require.Equal(t, [3]time.Duration{}, times())
+	})
+}

@@ -20,6 +20,9 @@ type Status struct {
 	// one are of one ledger.
 	Generation uint64 `json:"generation"`
 
+	// SinceReset is how long ago the start or the last Reset was, from which the ledger counts times.
+	SinceReset time.Duration `json:"since_reset_ns"`
+
 	ledger.Totals // of the devices
 
 	Traffic
@@ -50,6 +53,7 @@ func (f *Fleet) Status() Status {
 		Seed:       f.cfg.Seed,
 		Generation: uint64(f.generation) + uint64(f.store.Resets()),
 		Totals:     f.store.Totals(),
+		SinceReset: f.store.SinceReset(),
 		Traffic:    f.server.Traffic(),
 		Process: Process{
 			ResidentBytes: server.ResidentBytes(),

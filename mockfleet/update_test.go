@@ -133,6 +133,7 @@ func TestOutcomesOfPushes(t *testing.T) {
 					want.Stage = ledger.StageRunning
 				}
 				want.BytesReceived, want.UpdatedAt = got.BytesReceived, got.UpdatedAt
+				want.ContactedNS, want.UpdatedNS = got.ContactedNS, got.UpdatedNS
 				require.Equal(t, want, got)
 			})
 		}

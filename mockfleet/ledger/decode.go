@@ -117,6 +117,14 @@ func (m *members) read(s *jsonscan.Scanner, name []byte) bool {
 		return text(s, (*string)(&e.State), string(last.State))
 	case "stage":
 		return text(s, (*string)(&e.Stage), string(last.Stage))
+	case "contacted_ns":
+		n, ok := number(s, math.MaxInt64)
+		e.ContactedNS = n
+		return ok
+	case "updated_ns":
+		n, ok := number(s, math.MaxInt64)
+		e.UpdatedNS = n
+		return ok
 	case "updated_at":
 		return text(s, &e.UpdatedAt, last.UpdatedAt)
 	}

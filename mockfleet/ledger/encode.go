@@ -30,6 +30,8 @@ func (e *Entry) AppendLine(dst []byte) []byte {
 	dst = appendText(dst, `,"state":`, string(e.State))
 	dst = appendText(dst, `,"stage":`, string(e.Stage))
 	dst = appendText(dst, `,"updated_at":`, e.UpdatedAt)
+	dst = strconv.AppendInt(append(dst, `,"contacted_ns":`...), e.ContactedNS, 10)
+	dst = strconv.AppendInt(append(dst, `,"updated_ns":`...), e.UpdatedNS, 10)
 	return append(dst, '}', '\n')
 }
 

@@ -20,6 +20,8 @@ type Entry struct {
 	State         wire.State `json:"state"`          // as the device tells it
 	Stage         Stage      `json:"stage"`          // as the fleet knows it
 	UpdatedAt     string     `json:"updated_at"`     // RFC 3339, UTC, whole seconds; empty before the first update
+	ContactedNS   int64      `json:"contacted_ns"`   // first contact, since the start or the last reset, to 0.1 ms; 0: none
+	UpdatedNS     int64      `json:"updated_ns"`     // when it began to run its update, counted as contacted_ns; 0: it runs none
 }
 
 // countOf returns the count of that name, or 0 if there is none.

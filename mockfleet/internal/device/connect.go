@@ -21,6 +21,7 @@ func (s *Store) Connect(i int) (r Access) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
 	d := &s.devices[i]
+	s.contact(d)
 	r.Behavior = s.behaviors.at(d.behavior)
 	if r.Unreachable = s.unreachable(sh, i); r.Unreachable {
 		return r

@@ -55,6 +55,7 @@ func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) le
 		e.Group = p.All[p.Of(i)].Name
 	}
 	e.Digest, e.UpdatedAt = r.texts.of(d)
+	e.ContactedNS, e.UpdatedNS = int64(d.contacted.duration()), int64(d.changed.duration())
 	for _, c := range t.byKind {
 		if e.Faults == nil {
 			e.Faults = make(map[string]uint32, len(t.byKind))

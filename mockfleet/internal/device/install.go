@@ -1,5 +1,7 @@
 package device
 
+import "time"
+
 // installUpdate decides about an update whose body has been received, applies it, and begins the
 // device's lifecycle.
 func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
@@ -83,7 +85,7 @@ func (s *Store) setUpdate(sh *shard, d *record, u *Update) Outcome {
 		d.version = slot
 	}
 	d.digest, d.key = u.Digest, u.Key
-	d.updatedAt = uint32(s.now.Load() / 1e9)
+	d.updatedAt, d.changed = uint32(s.now.Load()/1e9), s.momentOf(time.Now())
 	d.flags &^= flagKeyed | lastUpdateFlags
 	d.flags |= flagUpdated
 	if u.HasKey {

@@ -29,6 +29,9 @@ func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before softw
 // nextPhase ends the phase of device i, and begins the next one at the given time.
 func (s *Store) nextPhase(i int, t *sideState, at time.Time) {
 	d := &s.devices[i]
+	if t.phase == phaseInstalling && !t.next.FailInstall {
+		d.changed = s.momentOf(at)
+	}
 	switch c := &t.next; {
 	case c.Install > 0:
 		t.phase, t.until = phaseInstalling, at.Add(c.Install)

@@ -25,6 +25,8 @@ type record struct {
 	reuses        uint32 // requests on a used connection that a fault might act on
 	versionReads  uint32 // version requests that its behavior has decided about
 	updatedAt     uint32 // Unix seconds, enough until 2106
+	contacted     moment // when it first received anything
+	changed       moment // when it began to run what it runs
 	version       uint32 // slot in the version table; the device holds a reference to it
 	behavior      uint16 // slot in the behavior table; the device holds a reference to it
 	openConns     uint16 // open connections, if its behavior limits them
@@ -88,6 +90,7 @@ type software struct {
 	digest    [32]byte
 	key       uint64
 	updatedAt uint32
+	changed   moment
 	version   uint32
 	flags     uint16 // those in softwareFlags
 }
@@ -95,10 +98,10 @@ type software struct {
 const softwareFlags = flagUpdated | flagKeyed
 
 func (d *record) software() software {
-	return software{d.digest, d.key, d.updatedAt, d.version, d.flags & softwareFlags}
+	return software{d.digest, d.key, d.updatedAt, d.changed, d.version, d.flags & softwareFlags}
 }
 
 func (d *record) setSoftware(s software) {
-	d.digest, d.key, d.updatedAt, d.version = s.digest, s.key, s.updatedAt, s.version
+	d.digest, d.key, d.updatedAt, d.changed, d.version = s.digest, s.key, s.updatedAt, s.changed, s.version
 	d.flags = d.flags&^softwareFlags | s.flags
 }

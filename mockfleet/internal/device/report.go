@@ -36,6 +36,7 @@ func (s *Store) reportOf(i int, d *record) Report {
 func (s *Store) Report(i int) Report {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
+	s.contact(&s.devices[i])
 	s.devices[i].verifies++
 	sh.totals.Verifies++
 	return s.reportOf(i, &s.devices[i])
@@ -46,6 +47,7 @@ func (s *Store) Report(i int) Report {
 func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response fault.Injection) {
 	sh := s.lock(i)
 	defer sh.mu.Unlock()
+	s.contact(&s.devices[i])
 	s.devices[i].verifies++
 	s.devices[i].versionReads++
 	sh.totals.Verifies++

@@ -22,6 +22,7 @@ type Store struct {
 	keySeed    maphash.Seed
 	now        *atomic.Int64 // Unix nanoseconds
 	epoch      atomic.Uint32 // counts resets; changed only with every shard locked
+	began      time.Time     // of the last reset, or of the store; changed only with every shard locked
 	versions   *versionTable
 	behaviors  *behaviorTable
 	timers     *timerQueue
@@ -60,6 +61,7 @@ func New(cfg Config, now *atomic.Int64) *Store {
 		gated:     cfg.Gated,
 		keySeed:   maphash.MakeSeed(),
 		now:       now,
+		began:     time.Now(),
 		versions:  newVersionTable(maxVersions),
 		behaviors: newBehaviorTable(cfg.Behavior),
 		timers:    newTimerQueue(),
@@ -199,6 +201,7 @@ func (s *Store) Drop(i int, u *Update) {
 // start counts an update, and decides what can be decided without its body.
 func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 	d := &s.devices[i]
+	s.contact(d)
 	d.pushes++
 	sh.totals.Pushes++
 	if u.Misdirected {
@@ -334,6 +337,7 @@ func (s *Store) Reset() {
 		s.shards[i].mu.Lock()
 	}
 	s.epoch.Add(1)
+	s.began = time.Now()
 	for i := range s.devices {
 		d := &s.devices[i]
 		s.cancelLifecycle(s.shard(i), i)
