@@ -156,7 +156,9 @@ func fieldTable() map[reflect.Type]section {
 					"or else the system's."},
 			{Key: "command", Example: "[python3, push.py]", Max: maxCommand, Noun: "words", OutsideWorkload: true,
 				Doc: "A program that is the client, in any language, with its arguments, {max} words at most; " +
-					"docs/reference/process-client.md says what it reads and writes. No shell is involved. Don't write " +
+					"docs/reference/process-client.md says what it reads and writes. No shell is involved. {pprof} in a word " +
+					"stands for an address such as 127.0.0.1:20123, another for each process, at which it is to serve its " +
+					"profiles as net/http/pprof does. Don't write " +
 					"secrets here: the run directory has all of it. Left out: the client of this program."},
 			{Key: "directory", Example: "clients", OutsideWorkload: true,
 				Doc: "The directory in which the command runs, and from which relative paths in it start; itself from the " +
@@ -169,8 +171,9 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "How long an operation of the command may take, {max} at most. A process that hasn't answered a second " +
 					"later is killed and replaced. 0s: 1m."},
 			{Key: "pprof", Example: "http://127.0.0.1:6060/debug/pprof", OutsideWorkload: true,
-				Doc: "Where the command serves its profiles, as net/http/pprof does, in profiled repetitions. Left out: there " +
-					"are none of it."},
+				Doc: "Where the command serves its profiles, as net/http/pprof does, if one of its processes always has the " +
+					"same address; with {pprof} in the command, each has its own. Left out, and without {pprof}: there are no " +
+					"profiles of it."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
 			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true,

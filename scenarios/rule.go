@@ -236,6 +236,10 @@ func checkCommand(s *Spec, report reporter) {
 	if c.Pprof == "" {
 		return
 	}
+	if c.tellsAddresses() {
+		report("client.pprof", strconv.Quote(yamlnode.Clip(c.Pprof))+": the command tells each process an address of its own",
+			"no pprof, or no "+PprofPlaceholder+" in client.command")
+	}
 	switch u, err := url.Parse(c.Pprof); {
 	case strings.Contains(c.Pprof, "@"):
 		report("client.pprof", "(not shown): it holds a user or a password", "http://HOST:PORT/debug/pprof")

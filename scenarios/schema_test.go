@@ -166,7 +166,7 @@ func TestFieldTable(t *testing.T) {
 				require.True(t, ok, "%s.%s: say in the table of fields what it is", of, key)
 				require.Equal(t, i, in.index, "%s.%s", of, key)
 				require.NotEmpty(t, in.Doc, "%s.%s", of, key)
-				require.NotContains(t, in.doc(), "{", "%s.%s", of, key)
+				require.NotContains(t, strings.ReplaceAll(in.doc(), PprofPlaceholder, ""), "{", "%s.%s", of, key)
 				if !seen[of] {
 					walk(in)
 				}

@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -92,6 +93,18 @@ type ClientSpec struct {
 	Concurrency int      `yaml:"concurrency,omitempty" json:"concurrency,omitempty"` // operations at the same time in each process
 	Deadline    Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`       // for one operation
 	Pprof       string   `yaml:"pprof,omitempty" json:"pprof,omitempty"`             // where the program serves profiles
+}
+
+// PprofPlaceholder stands in the words of a client's command for an address of the loopback interface,
+// another for each process, at which the process is to serve its profiles.
+const PprofPlaceholder = "{pprof}"
+
+// ServesProfiles reports whether the processes of the command serve profiles.
+func (s ClientSpec) ServesProfiles() bool { return s.Pprof != "" || s.tellsAddresses() }
+
+// tellsAddresses reports whether the command has the [PprofPlaceholder].
+func (s ClientSpec) tellsAddresses() bool {
+	return slices.ContainsFunc(s.Command, func(word string) bool { return strings.Contains(word, PprofPlaceholder) })
 }
 
 // WithProcessDefaults returns the client with defaults for the fields of a command that are 0. It

@@ -140,7 +140,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/progress", "internal/plaintext mockfleet/ledger mockfleet results scenarios/runner " +
 			"scenarios/abtest " +
 			"scenarios/batch cmd/fleetmark/app/cli"},
-		{"cmd/fleetmark/app/profilecmd", "internal/texttable profiles profiles/capture profiles/explain profiles/view " +
+		{"cmd/fleetmark/app/profilecmd", "internal/project internal/texttable profiles profiles/capture profiles/explain profiles/view " +
 			"results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +

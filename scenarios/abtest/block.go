@@ -67,6 +67,9 @@ func sentences(findings []health.Finding) (list []string) {
 // that are counted.
 func (b *blocks) profile(ctx context.Context, p profileRequest) error {
 	cfg := capture.Config{Kinds: []profiles.Kind{p.Kind}, Labels: b.Labels()}
+	if b.DrivesProcesses() { // their profiles last whole seconds
+		p.Nanoseconds = max(p.Nanoseconds.Round(time.Second), time.Second)
+	}
 	if b.load.TotalDuration() == 0 {
 		return b.profileRepeatedly(ctx, p, cfg)
 	}
@@ -79,23 +82,31 @@ func (b *blocks) profile(ctx context.Context, p profileRequest) error {
 // profileRepeatedly takes one profile of as many repetitions as begin in the time that p says. The
 // profile also contains the little that the process does between repetitions.
 func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg capture.Config) (err error) {
-	running, err := capture.Start(ctx, p.Dir, p.Number, cfg)
+	longest := time.Duration(0) // repetition; one that would outlast the profile isn't begun
+	if b.DrivesProcesses() {
+		release := b.HoldProcesses()
+		defer func() { err = errors.Join(err, release()) }()
+		began := time.Now()
+		if _, err := b.repeat(ctx, b.load, runner.WarmUp, nil); err != nil { // starts them
+			return err
+		}
+		longest = time.Since(began)
+	}
+	into := &runner.ProfileTarget{Dir: p.Dir, Number: p.Number, Config: cfg}
+	end, err := b.Profile(ctx, into, p.Nanoseconds)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		_, stopped := running.Stop()
-		err = errors.Join(err, stopped)
-	}()
-	began, operations, cpu := time.Now(), int64(0), time.Duration(0)
-	for operations == 0 || time.Since(began) < p.Nanoseconds {
+	operations, cpu := int64(0), time.Duration(0)
+	defer func() { err = errors.Join(err, end(operations, cpu)) }()
+	for began := time.Now(); operations == 0 || time.Since(began)+longest < p.Nanoseconds; {
 		m, err := b.repeat(ctx, b.load, runner.WarmUp, nil)
 		if err != nil {
 			return err
 		}
 		operations, cpu = operations+m.Operations, cpu+m.CPU
 	}
-	return running.LabelOperations(operations, cpu)
+	return nil
 }
 
 // repeat runs a repetition that is profiled. It returns an error if the repetition has no

@@ -1,7 +1,6 @@
 package abtest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -32,7 +31,8 @@ type profileOptions struct {
 	Kind profiles.Kind
 
 	// Pairs is how often each side takes its turn, and Each is how long a turn lasts. If Each is 0,
-	// it is turnTime. If Pairs is 0, it is explain.PairCount of the kind.
+	// it is turnTime, or processTurn if the client is in processes of its own. If Pairs is 0, it is
+	// enough to name functions.
 	Pairs int
 	Each  time.Duration
 
@@ -85,7 +85,7 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 			return err
 		}
 	}
-	pairs, each := cmp.Or(o.Pairs, explain.PairCount(o.Kind)), cmp.Or(o.Each, turnTime)
+	pairs, each := o.turns()
 	take := func(d *driver, n int) error {
 		profile := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: each}
 		_, err := d.call(ctx, request{Profile: profile})

@@ -38,7 +38,9 @@ func ExplainRegression(
 	ctx context.Context, o Options, j *judge.Judgement, out string, log func(string),
 ) (causes []Cause, err error) {
 	dir := filepath.Join(out, time.Now().UTC().Format("20060102T150405Z")+"-gate-explained")
-	for _, need := range planProfiles(j, o.Specs) {
+	specs, err := explainUnprofiled(j, o.Specs)
+	for _, need := range planProfiles(j, specs) {
+		need.judged = j
 		c, failed := need.explain(ctx, o, filepath.Join(dir, string(need.kind)), log)
 		if ctx.Err() != nil {
 			return causes, errors.Join(err, errors.New("interrupted"))
@@ -60,6 +62,7 @@ type profileNeed struct {
 	sample string // the sample value to explain; empty means the default of the kind
 
 	extraNS float64 // for waits: how much longer an operation takes, if known
+	judged  *judge.Judgement
 }
 
 // planProfiles returns the profiles that may explain the regressed rows of j. There is at most one
@@ -161,10 +164,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
 	c := Cause{Scenario: n.spec.Name, Kind: n.kind, Dir: dir}
 	// A dependency that changed may be the cause, too.
-	own, client := OwnFunctions(), deliveryFunctions()
-	if o.Own != nil {
-		own, client = slices.Clone(o.Own), o.Own
-	}
+	own, client := n.functions(o.Own)
 	own = append(own, checkout.Functions(o.Builds.Differences)...)
 	var within []string
 	if n.kind == profiles.Block { // most other waits are the harness's, for the next operation
@@ -175,8 +175,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		Seed: o.Seed, Stderr: o.Stderr, Injection: o.Injection, Progress: LogPairs(log),
 	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
 	if n.kind == profiles.Block && errors.Is(err, explain.ErrNoMatchingStacks) {
-		return c, errors.New("nobody waits for anybody in the client: " +
-			"a sleep, or an answer that comes late, is in no profile")
+		return c, noWaits(n.spec.Client, n.judged, n.spec.Name)
 	}
 	if err != nil {
 		return c, err

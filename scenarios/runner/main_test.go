@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	_ "net/http/pprof" // for asNoop
 	"os"
 	"testing"
 
@@ -18,11 +20,15 @@ import (
 // asFleet names the environment variable that makes this test's program act as the fleet's process.
 const asFleet = "FLEETMARK_TEST_FLEET"
 
-// asNoop names the environment variable that makes it a client.command that does nothing.
+// asNoop names the environment variable that makes it a client.command that does nothing, and that
+// serves its profiles at the address in its argument, if it has one.
 const asNoop = "FLEETMARK_TEST_NOOP_CLIENT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asNoop) != "" {
+		if len(os.Args) > 1 {
+			go func() { _ = http.ListenAndServe(os.Args[1], http.DefaultServeMux) }() // ends with the process
+		}
 		if err := process.ServeNoop(os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}

@@ -1,12 +1,10 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,7 +13,6 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/scratch"
-	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/client"
@@ -29,6 +26,9 @@ type processes struct {
 	process.Config
 	dir  *scratch.Dir  // holds files that the processes read
 	took time.Duration // the last repetition's load
+
+	hold bool          // repetitions share their processes
+	held *process.Pool // those; nil before the first repetition
 }
 
 // openProcesses makes the session drive the processes of client.command. It starts one and ends it,
@@ -36,7 +36,7 @@ type processes struct {
 func (s *Session) openProcesses(ctx context.Context) (err error) {
 	spec := s.spec.Client.WithProcessDefaults()
 	p := &processes{Config: process.Config{
-		Command: spec.Command, Directory: spec.Directory,
+		Command: spec.Command, Placeholder: scenarios.PprofPlaceholder, Directory: spec.Directory,
 		Processes: spec.Processes, Concurrency: spec.Concurrency, Deadline: spec.Deadline.Std(), Artifact: s.artifact,
 		GoodReads: spec.ConfirmReads,
 	}}
@@ -100,6 +100,9 @@ func (p *processes) trust(text []byte) error {
 
 // startProcesses makes the client of a repetition.
 func (s *Session) startProcesses(ctx context.Context, cfg delivery.Config) (load.Client, error) {
+	if s.processes.held != nil {
+		return heldPool{s.processes.held}, nil
+	}
 	c := s.processes.Config
 	c.Header = cfg.Header
 	if cfg.Random != nil {
@@ -108,6 +111,10 @@ func (s *Session) startProcesses(ctx context.Context, cfg delivery.Config) (load
 	p, err := process.Start(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("client.command: %w", err)
+	}
+	if s.processes.hold {
+		s.processes.held = p
+		return heldPool{p}, nil
 	}
 	return p, nil
 }
@@ -137,8 +144,13 @@ func (s *Session) processNotes(ctx context.Context, noop []string) (notes []stri
 
 // pool returns the client's processes, or nil if the client is in this process.
 func (c repetitionClient) pool() *process.Pool {
-	p, _ := c.Client.(*process.Pool)
-	return p
+	switch c := c.Client.(type) {
+	case *process.Pool:
+		return c
+	case heldPool:
+		return c.Pool
+	}
+	return nil
 }
 
 // A processSnapshot is what the client's processes have used and said until a moment.
@@ -195,33 +207,5 @@ func (s *Session) checkProcesses(t task, m *measured, c repetitionClient) {
 		counted := int64(m.traffic.BytesWritten+m.traffic.BytesRead) / max(1, m.Succeeded+m.Failed)
 		m.notes = append(m.notes, fmt.Sprintf("the client says that an operation sends %s and receives %s bytes; "+
 			"the devices counted %s together", each(said.BytesSent), each(said.BytesReceived), plaintext.Thousands(counted)))
-	}
-}
-
-// Bounds of how long a process is profiled, if the load doesn't say how long it lasts.
-const (
-	minProfile = time.Second
-	maxProfile = time.Minute
-)
-
-// profileProcess begins to capture profiles from client.pprof. end waits for them, and returns a
-// note if any is missing.
-func (r *runner) profileProcess(ctx context.Context, repetition int) (end func() (note string)) {
-	lasts := cmp.Or(r.spec.Load.TotalDuration(), min(r.processes.took, maxProfile))
-	var failed error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c := &http.Client{Transport: &http.Transport{}}
-		defer c.CloseIdleConnections()
-		_, failed = capture.Remote(ctx, c, r.spec.Client.Pprof, r.dir.ProfilesDir(), repetition,
-			capture.RemoteConfig{Duration: max(lasts.Truncate(time.Second), minProfile), Labels: r.labels})
-	}()
-	return func() string {
-		<-done
-		if failed == nil || ctx.Err() != nil {
-			return ""
-		}
-		return "profiles of the client are missing: " + plaintext.Line(failed.Error())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/testenv"
+	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
@@ -20,37 +23,82 @@ import (
 // noopCommand returns the command of a client that does nothing, and says that it has succeeded.
 func noopCommand() []string { return []string{"/usr/bin/env", asNoop + "=1", os.Args[0]} }
 
-// TestProcessClient_profiles checks that profiles come from client.pprof, and that a note says so if
-// they can't be had. The address stands for that of a client; here it is this process.
+// TestProcessClient_profiles checks that profiles come from the processes of the client, of all of
+// them together if each is told an address, and that a note says so if they can't be had.
 func TestProcessClient_profiles(t *testing.T) {
 	testenv.Slow(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(mux) // the address stands for that of a client; here it is this process
 	gone := httptest.NewServer(mux)
 	gone.Close()
 	defer server.Close()
-	for address, want := range map[string]string{server.URL: "", gone.URL: "profiles of the client are missing: "} {
-		s := small()
-		s.Client.Command, s.Client.Pprof = noopCommand(), address
-		s.Load.Operation, s.Load.Workers = delivery.OpPush, 1
-		s.Repetitions, s.Warmup, s.Profiled = 1, 0, 1
-		res, err := Run(t.Context(), options(t, s))
-		require.NoError(t, err)
-		notes := ""
-		for _, n := range res.Run.Notes {
-			notes += n + "\n"
-		}
-		profile := filepath.Join(res.Directory, "profiles", "cpu.1.pb.gz")
-		if want == "" {
-			require.FileExists(t, profile)
-			require.NotContains(t, notes, "missing")
-		} else {
-			require.NoFileExists(t, profile)
-			require.Contains(t, notes, want)
-		}
+	own := append(noopCommand(), scenarios.PprofPlaceholder)
+	for name, row := range map[string]struct {
+		command    []string
+		address    string
+		processes  int
+		note       string
+		operations bool // whether the profiles say how many operations they cover
+	}{
+		"of one process":            {noopCommand(), server.URL, 1, "", true},
+		"of one of several":         {noopCommand(), server.URL, 2, "", false},
+		"gone":                      {noopCommand(), gone.URL, 1, "profiles of the client are missing: ", false},
+		"each its own":              {own, "", 3, "", true},
+		"served by none of several": {append(noopCommand(), "127.0.0.1:0", "{pprof}"), "", 2, "connection refused; and of 1 other processes", false},
+		"nowhere":                   {noopCommand(), "", 1, "there are no profiles of the client: {pprof} in client.command tells", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := small()
+			s.Client.Command, s.Client.Pprof, s.Client.Processes = row.command, row.address, row.processes
+			s.Load.Operation, s.Load.Workers = delivery.OpPush, 1
+			s.Repetitions, s.Warmup, s.Profiled = 1, 0, 1
+			res, err := Run(t.Context(), options(t, s))
+			require.NoError(t, err)
+			notes := strings.Join(res.Run.Notes, "\n")
+			profile := filepath.Join(res.Directory, "profiles", "allocs.1.pb.gz")
+			if row.note != "" {
+				require.NoFileExists(t, profile)
+				require.Contains(t, notes, row.note)
+				return
+			}
+			require.NotContains(t, notes, "profiles of the client")
+			p, err := profiles.Load(profile)
+			require.NoError(t, err)
+			require.Equal(t, row.operations, profiles.Operations(p) == int64(s.Fleet.Devices), "%s", p.Comments)
+		})
 	}
+}
+
+// TestSession_profileOfProcesses checks that a session can profile processes over several
+// repetitions, and that these share the processes meanwhile.
+func TestSession_profileOfProcesses(t *testing.T) {
+	testenv.Slow(t)
+	s := small()
+	s.Client.Command, s.Client.Processes = append(noopCommand(), scenarios.PprofPlaceholder), 2
+	s.Load.Operation, s.Load.Workers = delivery.OpPush, 2
+	session, err := OpenSession(t.Context(), options(t, s))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, session.Close()) }()
+	release := session.HoldProcesses()
+	_, err = session.Repeat(t.Context(), s.Load, WarmUp, nil)
+	require.NoError(t, err)
+	running := session.current.Load().pool().Usage().Processes
+	require.Len(t, running, 2)
+	dir := t.TempDir()
+	config := capture.Config{Kinds: []profiles.Kind{profiles.Allocs}}
+	end, err := session.Profile(t.Context(), &ProfileTarget{Dir: dir, Number: 7, Config: config}, 0)
+	require.NoError(t, err)
+	_, err = session.Repeat(t.Context(), s.Load, WarmUp, nil)
+	require.NoError(t, err)
+	require.Equal(t, running, session.current.Load().pool().Usage().Processes)
+	require.NoError(t, end(12, time.Second))
+	require.NoError(t, release())
+	require.Empty(t, session.current.Load().pool().Usage().Processes)
+	p, err := profiles.Load(filepath.Join(dir, "allocs.7.pb.gz"))
+	require.NoError(t, err)
+	require.EqualValues(t, 12, profiles.Operations(p))
 }
 
 // TestProcessClient_run checks what a run says of a client in processes of its own, and what it

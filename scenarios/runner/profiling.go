@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/results"
@@ -20,8 +21,12 @@ type profiling struct {
 	capture *capture.Capture
 	fleet   func(operations int64) error // ends the profiling of the fleet; nil if the fleet isn't profiled
 	slow    *slowTraces                  // nil if no traces are taken
-	remote  func() (note string)         // ends the profiling of the client's process; nil if it isn't profiled
 	notes   []string                     // sentences for the reader of the run
+
+	// remote ends the profiling of the client's processes; nil if they aren't profiled. Without
+	// must, a note says that their profiles are missing.
+	remote func(operations int64, cpu time.Duration) error
+	must   bool
 }
 
 // startProfiles begins to take the profiles of a repetition, in the run directory. If it returns no
@@ -37,12 +42,15 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 		return nil, err
 	}
 	if r.processes != nil {
-		if r.spec.Client.Pprof == "" {
-			p.notes = append(p.notes, "there are no profiles of the client: client.pprof says where its process serves them, if it does")
+		if !r.spec.Client.ServesProfiles() {
+			p.notes = append(p.notes, "there are no profiles of the client: "+
+				"{pprof} in client.command tells each process an address to serve them at, if it can")
 			return p, nil
 		}
-		p.remote = r.profileProcess(ctx, repetition)
-		return p, nil
+		p.remote, err = r.profileProcesses(ctx, r.dir.ProfilesDir(), repetition, capture.RemoteConfig{
+			Duration: r.processes.profileTime(r.spec.Load.TotalDuration()), Labels: r.labels,
+		})
+		return p, err
 	}
 	cfg := capture.Config{Labels: r.labels, TraceDuration: target.TraceDuration}
 	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), repetition, cfg)
@@ -75,8 +83,11 @@ func (p *profiling) end(operations int64, processor time.Duration) error {
 		}
 	}
 	if p.remote != nil {
-		if note := p.remote(); note != "" {
-			p.notes = append(p.notes, note)
+		switch err := p.remote(operations, processor); {
+		case p.must:
+			errs = append(errs, err)
+		case err != nil && !errors.Is(err, context.Canceled):
+			p.notes = append(p.notes, "profiles of the client are missing: "+plaintext.Line(err.Error()))
 		}
 	}
 	if p.fleet != nil {

@@ -103,11 +103,8 @@ func (s *Session) Repeat(
 	}}
 	if phase == Profiled {
 		t.profile = func(ctx context.Context) (*profiling, error) {
-			if s.processes != nil {
-				return nil, errors.New("the client is a process of its own, which isn't profiled here")
-			}
-			running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
-			return &profiling{capture: running}, err
+			end, err := s.Profile(ctx, into, spec.TotalDuration())
+			return &profiling{remote: end, must: true}, err
 		}
 	}
 	m, err := s.repeat(ctx, t)

@@ -102,6 +102,8 @@ func behave(behavior string) int {
 			fmt.Println(ok)
 		case "fail":
 			fmt.Printf(`{"id":%d,"error":{"class":"quota","message":"no s3cret\nleft","status":429},"pushes":3,"verifies":2}`+"\n", r.ID)
+		case "arguments":
+			fmt.Printf(`{"id":%d,"error":{"message":%q}}`+"\n", r.ID, strings.Join(os.Args[3:], " "))
 		case "operation":
 			fmt.Printf(`{"id":%d,"error":{"message":%q}}`+"\n", r.ID, r.Operation)
 		default:

@@ -40,6 +40,7 @@ type Config struct {
 	client.Config
 
 	Command     []string // the program and its arguments
+	Placeholder string   // stands in Command for an address for profiles, another for each process; may be empty
 	Directory   string   // in which the processes run; empty: the current one
 	Processes   int      // how many; 0: 1
 	Concurrency int      // operations at the same time in each; 0: 1

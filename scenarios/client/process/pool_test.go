@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -297,6 +298,28 @@ func TestSecretsAreRemoved(t *testing.T) {
 		`{"Authorization":["Bearer tok\"en-of-the-fleet"]}`: `{"Authorization":["***"]}`, "a b": "***", "Bearer b": "Bearer b",
 	} {
 		require.Equal(t, want, r.Replace(text))
+	}
+}
+
+// TestPool_profileAddresses checks that each process is told an address of its own, and only
+// processes whose command asks for one.
+func TestPool_profileAddresses(t *testing.T) {
+	u, cfg := update(t, "")
+	cfg.Placeholder = "{pprof}"
+	require.Nil(t, open(t, cfg).ProfileAddresses())
+
+	cfg.Command, cfg.Processes = append(cfg.Command, "--pprof={pprof}"), 3
+	p := open(t, cfg)
+	told := p.ProfileAddresses()
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(told))), 3)
+	for range told {
+		_, err := p.Deliver(t.Context(), at("arguments"), u)
+		argument, ok := strings.CutPrefix(err.Error(), "--pprof=")
+		require.True(t, ok, "%v", err)
+		require.Contains(t, told, argument)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", argument)
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
 	}
 }
 

@@ -57,6 +57,7 @@ type slot struct {
 // A child is a process of the program.
 type child struct {
 	cmd    *exec.Cmd
+	pprof  string // the address for its profiles; empty if it wasn't told one
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
 	in     *bufio.Reader
@@ -129,7 +130,13 @@ func (s *seat) start() (h Hello, err error) {
 			return h, fmt.Errorf("%s can't be started: %s is no directory: want the one in which it is to run", s.pool.program, cfg.Directory)
 		}
 	}
-	c := &child{cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), stderr: childproc.Tail{Limit: maxStderr}}
+	command, address, err := cfg.commandFor()
+	if err != nil {
+		return h, fmt.Errorf("%s can't be told an address for its profiles: %w", s.pool.program, err)
+	}
+	c := &child{
+		cmd: exec.Command(command[0], command[1:]...), pprof: address, stderr: childproc.Tail{Limit: maxStderr},
+	}
 	c.cmd.Dir, c.cmd.Stderr, c.cmd.WaitDelay = cfg.Directory, &c.stderr, time.Second
 	childproc.SetGroup(c.cmd)
 	childproc.KillWithThread(c.cmd)

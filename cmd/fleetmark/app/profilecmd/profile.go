@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
+	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/explain"
@@ -206,7 +207,11 @@ fleetmark run --profiled 8.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(o.Own) == 0 {
-				o.Own = abtest.OwnFunctions()
+				own, err := ownFunctions()
+				if err != nil {
+					return err
+				}
+				o.Own = own
 			}
 			files, err := f.files(cmd, args)
 			if err != nil {
@@ -225,7 +230,7 @@ fleetmark run --profiled 8.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringSliceVar(&o.Own, "own", nil,
-		"beginnings of the functions that may be the cause (default: those of this module)")
+		"beginnings of the functions that may be the cause (default: client.own of fleetmark.yaml, or those of this module)")
 	cmd.Flags().StringSliceVar(&o.Within, "within", nil,
 		"count only stacks with a function that begins so, such as the package that waits (default: all)")
 	cmd.Flags().BoolVar(&o.Paired, "paired", false, "the repetitions of both took turns")
@@ -233,6 +238,19 @@ fleetmark run --profiled 8.`,
 	cmd.Flags().IntVar(&o.Causes, "causes", 0, "how many are shown (0: 10)")
 	f.addJSON(cmd)
 	return cmd
+}
+
+// ownFunctions returns prefixes of the functions that may be a cause by default: client.own of the
+// project's fleetmark.yaml, or else those of this program and of the project's module.
+func ownFunctions() ([]string, error) {
+	here, err := project.Find(".")
+	if err != nil {
+		return nil, err
+	}
+	if own := here.Config.Client.Own; len(own) > 0 {
+		return own, nil
+	}
+	return append(abtest.OwnFunctions(), here.OwnFunctions()...), nil
 }
 
 // topTable returns pprof's table of functions, without rows. A narrow table leaves out sums and
