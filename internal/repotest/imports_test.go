@@ -125,7 +125,7 @@ func importRules() []packageRule {
 			"results results/sequential results/judge"},
 		{"scenarios/abtest", "internal/shell internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
 			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
-			"scenarios/load scenarios/health scenarios/runner"},
+			"scenarios/client/process scenarios/load scenarios/health scenarios/runner"},
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir " +
 			"results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
