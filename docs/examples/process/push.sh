@@ -10,12 +10,15 @@ fail() { echo "{\"id\":$id,\"error\":{\"class\":\"$1\",\"message\":\"$2\",\"stat
 read -r line
 ca=$(text ca_file) timeout=$(number total_timeout_ms)
 timeout=${timeout:-10000}
+# Header fields, which may be secrets, go to curl on its standard input: everybody can read arguments.
+headers=$(printf %s "$line" | sed -n 's/.*"headers":{\([^}]*\)}.*/\1/p' | sed 's/"\],"/"]\
+"/g' | sed 's/^"\([^"]*\)":\["\([^"]*\)"\]$/\1: \2/')
 seconds=$(printf '%d.%03d' $((timeout / 1000)) $((timeout % 1000)))
 echo '{"protocol":1,"version":"1.0","operations":["push","verify"]}'
 
 while read -r line; do
   id=$(number id) address=$(text address) version=$(text version) sha=$(text sha256)
-  set -- --silent --max-time "$seconds" --output - --write-out '\n%{http_code}'
+  set -- --silent --max-time "$seconds" --header @- --output - --write-out '\n%{http_code}'
   [ -n "$ca" ] && set -- "$@" --cacert "$ca"
   if [ "$(text operation)" = push ]; then
     set -- "$@" --header "X-Update-Version: $version" --header 'Content-Type: application/octet-stream' \
@@ -26,7 +29,7 @@ while read -r line; do
     # The members in the order in which Fleetmark's devices write them. Another device may use another.
     want="\"device_id\": *\"$(text id)\".*\"digest\": *\"$sha\".*\"state\": *\"idle\""
   fi
-  answer=$(curl "$@" </dev/null) || { fail connection "curl: exit status $?"; continue; }
+  answer=$(printf '%s\n' "$headers" | curl "$@") || { fail connection "curl: exit status $?"; continue; }
   status=${answer##*
 }
   case $status in
