@@ -4,6 +4,7 @@
 // [Pair] writes the files of the revision into a directory of their own. It asks git for every file
 // of the commit through an index of its own: nothing is added to the repository, attributes such as
 // export-ignore hide no files, and the filters of a checkout (line endings, large files) apply.
+// Submodules that are checked out are written too. [Tree.Copy] does the same with the working tree.
 // Each side is a [Tree], in which the go command runs with that side's modules, vendor directory,
 // workspace and toolchain. [Differences] lists the differences between what the sides are built
 // from.
@@ -137,6 +138,35 @@ func (r *repository) write(ctx context.Context, commit, dir string) (err error) 
 		if _, err := git(ctx, r.root, []string{"GIT_INDEX_FILE=" + index}, args...); err != nil {
 			return explain(ctx, err, fmt.Sprintf("commit %.12s can't be written out", commit),
 				"see that the clone is whole (git fsck) and the disk has room")
+		}
+	}
+	return r.writeSubmodules(ctx, index, dir)
+}
+
+// writeSubmodules writes the commits of submodules that an index names below dir. A submodule that
+// isn't checked out in the working tree stays empty.
+func (r *repository) writeSubmodules(ctx context.Context, index, dir string) error {
+	out, err := git(ctx, r.root, []string{"GIT_INDEX_FILE=" + index}, "ls-files", "--stage", "-z")
+	if err != nil {
+		return explain(ctx, err, "git ls-files failed", "run it by hand and see what is wrong")
+	}
+	for entry := range strings.SplitSeq(out, "\x00") {
+		info, path, _ := strings.Cut(entry, "\t") // mode, object and stage, and then the path
+		fields := strings.Fields(info)
+		if len(fields) < 2 || fields[0] != "160000" {
+			continue
+		}
+		at, commit := filepath.FromSlash(path), fields[1]
+		if !isCheckout(filepath.Join(r.root, at)) {
+			continue
+		}
+		sub := &repository{root: filepath.Join(r.root, at)}
+		if _, err := sub.commit(ctx, commit); err != nil {
+			return explain(ctx, err, fmt.Sprintf("the submodule %s lacks commit %.12s", path, commit),
+				fmt.Sprintf("git -C %s fetch origin %.12s", path, commit))
+		}
+		if err := sub.write(ctx, commit, filepath.Join(dir, at)); err != nil {
+			return err
 		}
 	}
 	return nil

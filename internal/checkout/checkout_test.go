@@ -124,3 +124,96 @@ func TestGitIsMissing(t *testing.T) {
 	_, err := findRepository(t.Context(), dir)
 	require.EqualError(t, err, "git is not installed, or not in PATH: install it: the other revision comes from there")
 }
+
+// TestCopy checks that a copy has the files of the working tree as they are, with those of its
+// submodules, and neither what git ignores nor what was deleted.
+func TestCopy(t *testing.T) {
+	inner := newRepository(t, map[string]string{"inner.txt": "old inner"})
+	dir := newRepository(t, map[string]string{
+		"a.txt": "committed", "gone.txt": "gone", ".gitignore": "*.o\n/go.work\n", "sub/b.txt": "b",
+		"go.work": "never committed", "sub/go.mod": "module example.com/sub\n",
+	})
+	run(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, "third_party/inner")
+	commit(t, dir, nil)
+	base := run(t, dir, "rev-parse", "HEAD")
+	commit(t, filepath.Join(dir, "third_party/inner"), map[string]string{"inner.txt": "new inner"})
+	commit(t, dir, map[string]string{"a.txt": "committed again"})
+	for name, text := range map[string]string{
+		"a.txt": "edited", "new file.txt": "new", "x.o": "ignored", "third_party/inner/more.txt": "more",
+		"go.work": "go 1.24\n\nuse ./sub\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "gone.txt")))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "sub/b.txt"), 0o755))
+	require.NoError(t, os.Symlink("a.txt", filepath.Join(dir, "link")))
+	before := run(t, dir, "status", "--porcelain", "--ignored")
+
+	work := t.TempDir()
+	was, is, err := Pair(t.Context(), filepath.Join(dir, "sub"), base, work)
+	require.NoError(t, err)
+	copied, err := is.Copy(t.Context(), work)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{
+		"a.txt": "edited", "new file.txt": "new", "link": "edited", ".gitignore": "*.o\n/go.work\n", "sub/b.txt": "b",
+		"third_party/inner/inner.txt": "new inner", "third_party/inner/more.txt": "more",
+		"go.work": "go 1.24\n\nuse ./sub\n", "sub/go.mod": "module example.com/sub\n",
+	}, withoutModules(contents(t, copied.Root)))
+	require.Equal(t, "old inner", contents(t, was.Root)["third_party/inner/inner.txt"])
+	require.Equal(t, "committed", contents(t, was.Root)["a.txt"])
+	require.Equal(t, filepath.Join(copied.Root, "sub"), copied.Dir)
+	require.Contains(t, copied.Env, "GOWORK="+filepath.Join(copied.Root, "go.work"))
+	info, err := os.Stat(filepath.Join(copied.Dir, "b.txt"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+	target, err := os.Readlink(filepath.Join(copied.Root, "link"))
+	require.NoError(t, err)
+	require.Equal(t, "a.txt", target)
+	require.Equal(t, before, run(t, dir, "status", "--porcelain", "--ignored"))
+
+	require.Equal(t, filepath.Join(copied.Root, "sub", "x"), copied.Place(filepath.Join(dir, "sub", "x")))
+	require.Equal(t, was.Root, was.Place(dir))
+	require.Equal(t, "/elsewhere", was.Place("/elsewhere"))
+}
+
+// TestWriteSubmodules_missingCommit checks that a submodule which lacks the commit is named, with what
+// to do.
+func TestWriteSubmodules_missingCommit(t *testing.T) {
+	inner := newRepository(t, map[string]string{"inner.txt": "inner"})
+	dir := newRepository(t, map[string]string{"a.txt": "a"})
+	run(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, "inner")
+	commit(t, dir, nil)
+	run(t, dir, "update-index", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",inner")
+	run(t, dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "a commit that nobody has")
+	_, _, err := Pair(t.Context(), dir, "HEAD", t.TempDir())
+	require.EqualError(t, err, "the submodule inner lacks commit 111111111111: git -C inner fetch origin 111111111111")
+
+	// One that isn't checked out is an empty directory, as in a clone without submodules.
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "inner")))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "inner"), 0o755))
+	base, _, err := Pair(t.Context(), dir, "HEAD", t.TempDir())
+	require.NoError(t, err)
+	require.Empty(t, contents(t, filepath.Join(base.Root, "inner")))
+}
+
+// withoutModules drops the file that names the submodules' repositories.
+func withoutModules(files map[string]string) map[string]string {
+	delete(files, ".gitmodules")
+	return files
+}
+
+// contents returns the contents of the files below a directory, links followed.
+func contents(t *testing.T, root string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel(root, path)
+		all[filepath.ToSlash(name)] = string(text)
+		return err
+	}))
+	return all
+}

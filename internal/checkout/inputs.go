@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 )
@@ -151,6 +152,23 @@ func Differences(base, now *Inputs) []Difference {
 		}
 	}
 	return list
+}
+
+// BuildDifferences compares what two programs record about how they were built: the toolchain, and the
+// versions of modules.
+func BuildDifferences(base, now *debug.BuildInfo) []Difference {
+	inputs := func(b *debug.BuildInfo) *Inputs {
+		in := &Inputs{Toolchain: b.GoVersion, Modules: map[string]Module{}}
+		for _, m := range b.Deps {
+			own := Module{Path: m.Path, Version: m.Version}
+			if m.Replace != nil {
+				own.Replace = &Module{Path: m.Replace.Path, Version: m.Replace.Version}
+			}
+			in.Modules[m.Path] = own
+		}
+		return in
+	}
+	return Differences(inputs(base), inputs(now))
 }
 
 // Shared returns the modules in directories outside the repository. They can't differ between the

@@ -27,12 +27,15 @@ const (
 type Tree struct {
 	Side    string   // Base or Now
 	Root    string   // the top directory of its files
+	Origin  string   // the top directory of the repository's own working tree
 	Dir     string   // the directory in it that corresponds to the one that Pair was given
 	Commit  string   // Base: the revision; Now: the revision that is checked out
 	Changed []string // Now: files that differ from Commit, as paths from Root
 	Differs []string // files that differ between the two sides, as paths from Root
 
 	Env []string // variables for the go command, besides the process's own
+
+	workspace string // Now: the go.work file that it uses, or ""
 }
 
 // Pair returns two states of the source tree that contains the directory dir: the revision ref,
@@ -58,7 +61,7 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	now = &Tree{Side: Now, Root: r.root, Dir: dir, Commit: head}
+	now = &Tree{Side: Now, Root: r.root, Origin: r.root, Dir: dir, Commit: head}
 	if now.Changed, err = r.changed(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -82,7 +85,7 @@ func Pair(ctx context.Context, dir, ref, into string) (base, now *Tree, err erro
 		return nil, nil, err
 	}
 	now.Env = []string{"GOTMPDIR=" + temporary}
-	base = &Tree{Side: Base, Root: root, Commit: commit, Differs: differs, Env: slices.Clone(now.Env)}
+	base = &Tree{Side: Base, Root: root, Origin: r.root, Commit: commit, Differs: differs, Env: slices.Clone(now.Env)}
 	if err := placeOutsiders(base, r.root, rel); err != nil {
 		return nil, nil, err
 	}
@@ -123,10 +126,12 @@ func (t *Tree) Revision() string {
 // error for a go.work outside the repository, which no revision has.
 func shareWorkspace(ctx context.Context, base, now *Tree) error {
 	file, err := now.Go(ctx, "env", "GOWORK")
-	if err != nil {
+	switch {
+	case errors.Is(err, exec.ErrNotFound): // not every tree needs Go
+		return nil
+	case err != nil:
 		return err
-	}
-	if file == "" || file == "off" {
+	case file == "" || file == "off":
 		return nil
 	}
 	resolved, err := filepath.EvalSymlinks(file)
@@ -141,6 +146,7 @@ func shareWorkspace(ctx context.Context, base, now *Tree) error {
 			Want:    "set GOWORK=off, or move it into the repository",
 		}
 	}
+	now.workspace = resolved
 	own := filepath.Join(base.Root, rel)
 	if _, err := os.Stat(own); err != nil {
 		own = "off" // the revision had none
@@ -172,9 +178,7 @@ func (t *Tree) Go(ctx context.Context, args ...string) (string, error) {
 		return "", &Error{Problem: "go is not installed, or not in PATH",
 			Want: "install it, or set PATH: both revisions are built here", Err: err}
 	case errors.As(err, &failed) && toolchainProblem(failed.Stderr) != "":
-		problem := fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, toolchainProblem(failed.Stderr))
-		return "", &Error{Problem: problem, Want: "install it, or set GOTOOLCHAIN to one that is here, such as local",
-			Err: err}
+		return "", t.ToolchainError(failed.Stderr, err)
 	case errors.As(err, &failed):
 		return "", &Error{Problem: fmt.Sprintf("%s: go %s failed", t, args[0]), Want: "make it work there",
 			Detail: lastLines(failed.Stderr), Err: err}
@@ -196,6 +200,19 @@ func (t *Tree) BuildError(err error, problem, want string) error {
 // file, a go.work file or GOTOOLCHAIN names.
 var toolchainMessage = regexp.MustCompile(
 	`(?m)^go: (download go\S+ for .*|cannot find "go\S+" in PATH|invalid GOTOOLCHAIN .*|.* requires go >= .*)$`)
+
+// ToolchainError returns an [*Error] that wraps err if messages of a go command in the tree say that its
+// toolchain can't be used. Otherwise it returns nil.
+func (t *Tree) ToolchainError(messages string, err error) error {
+	problem := toolchainProblem(messages)
+	if problem == "" {
+		return nil
+	}
+	return &Error{
+		Problem: fmt.Sprintf("%s: its Go toolchain can't be used (%s)", t, problem),
+		Want:    "install it, or set GOTOOLCHAIN to one that is here, such as local", Err: err,
+	}
+}
 
 // toolchainProblem returns why a toolchain can't be used. It returns "" if messages don't say so.
 func toolchainProblem(messages string) string {
@@ -290,11 +307,24 @@ func lastLines(text string) []string {
 	return lines[max(0, len(lines)-maxDetail):]
 }
 
+// Place returns the directory of the tree that corresponds to dir, a directory of the repository. It
+// returns a directory outside the repository unchanged.
+func (t *Tree) Place(dir string) string {
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	rel, err := filepath.Rel(t.Origin, dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return dir
+	}
+	return filepath.Join(t.Root, rel)
+}
+
 // Absolute returns the absolute path of a directory in a replace directive of the tree's go.mod. It
 // returns a module path unchanged.
 func (t *Tree) Absolute(path string) string {
 	if strings.HasPrefix(path, "./") || strings.HasPrefix(path, "../") {
-		return filepath.Join(t.Root, filepath.FromSlash(path))
+		return filepath.Join(t.Dir, filepath.FromSlash(path))
 	}
 	return path
 }
