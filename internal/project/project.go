@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -90,9 +91,37 @@ func (p Project) OwnFunctions() []string {
 	return []string{"main."}
 }
 
+// ClientFunctions returns prefixes of the names of the functions in the packages that the gate
+// compares. It returns nil if the configuration names no packages.
+func (p Project) ClientFunctions() []string {
+	var all []string
+	for _, pattern := range p.Config.Client.Packages {
+		dir, below := strings.CutSuffix(pattern, "/...")
+		name := path.Join(p.Module, dir)
+		all = append(all, name+".")
+		if below {
+			all = append(all, name+"/")
+		}
+	}
+	return all
+}
+
+// GateScenarios returns the scenarios that the gate measures: names, and files as paths from the
+// directory that [Find] was given.
+func (p Project) GateScenarios() []string {
+	var names []string
+	for _, name := range p.Config.Gate.Scenarios {
+		if info, err := os.Stat(filepath.Join(p.Root, name)); err == nil && info.Mode().IsRegular() {
+			name = filepath.Join(filepath.Dir(p.File), name)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
 // Module returns the nearest directory with a go.mod, which is dir or above it, and the path of its
 // module. It returns empty strings if there is none.
-func Module(dir string) (root, path string, err error) {
+func Module(dir string) (root, name string, err error) {
 	if root, err = above(dir, "go.mod"); err != nil || root == "" {
 		return "", "", err
 	}
@@ -160,13 +189,23 @@ type Config struct {
 // A Client is the project's own delivery client, which the gate measures. The zero value means that
 // there is none.
 type Client struct {
-	// Build is a command for a shell that builds the program which drives the client. It runs at the
-	// root, and writes the program to the file that {out} stands for.
+	// Build is a command for a shell. It runs at the root, and writes a program to the file that {out}
+	// stands for: the one that drives the client or, with Command, the client. With Command it may
+	// also leave what it builds in the tree, or be empty.
 	Build string
+	// Packages are patterns of Go packages, such as ./delivery/..., that the gate compares. If there
+	// are any, all else that the program is built from is the working tree's on both sides.
+	Packages []string
+	// Command is the program and the arguments of a client that is a process, for scenarios without a
+	// command of their own. It runs at the root. {out} stands for the program that Build writes.
+	Command []string
 	// Own are prefixes of the names of functions that may be the cause of a regression. If there are
 	// none, they are those of the module, and of the program's package main.
 	Own []string
 }
+
+// IsZero reports whether there is no client.
+func (c Client) IsZero() bool { return c.Build == "" && c.Command == nil }
 
 // Gate says what `fleetmark gate` measures.
 type Gate struct {

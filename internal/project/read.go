@@ -97,23 +97,52 @@ func (t *tree) benchmarks(n ast.Node, field string) Benchmarks {
 	return b
 }
 
-// outPlaceholder stands for the program that a build command must write.
+// outPlaceholder stands for the program that a build command writes.
 const outPlaceholder = "{out}"
 
 func (t *tree) client(n ast.Node, field string) Client {
 	var c Client
+	var build, command ast.Node
 	has := t.mapping(n, field,
 		key{"build", func(n ast.Node, field string) {
-			text, ok := t.text(n, field)
-			if ok && !strings.Contains(text, outPlaceholder) {
-				t.reject(n, field, "%s: want a command that writes a program to %s, such as go build -o %s ./cmd/bench",
-					quoted(text), outPlaceholder, outPlaceholder)
+			build = n
+			c.Build, _ = t.text(n, field)
+		}},
+		key{"packages", t.each(func(n ast.Node, field string) {
+			p, ok := t.packagePattern(n, field)
+			if ok && p != "." && !strings.HasPrefix(p, "./") {
+				t.reject(n, field, "%s: want packages of this repository, such as ./delivery/...", quoted(p))
 			}
-			c.Build = text
+			c.Packages = append(c.Packages, p)
+		})},
+		key{"command", func(n ast.Node, field string) {
+			command = n
+			t.intoAll(&c.Command)(n, field)
 		}},
 		key{"own", t.intoAll(&c.Own)},
 	)
-	t.require(n, field, has, "build")
+	if has == nil {
+		return c
+	}
+	if has["build"] == nil && has["command"] == nil {
+		t.reject(n, field, "lacks build and command: want one of them, or both")
+		return c
+	}
+	writes := strings.Contains(c.Build, outPlaceholder)
+	uses := slices.ContainsFunc(c.Command, func(w string) bool { return strings.Contains(w, outPlaceholder) })
+	switch {
+	case command == nil && c.Build != "" && !writes:
+		t.reject(build, yamlnode.Join(field, "build"),
+			"%s: want a command that writes a program to %s, such as go build -o %s ./cmd/bench",
+			quoted(c.Build), outPlaceholder, outPlaceholder)
+	case uses && !writes:
+		t.reject(command, yamlnode.Join(field, "command"), "%s is what client.build writes: want it there too", outPlaceholder)
+	case command != nil && writes && !uses:
+		t.reject(command, yamlnode.Join(field, "command"), "client.build writes a program to %s: want it here too", outPlaceholder)
+	case has["packages"] != nil && !writes:
+		t.reject(has["packages"], yamlnode.Join(field, "packages"), "want client.build, which writes the program with them to %s",
+			outPlaceholder)
+	}
 	return c
 }
 

@@ -40,7 +40,11 @@ commands:
     run:
       - go test -bench . ./delivery > current.txt
       - go tool benchstat BASELINE_METRICS.md current.txt
-client: {build: "go build -o {out} ./cmd/bench", own: [example.com/client.]}
+client:
+  build: go build -o {out} ./cmd/bench
+  packages: [./delivery/..., .]
+  command: ["{out}", -v]
+  own: [example.com/client.]
 gate: {scenarios: [push.yaml, integration]}
 `
 
@@ -76,8 +80,11 @@ func TestParseConfig(t *testing.T) {
 			{Name: "two steps", Run: []string{"go test -bench . ./delivery > current.txt",
 				"go tool benchstat BASELINE_METRICS.md current.txt"}},
 		},
-		Client: Client{Build: "go build -o {out} ./cmd/bench", Own: []string{"example.com/client."}},
-		Gate:   Gate{Scenarios: []string{"push.yaml", "integration"}},
+		Client: Client{
+			Build: "go build -o {out} ./cmd/bench", Packages: []string{"./delivery/...", "."},
+			Command: []string{"{out}", "-v"}, Own: []string{"example.com/client."},
+		},
+		Gate: Gate{Scenarios: []string{"push.yaml", "integration"}},
 	}, got)
 	require.Equal(t, []string{"Reference", "ReferenceBareSockets"}, got.Benchmarks[0].Referenced())
 }
@@ -129,9 +136,15 @@ func TestParseConfig_mistakes(t *testing.T) {
 
 		"client: {build: «go build ./cmd/bench}": `client.build: "go build ./cmd/bench": ` +
 			"want a command that writes a program to {out}, such as go build -o {out} ./cmd/bench",
-		"client: «{own: [a]}":         "client: lacks build: want it",
-		"client: {build: «[a]}":       "client.build: a list: " + isText,
-		"gate: {scenarios: «rollout}": `gate.scenarios: "rollout": want a list`,
+		"client: «{own: [a]}":                               "client: lacks build and command: want one of them, or both",
+		"client: {build: «[a]}":                             "client.build: a list: " + isText,
+		"client: {build: make, command: [push, «7]}":        `client.command[1]: "7": ` + isText,
+		"client: {command: «push}":                          `client.command: "push": want a list`,
+		"client: {build: 'make x', command: «['{out}']}":    "client.command: {out} is what client.build writes: want it there too",
+		"client: {build: 'make {out}', command: «[python]}": "client.command: client.build writes a program to {out}: want it here too",
+		"client: {command: [a], «packages: [./a]}":          "client.packages: want client.build, which writes the program with them to {out}",
+		"client: {build: 'x {out}', packages: [«a/b]}":      `client.packages[0]: "a/b": want packages of this repository, such as ./delivery/...`,
+		"gate: {scenarios: «rollout}":                       `gate.scenarios: "rollout": want a list`,
 
 		"units: {a: {better: «more}}": `units.a.better: "more": want lower or higher`,
 		"units: {a: «{}}":             "units.a: lacks better: want it",

@@ -143,7 +143,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app/profilecmd", "internal/project internal/texttable profiles profiles/capture profiles/explain profiles/view " +
 			"results/report scenarios/abtest " +
 			"cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
-		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
+		{"cmd/fleetmark/app/gatecmd", "internal/scratch internal/plaintext internal/texttable internal/shell internal/checkout internal/project results results/baseline results/rundir results/judge results/report results/report/ci scenarios " +
 			"scenarios/runner scenarios/gobench scenarios/abtest scenarios/batch cmd/fleetmark/app/cli cmd/fleetmark/app/progress"},
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project internal/starter delivery mockfleet/address mockfleet " +
 			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios scenarios/client scenarios/client/process " +

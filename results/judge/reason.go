@@ -132,6 +132,7 @@ const (
 
 	// About a comparison of two builds, and of Go benchmarks.
 	IdenticalDrivers  Code = "identical-drivers"
+	IdenticalFiles    Code = "identical-files"
 	SideFailed        Code = "side-failed"        // Side: its driver failed; Text: how; Name: the file with its stacks, or empty
 	GoTestFailed      Code = "go-test-failed"     // Text: how
 	NotJudged         Code = "not-judged"         // Text: what kept the command from judging

@@ -111,9 +111,10 @@ func Unfinished(r sequential.Result, failed Reason, keep func(sequential.Key) bo
 	return j
 }
 
-// Identical returns the judgement of two sides whose drivers are the same, byte for byte.
-func Identical() *Judgement {
-	j := rowless(results.Pass, Reason{Code: IdenticalDrivers})
+// Identical returns the judgement of two sides that can't differ. why is IdenticalDrivers or
+// IdenticalFiles.
+func Identical(why Code) *Judgement {
+	j := rowless(results.Pass, Reason{Code: why})
 	j.HasBaseline = true
 	return j
 }

@@ -15,12 +15,13 @@ import (
 // An ABTest says how two builds were measured in turns. [FromABTest] derives Summary from the other
 // fields.
 type ABTest struct {
-	Base, Now           string   // revisions
-	BaseState, NowState string   // revisions for people, with the number of files that differ from them
-	Harness             string   // which harness measured the base; "" if each side is the program of a project of its own
+	Base, Now           string   // revisions, or command lines
+	BaseState, NowState string   // revisions for people, with the number of files that differ from them, or command lines
+	Client              string   // what of the base is compared, such as "delivery"; "" if its state says it
+	Harness             string   // which harness measured the base; "" if each side is one whole
 	Changed             []string // files in the working tree that differ from the revision Now
 	Differences         []string // between the sides, in modules and toolchain
-	Shared              string   // a package of which both sides use the current version, or ""
+	Shared              []string // packages of which both sides use the current version
 	Warnings            []string // about declarations of the benchmarks
 	Scenarios           []string
 	Machine             *results.Machine // nil if unknown
@@ -63,10 +64,14 @@ func FromABTest(mode Mode, in Input, test ABTest) *Document {
 
 // scenariosSummary returns sentences about how two drivers were compared.
 func (a ABTest) scenariosSummary() []string {
-	text := fmt.Sprintf("base: the program of %s; now: %s", a.BaseState, a.NowState)
-	if a.Harness != "" {
-		text = fmt.Sprintf("base: delivery of %s in %s; now: %s", a.BaseState, a.Harness, a.NowState)
+	text := "base: " + a.BaseState
+	if a.Client != "" {
+		text = fmt.Sprintf("base: %s of %s", a.Client, a.BaseState)
 	}
+	if a.Harness != "" {
+		text += " in " + a.Harness
+	}
+	text += "; now: " + a.NowState
 	if a.Pairs > 0 {
 		text += fmt.Sprintf("; %d pairs of blocks in %.0f s", a.Pairs, a.Elapsed.Seconds())
 	}
@@ -74,9 +79,9 @@ func (a ABTest) scenariosSummary() []string {
 		text += fmt.Sprintf(", %d more dropped", a.Dropped)
 	}
 	lines := append([]string{text + a.layouts()}, a.sidesDiffer()...)
-	if a.Shared != "" {
+	if len(a.Shared) > 0 {
 		lines = append(lines,
-			"both sides have "+a.Shared+" as it is now: today's harness doesn't compile with the base's")
+			"both sides have "+strings.Join(a.Shared, ", ")+" as it is now: today's harness doesn't compile with the base's")
 	}
 	return lines
 }

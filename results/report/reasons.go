@@ -62,6 +62,9 @@ func clause(r judge.Reason, v results.Verdict) string {
 		judge.IdenticalDrivers: {
 			"the drivers of both sides are the same, byte for byte: nothing is to be measured",
 		},
+		judge.IdenticalFiles: {
+			"the client's command and the files of both sides are the same: nothing is to be measured",
+		},
 		judge.WithinTolerance: {plaintext.Count(r.N, "metric") + " judged, none beyond its tolerance"},
 		judge.RowsUnjudged:    {plaintext.Count(r.N, "metric") + " not judged" + unjudgedCause(r)},
 		judge.DevicesLost: {

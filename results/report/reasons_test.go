@@ -218,7 +218,8 @@ func TestReasons_words(t *testing.T) {
 		"1 device lost: the client claims updates that the ledger denies": {Code: judge.DevicesLost, N: 1},
 		"7 of 10 pairs were dropped; the last one: now: late": {Code: judge.PairsDropped, N: 7,
 			Of: 10, Text: "now: late"},
-		"the drivers of both sides are the same, byte for byte: nothing is to be measured": {Code: judge.IdenticalDrivers},
+		"the drivers of both sides are the same, byte for byte: nothing is to be measured":         {Code: judge.IdenticalDrivers},
+		"the client's command and the files of both sides are the same: nothing is to be measured": {Code: judge.IdenticalFiles},
 	} {
 		says(reason, results.Invalid, want)
 	}

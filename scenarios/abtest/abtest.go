@@ -47,6 +47,9 @@ type Options struct {
 	// Own are prefixes of the names of functions that may be the cause of a regression; nil: those of
 	// [OwnFunctions].
 	Own []string
+	// Within are prefixes of the names of the client's functions, since only its waits are a cause;
+	// nil: as Own.
+	Within []string
 
 	Stderr   io.Writer      // where the fleet's process writes its errors
 	Progress func(Progress) // called after each pair; may be nil
@@ -82,8 +85,8 @@ type Outcome struct {
 // Run measures until the verdict is known or the budget is spent. If ctx ends first, Run returns
 // the context's error, and there is no verdict.
 func Run(ctx context.Context, o Options) (_ *Outcome, err error) {
-	if o.Builds.Same {
-		return &Outcome{Judgement: judge.Identical()}, nil
+	if o.Builds.Same != "" {
+		return &Outcome{Judgement: judge.Identical(o.Builds.Same)}, nil
 	}
 	o.Budget = cmp.Or(o.Budget, DefaultBudget)
 	fleets, err := startFleets(ctx, o.FleetCommand, o.Specs, o.Stderr)
@@ -154,7 +157,7 @@ func (c *comparison) fail(failed *SideError) {
 }
 
 // withDrivers starts the drivers of both sides, calls measure, which uses them, and closes them.
-func (c *comparison) withDrivers(ctx context.Context, base, now string, measure func() error) (err error) {
+func (c *comparison) withDrivers(ctx context.Context, base, now Side, measure func() error) (err error) {
 	c.drivers, err = startDrivers(ctx, base, now, hello{Protocol: protocol, Work: c.work}, c.Limit)
 	if err != nil {
 		return err

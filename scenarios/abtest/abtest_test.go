@@ -21,7 +21,7 @@ import (
 // options returns options whose two sides are the same program, that of this test.
 func options(t *testing.T, names ...string) Options {
 	t.Helper()
-	o := Options{Builds: Builds{Base: os.Args[0], Now: os.Args[0]}, FleetCommand: []string{os.Args[0], "fleet"},
+	o := Options{Builds: Builds{Base: Side{Program: os.Args[0]}, Now: Side{Program: os.Args[0]}}, FleetCommand: []string{os.Args[0], "fleet"},
 		Budget: time.Nanosecond}
 	for _, name := range names {
 		s, err := scenarios.Find(name)
@@ -131,7 +131,7 @@ func TestOthersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, "gate-push")
-			o.Builds.Base = row.program
+			o.Builds.Base.Program = row.program
 			_, err := Run(t.Context(), o)
 			require.ErrorContains(t, err, row.want)
 		})
@@ -181,9 +181,9 @@ func TestADriverThatFails(t *testing.T) {
 			require.NoError(t, os.WriteFile(program,
 				[]byte("#!/bin/sh\n"+failAfter+"="+c.how+" exec '"+os.Args[0]+"' \"$@\"\n"), 0o700))
 			if c.side == checkout.Now {
-				o.Builds.Now = program
+				o.Builds.Now.Program = program
 			} else {
-				o.Builds.Base = program
+				o.Builds.Base.Program = program
 			}
 			out, err := Run(t.Context(), o)
 			require.NoError(t, err)

@@ -2,11 +2,10 @@ package abtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,311 +13,270 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/childproc"
+	"github.com/fleetmark/fleetmark/internal/shell"
+	"github.com/fleetmark/fleetmark/results/judge"
 )
 
-// How the base's driver was built: which harness drives the base's delivery package.
+// How the base's driver was built: which harness drives the packages that are compared.
 const (
 	CurrentHarness = "today's harness"
-	OwnHarness     = "its own harness" // used if today's harness doesn't compile with that delivery package
+	OwnHarness     = "its own harness" // used if today's harness doesn't compile with those packages
 )
 
-// Builds are the drivers of both sides.
+// Builds are both sides of a comparison, ready to be measured.
 type Builds struct {
-	Base, Now string // programs
-	Harness   string // of the base's driver: CurrentHarness or OwnHarness; "" for an [OwnClient]
-	Shared    string // a package of which both sides have today's state, though delivery imports it; usually empty
+	Base, Now Side
 
-	BaseTree, NowTree *checkout.Tree
+	Harness string   // of the base's driver: CurrentHarness or OwnHarness; "" if a side is one whole
+	Shared  []string // directories of which both sides have today's state, though the packages import them; usually none
+
+	BaseTree, NowTree *checkout.Tree        // nil if the sides are commands
 	Differences       []checkout.Difference // between the modules and toolchains of the two
-	Same              bool                  // the two programs are identical
 
-	// Relink builds both drivers again from the same code in another layout: the linker orders
+	// Same says why there is nothing to measure: judge.IdenticalDrivers or judge.IdenticalFiles. It is
+	// empty if the sides may differ.
+	Same judge.Code
+
+	// Relink builds both programs again from the same code in another layout: the linker orders
 	// functions by the random seed, which is above 0. Each call overwrites what the last one built.
-	// Relink is nil if the drivers can't be built again.
-	Relink func(ctx context.Context, seed uint64) (base, now string, err error)
+	// Relink is nil if the programs can't be built again.
+	Relink func(ctx context.Context, seed uint64) (base, now Side, err error)
 }
 
-// Directories of the source tree that a driver is built from.
-const (
-	driverDir = "cmd/fleetmark" // the command that calls [Serve]
-	testedDir = "delivery"      // the package that is compared, with those below it
+// A Project is a project whose client is compared, as its fleetmark.yaml describes it.
+type Project struct {
+	Dir string // its root, in a git repository
 
-	// sharedDir is a package that both the tested package and the harness import. If the harness
-	// doesn't compile with the base's version, both sides have today's.
-	sharedDir = "internal/wire"
-)
+	// Build is a command for a shell, in which {out} stands for the program that it writes. It runs
+	// in Dir of either side. If the client is a process, the command may also leave its results
+	// there, or be empty.
+	Build string
 
-// buildDrivers builds both drivers in the directory work, from the source tree that contains the
-// current directory. Now is the working tree, with its uncommitted changes.
-//
-// The base's driver contains the tested package of the revision ref, the packages below it, and
-// every package of the module that they import, with embedded files. It is built with the modules,
-// vendor directory, workspace and toolchain of that revision. The rest, the harness, is today's, so
-// that both sides measure in the same way. Only if today's harness doesn't compile that way is the
-// whole driver built from the revision.
-//
-// The error is a [*checkout.Error] if the user can fix the cause.
-func buildDrivers(ctx context.Context, ref, work string) (*Builds, error) {
-	base, now, err := checkout.Pair(ctx, ".", ref, work)
+	// Packages are patterns of Go packages, such as "./delivery/...". If there are any, the base's
+	// program has these packages of the revision, and all others of the working tree. Otherwise it is
+	// all of the revision.
+	Packages []string
+
+	// Process says that the client is a process, by client.command of the scenarios, in which {out}
+	// stands for the program that Build writes. The program that calls [CompareWith] is the driver of
+	// both sides then. Otherwise the program that Build writes is the driver of a side.
+	Process bool
+}
+
+// placeholder stands for the program that a build writes.
+const placeholder = "{out}"
+
+// A Revision is a [Source]: the client of a project in a git revision, and in the working tree with
+// its uncommitted changes.
+type Revision struct {
+	Project
+	Ref string // as git names it
+}
+
+func (r Revision) doing() string {
+	if r.Build == "" {
+		return "checking out the client of " + r.Ref
+	}
+	return "building the client of " + r.Ref + ", and today's"
+}
+
+// open writes both states of the project into directories of their own and builds each there, so
+// that the repository stays as it is and edits during the comparison don't matter.
+func (r Revision) open(ctx context.Context, driver, work string) (*Builds, error) {
+	base, now, err := checkout.Pair(ctx, r.Dir, r.Ref, work)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{testedDir, driverDir} {
-		if info, err := os.Stat(filepath.Join(now.Root, dir)); err != nil || !info.IsDir() {
-			return nil, &checkout.Error{
-				Problem: dir + " isn't in the repository",
-				Want:    "run it in the source tree of fleetmark",
-			}
-		}
-	}
-	base.Dir, now.Dir = base.Root, now.Root
-	s := &Builds{Base: filepath.Join(work, "base"), Now: filepath.Join(work, "now"), BaseTree: base, NowTree: now}
-	ours := recipe{tree: now}
-	if err := ours.compile(ctx, s.Now); err != nil {
+	if now, err = now.Copy(ctx, work); err != nil {
 		return nil, err
 	}
-	b := &baseBuild{Builds: s, work: work}
-	if err := b.build(ctx); err != nil {
+	b := &build{Project: r.Project, Builds: &Builds{BaseTree: base, NowTree: now}, work: work, driver: driver}
+	if err := b.run(ctx); err != nil {
 		return nil, err
 	}
-	s.Relink = func(ctx context.Context, seed uint64) (string, string, error) {
-		layout := fmt.Sprintf("-ldflags=-randlayout=%d", seed)
-		programs := []string{s.Base + "-layout", s.Now + "-layout"}
-		links, ctx := errgroup.WithContext(ctx)
-		links.Go(func() error { return notLinked(base, b.recipe.compile(ctx, programs[0], layout)) })
-		links.Go(func() error { return notLinked(now, ours.compile(ctx, programs[1], layout)) })
-		return programs[0], programs[1], links.Wait()
-	}
-	s.Same, err = checkout.SameContent(s.Base, s.Now)
-	return s, err
+	return b.Builds, nil
 }
 
-// A recipe is how a driver is built.
-type recipe struct {
-	tree  *checkout.Tree
-	flags []string
-}
-
-// compile builds the driver. Both sides are built with the same flags, and without paths.
-func (r recipe) compile(ctx context.Context, to string, flags ...string) error {
-	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-o", to}, r.flags, flags)
-	_, err := r.tree.Go(ctx, append(args, "./"+driverDir)...)
-	return r.tree.BuildError(err, "the driver doesn't compile", "the compiler says why")
-}
-
-// notLinked describes the error of a driver that compiles, but can't be linked in another layout.
-func notLinked(t *checkout.Tree, err error) error {
-	problem := "the driver can't be linked with its functions in another order"
-	return t.BuildError(err, problem, "the go command says why")
-}
-
-// A baseBuild builds the driver of the base.
-type baseBuild struct {
+// A build makes both sides of a project.
+type build struct {
+	Project
 	*Builds
-	work      string
-	tested    []string // directories of the base's tested packages and of what they import, with slashes
-	sameBuild bool     // both sides have the same modules and toolchain
-	baseMods  *checkout.Inputs
-	nowMods   *checkout.Inputs
-	recipe    recipe // the one that worked
+	work, driver string
+	goflags      string // the user's
+	base, now    recipe
 }
 
-// build tries today's harness first: if that compiles, only the delivery package differs.
-func (b *baseBuild) build(ctx context.Context) error {
-	if err := b.compareInputs(ctx); err != nil {
-		return err
-	}
-	for _, try := range b.attempts() {
-		err := try.build(ctx, b)
-		if err == nil {
-			b.Harness, b.Shared = CurrentHarness, try.shared
-			return nil
+// programs returns where the programs of both sides are written.
+func (b *build) programs(suffix string) (base, now string) {
+	return filepath.Join(b.work, "base"+suffix), filepath.Join(b.work, "now"+suffix)
+}
+
+func (b *build) run(ctx context.Context) (err error) {
+	base, now := b.programs("")
+	b.now = recipe{project: &b.Project, tree: b.NowTree}
+	b.base = recipe{project: &b.Project, tree: b.BaseTree}
+	if b.Build != "" {
+		if b.goflags, err = userFlags(ctx, b.NowTree); err != nil {
+			return err
 		}
-		if _, ok := errors.AsType[*checkout.Error](err); !ok {
-			return err // for example the context's
+		b.now.goflags, b.base.goflags = b.goflags, b.goflags
+		if err := b.now.compile(ctx, now); err != nil {
+			return err
+		}
+		if len(b.Packages) > 0 {
+			err = (&overlaid{build: b}).buildBase(ctx)
+		} else {
+			err = b.base.compile(ctx, base)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	b.recipe = recipe{tree: b.BaseTree}
-	err := b.recipe.compile(ctx, b.Base)
-	if e, ok := errors.AsType[*checkout.Error](err); ok {
-		e.Problem = fmt.Sprintf("%s: its delivery package compiles neither with today's harness nor with its own",
-			b.BaseTree)
-		e.Want = "name a revision that compiles; the compiler says of its own"
+	b.Base, b.Now = b.side(b.BaseTree, base), b.side(b.NowTree, now)
+	if !b.writes() {
+		if b.Build == "" && len(b.NowTree.Differs) == 0 {
+			b.Same = judge.IdenticalFiles
+		}
+		return nil
 	}
-	b.Harness = OwnHarness
+	b.Relink = b.relink
+	if len(b.Packages) == 0 {
+		b.Differences = programDifferences(base, now)
+	}
+	return b.compare(base, now)
+}
+
+// writes reports whether the build command writes a program.
+func (b *build) writes() bool { return strings.Contains(b.Build, placeholder) }
+
+// compare finds out whether the programs of both sides are all that could differ, and don't.
+func (b *build) compare(base, now string) error {
+	if b.Process && len(b.NowTree.Differs) > 0 { // a process may read any file
+		return nil
+	}
+	same, err := checkout.SameContent(base, now)
+	if same {
+		b.Same = judge.IdenticalDrivers
+	}
 	return err
 }
 
-// compareInputs finds out what each side's driver is built from, and how the two differ.
-func (b *baseBuild) compareInputs(ctx context.Context) error {
-	packages, err := b.BaseTree.Deps(ctx, "./"+testedDir+"/...")
+// side returns the side of a tree whose program was built.
+func (b *build) side(t *checkout.Tree, program string) Side {
+	s := Side{Program: b.driver, Tree: t}
+	if b.writes() {
+		s.Built = program
+	}
+	if !b.Process && b.writes() {
+		s.Program = program
+	}
+	return s
+}
+
+// relink builds both programs in another layout.
+func (b *build) relink(ctx context.Context, seed uint64) (Side, Side, error) {
+	layout := fmt.Sprintf("-ldflags=-randlayout=%d", seed)
+	first, _ := b.programs("")
+	base, now := b.programs("-layout")
+	links, inLinks := errgroup.WithContext(ctx)
+	links.Go(func() error { return notLinked(b.base.compile(inLinks, base, layout)) })
+	links.Go(func() error { return notLinked(b.now.compile(inLinks, now, layout)) })
+	if err := links.Wait(); err != nil {
+		return Side{}, Side{}, err
+	}
+	same, err := checkout.SameContent(first, base)
+	if same {
+		err = &checkout.Error{
+			Problem: fmt.Sprintf("%q builds the same program whatever layout GOFLAGS asks for", b.Build),
+			Want:    "build a Go program, and leave -ldflags to GOFLAGS",
+		}
+	}
+	return b.side(b.BaseTree, base), b.side(b.NowTree, now), err
+}
+
+// notLinked describes the error of a program that compiles, but can't be linked in another layout.
+func notLinked(err error) error {
+	if failed, ok := errors.AsType[*checkout.Error](err); ok {
+		failed.Problem = "the program can't be linked with its functions in another order: " + failed.Problem
+	}
+	return err
+}
+
+// A recipe is how a side is built.
+type recipe struct {
+	project *Project
+	tree    *checkout.Tree
+	goflags string   // the user's flags of the go command
+	flags   []string // more of them
+}
+
+// Bounds of what a build command prints that is shown.
+const (
+	buildOutput = 64 << 10 // bytes, of its end
+	buildLines  = 20
+)
+
+// compile runs the build command, which writes the program if it names {out}. The go command's flags
+// reach it through GOFLAGS, whatever program runs it. Both sides are built with the same flags, and
+// without paths and revisions, so that the same code gives the same bytes. The error is a
+// [*checkout.Error] if the command fails or doesn't write the program.
+func (r recipe) compile(ctx context.Context, program string, flags ...string) error {
+	line := r.project.Build
+	writes := strings.Contains(line, placeholder)
+	cmd := childproc.Command(ctx, "sh", "-c", strings.ReplaceAll(line, placeholder, shell.Join(program)))
+	cmd.Dir = r.tree.Dir
+	cmd.Env = slices.Concat(os.Environ(), r.tree.Env, []string{"GOFLAGS=" + r.goFlags(flags)})
+	output := &childproc.Tail{Limit: buildOutput}
+	cmd.Stdout, cmd.Stderr = output, output
+	problem := fmt.Sprintf("%s: the client isn't built by %q", r.tree, line)
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if unusable := r.tree.ToolchainError(output.String(), err); unusable != nil {
+			return unusable
+		}
+		lines := strings.Split(strings.TrimSpace(output.String()), "\n")
+		return &checkout.Error{
+			Problem: fmt.Sprintf("%s (%v)", problem, err), Want: "mend client.build in fleetmark.yaml, or the code",
+			Detail: lines[max(0, len(lines)-buildLines):], Err: err,
+		}
+	}
+	if !writes {
+		return nil
+	}
+	info, err := os.Stat(program)
+	if err == nil && info.Mode()&0o111 == 0 {
+		err = errors.New("it is no program")
+	}
 	if err != nil {
-		return err
+		return &checkout.Error{
+			Problem: problem + " (nothing that can be run was written to {out})",
+			Want:    "have client.build in fleetmark.yaml write the program there", Err: err,
+		}
 	}
-	if b.tested, err = ownDirs(b.BaseTree, packages); err != nil {
-		return err
-	}
-	if b.baseMods, err = b.BaseTree.Inputs(ctx, packages); err != nil {
-		return err
-	}
-	if packages, err = b.NowTree.Deps(ctx, "./"+testedDir+"/..."); err != nil {
-		return err
-	}
-	if b.nowMods, err = b.NowTree.Inputs(ctx, packages); err != nil {
-		return err
-	}
-	b.Differences = checkout.Differences(b.baseMods, b.nowMods)
-	b.sameBuild = len(b.Differences) == 0 && !slices.ContainsFunc(b.NowTree.Differs, isModuleFile)
-	b.Differences = append(b.Differences, checkout.Shared(b.baseMods)...)
 	return nil
 }
 
-// ownDirs returns the directories of the packages that belong to a tree, with slashes.
-func ownDirs(t *checkout.Tree, packages []checkout.Package) ([]string, error) {
-	var dirs []string
-	for _, p := range packages {
-		if p.Module == nil || !p.Module.Main {
-			continue
+// goFlags returns the value of GOFLAGS, in which an entry with spaces is in quotes.
+func (r recipe) goFlags(more []string) string {
+	all := []string{r.goflags}
+	for _, flag := range slices.Concat([]string{"-trimpath", "-buildvcs=false"}, r.flags, more) {
+		if strings.ContainsAny(flag, " \t\n'") {
+			flag = `"` + flag + `"`
 		}
-		dir, err := filepath.Rel(t.Root, p.Dir)
-		if err != nil {
-			return nil, err
-		}
-		if filepath.IsLocal(dir) {
-			dirs = append(dirs, filepath.ToSlash(dir))
-		}
+		all = append(all, flag)
 	}
-	return dirs, nil
+	return strings.TrimSpace(strings.Join(all, " "))
 }
 
-// isModuleFile reports whether a file decides which modules a build uses, or belongs to one of
-// them.
-func isModuleFile(path string) bool {
-	switch filepath.Base(path) {
-	case "go.mod", "go.sum", "go.work", "go.work.sum":
-		return true
+// userFlags returns the flags that the user gives every go command. Without a go command, there are
+// none that matter.
+func userFlags(ctx context.Context, t *checkout.Tree) (string, error) {
+	flags, err := t.Go(ctx, "env", "GOFLAGS")
+	if errors.Is(err, exec.ErrNotFound) {
+		return os.Getenv("GOFLAGS"), nil
 	}
-	return strings.HasPrefix(path, "vendor/") || strings.Contains(path, "/vendor/")
-}
-
-// An attempt is a way to put the base's delivery package and today's harness together.
-type attempt struct {
-	modules modules
-	dirs    []string // directories that are the base's
-	shared  string   // a directory that is today's, though the base's delivery package imports it
-}
-
-// modules says which modules a driver of two trees is built with.
-type modules int
-
-const (
-	ofToday modules = iota // today's, if they are the same on both sides
-	merged                 // the base's for the delivery package, today's for the rest
-	ofBase
-)
-
-// attempts returns the ways to build the base's driver, best first.
-func (b *baseBuild) attempts() []attempt {
-	kinds := []modules{ofToday}
-	if !b.sameBuild {
-		kinds = []modules{merged, ofBase}
-	}
-	var all []attempt
-	for _, m := range kinds {
-		all = append(all, attempt{modules: m, dirs: b.tested})
-	}
-	if slices.Contains(b.tested, sharedDir) {
-		own := slices.DeleteFunc(slices.Clone(b.tested), func(dir string) bool { return dir == sharedDir })
-		for _, m := range kinds {
-			all = append(all, attempt{modules: m, dirs: own, shared: sharedDir})
-		}
-	}
-	return all
-}
-
-// build compiles the base's driver in this way.
-func (a attempt) build(ctx context.Context, b *baseBuild) error {
-	at, with, dirs := b.NowTree, b.BaseTree, a.dirs
-	if a.modules == ofBase {
-		var err error
-		if dirs, err = b.harnessDirs(ctx, a.dirs); err != nil {
-			return err
-		}
-		at, with = b.BaseTree, b.NowTree
-	}
-	overlay := filepath.Join(b.work, "overlay.json")
-	if err := writeOverlay(overlay, at.Root, with.Root, dirs); err != nil {
-		return err
-	}
-	flags := []string{"-overlay", overlay}
-	if a.modules != merged {
-		b.recipe = recipe{at, flags}
-		return b.recipe.compile(ctx, b.Base)
-	}
-	file, err := b.mergeModules(ctx)
-	if err != nil {
-		return err
-	}
-	own := *at
-	if b.baseMods.Toolchain != b.nowMods.Toolchain { // otherwise the go command would try to download a local build of Go
-		own.Env = append(slices.Clone(at.Env), "GOTOOLCHAIN="+b.baseMods.Toolchain)
-	}
-	if err := b.checkModules(ctx, &own, file); err != nil {
-		return err
-	}
-	b.recipe = recipe{&own, append(flags, "-modfile", file)}
-	return b.recipe.compile(ctx, b.Base)
-}
-
-// harnessDirs returns the directories of all packages of either driver that aren't among tested.
-func (b *baseBuild) harnessDirs(ctx context.Context, tested []string) ([]string, error) {
-	var all []string
-	for _, t := range []*checkout.Tree{b.NowTree, b.BaseTree} {
-		packages, err := t.Deps(ctx, "./"+driverDir)
-		if err != nil {
-			return nil, err
-		}
-		dirs, err := ownDirs(t, packages)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, dirs...)
-	}
-	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(dir string) bool { return slices.Contains(tested, dir) }), nil
-}
-
-// writeOverlay writes a file for go build -overlay that replaces the files of directories below
-// root by those of the same directories below other.
-func writeOverlay(path, root, other string, dirs []string) error {
-	replace := map[string]string{}
-	for _, dir := range dirs {
-		for _, side := range []struct {
-			root string
-			with func(name string) string
-		}{
-			{root, func(string) string { return "" }},
-			{other, func(name string) string { return filepath.Join(other, name) }},
-		} {
-			err := filepath.WalkDir(filepath.Join(side.root, dir), func(file string, e fs.DirEntry, err error) error {
-				if errors.Is(err, fs.ErrNotExist) {
-					return nil // the directory exists on one side only
-				}
-				if err != nil || e.IsDir() || strings.HasSuffix(file, "_test.go") {
-					return err
-				}
-				name, err := filepath.Rel(side.root, file)
-				replace[filepath.Join(root, name)] = side.with(name)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, text, 0o600)
+	return flags, err
 }

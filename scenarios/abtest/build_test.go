@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 )
 
@@ -110,18 +111,25 @@ func (s *source) renew() {
 	s.rewrite("cmd/fleetmark/harness.go", "old-harness", "new-harness")
 }
 
+// revision returns the client of the source tree in a revision: its package delivery.
+func (s *source) revision(ref string) Revision {
+	return Revision{Ref: ref, Project: Project{
+		Dir: s.dir, Build: "go build -o {out} ./cmd/fleetmark", Packages: []string{"./delivery/..."},
+	}}
+}
+
 // build builds both sides, with HEAD as the base, and returns what each driver says it was built
 // from.
 func (s *source) build() (builds *Builds, base, now string) {
 	s.t.Helper()
-	builds, err := buildDrivers(s.t.Context(), "HEAD", s.t.TempDir())
+	builds, err := s.revision("HEAD").open(s.t.Context(), "", s.t.TempDir())
 	require.NoError(s.t, err)
 	said := func(program string) string {
 		out, err := exec.CommandContext(s.t.Context(), program).Output()
 		require.NoError(s.t, err)
 		return string(out)
 	}
-	return builds, said(builds.Base), said(builds.Now)
+	return builds, said(builds.Base.Program), said(builds.Now.Program)
 }
 
 // TestBuild checks that the base's driver has its own delivery package, with all that it imports,
@@ -135,7 +143,7 @@ func TestBuild(t *testing.T) {
 	require.Equal(t, CurrentHarness, builds.Harness)
 	require.Empty(t, builds.Shared)
 	require.Empty(t, builds.Differences)
-	require.False(t, builds.Same)
+	require.Empty(t, builds.Same)
 	require.ElementsMatch(t, []string{"delivery/old.go", "delivery/new.go", "delivery/banner.txt",
 		"internal/wire/wire.go", "cmd/fleetmark/harness.go"}, builds.NowTree.Changed)
 }
@@ -175,7 +183,7 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	builds, base, _ = s.build()
 	require.Equal(t, "new-harness old-delivery old-banner new-wire old-dep", base)
 	require.Equal(t, CurrentHarness, builds.Harness)
-	require.Equal(t, sharedDir, builds.Shared)
+	require.Equal(t, []string{"internal/wire"}, builds.Shared)
 }
 
 // TestBuild_modules checks that each side's delivery package is built with its own modules, and
@@ -279,9 +287,9 @@ func TestBuild_relink(t *testing.T) {
 
 	var seen [][sha256.Size]byte // layouts of now
 	for seed := range uint64(3) {
-		programs := make([]string, 2)
-		programs[0], programs[1], err = builds.Relink(t.Context(), seed+1)
+		inBase, inNow, err := builds.Relink(t.Context(), seed+1)
 		require.NoError(t, err)
+		programs := []string{inBase.Program, inNow.Program}
 		for i, want := range []string{base, now} {
 			out, err := exec.CommandContext(t.Context(), programs[i]).Output()
 			require.NoError(t, err)
@@ -303,7 +311,7 @@ func TestBuild_same(t *testing.T) {
 	s.write("docs/page.md", "changed\n")
 	s.write("delivery/delivery_test.go", "package delivery\n")
 	builds, _, _ := s.build()
-	require.True(t, builds.Same)
+	require.Equal(t, judge.IdenticalDrivers, builds.Same)
 	out, err := Run(t.Context(), Options{Builds: *builds})
 	require.NoError(t, err)
 	require.Equal(t, results.Pass, out.Judgement.Verdict)
@@ -317,7 +325,7 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 	s := newSource(t, nil)
 	fails := func(ref string, wants ...string) {
 		t.Helper()
-		_, err := buildDrivers(t.Context(), ref, t.TempDir())
+		_, err := s.revision(ref).open(t.Context(), "", t.TempDir())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		for _, want := range wants {
 			require.ErrorContains(t, err, want)
@@ -329,12 +337,12 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 
 	const broken = "package delivery\n\nvar x int = \"no number\"\n"
 	s.write("delivery/broken.go", broken)
-	fails("HEAD", "now (", " and 1 changed file): the driver doesn't compile", "delivery/broken.go:3:13: cannot use")
+	fails("HEAD", "now (", " and 1 changed file): the client isn't built by \"go build -o {out} ./cmd/fleetmark\" (exit status 1)", "delivery/broken.go:3:13: cannot use")
 	s.commit()
 	s.remove("delivery/broken.go")
-	fails("HEAD", "base (", "its delivery package compiles neither with today's harness nor with its own",
+	fails("HEAD", "base (", "its ./delivery/... compiles neither with today's harness nor with its own",
 		"delivery/broken.go:3:13: cannot use")
 
-	t.Chdir(t.TempDir())
+	s.dir = t.TempDir()
 	fails("HEAD", "no git repository here")
 }

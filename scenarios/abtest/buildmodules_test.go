@@ -73,7 +73,7 @@ func TestBuild_moduleVersions(t *testing.T) {
 	require.NoError(t, err)
 	s.write("go.sum", regexp.MustCompile(`h1:.*=`).ReplaceAllString(string(text), "h1:"+strings.Repeat("A", 43)+"="))
 	s.commit()
-	_, err = buildDrivers(t.Context(), "HEAD~1", t.TempDir())
+	_, err = s.revision("HEAD~1").open(t.Context(), "", t.TempDir())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.ErrorContains(t, err, "now (")
 	require.ErrorContains(t, err, "checksum mismatch")
@@ -117,14 +117,14 @@ func TestBuild_toolchain(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOTOOLCHAIN", "auto")
 	const missing = "\n\ngo 1.24\n\ntoolchain go1.999.0\n"
+	s := newSource(t, nil)
 	fails := func(side string) {
 		t.Helper()
-		_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
+		_, err := s.revision("HEAD").open(t.Context(), "", t.TempDir())
 		require.ErrorAs(t, err, new(*checkout.Error))
 		require.Regexp(t, `^`+side+` \([0-9a-f]{12}( and \d changed files?)?\): its Go toolchain can't be used \(download go1\.999\.0 for \S+: toolchain not available\): `+
 			`install it, or set GOTOOLCHAIN to one that is here, such as local$`, err.Error())
 	}
-	s := newSource(t, nil)
 	s.rewrite("go.mod", "\n\ngo 1.24\n", missing)
 	fails("now")
 	s.commit()
@@ -141,7 +141,7 @@ func TestBuild_toolchain(t *testing.T) {
 
 	// A go line that no installed toolchain can compile.
 	s.rewrite("go.mod", "go 1.24", "go 1.999")
-	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
+	_, err := s.revision("HEAD").open(t.Context(), "", t.TempDir())
 	require.Regexp(t, `^now \(.*\): its Go toolchain can't be used \(go\.mod requires go >= 1\.999 .*\): install it, or set GOTOOLCHAIN [^\n]*$`, err.Error())
 }
 
@@ -191,7 +191,7 @@ func TestBuild_besideTheRepository(t *testing.T) {
 	// Each side has its own files of the repository. The base's go.mod names a directory beside it that is gone.
 	s := newSourceIn(t, filepath.Join(t.TempDir(), "repository"), map[string]string{"go.mod": moduleWith("../gone")})
 	s.rewrite("go.mod", "../gone", "./dep")
-	_, err := buildDrivers(t.Context(), "HEAD", t.TempDir())
+	_, err := s.revision("HEAD").open(t.Context(), "", t.TempDir())
 	require.ErrorAs(t, err, new(*checkout.Error))
 	require.Regexp(t, `^base \([0-9a-f]{12}\): its go.mod names the directory ../gone, which isn't there beside the repository: put it there, or name a revision that doesn't need it$`, err.Error())
 }

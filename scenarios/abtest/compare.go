@@ -3,8 +3,10 @@ package abtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/atomicfile"
@@ -15,16 +17,14 @@ import (
 // DefaultScenario is the scenario that is measured unless others are named.
 const DefaultScenario = "gate"
 
-// CompareOptions say how the working tree is compared with a revision.
+// CompareOptions say what is compared, and how.
 type CompareOptions struct {
 	Options        // options of the measurement; CompareWith sets Builds
-	Ref     string // the revision, as git names it
+	Source  Source // what the two sides are
 	Out     string // the directory for profiles and for the stacks of a driver that failed
 	Explain bool   // look for the cause of a regression
 
-	// Client says how the client of another module is built; nil: compare the delivery package.
-	Client *OwnClient
-	Log    func(string) // called with a line about each step as it begins
+	Log func(string) // called with a line about each step as it begins
 }
 
 // A Comparison is the outcome of comparing two sides, with its causes.
@@ -37,8 +37,7 @@ type Comparison struct {
 	Stacks      string  // the file with the goroutines of a driver that failed, or ""
 }
 
-// CompareWith builds a driver of a revision and one of the working tree, measures them by turns,
-// judges the two sides, and looks for the cause of a regression. If ctx ends before the verdict is
+// CompareWith prepares the two sides of a source, measures them by turns, judges them, and looks for the cause of a regression. If ctx ends before the verdict is
 // known, it returns the context's error; if ctx ends while it looks for a cause, the verdict
 // stands.
 func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
@@ -47,17 +46,15 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, work.Close()) }()
-	build := buildDrivers
-	what := "the delivery package"
-	if o.Client != nil {
-		build, what = o.Client.buildDrivers, "the client"
-	}
-	o.Log("building " + what + " of " + o.Ref + ", and today's")
-	builds, err := build(ctx, o.Ref, work.Path)
+	o.Log(o.Source.doing())
+	builds, err := o.Source.open(ctx, o.FleetCommand[0], work.Path)
 	if err != nil {
 		return nil, err
 	}
 	o.Builds = *builds
+	if err := o.setClient(builds.Now.Client); err != nil {
+		return nil, err
+	}
 	out, err := Run(ctx, o.Options)
 	if err != nil {
 		return nil, err
@@ -73,6 +70,22 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 		c.Causes, c.Unexplained = ExplainRegression(ctx, o.Options, out.Judgement, o.Out, o.Log)
 	}
 	return c, nil
+}
+
+// setClient makes a process the client of all scenarios. It does nothing if command is nil.
+func (o *Options) setClient(command []string) error {
+	if command == nil {
+		return nil
+	}
+	o.Specs = slices.Clone(o.Specs)
+	for i := range o.Specs {
+		s := &o.Specs[i]
+		s.Client.Command, s.Client.Directory = command, ""
+		if err := s.Validate(); err != nil {
+			return fmt.Errorf("scenario %s, with a client that is a process: %w", s.Name, err)
+		}
+	}
+	return nil
 }
 
 // keepStacks writes the goroutines of a driver that failed to a file in a new directory below dir,

@@ -19,14 +19,14 @@ func TestCompareWith_noSuchRevision(t *testing.T) {
 	t.Setenv("TMPDIR", temporary)
 	var log []string
 	found, err := CompareWith(t.Context(), CompareOptions{
-		Options: options(t, "gate-push"), Ref: "nonesuch", Out: t.TempDir(),
+		Options: options(t, "gate-push"), Source: Revision{Ref: "nonesuch"}, Out: t.TempDir(),
 		Log: func(line string) { log = append(log, line) },
 	})
 	require.Nil(t, found)
 	var mistake *checkout.Error
 	require.ErrorAs(t, err, &mistake)
 	require.Contains(t, err.Error(), "nonesuch")
-	require.Equal(t, []string{"building the delivery package of nonesuch, and today's"}, log)
+	require.Equal(t, []string{"checking out the client of nonesuch"}, log)
 	left, err := os.ReadDir(temporary)
 	require.NoError(t, err)
 	require.Empty(t, left)

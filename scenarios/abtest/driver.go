@@ -51,11 +51,14 @@ type driver struct {
 	stderr childproc.Tail
 }
 
-// startDriver starts a program and sends it a hello. It keeps what the program prints on standard
+// startDriver starts the program of a side and sends it a hello. It keeps what the program prints on standard
 // error, to report it if the program fails.
-func startDriver(ctx context.Context, side, program string, first hello, limit time.Duration) (_ *driver, err error) {
+func startDriver(ctx context.Context, side string, s Side, first hello, limit time.Duration) (_ *driver, err error) {
+	if first.Work, err = s.work(first.Work); err != nil {
+		return nil, err
+	}
 	d := &driver{side: side, limit: cmp.Or(limit, minBlockLimit), stderr: childproc.Tail{Limit: stackBytes}}
-	if d.child, err = childproc.StartChild([]string{program, "drive"}, &d.stderr, driverGrace); err != nil {
+	if d.child, err = childproc.StartChild(s.command(), &d.stderr, driverGrace); err != nil {
 		return nil, fmt.Errorf("the driver of %s can't be started: %w", side, err)
 	}
 	r, err := d.call(ctx, first)
@@ -147,13 +150,9 @@ func startFleets(ctx context.Context, command []string, specs []scenarios.Spec, 
 			return nil, errors.Join(err, f.close())
 		}
 		f.running = append(f.running, fleet)
-		spec, err := json.Marshal(s)
-		if err != nil {
-			return nil, errors.Join(err, f.close())
-		}
 		at := fleet.Ready
 		f.work = append(f.work, assignment{
-			Spec: spec, Fleet: at.Address, Control: at.Control, Token: at.Token, CA: at.CA,
+			spec: s, Fleet: at.Address, Control: at.Control, Token: at.Token, CA: at.CA,
 		})
 	}
 	return f, nil
@@ -169,10 +168,10 @@ func (f *fleets) close() (err error) {
 // drivers are the drivers of both sides.
 type drivers struct{ base, now *driver }
 
-// startDrivers starts both sides' programs and sends each a hello. If now is empty, only the base
+// startDrivers starts both sides' programs and sends each a hello. If now has none, only the base
 // gets a driver.
-func startDrivers(ctx context.Context, base, now string, first hello, limit time.Duration) (d drivers, err error) {
-	if d.base, err = startDriver(ctx, checkout.Base, base, first, limit); err != nil || now == "" {
+func startDrivers(ctx context.Context, base, now Side, first hello, limit time.Duration) (d drivers, err error) {
+	if d.base, err = startDriver(ctx, checkout.Base, base, first, limit); err != nil || now.Program == "" {
 		return d, err
 	}
 	if d.now, err = startDriver(ctx, checkout.Now, now, first, limit); err != nil {

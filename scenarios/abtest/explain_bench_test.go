@@ -194,7 +194,7 @@ func explainOptions(tb testing.TB, base, now string, kind profiles.Kind) profile
 	spec, err := scenarios.Find("gate-push")
 	require.NoError(tb, err)
 	return profileOptions{
-		Builds: Builds{Base: base, Now: now}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"},
+		Builds: Builds{Base: Side{Program: base}, Now: Side{Program: now}}, Spec: spec, FleetCommand: []string{base, "fleet", "--driven"},
 		Dir: tb.TempDir(), Kind: kind,
 	}
 }

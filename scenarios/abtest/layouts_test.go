@@ -19,13 +19,13 @@ import (
 
 // costing returns a driver that reports the given cost of a push in nanoseconds. If fails is given,
 // the driver then fails in that way; see failAfter.
-func costing(t *testing.T, nanoseconds float64, fails ...string) string {
+func costing(t *testing.T, nanoseconds float64, fails ...string) Side {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "driver")
 	text := fmt.Sprintf("#!/bin/sh\n%s=%v %s=%s exec '%s' \"$@\"\n",
 		pretendedCost, nanoseconds, failAfter, strings.Join(fails, ""), os.Args[0])
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o700))
-	return path
+	return Side{Program: path}
 }
 
 // TestLayouts checks verdicts about times that one layout left open or called regressed. Each case
@@ -63,12 +63,12 @@ func TestLayouts(t *testing.T) {
 			o := options(t, "gate-push")
 			o.Budget, o.LayoutBudget = row.budget, time.Hour
 			o.Builds = Builds{Base: costing(t, row.first.base), Now: costing(t, row.first.now)}
-			var programs [][2]string
+			var programs [][2]Side
 			for _, c := range row.others {
-				programs = append(programs, [2]string{costing(t, c.base), costing(t, c.now)})
+				programs = append(programs, [2]Side{costing(t, c.base), costing(t, c.now)})
 			}
 			var seeds []uint64
-			o.Builds.Relink = func(_ context.Context, seed uint64) (string, string, error) {
+			o.Builds.Relink = func(_ context.Context, seed uint64) (Side, Side, error) {
 				seeds = append(seeds, seed)
 				p := programs[len(seeds)%len(programs)]
 				return p[0], p[1], nil
@@ -98,7 +98,7 @@ func TestLayouts_noTime(t *testing.T) {
 	o.Budget, o.LayoutBudget = time.Minute, time.Nanosecond
 	base, now := costing(t, 100_000), costing(t, 106_000)
 	o.Builds = Builds{Base: base, Now: now,
-		Relink: func(context.Context, uint64) (string, string, error) { return base, now, nil }}
+		Relink: func(context.Context, uint64) (Side, Side, error) { return base, now, nil }}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Inconclusive, out.Judgement.Verdict)
@@ -128,7 +128,7 @@ func TestLayouts_aDriverThatFails(t *testing.T) {
 			o.Budget, o.LayoutBudget, o.Limit = time.Minute, time.Hour, 3*time.Second
 			base, now := costing(t, 100_000), costing(t, 106_000)
 			o.Builds = Builds{Base: base, Now: now}
-			o.Builds.Relink = func(_ context.Context, seed uint64) (string, string, error) {
+			o.Builds.Relink = func(_ context.Context, seed uint64) (Side, Side, error) {
 				switch {
 				case seed < 3:
 					return base, now, nil
@@ -155,8 +155,8 @@ func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Budget, o.LayoutBudget = time.Minute, time.Hour
 	o.Builds = Builds{Base: costing(t, 100_000), Now: costing(t, 104_000),
-		Relink: func(context.Context, uint64) (string, string, error) {
-			return "", "", &checkout.Error{Problem: "no such flag", Want: "another Go"}
+		Relink: func(context.Context, uint64) (Side, Side, error) {
+			return Side{}, Side{}, &checkout.Error{Problem: "no such flag", Want: "another Go"}
 		}}
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestLayoutsThatCannotBeBuilt(t *testing.T) {
 func TestAnAllocationNeedsNoLayout(t *testing.T) {
 	o := options(t, "gate-push")
 	o.Injection.Requests, o.LayoutBudget = 1, time.Hour
-	o.Builds.Relink = func(context.Context, uint64) (string, string, error) { panic("not wanted") }
+	o.Builds.Relink = func(context.Context, uint64) (Side, Side, error) { panic("not wanted") }
 	out, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, results.Regressed, out.Judgement.Verdict)

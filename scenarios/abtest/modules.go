@@ -16,12 +16,12 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 )
 
-// mergeModules writes a go.mod for go build -modfile in which the modules that the base's delivery
-// package uses are the base's, and the rest are today's. It returns the name of the file. It
+// mergeModules writes a go.mod for go build -modfile in which the modules that the base's packages
+// use are the base's, and the rest are today's. It returns the name of the file. It
 // returns an error if a tree has a vendor directory or a workspace, which can't be merged.
-func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
+func (b *overlaid) mergeModules(ctx context.Context) (string, error) {
 	for _, t := range []*checkout.Tree{b.BaseTree, b.NowTree} {
-		if _, err := os.Stat(filepath.Join(t.Root, "vendor")); err == nil {
+		if _, err := os.Stat(filepath.Join(t.Dir, "vendor")); err == nil {
 			return "", &checkout.Error{Problem: t.String() + " has a vendor directory", Want: "build it with that"}
 		}
 		workspace, err := t.Go(ctx, "env", "GOWORK")
@@ -86,7 +86,7 @@ func (b *baseBuild) mergeModules(ctx context.Context) (string, error) {
 
 // readModules reads the go.mod file of a tree.
 func readModules(t *checkout.Tree) (*modfile.File, error) {
-	path := filepath.Join(t.Root, "go.mod")
+	path := filepath.Join(t.Dir, "go.mod")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -100,10 +100,10 @@ func readModules(t *checkout.Tree) (*modfile.File, error) {
 }
 
 // mergeSums returns the lines of both go.sum files.
-func (b *baseBuild) mergeSums() ([]byte, error) {
+func (b *overlaid) mergeSums() ([]byte, error) {
 	var lines []string
 	for _, t := range []*checkout.Tree{b.BaseTree, b.NowTree} {
-		text, err := os.ReadFile(filepath.Join(t.Root, "go.sum"))
+		text, err := os.ReadFile(filepath.Join(t.Dir, "go.sum"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -115,9 +115,9 @@ func (b *baseBuild) mergeSums() ([]byte, error) {
 	return []byte(strings.TrimSpace(strings.Join(slices.Compact(lines), "\n")) + "\n"), nil
 }
 
-// checkModules returns an error if a module of the base's delivery package isn't selected at the
+// checkModules returns an error if a module of the base's packages isn't selected at the
 // base's version: the rest of today's modules may require a later one.
-func (b *baseBuild) checkModules(ctx context.Context, t *checkout.Tree, file string) error {
+func (b *overlaid) checkModules(ctx context.Context, t *checkout.Tree, file string) error {
 	for _, m := range b.baseMods.Modules {
 		got, err := t.Go(ctx, "list", "-m", "-modfile", file, "-f", "{{.Version}}", m.Path)
 		if err != nil {

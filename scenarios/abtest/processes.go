@@ -188,13 +188,18 @@ func noWaits(c scenarios.ClientSpec, j *judge.Judgement, scenario string) error 
 
 // functions returns the prefixes of the functions that may be the cause of a regression, and of those
 // whose waits count.
-func (n profileNeed) functions(configured []string) (own, client []string) {
-	switch command := len(n.spec.Client.Command) > 0; {
-	case command:
-		own = append(processFunctions(n.spec.Client), configured...)
-		return own, own
-	case configured != nil:
-		return slices.Clone(configured), configured
+func (n profileNeed) functions(o Options) (own, client []string, err error) {
+	now, err := o.Builds.Now.adapt(n.spec)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(now.Client.Command) > 0:
+		own = append(processFunctions(now.Client), o.Own...)
+		return own, own, nil
+	case o.Own == nil:
+		return OwnFunctions(), deliveryFunctions(), nil
+	case o.Within == nil:
+		return slices.Clone(o.Own), o.Own, nil
 	}
-	return OwnFunctions(), deliveryFunctions()
+	return slices.Clone(o.Own), o.Within, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // protocol is the version of the protocol between the gate and its drivers. The gate refuses a
@@ -23,6 +24,8 @@ type hello struct {
 
 // An assignment is one scenario and the fleet for it.
 type assignment struct {
+	spec scenarios.Spec // before a side's client was put in
+
 	Spec    json.RawMessage `json:"spec"`
 	Fleet   string          `json:"fleet"`
 	Control string          `json:"control"`

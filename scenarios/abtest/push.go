@@ -54,7 +54,7 @@ func MeasureOverhead(ctx context.Context, o Options) ([]Overhead, error) {
 		return nil, err
 	}
 	o.Specs = []scenarios.Spec{spec}
-	o.Builds = Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Builds = Builds{Base: Side{Program: o.FleetCommand[0]}, Now: Side{Program: o.FleetCommand[0]}}
 	o.Injection, o.SpendBudget = Injection{CPUProfile: true}, true
 	out, err := Run(ctx, o)
 	if err != nil {
@@ -118,7 +118,7 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		each time.Duration
 	}{{profiles.CPU, pushProfileTime}, {profiles.Allocs, pushProfileTime / 10}} {
 		e := profileOptions{
-			Builds: Builds{Base: o.FleetCommand[0]}, Spec: spec, FleetCommand: o.FleetCommand,
+			Builds: Builds{Base: Side{Program: o.FleetCommand[0]}}, Spec: spec, FleetCommand: o.FleetCommand,
 			Dir: work.Path, Kind: k.kind, Pairs: pushProfiles, Each: k.each, Stderr: o.Stderr,
 		}
 		if o.Progress != nil {

@@ -164,7 +164,10 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 	log(fmt.Sprintf("profiling %s for %s, both sides by turns", n.spec.Name, n.kind))
 	c := Cause{Scenario: n.spec.Name, Kind: n.kind, Dir: dir}
 	// A dependency that changed may be the cause, too.
-	own, client := n.functions(o.Own)
+	own, client, err := n.functions(o)
+	if err != nil {
+		return c, err
+	}
 	own = append(own, checkout.Functions(o.Builds.Differences)...)
 	var within []string
 	if n.kind == profiles.Block { // most other waits are the harness's, for the next operation

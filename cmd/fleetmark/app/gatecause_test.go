@@ -30,7 +30,7 @@ func TestGateSaysWhy(t *testing.T) {
 	require.NoError(t, err)
 	program := filepath.Join(built, "fleetmark")
 	o := abtest.Options{
-		Builds: abtest.Builds{Base: program, Now: program},
+		Builds: abtest.Builds{Base: abtest.Side{Program: program}, Now: abtest.Side{Program: program}},
 		Specs:  []scenarios.Spec{spec}, FleetCommand: []string{program, "fleet", "--driven"}, Budget: time.Minute, Seed: 1,
 		Injection: abtest.Injection{Allocations: 2}, Stderr: io.Discard,
 	}
@@ -96,7 +96,7 @@ func TestGateSaysWhy(t *testing.T) {
 
 	// A row that can't be explained doesn't keep another from being explained.
 	broken := o
-	broken.Builds.Now = filepath.Join(dir, "nowhere")
+	broken.Builds.Now.Program = filepath.Join(dir, "nowhere")
 	_, unable = abtest.ExplainRegression(t.Context(), broken, &only, t.TempDir(), quiet)
 	require.ErrorContains(t, unable, "allocs of gate-push: ")
 }

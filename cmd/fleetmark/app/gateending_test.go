@@ -36,6 +36,7 @@ func stallGate(t *testing.T, args ...string) *stalledGate {
 	bin, mark := t.TempDir(), filepath.Join(t.TempDir(), "pid")
 	for path, text := range map[string]string{
 		filepath.Join(bin, "go"):                          "#!/bin/sh\nif [ \"$1\" = build ] || [ \"$1\" = test ]; then echo $$ >'" + mark + ".new'; mv '" + mark + ".new' '" + mark + "'; exec sleep 1000; fi\nexec '" + goCommand + "' \"$@\"\n",
+		filepath.Join(g.dir, "fleetmark.yaml"):            "client:\n  build: go build -o {out} ./cmd/fleetmark\n  packages: [./delivery]\n",
 		filepath.Join(g.dir, "go.mod"):                    "module example.com/tiny\n\ngo 1.24\n",
 		filepath.Join(g.dir, "tiny_test.go"):              "package tiny\n\nimport \"testing\"\n\nfunc BenchmarkTiny(b *testing.B) {\n\tfor b.Loop() {\n\t}\n}\n",
 		filepath.Join(g.dir, "delivery", "delivery.go"):   "package delivery\n",

@@ -319,7 +319,7 @@ func newGoldenTurn(slower float64) *goldenTurn {
 				Records: goldenRecords("gate-push", 12, slower, 2)},
 		},
 		how: report.ABTest{
-			Scenarios: []string{"gate-push"}, Machine: &machine, Harness: abtest.CurrentHarness,
+			Scenarios: []string{"gate-push"}, Machine: &machine, Client: "delivery", Harness: abtest.CurrentHarness,
 			Base: "5d3d764aaaaaaaaaaaaa", BaseState: "5d3d764aaaaa", Now: "0badcafebbbbbbbbbbbb+dirty",
 			NowState: "0badcafebbbb and 2 changed files",
 			Changed:  []string{"delivery/client.go", "a\x1b[31m"}, Differences: []string{"toolchain: go1.25.1, now go1.26.8"},
@@ -374,7 +374,7 @@ func (g *goldenTurn) fail() {
 		Verdict: results.Regressed, Compared: results.Regressed, HasBaseline: true,
 		Reasons: []judge.Reason{{Code: judge.SideFailed, Side: judge.SideNow, Text: "now the driver failed"}},
 	}
-	g.how.Failed, g.how.Stacks, g.how.Shared = checkout.Now, "runs/x-gate/goroutines-now.txt", "internal/wire"
+	g.how.Failed, g.how.Stacks, g.how.Shared = checkout.Now, "runs/x-gate/goroutines-now.txt", []string{"internal/wire"}
 	g.how.Pairs, g.how.Dropped, g.how.Layouts, g.how.LayoutsErr = 0, 0, 0, errors.New("it can't be linked")
 }
 

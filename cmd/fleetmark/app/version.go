@@ -14,6 +14,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/scenarios/abtest"
 )
 
 // versionJSON is the object that `version --json` prints, a contract with scripts.
@@ -25,6 +26,10 @@ type versionJSON struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
+
+	// GateProtocol says to `gate --command` that the program has these commands, and which version of
+	// the protocol its drive speaks.
+	GateProtocol int `json:"gate_protocol"`
 }
 
 func newVersion(c cli.Console) *cobra.Command {
@@ -63,6 +68,7 @@ func versionOf(info *debug.BuildInfo, revision string) versionJSON {
 	v := versionJSON{
 		Module: info.Main.Path, Version: cmp.Or(info.Main.Version, "(devel)"),
 		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		GateProtocol: abtest.ProtocolVersion,
 	}
 	commit, dirty := strings.CutSuffix(revision, "+dirty")
 	switch commit {

@@ -29,7 +29,10 @@ type gate struct {
 	cli.Console             // tables and JSON go to Out
 	reports     cli.Console // reports go to Out if their file is cli.Stdout
 
-	base      string // a git reference to measure and compare with
+	base string // a git reference to measure and compare with
+	// Two programs to measure and compare.
+	baseCommand, command string
+
 	bench     string // the Go benchmarks to compare, rather than scenarios
 	cpu       string // the values of GOMAXPROCS that they are measured at
 	baseline  string // a page to compare with
@@ -111,6 +114,9 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
 				return g.run(ctx, g.benchmarksByTurns, report.ModeBench, benchTitle(args), args)
 			case g.bench != "":
 				return g.run(ctx, g.benchmarksAgainstPage, report.ModeBench, benchTitle(args), args)
+			case g.baseCommand != "":
+				title := scenarioTitle(args, abtest.DefaultScenario)
+				return g.run(ctx, g.commandsByTurns, report.ModeBase, title, args)
 			case g.base != "":
 				return g.run(ctx, g.byTurns, report.ModeBase, scenarioTitle(args, abtest.DefaultScenario), args)
 			default:
@@ -138,6 +144,10 @@ func (g *gate) define(cmd *cobra.Command) {
 	flags.StringVar(&g.baseline, "baseline", baseline.FileName, "the page to hold runs against")
 	flags.StringVar(&g.base, "base", "",
 		"measure this git reference and the working tree by turns, and compare the two")
+	flags.StringVar(&g.baseCommand, "base-command", "",
+		"with --command: measure this program and that one by turns, and compare the two; no git is needed")
+	flags.StringVar(&g.command, "command", "",
+		"with --base-command: the program that is compared with that one, with its arguments")
 	flags.StringVar(&g.bench, "bench", "",
 		"compare the Go benchmarks that this regular expression matches: "+
 			"with --base two revisions, without it with the page")
@@ -178,7 +188,7 @@ func (g *gate) define(cmd *cobra.Command) {
 // check returns an error for flags that contradict each other and files that can't be written,
 // before the gate measures for minutes.
 func (g *gate) check(cmd *cobra.Command) error {
-	if err := cli.RejectEmpty(cmd, "base", "bench", "cpu", "baseline", "out", "html", "markdown", "junit"); err != nil {
+	if err := cli.RejectEmpty(cmd, "base", "base-command", "command", "bench", "cpu", "baseline", "out", "html", "markdown", "junit"); err != nil {
 		return err
 	}
 	for _, dir := range g.runs {
@@ -192,7 +202,12 @@ func (g *gate) check(cmd *cobra.Command) error {
 		{"base", "baseline", "old and new are held against each other, or new against a page"},
 		{"base", "run", "both sides are measured anew"},
 		{"base", "portable", "both sides are measured on this machine, so that times can be judged"},
-		{"self-test", "baseline run base bench", judgesGate},
+		{"base-command", "base", "two programs are compared, or two revisions"},
+		{"base-command", "bench", "two programs are compared, or the Go benchmarks of two revisions"},
+		{"base-command", "baseline", "old and new are held against each other, or new against a page"},
+		{"base-command", "run", "both sides are measured anew"},
+		{"base-command", "portable", "both sides are measured on this machine, so that times can be judged"},
+		{"self-test", "baseline run base base-command bench", judgesGate},
 		{"bench", "set", "a benchmark has no scenario"},
 		{"bench", "run", "a finished run has scenarios, and no benchmarks"},
 		{"self-test", "html markdown junit github portable all no-explain", judgesGate},
@@ -205,8 +220,11 @@ func (g *gate) check(cmd *cobra.Command) error {
 			}
 		}
 	}
-	if g.noExplain && g.base == "" {
-		return cli.Usagef("--no-explain: only --base looks for causes: leave it out")
+	if changed("base-command") != changed("command") {
+		return cli.Usagef("--base-command and --command: each is compared with the other: give both")
+	}
+	if g.noExplain && g.base == "" && g.baseCommand == "" {
+		return cli.Usagef("--no-explain: only --base and --base-command look for causes: leave it out")
 	}
 	if (g.bench == "" || g.base == "") && (changed("cpu") || changed("bench-timeout")) {
 		return cli.Usagef("--cpu and --bench-timeout: are for --base with --bench: leave them out")

@@ -1,6 +1,7 @@
 package gatecmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/internal/scratch"
+	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/internal/texttable"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/report"
@@ -25,54 +27,138 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/gobench"
 )
 
-// byTurns measures the delivery packages of a revision and of the working tree by turns.
+// byTurns measures the client of a revision and of the working tree by turns.
 func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	here, err := project.Find(".")
 	if err != nil {
 		return nil, err
 	}
-	var own *abtest.OwnClient
-	if here.Config.Client.Build != "" {
-		own = &abtest.OwnClient{Dir: here.Root, Build: here.Config.Client.Build}
-		if len(names) == 0 {
-			names = here.Config.Gate.Scenarios
-		}
+	if len(names) == 0 {
+		names = here.GateScenarios()
 	}
 	o, err := g.turns(names)
 	if err != nil {
 		return nil, err
 	}
-	if own != nil {
-		o.Own = here.OwnFunctions()
+	client := here.Config.Client
+	process := true // in all scenarios
+	for i := range o.Specs {
+		spec := &o.Specs[i]
+		if len(spec.Client.Command) == 0 && client.Command != nil {
+			spec.Client.Command, spec.Client.Directory = client.Command, filepath.Dir(here.File)
+			if err := spec.Validate(); err != nil {
+				return nil, fmt.Errorf("scenario %s, with client.command of %s: %w", spec.Name, here.File, err)
+			}
+		}
+		process = process && len(spec.Client.Command) > 0
 	}
-	view := progress.NewLine(g.Err, g.quiet)
-	defer view.Close()
-	o.Progress = view.Progress
-	found, err := abtest.CompareWith(ctx, abtest.CompareOptions{
-		Options: o, Ref: g.base, Out: g.out, Explain: !g.noExplain, Log: view.Println, Client: own,
-	})
+	if client.IsZero() && !process {
+		return nil, noClient(here)
+	}
+	o.Own, o.Within = here.OwnFunctions(), here.ClientFunctions()
+	source := abtest.Revision{Ref: g.base, Project: abtest.Project{
+		Dir: cmp.Or(here.Root, "."), Build: client.Build, Packages: client.Packages, Process: process,
+	}}
+	found, how, err := g.compare(ctx, o, source)
 	if err != nil {
 		return nil, err
 	}
 	base, now := found.Builds.BaseTree, found.Builds.NowTree
-	how := report.ABTest{
-		Scenarios: found.Scenarios, Base: base.Commit, Now: now.Revision(), Harness: found.Builds.Harness,
-		Shared: found.Builds.Shared, Differences: checkout.Texts(found.Builds.Differences),
-		Pairs: found.Pairs, Dropped: found.Dropped, Elapsed: found.Elapsed,
+	how.Base, how.Now, how.Client = base.Commit, now.Revision(), clientTitle(client)
+	how.BaseState, how.NowState, how.Changed = base.State(), now.State(), now.Changed
+	return g.comparison(ctx, names, found, how), nil
+}
+
+// noClient returns the error for a project whose fleetmark.yaml doesn't say what is compared.
+func noClient(here project.Project) error {
+	problem := "there is no " + project.ConfigFile + " here"
+	if here.File != "" {
+		problem = here.File + " has no client"
+	}
+	return cli.Usagef("--base: %s, and a scenario has no client.command, so nothing says what is compared: "+
+		"want one of client.build and client.command in %s at the root, as fleetmark init writes it",
+		problem, project.ConfigFile)
+}
+
+// clientTitle says in a few words what of a revision is compared.
+func clientTitle(c project.Client) string {
+	switch {
+	case len(c.Packages) > 0:
+		var all []string
+		for _, p := range c.Packages {
+			all = append(all, strings.TrimSuffix(strings.TrimPrefix(p, "./"), "/..."))
+		}
+		return strings.Join(all, ", ")
+	case c.Command != nil:
+		return shell.Join(c.Command...)
+	case c.Build != "":
+		return "the program"
+	}
+	return "client.command"
+}
+
+// commandsByTurns measures two commands by turns.
+func (g *gate) commandsByTurns(ctx context.Context, names []string) (*outcome, error) {
+	var source abtest.Commands
+	for _, c := range []struct {
+		flag, line string
+		words      *[]string
+	}{{"base-command", g.baseCommand, &source.Base}, {"command", g.command, &source.Now}} {
+		words, err := shell.Split(c.line)
+		if err != nil {
+			return nil, cli.Usagef("--%s %s: %v", c.flag, c.line, err)
+		}
+		*c.words = words
+	}
+	o, err := g.turns(names)
+	if err != nil {
+		return nil, err
+	}
+	o.Own = abtest.CommandFunctions(source)
+	found, how, err := g.compare(ctx, o, source)
+	if err != nil {
+		return nil, err
+	}
+	how.Base, how.Now, how.BaseState, how.NowState = g.baseCommand, g.command, g.baseCommand, g.command
+	return g.comparison(ctx, names, found, how), nil
+}
+
+// compare measures the two sides of a source by turns. It returns what is known of how that was done.
+func (g *gate) compare(
+	ctx context.Context, o abtest.Options, source abtest.Source,
+) (found *abtest.Comparison, how report.ABTest, err error) {
+	view := progress.NewLine(g.Err, g.quiet)
+	defer view.Close()
+	o.Progress = view.Progress
+	found, err = abtest.CompareWith(ctx, abtest.CompareOptions{
+		Options: o, Source: source, Out: g.out, Explain: !g.noExplain, Log: view.Println,
+	})
+	if err != nil {
+		return nil, how, err
+	}
+	how = report.ABTest{
+		Scenarios: found.Scenarios, Harness: found.Builds.Harness, Shared: found.Builds.Shared,
+		Differences: checkout.Texts(found.Builds.Differences),
+		Pairs:       found.Pairs, Dropped: found.Dropped, Elapsed: found.Elapsed,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
 		Stacks: found.Stacks, Unexplained: found.Unexplained,
 	}
 	if found.Failed != nil {
 		how.Failed = found.Failed.Side
 	}
+	return found, how, nil
+}
+
+// comparison returns the outcome of a comparison of scenarios.
+func (g *gate) comparison(ctx context.Context, names []string, found *abtest.Comparison, how report.ABTest) *outcome {
 	in := report.Input{
 		Scenario: scenarioTitle(names, abtest.DefaultScenario), Judgement: found.Judgement,
-		Base: report.Side{Records: found.Base}, Now: report.Side{Records: found.Now},
+		Base: report.Side{Records: found.Base, Revision: how.Base}, Now: report.Side{Records: found.Now, Revision: how.Now},
 	}
 	for _, c := range found.Causes {
 		in.Causes = append(in.Causes, report.Cause(c))
 	}
-	return g.turnsOutcome(ctx, report.ModeBase, in, how, base, now), nil
+	return g.turnsOutcome(ctx, report.ModeBase, in, how)
 }
 
 // benchmarksByTurns measures the Go benchmarks of a revision and of the working tree by turns.
@@ -120,10 +206,12 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 	view.Close()
 	in := report.Input{
 		Scenario: title, Judgement: found.Judgement,
-		Base: report.Side{Records: found.Base}, Now: report.Side{Records: found.Now},
+		Base: report.Side{Records: found.Base, Revision: found.BaseTree.Commit},
+		Now:  report.Side{Records: found.Now, Revision: found.NowTree.Revision()},
 	}
 	how := report.ABTest{
-		Base: found.BaseTree.Commit, Now: found.NowTree.Commit, Differences: found.Differences,
+		Base: found.BaseTree.Commit, Now: found.NowTree.Commit, BaseState: found.BaseTree.State(),
+		NowState: found.NowTree.State(), Changed: found.NowTree.Changed, Differences: found.Differences,
 		Warnings: found.Warnings, Benchmarks: found.Benchmarks, Rounds: found.Rounds, Elapsed: found.Elapsed,
 		Samples: found.Samples,
 		Layouts: found.Layouts, LayoutsElapsed: found.LayoutsElapsed, LayoutsErr: found.Relinking,
@@ -138,21 +226,18 @@ func (g *gate) benchmarksByTurns(ctx context.Context, packages []string) (_ *out
 			})
 		}
 	}
-	return g.turnsOutcome(ctx, report.ModeBench, in, how, found.BaseTree, found.NowTree), nil
+	return g.turnsOutcome(ctx, report.ModeBench, in, how), nil
 }
 
-// turnsOutcome completes the document about two trees that were measured by turns. If ctx has
+// turnsOutcome completes the document about two sides that were measured by turns. If ctx has
 // ended, the command was interrupted while it looked for a cause: the verdict is known, and shown.
-func (g *gate) turnsOutcome(
-	ctx context.Context, mode report.Mode, in report.Input, how report.ABTest, base, now *checkout.Tree,
-) *outcome {
-	how.BaseState, how.NowState, how.Changed = base.State(), now.State(), now.Changed
+func (g *gate) turnsOutcome(ctx context.Context, mode report.Mode, in report.Input, how report.ABTest) *outcome {
 	if machine, err := results.ThisMachine(context.WithoutCancel(ctx)); err == nil {
 		how.Machine = &machine
 	}
 	in.Command, in.Measured = g.CommandLine(), time.Now().UTC()
-	in.Base.Label, in.Base.Revision, in.Base.Machine = g.base, base.Commit, how.Machine
-	in.Now.Label, in.Now.Revision, in.Now.Machine = "now", now.Revision(), how.Machine
+	in.Base.Label, in.Base.Machine = cmp.Or(g.base, "base"), how.Machine
+	in.Now.Label, in.Now.Machine = "now", how.Machine
 	d := report.FromABTest(mode, in, how)
 	return &outcome{document: d, verdict: in.Judgement.Verdict, interrupted: ctx.Err() != nil}
 }
@@ -211,7 +296,7 @@ func (g *gate) trySelf(ctx context.Context, names []string) ([]abtest.CaseResult
 	if err != nil {
 		return nil, err
 	}
-	o.Builds = abtest.Builds{Base: o.FleetCommand[0], Now: o.FleetCommand[0]}
+	o.Builds = abtest.Builds{Base: abtest.Side{Program: o.FleetCommand[0]}, Now: abtest.Side{Program: o.FleetCommand[0]}}
 	view := progress.NewLine(g.Err, g.quiet)
 	defer view.Close()
 	o.Progress = view.Progress
