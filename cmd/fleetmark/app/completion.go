@@ -126,7 +126,7 @@ func valueKinds() map[string]valueKind {
 		"scenario":        {name: "scenario", complete: completeScenarios},
 		"runs --scenario": {name: "pattern", complete: completeScenarios},
 
-		"set": text("KEY=VALUE"), "fleet-control": text("URL"), "bench": text("regexp"), "cpu": text("list"),
+		"set": text("KEY=VALUE"), "fleet-control": text("URL"), "bench": text("regexp"), "base-command": text("command"), "command": text("command"), "cpu": text("list"),
 		"bench-time": text("duration"), "revision": text("commit"), "since": text("time"), "metrics": text("host:port"),
 		"listen": text("host:port"), "control-listen": text("host:port"), "initial-version": text("version"),
 		"filter": text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),

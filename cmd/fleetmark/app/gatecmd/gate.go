@@ -70,16 +70,19 @@ type outcome struct {
 func New(c cli.Console) *cobra.Command {
 	g := gate{Console: c, reports: c}
 	cmd := &cobra.Command{
-		Use:   "gate [SCENARIO|FILE.yaml ...] | gate --bench REGEX [--base REF] [PACKAGE ...]",
+		Use: "gate [SCENARIO|FILE.yaml ...] | gate --bench REGEX [--base REF] [PACKAGE ...] | " +
+			"gate --base-command COMMAND --command COMMAND [SCENARIO|FILE.yaml ...]",
 		Short: "Pass or fail a change: hold runs against a baseline, or against another revision",
 		Long: `Holds runs against a baseline page, and passes only what was judged and is no worse.
 With --run finished runs are judged; otherwise the baseline's scenarios, or those that
 are named, are run now.
 
-With --base the delivery package of a git revision and that of the working tree are built
-into two drivers, which measure in turns of a fraction of a second until it is decided:
-the way to judge times. It runs in the source tree. --self-test has the gate judge what it
-knows the answer of, and prints how often it was right on this machine.
+With --base the client of a git revision and that of the working tree are measured in
+turns of a fraction of a second until it is decided: the way to judge times. The client
+section of fleetmark.yaml says how they are built, in any git repository. With
+--base-command and --command two programs are compared, wherever they come from: drivers of
+a client, as app.Main makes them, or clients that are processes. --self-test has the gate
+judge what it knows the answer of, and prints how often it was right on this machine.
 
 With --base and --bench the Go benchmarks that the expression matches are measured in the
 same way: the test binaries of both sides, each built with its own modules, take turns.
@@ -97,6 +100,7 @@ Exit codes: 0 pass, 1 regressed or a threshold failed, 2 bad usage or input,
   fleetmark gate --run runs/20260102T030405Z-rollout-1a2b3c rollout
   fleetmark gate --base main
   fleetmark gate --base main --bench 'Push|Verify' ./delivery
+  fleetmark gate --base-command ./push-1.4 --command ./push-1.5 --set client.processes=4
   fleetmark gate --self-test
   fleetmark gate --baseline BASELINE_METRICS.md --markdown gate.md --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
