@@ -31,7 +31,7 @@ type (
 )
 
 // A Client is a delivery client under test. It must be safe for concurrent use. An operation whose
-// context ends must end soon after, with an error.
+// context ends must end soon after, with an error. A panic ends the program.
 //
 // Any error means that the operation failed. Failures are counted by class: what a method Class of
 // the error returns ([Classifier]), or "timeout" for an error about a deadline, or else "unknown".
@@ -41,7 +41,8 @@ type Client interface {
 	// Verify asks the device what it runs, in one request. It returns nil if that is the update.
 	Verify(ctx context.Context, d Device, u *Update) error
 	// Close ends everything that the client has begun, such as connections and goroutines. A client
-	// is closed at the end of its repetition.
+	// is closed at the end of its repetition. If Close fails, or takes over ten seconds, so does the
+	// run.
 	Close() error
 }
 

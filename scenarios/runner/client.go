@@ -11,9 +11,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/delivery/rollout"
@@ -89,6 +92,8 @@ type clientFactory struct {
 	seed      uint64
 	wrap      func(load.Client) load.Client // wraps each client; may be nil
 
+	closeTimeout time.Duration // 0: closeTimeout
+
 	// added is the number of verifications that a wrapped client sends in each operation that
 	// pushes, besides those that it reports.
 	added int
@@ -147,14 +152,64 @@ func (s *Session) foreign(c *NamedClient) func(context.Context, delivery.Config)
 		if cfg.Random != nil {
 			config.Seed = cfg.Random.Uint64()
 		}
-		made, err := c.New(config)
-		switch {
-		case err != nil:
+		made, err := c.make(config)
+		if err != nil {
 			return nil, err
-		case made == nil:
-			return nil, errors.New("it is nil")
 		}
 		return client.WithDeliver(made), nil
+	}
+}
+
+// make calls New. It returns an error if that panics, or returns no client.
+func (c *NamedClient) make(cfg client.Config) (made client.Client, err error) {
+	if c.New == nil {
+		return nil, errors.New("there is no function that makes it")
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			made, err = nil, fmt.Errorf("its New panicked%s: %s", panicPlace(), plaintext.Line(fmt.Sprint(r)))
+		}
+	}()
+	if made, err = c.New(cfg); err != nil {
+		return nil, err
+	}
+	if v := reflect.ValueOf(made); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, errors.New("its New returned nil: want a client, or an error")
+	}
+	return made, nil
+}
+
+// panicPlace returns the function and line that panicked, as in " in main.newClient (main.go:17)". A
+// deferred function that recovers must call it.
+func panicPlace() string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(0, pc)])
+	for panicked := false; ; {
+		f, more := frames.Next()
+		if panicked && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf(" in %s (%s:%d)", f.Function, filepath.Base(f.File), f.Line)
+		}
+		if panicked = panicked || f.Function == "runtime.gopanic"; !more {
+			return ""
+		}
+	}
+}
+
+// closeTimeout is how long a client may take to close.
+const closeTimeout = 10 * time.Second
+
+// close closes a client. It returns an error if that takes too long.
+func (f *clientFactory) close(c load.Client) error {
+	done := make(chan error, 1)
+	go func() { done <- c.Close() }() // if it doesn't return, the run is over
+	limit := cmp.Or(f.closeTimeout, closeTimeout)
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return fmt.Errorf("its Close has not returned within %v: want it to end what the client has begun", limit)
 	}
 }
 
@@ -175,7 +230,10 @@ func (f *clientFactory) tryClient(ctx context.Context, model scenarios.Model) (p
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return t.PkgPath(), errors.Join(err, c.Close())
+	if closed := f.close(c); closed != nil {
+		err = errors.Join(err, &scenarios.OptionError{Option: "Client", Problem: "it can't be closed", Err: closed})
+	}
+	return t.PkgPath(), err
 }
 
 // buildOf returns the import path of a package of this program, which is "main" in the names of

@@ -39,16 +39,20 @@ func (t task) isTrial() bool { return t.Rate > 0 }
 
 // repeat prepares and runs a load once, and reconciles. If it returns an error, the measured is nil
 // or incomplete.
-func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
+func (s *Session) repeat(ctx context.Context, t task) (m *measured, err error) {
 	u, err := s.update(t.Phase, t.Number)
 	if err != nil {
 		return nil, err
 	}
 	c, err := s.clients.open(ctx, t.Number)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the client: %w", err)
 	}
-	defer func() { _ = c.driven.Close() }()
+	defer func() {
+		if closed := s.clients.close(c.driven); closed != nil {
+			err = errors.Join(err, fmt.Errorf("closing the client: %w", closed))
+		}
+	}()
 	s.current.Store(&c)
 	before, err := s.prepare(ctx, t, c, u)
 	if err != nil {
@@ -57,7 +61,7 @@ func (s *Session) repeat(ctx context.Context, t task) (*measured, error) {
 	d := s.newDrive(t, c.driven, u)
 	t.Planned = d.task.Planned
 	s.observer.Begin(t.Repetition)
-	m, err := s.measure(ctx, t, c, d, before)
+	m, err = s.measure(ctx, t, c, d, before)
 	m.dialErrors, m.failures = c.dialer.errors(), s.recording.Failures.Sample()
 	end := d.progress(&load.LatencyWindow{}, m.Elapsed)
 	end.Stage, end.Invalid = "", s.certainlyInvalid(ctx, d, c, m.Elapsed)
