@@ -108,9 +108,15 @@ func (p Project) ClientFunctions() []string {
 
 // GateScenarios returns the scenarios that the gate measures: names, and files as paths from the
 // directory that [Find] was given.
-func (p Project) GateScenarios() []string {
+func (p Project) GateScenarios() []string { return p.scenarios(p.Config.Gate.Scenarios) }
+
+// BaselineScenarios returns the scenarios of the baseline page, as GateScenarios does those of the
+// gate.
+func (p Project) BaselineScenarios() []string { return p.scenarios(p.Config.Baseline.Scenarios) }
+
+func (p Project) scenarios(configured []string) []string {
 	var names []string
-	for _, name := range p.Config.Gate.Scenarios {
+	for _, name := range configured {
 		if info, err := os.Stat(filepath.Join(p.Root, name)); err == nil && info.Mode().IsRegular() {
 			name = filepath.Join(filepath.Dir(p.File), name)
 		}
@@ -184,6 +190,7 @@ type Config struct {
 	Commands     []Command
 	Client       Client
 	Gate         Gate
+	Baseline     Baseline
 }
 
 // A Client is the project's own delivery client, which the gate measures. The zero value means that
@@ -210,6 +217,11 @@ func (c Client) IsZero() bool { return c.Build == "" && c.Command == nil }
 // Gate says what `fleetmark gate` measures.
 type Gate struct {
 	Scenarios []string // names or files, relative to the root, if none are named on the command line
+}
+
+// Baseline says what `fleetmark baseline` measures, besides what is in the rest of the configuration.
+type Baseline struct {
+	Scenarios []string // names or files, relative to the root, that later runs are compared with
 }
 
 // Better returns which way is better for the metrics in Units: +1 if more is, -1 if less is.

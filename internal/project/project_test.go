@@ -62,7 +62,7 @@ func TestFind(t *testing.T) {
 	require.Equal(t, map[string]Unit{"y": {HigherIsBetter: true}}, got.Config.Units)
 
 	_, err = find("wrong")
-	require.EqualError(t, err, `fleetmark.yaml:1:1: unknown key "unit": want one of benchmarks, units, targets, anti_patterns, commands, client, gate`)
+	require.EqualError(t, err, `fleetmark.yaml:1:1: unknown key "unit": want one of benchmarks, units, targets, anti_patterns, commands, client, gate, baseline`)
 	_, err = find("large")
 	require.EqualError(t, err, "fleetmark.yaml: is over 256 KiB: want a file that can be read")
 	_, err = find("unreadable")

@@ -40,6 +40,9 @@ func ParseConfig(file string, text []byte) (Config, error) {
 		key{"gate", func(n ast.Node, field string) {
 			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Gate.Scenarios)})
 		}},
+		key{"baseline", func(n ast.Node, field string) {
+			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Baseline.Scenarios)})
+		}},
 	)
 	return c, t.err()
 }

@@ -46,6 +46,7 @@ client:
   command: ["{out}", -v]
   own: [example.com/client.]
 gate: {scenarios: [push.yaml, integration]}
+baseline: {scenarios: [bench/push.yaml, throughput]}
 `
 
 func TestParseConfig(t *testing.T) {
@@ -85,6 +86,8 @@ func TestParseConfig(t *testing.T) {
 			Command: []string{"{out}", "-v"}, Own: []string{"example.com/client."},
 		},
 		Gate: Gate{Scenarios: []string{"push.yaml", "integration"}},
+
+		Baseline: Baseline{Scenarios: []string{"bench/push.yaml", "throughput"}},
 	}, got)
 	require.Equal(t, []string{"Reference", "ReferenceBareSockets"}, got.Benchmarks[0].Referenced())
 }
@@ -101,7 +104,7 @@ func TestParseConfig_empty(t *testing.T) {
 // here, and with what is wanted.
 func TestParseConfig_mistakes(t *testing.T) {
 	const (
-		sections  = "benchmarks, units, targets, anti_patterns, commands, client, gate"
+		sections  = "benchmarks, units, targets, anti_patterns, commands, client, gate, baseline"
 		benchmark = "benchmarks: [{packages: [a], run: x, "
 		target    = "targets:\n  - {name: a, figure: b, "
 		quantity  = "want a number, alone or with a unit, such as 0.01, 8MiB, 35µs, 3% or 1.15x"
@@ -181,7 +184,7 @@ func TestParseConfig_tellsAllMistakes(t *testing.T) {
 	_, err := ParseConfig("f.yaml", []byte("targets: 7\nbenchmarks: 8\nelse: 9\n"))
 	require.EqualError(t, err, `f.yaml:1:10: targets: "7": want a list
 f.yaml:2:13: benchmarks: "8": want a list
-f.yaml:3:1: unknown key "else": want one of benchmarks, units, targets, anti_patterns, commands, client, gate`)
+f.yaml:3:1: unknown key "else": want one of benchmarks, units, targets, anti_patterns, commands, client, gate, baseline`)
 	_, err = ParseConfig("f.yaml", []byte(strings.Repeat("x: 1\n", 100)))
 	require.ErrorContains(t, err, "\nf.yaml: and 80 more")
 	require.Equal(t, 20, strings.Count(err.Error(), "\n"))

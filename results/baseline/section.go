@@ -77,6 +77,9 @@ func (p *Page) writeSections(b *strings.Builder) {
 
 // A SectionWriter makes a section. It escapes all text that it is given.
 type SectionWriter struct {
+	// Program is the name that the program fleetmark has in commands, if it is another one.
+	Program string
+
 	section Section
 	body    strings.Builder
 	err     error
@@ -120,16 +123,28 @@ func escapeCells(cells []string) []string {
 	return escaped
 }
 
-// Command adds a paragraph: text, such as "Measured with", followed by a command of one line.
+// Command adds a paragraph: text, such as "Measured with", followed by a command of one line, which
+// begins with the name of a program.
 func (w *SectionWriter) Command(text, command string) {
 	w.separate()
-	w.body.WriteString(withCommand(text, command) + "\n")
+	w.body.WriteString(withCommand(text, w.named(command)) + "\n")
 }
 
-// Commands adds a block of shell commands, one on each line.
+// Commands adds a block of shell commands, one on each line. Those of fleetmark begin with its name.
 func (w *SectionWriter) Commands(lines ...string) {
 	w.separate()
+	for i, line := range lines {
+		lines[i] = w.named(line)
+	}
 	w.err = errors.Join(w.err, markdown.Fence(&w.body, "sh", strings.Join(lines, "\n")))
+}
+
+// named returns a command with the name that fleetmark has here.
+func (w *SectionWriter) named(command string) string {
+	if arguments, ok := strings.CutPrefix(command, "fleetmark "); ok && w.Program != "" {
+		return w.Program + " " + arguments
+	}
+	return command
 }
 
 // Figure adds a number for programs. It must be finite.

@@ -27,20 +27,45 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/project"
+	"github.com/fleetmark/fleetmark/internal/shell"
 	"github.com/fleetmark/fleetmark/results/baseline"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// Scenarios returns the names of the scenarios that later runs are compared with.
-func Scenarios() []string { return []string{"rollout", "throughput"} }
+// A Subject is what a page is about, besides the project's code.
+type Subject struct {
+	// Program is the name of the running program in commands; empty means fleetmark.
+	Program string
+	// Client is the name of the client that the program drives; empty means that of package delivery.
+	Client string
+}
+
+// Scenarios returns the names or files of the scenarios that later runs are compared with: those
+// that the project names, or else some of the catalog. A client of another module may be unable to
+// roll out an update, so that its scenario pushes alone.
+func (s Subject) Scenarios(p project.Project) []string {
+	switch named := p.BaselineScenarios(); {
+	case len(named) > 0:
+		return named
+	case s.Client != "":
+		return []string{throughputName}
+	}
+	return []string{rolloutName, throughputName}
+}
+
+// command returns a command line of the program.
+func (s Subject) command(args ...string) string {
+	return shell.Join(append([]string{cmp.Or(s.Program, "fleetmark")}, args...)...)
+}
 
 // Options says what is measured for a page.
 type Options struct {
 	Project  project.Project // the project that the page is about
-	History  string          // the hand-written optimization history
-	Sections []string        // the sections to measure
+	Subject  Subject
+	History  string   // the hand-written optimization history
+	Sections []string // the sections to measure
 
 	Revision      string    // the revision of the running program's source
 	FleetCommand  []string  // the program and its arguments that lead to target.Serve
@@ -77,7 +102,7 @@ type Builder struct {
 func New(o Options) *Builder {
 	page := &baseline.Page{Created: time.Now().UTC().Truncate(time.Second), History: o.History}
 	return &Builder{
-		options: o, content: content{page, o.Project}, sections: newSections(),
+		options: o, content: content{page, o.Project, o.Subject}, sections: newSections(),
 		selected: slices.Clone(o.Sections), skipped: map[string]string{},
 	}
 }
@@ -126,8 +151,11 @@ var outputFlag = regexp.MustCompile(` --(out|baseline)[= ]('[^']*'|\S+)`)
 // withoutOutputFlags returns a command without the flags that say where it kept its files.
 func withoutOutputFlags(command string) string { return outputFlag.ReplaceAllString(command, "") }
 
-// RunScenarios runs scenarios by name, and returns their run directories. It stops at the first run
-// that can't be part of a page, with an [*UnusableRunError].
+// Scenarios returns the names or files of the scenarios that later runs are compared with.
+func (b *Builder) Scenarios() []string { return b.content.subject.Scenarios(b.content.project) }
+
+// RunScenarios runs scenarios by name or file, and returns their run directories. It stops at the
+// first run that can't be part of a page, with an [*UnusableRunError].
 func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, error) {
 	var dirs []string
 	for _, name := range names {
@@ -135,7 +163,7 @@ func (b *Builder) RunScenarios(ctx context.Context, names []string) ([]string, e
 		if err != nil {
 			return nil, err
 		}
-		run, err := b.runUsable(ctx, spec, "fleetmark run "+name)
+		run, err := b.runUsable(ctx, spec, b.content.subject.command("run", name))
 		if err != nil {
 			return nil, err
 		}
@@ -227,6 +255,7 @@ func (b *Builder) writeSection(s section, old []baseline.Section) (baseline.Sect
 		}
 	}
 	w := baseline.NewSection(s.name, s.title)
+	w.Program = b.content.subject.Program
 	if derived || b.isSelected(s.name) {
 		s.write(w, b.content)
 	} else {
@@ -264,6 +293,7 @@ func (s section) derived(c content) bool {
 type content struct {
 	page    *baseline.Page
 	project project.Project
+	subject Subject
 }
 
 // A skippedError says why a section can't be measured here.
@@ -281,6 +311,8 @@ const (
 	streamingName    = "streaming"
 	integrationName  = "integration"   // also the name of the suite that it shows
 	largePayloadName = "large-payload" // also the name of the scenario that it shows
+	rolloutName      = "rollout"       // a scenario, as is the next
+	throughputName   = "throughput"
 )
 
 // newSections returns the sections of a page, in its order. Sections that show the same measurement
@@ -293,11 +325,11 @@ func newSections() []section {
 		{targetsName, "Targets", nil, nil, writeTargets},
 		{benchmarksName, "Go benchmarks", bench.try, bench.measure, writeBenchmarks},
 		{"operations", "Operations under load", nil, load.measure, load.write},
-		{timeName, "Where an operation's time goes", nil, opcost.measure, opcost.writeTime},
-		{allocationsName, "Where an operation's bytes and allocations go", nil, opcost.measure, opcost.writeAllocations},
+		{timeName, "Where an operation's time goes", opcost.try, opcost.measure, opcost.writeTime},
+		{allocationsName, "Where an operation's bytes and allocations go", opcost.try, opcost.measure, opcost.writeAllocations},
 		{integrationName, "Integration", nil, suite.measure, suite.writeIntegration},
 		{largePayloadName, "Large payload", nil, suite.measure, suite.writeLargePayload},
-		{streamingName, "Streaming memory", nil, opcost.measure, opcost.writeStreaming},
+		{streamingName, "Streaming memory", opcost.try, opcost.measure, opcost.writeStreaming},
 		{"profiling", "What profiling costs", nil, profiling.measure, profiling.write},
 		{"code", "Code", nil, source.measure, source.writeCode},
 		{"tests", "Tests and coverage", nil, source.test, source.writeTests},

@@ -1,7 +1,10 @@
 package baselinepage
 
 import (
+	"cmp"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +31,7 @@ func ourProject(t *testing.T) project.Project {
 func TestTargets_ofThisRepository(t *testing.T) {
 	page, err := baseline.Read("../../" + baseline.FileName)
 	require.NoError(t, err)
-	for _, target := range (content{page, ourProject(t)}).evaluate() {
+	for _, target := range (content{page: page, project: ourProject(t)}).evaluate() {
 		if target.state != targetUnmeasured {
 			continue
 		}
@@ -77,7 +80,7 @@ func withTargets(page *baseline.Page, targets ...project.Target) *Builder {
 
 // builderOf returns the builder of a page that measures the given sections.
 func builderOf(page *baseline.Page, p project.Project, selected ...string) *Builder {
-	return &Builder{content: content{page, p}, sections: newSections(), selected: selected, skipped: map[string]string{}}
+	return &Builder{content: content{page: page, project: p}, sections: newSections(), selected: selected, skipped: map[string]string{}}
 }
 
 func atMost(v float64, form project.Form) project.Limit {
@@ -266,16 +269,50 @@ func TestStaleSections(t *testing.T) {
 
 	// Rewriting the page fixes it, and keeps what was measured.
 	f.content.page.Sections[1].Body, f.content.page.Sections[3].Body = "Edited.", "Measured."
-	require.NoError(t, Rewrite(f.content.page, project.Project{}))
+	require.NoError(t, Rewrite(f.content.page, project.Project{}, Subject{}))
 	require.Equal(t, "Measured.", f.content.page.Sections[3].Body)
 	require.Empty(t, check(func(*baseline.Page) {}))
 }
 
 // TestExtraRuns checks that the commands on the page run the operations that the table shows.
 func TestExtraRuns(t *testing.T) {
-	for _, e := range extraRuns() {
-		require.Contains(t, []string{"push", "verify", "deliver"}, e.operation)
-		require.Contains(t, e.command, "load.operation="+e.operation)
+	for _, s := range []Subject{{}, {Program: "acme-bench", Client: "acme"}} {
+		for _, e := range s.extraRuns() {
+			require.Contains(t, []string{"push", "verify", "deliver"}, e.operation)
+			require.Contains(t, e.command, "load.operation="+e.operation)
+			require.Contains(t, e.command, cmp.Or(s.Program, "fleetmark")+" run ")
+		}
+	}
+}
+
+func TestSubject_scenarios(t *testing.T) {
+	named := project.Project{Root: t.TempDir(), File: "../../fleetmark.yaml"}
+	require.NoError(t, os.WriteFile(filepath.Join(named.Root, "push.yaml"), nil, 0o600))
+	named.Config.Baseline.Scenarios = []string{"chaos", "push.yaml"}
+	want := []string{"chaos", "../../push.yaml"}
+	require.Equal(t, want, Subject{}.Scenarios(named))
+	require.Equal(t, want, Subject{Client: "acme"}.Scenarios(named))
+	require.Equal(t, []string{"rollout", "throughput"}, Subject{}.Scenarios(project.Project{}))
+	require.Equal(t, []string{"throughput"}, Subject{Client: "acme"}.Scenarios(project.Project{}),
+		"a client may have no rollout")
+}
+
+// TestTry_ofAnotherClient checks which sections a page about another client lacks, and that commands
+// name its program.
+func TestTry_ofAnotherClient(t *testing.T) {
+	b := New(Options{
+		Sections: []string{timeName, allocationsName, streamingName, largePayloadName},
+		Subject:  Subject{Program: "acme-bench", Client: "acme"},
+	})
+	require.NoError(t, b.Try(t.Context()))
+	require.Equal(t, []string{largePayloadName}, b.Measured())
+	for _, s := range b.sections {
+		if s.name == timeName {
+			section, err := b.writeSection(s, nil)
+			require.NoError(t, err)
+			require.Equal(t, "Not measured: it looks into the client of package delivery, and this program drives acme. Asked for by"+
+				"\n`acme-bench baseline --sections time`.", section.Body)
+		}
 	}
 }
 

@@ -29,31 +29,31 @@ type Stale struct {
 // Check returns the reasons why a page is stale, or nil: a scenario has changed or is missing, a
 // metric no longer exists, or a section that is written from the code and fleetmark.yaml would be
 // different now.
-func Check(ctx context.Context, page *baseline.Page, p project.Project) ([]Stale, error) {
+func Check(ctx context.Context, page *baseline.Page, p project.Project, s Subject) ([]Stale, error) {
 	var stale []Stale
 	add := func(format string, args ...any) { stale = append(stale, Stale{Problem: fmt.Sprintf(format, args...)}) }
-	for _, name := range Scenarios() {
-		old, ok := page.Scenario(name)
-		if !ok {
-			add("lacks scenario %s", name)
-			continue
-		}
+	for _, name := range s.Scenarios(p) {
 		spec, err := scenarios.Find(name)
 		if err != nil {
 			return nil, err
+		}
+		old, ok := page.Scenario(spec.Name)
+		if !ok {
+			add("lacks scenario %s", spec.Name)
+			continue
 		}
 		digest, err := runner.WorkloadDigest(ctx, spec)
 		if err != nil {
 			return nil, err
 		}
 		if digest != old.WorkloadDigest {
-			add("scenario %s has changed since it was measured", name)
+			add("scenario %s has changed since it was measured", spec.Name)
 		}
 	}
 	if scenario, unit, ok := unknownUnit(page); ok {
 		add("has the metric %s in scenario %s, which there isn't any more", unit, scenario)
 	}
-	sections, err := staleSections(content{page, p})
+	sections, err := staleSections(content{page, p, s})
 	return append(stale, sections...), err
 }
 
@@ -104,15 +104,21 @@ func staleSections(c content) ([]Stale, error) {
 }
 
 // Rewrite writes those sections of a page again that need no measurement, and keeps the others.
-func Rewrite(page *baseline.Page, p project.Project) error {
-	b := &Builder{content: content{page, p}, sections: newSections()}
+func Rewrite(page *baseline.Page, p project.Project, s Subject) error {
+	b := &Builder{content: content{page, p, s}, sections: newSections()}
 	return b.write(page.Sections)
 }
 
-// measuredPackage is the package whose digest a page keeps: operations run its code.
-const measuredPackage = "delivery"
+// measuredCode returns the name and the directory of the code whose digest a page keeps, because
+// operations run it: package delivery, or the whole module of another client.
+func (c content) measuredCode() (name, dir string) {
+	if c.subject.Client == "" {
+		return "delivery", "delivery"
+	}
+	return c.project.Module, "."
+}
 
-// digestSource adds the digest of the measured package to the page, if the page is about the source
+// digestSource adds the digest of the measured code to the page, if the page is about the source
 // that the running program was built from.
 func (b *Builder) digestSource() error {
 	page := b.content.page
@@ -120,26 +126,27 @@ func (b *Builder) digestSource() error {
 	if !ok || page.Revision != b.options.Revision {
 		return nil
 	}
-	digest, err := sourceDigest(root, measuredPackage)
+	name, dir := b.content.measuredCode()
+	digest, err := sourceDigest(root, dir)
 	if err == nil {
-		page.Sources = map[string]string{measuredPackage: digest}
+		page.Sources = map[string]string{name: digest}
 	}
 	return err
 }
 
-// ChangedSince returns the name of the measured package if it has changed since the page was
-// measured. It returns "" if it hasn't, or if that isn't known. A change doesn't make the page
+// ChangedSince returns the name of the measured code if it has changed since the page was measured. It returns "" if it hasn't, or if that isn't known. A change doesn't make the page
 // stale: comparing later code with it is what a page is for.
-func ChangedSince(page *baseline.Page, p project.Project) string {
-	was, kept := page.Sources[measuredPackage]
+func ChangedSince(page *baseline.Page, p project.Project, s Subject) string {
+	name, dir := content{page, p, s}.measuredCode()
+	was, kept := page.Sources[name]
 	root, ok := ownSource(p)
 	if !kept || !ok {
 		return ""
 	}
-	if now, err := sourceDigest(root, measuredPackage); err != nil || now == was {
+	if now, err := sourceDigest(root, dir); err != nil || now == was {
 		return ""
 	}
-	return measuredPackage
+	return name
 }
 
 // ownSource returns the root of the project. It reports whether the running program was built from
@@ -149,8 +156,7 @@ func ownSource(p project.Project) (root string, ok bool) {
 	return p.Root, ok && p.Module != "" && p.Module == info.Main.Path
 }
 
-// sourceDigest returns the digest of the Go files of a package and of the packages below it,
-// without tests.
+// sourceDigest returns the digest of the Go files in a directory and below it, without tests.
 func sourceDigest(root, dir string) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(os.DirFS(root), dir, func(file string, entry fs.DirEntry, err error) error {

@@ -22,6 +22,14 @@ type opcostMeasurement struct {
 	report *opcost.Report // nil before the measurement
 }
 
+// try finds out whether the program drives the client that single operations are measured of.
+func (o *opcostMeasurement) try(_ context.Context, b *Builder) error {
+	if client := b.content.subject.Client; client != "" {
+		return &skippedError{"it looks into the client of package delivery, and this program drives " + client}
+	}
+	return nil
+}
+
 func (o *opcostMeasurement) measure(ctx context.Context, b *Builder) (err error) {
 	if o.report != nil {
 		return nil

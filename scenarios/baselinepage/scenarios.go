@@ -36,7 +36,7 @@ func (s *suiteMeasurement) measure(ctx context.Context, b *Builder) error {
 		return err
 	}
 	for _, spec := range members {
-		run, err := b.options.Run(ctx, spec, "fleetmark run "+spec.Name)
+		run, err := b.options.Run(ctx, spec, b.content.subject.command("run", spec.Name))
 		if err != nil {
 			return err
 		}
@@ -95,17 +95,17 @@ type extraRun struct {
 // extraRepetitions is how often an extra run repeats: enough for a median.
 const extraRepetitions = 3
 
-func extraRuns() (runs []extraRun) {
+func (s Subject) extraRuns() (runs []extraRun) {
 	for _, op := range []string{"verify", "deliver"} {
-		command := fmt.Sprintf("fleetmark run throughput --set load.operation=%s --repeat %d", op, extraRepetitions)
+		command := s.command("run", throughputName, "--set", "load.operation="+op, "--repeat", strconv.Itoa(extraRepetitions))
 		runs = append(runs, extraRun{label: "throughput of " + op, command: command, operation: op})
 	}
 	return runs
 }
 
 func (o *operations) measure(ctx context.Context, b *Builder) error {
-	for _, e := range extraRuns() {
-		spec, err := scenarios.Find("throughput")
+	for _, e := range b.content.subject.extraRuns() {
+		spec, err := scenarios.Find(throughputName)
 		if err != nil {
 			return err
 		}
@@ -124,9 +124,18 @@ func (o *operations) measure(ctx context.Context, b *Builder) error {
 }
 
 func (o *operations) write(w *baseline.SectionWriter, c content) {
-	w.Text("Medians over the repetitions. In throughput 64 workers push to, or ask, one device over connections " +
-		"that stay, 1 KiB each; in rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. " +
-		"Bytes, allocations and processor time are those of the driver's process; of the push and the " +
+	named := map[string]bool{throughputName: len(o.extra) > 0}
+	for _, s := range c.page.Scenarios {
+		named[s.Name] = true
+	}
+	text := "Medians over the repetitions. "
+	if named[throughputName] {
+		text += "In throughput 64 workers push to, or ask, one device over connections that stay, 1 KiB each. "
+	}
+	if named[rolloutName] {
+		text += "In rollout each of 5,000 devices gets 64 KiB over a connection of its own, once. "
+	}
+	w.Text("%s", text+"Bytes, allocations and processor time are those of the driver's process; of the push and the "+
 		"verification within a delivery only the times are known.")
 	units := []string{
 		results.UnitRate, results.UnitP50, results.UnitP99, results.UnitBytes, results.UnitAllocations, results.UnitCPU,
@@ -161,7 +170,7 @@ func (o *operations) write(w *baseline.SectionWriter, c content) {
 	header := []string{"operation", "under", "ops/s", "p50", "p99", "B/op", "allocs/op", "cpu/op", "peak memory", "n"}
 	w.Table("ll"+strings.Repeat("r", len(header)-2), header, rows)
 	if len(commands) > 0 {
-		w.Text("The scenarios rollout and throughput are below, with every metric. The others were measured with")
+		w.Text("The scenarios that later runs are compared with are below, with every metric. The others were measured with")
 		w.Commands(commands...)
 	}
 }

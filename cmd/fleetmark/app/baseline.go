@@ -49,7 +49,8 @@ func newBaseline(c cli.Console) *cobra.Command {
 		Use:   "baseline",
 		Short: "Measure the baseline and write " + baseline.FileName,
 		Long: `Measures and writes the page that later runs are held against: the scenarios ` +
-			strings.Join(baselinepage.Scenarios(), "\nand ") + `, and
+			strings.Join(subject(c).Scenarios(project.Project{}), "\nand ") + `,
+or those that ` + "`fleetmark.yaml`" + ` names under baseline, and
 in sections of its own the Go benchmarks that ` + "`fleetmark.yaml`" + ` names, what operations
 cost, where their time and bytes go, whether all of the suite integration passes, what
 large artifacts take, and what the code and its tests are. What people wrote under
@@ -150,7 +151,7 @@ func (f *baselineFlags) write(ctx context.Context, c cli.Console) error {
 	}
 	dirs := f.from
 	if len(dirs) == 0 {
-		if dirs, err = b.RunScenarios(ctx, baselinepage.Scenarios()); err != nil {
+		if dirs, err = b.RunScenarios(ctx, b.Scenarios()); err != nil {
 			return invalidRun(err)
 		}
 	}
@@ -223,7 +224,7 @@ func (f *baselineFlags) builder(
 		return o, nil, err
 	}
 	return o, baselinepage.New(baselinepage.Options{
-		Project: in, History: history, Sections: asked, Operations: f.operations, TestLimit: f.testsWithin,
+		Project: in, Subject: subject(c), History: history, Sections: asked, Operations: f.operations, TestLimit: f.testsWithin,
 		Benchmarks: baselinepage.BenchmarkOptions{Count: f.bench.count, Time: f.bench.time, Limit: f.bench.within},
 		Revision:   o.Revision, FleetCommand: o.FleetCommand, Stderr: c.Err,
 		OpcostCommand: []string{o.FleetCommand[0], opcostCommand},
@@ -236,6 +237,15 @@ func (f *baselineFlags) builder(
 		},
 		Log: func(step string) { f.log(c.Err, step) },
 	}), nil
+}
+
+// subject returns what the console's pages are about.
+func subject(c cli.Console) baselinepage.Subject {
+	s := baselinepage.Subject{Program: c.Program}
+	if c.Client != nil {
+		s.Client = c.Client.Name
+	}
+	return s
 }
 
 // log shows a person what is being measured.
@@ -318,7 +328,7 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 	if err != nil {
 		return err
 	}
-	stale, err := baselinepage.Check(ctx, page, in)
+	stale, err := baselinepage.Check(ctx, page, in, subject(c))
 	if err != nil {
 		return err
 	}
@@ -334,7 +344,7 @@ func (f *baselineFlags) checkPage(ctx context.Context, c cli.Console) error {
 		return &cli.ExitError{Code: cli.ExitRegressed, Text: fmt.Sprintf("%s%s is stale: %s",
 			lines.String(), f.file, remedy)}
 	}
-	changed := baselinepage.ChangedSince(page, in)
+	changed := baselinepage.ChangedSince(page, in, subject(c))
 	if changed != "" {
 		changed = "; " + changed + " has changed since"
 	}
@@ -350,7 +360,7 @@ func (f *baselineFlags) rewrite(c cli.Console) error {
 	if err != nil {
 		return err
 	}
-	if err := baselinepage.Rewrite(page, in); err != nil {
+	if err := baselinepage.Rewrite(page, in, subject(c)); err != nil {
 		return err
 	}
 	output, err := f.render(page)
