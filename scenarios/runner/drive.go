@@ -119,8 +119,8 @@ func (s *Session) certainlyInvalid(ctx context.Context, d *drive, c repetitionCl
 	if s.invalid != "" {
 		return invalidAlready + s.invalid
 	}
-	if lost := context.Cause(ctx); lost != nil && isTargetLost(lost) {
-		return invalidAlready + lost.Error()
+	if cause := context.Cause(ctx); isTargetLost(cause) || errors.Is(cause, errClientHangs) {
+		return invalidAlready + cause.Error()
 	}
 	if d.reset.Load() {
 		return invalidAlready + "somebody reset the fleet while a repetition was under way"

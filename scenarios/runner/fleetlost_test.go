@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -18,16 +19,18 @@ import (
 	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
+	"github.com/fleetmark/fleetmark/mockfleet/random"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // shortWatch is a watchdog for tests. A healthy fleet answers within its timeout, even on a busy
 // machine.
-var shortWatch = watchdog{interval: 50 * time.Millisecond, timeout: 2 * time.Second}
+var shortWatch = watchdog{interval: 50 * time.Millisecond, timeout: 2 * time.Second, hang: 300 * time.Millisecond}
 
 // during is an observer that calls a function the first time that the repetition of a phase and
 // number begins, progresses or ends.
@@ -212,4 +215,48 @@ func TestActivity(t *testing.T) {
 		load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, s.activity())
+}
+
+// patient is a client that has no deadlines of its own.
+type patient struct{ http http.Client }
+
+func (p *patient) Push(ctx context.Context, d delivery.Device, u *delivery.Update) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.Address+"/update", u.Artifact().Reader())
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-Update-Version", u.Version())
+	answer, err := p.http.Do(r)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+func (p *patient) Verify(context.Context, delivery.Device, *delivery.Update) error { return nil }
+
+func (p *patient) Close() error {
+	p.http.CloseIdleConnections()
+	return nil
+}
+
+// TestAClientThatHangsEndsTheRun has devices that never answer, and a client that waits for them.
+func TestAClientThatHangsEndsTheRun(t *testing.T) {
+	s := lostSpec()
+	s.Fleet.Groups, s.Repetitions, s.Warmup = nil, 1, 0
+	s.Fleet.Behavior.Network.RTT = must(random.Fixed(time.Hour))
+	o := options(t, s)
+	o.Client = &NamedClient{Name: "patient", New: func(client.Config) (client.Client, error) {
+		return &patient{http.Client{Transport: &http.Transport{}}}, nil
+	}}
+	r, err := begin(t.Context(), o)
+	require.NoError(t, err)
+	r.watchdog = shortWatch
+	err = finish(t.Context(), r, r.runRepetitions(t.Context()))
+	require.ErrorIs(t, err, errClientHangs)
+	require.ErrorContains(t, err, "operations of it run, and for 300ms nothing was sent or received: "+
+		"give its requests a deadline, such as that of client.total_timeout")
+	run, err := rundir.Load(r.dir.Path())
+	require.NoError(t, err)
+	require.Equal(t, results.StatusFailed, run.Status)
 }

@@ -155,7 +155,7 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 		o.OnStart(run)
 	}
 	w := windows.New(s.spec, s.artifact.Size(), s.recording.Longest())
-	return &runner{s, j, o, watchdog{watchInterval, watchTimeout}, w}, nil
+	return &runner{s, j, o, newWatchdog(s), w}, nil
 }
 
 // Validate returns an error if no run can begin with the options: a *SpecError for each mistake in
@@ -199,7 +199,7 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 			}
 		})
 	}
-	if r.target.Witness() != nil && r.target.Kind() != target.InProcess {
+	if r.target.Witness() != nil && (r.target.Kind() != target.InProcess || r.isForeign) {
 		watching.Go(func() { r.watchdog.watch(ctx, r.Session, cancel) })
 	}
 	if r.windows != nil {

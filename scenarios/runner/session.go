@@ -51,6 +51,7 @@ type Session struct {
 	client        results.Client                   // the client that is driven
 	clientPackage string                           // what the names of its functions begin with, in profiles
 	processes     *processes                       // how the processes of client.command are started; nil without one
+	isForeign     bool                             // the client is one of another module, in this process
 	closers       []func() error
 
 	repetitions int // how many repetitions Repeat has begun
@@ -166,7 +167,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 			return nil, err
 		}
 	case o.Client != nil:
-		s.client.Name = o.Client.Name
+		s.client.Name, s.isForeign = o.Client.Name, true
 		s.clients.newClient = s.foreign(o.Client)
 		if s.clientPackage, err = s.clients.tryClient(ctx, s.spec.Load.Model); err != nil {
 			return nil, err
@@ -262,8 +263,8 @@ func (s *Session) Close() error {
 // and the moment when its exit is known.
 const exitDelay = time.Second
 
-// endCause returns the reason for the error of a repetition: that the fleet is lost, if it is, or
-// else err. An error about a file never means that the fleet is lost.
+// endCause returns the reason for the error of a repetition: that the fleet is lost or the client
+// hangs, if so, or else err. An error about a file never means that the fleet is lost.
 func (s *Session) endCause(ctx context.Context, err error) error {
 	_, file := errors.AsType[*fs.PathError](err)
 	if died := s.target.Exited(); died != nil && !file && ctx.Err() == nil {
@@ -276,7 +277,7 @@ func (s *Session) endCause(ctx context.Context, err error) error {
 		case <-late.C:
 		}
 	}
-	if cause := context.Cause(ctx); isTargetLost(cause) {
+	if cause := context.Cause(ctx); isTargetLost(cause) || errors.Is(cause, errClientHangs) {
 		return cause
 	}
 	return err

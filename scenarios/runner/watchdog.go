@@ -6,18 +6,28 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// errTargetSilent ends a run whose fleet doesn't answer, although it hasn't ended.
-var errTargetSilent = errors.New("the fleet was lost")
+var (
+	// errTargetSilent ends a run whose fleet doesn't answer, although it hasn't ended.
+	errTargetSilent = errors.New("the fleet was lost")
+	// errClientHangs ends a run whose client waits for something that doesn't come.
+	errClientHangs = errors.New("the client hangs")
+)
 
-// A watchdog notices a fleet that doesn't answer any more. If a process was stopped or its machine
-// hangs, connections aren't refused: every operation would wait for its deadline, and with many
-// devices the run would take hours.
+// A watchdog notices a fleet that doesn't answer any more, and a client of another module that hangs.
+//
+// If a process was stopped or its machine hangs, connections aren't refused: every operation would
+// wait for its deadline, and with many devices the run would take hours. A client whose operations
+// have no deadline would wait for ever for a device that doesn't answer, as devices of some scenarios
+// do.
 type watchdog struct {
 	interval time.Duration // how often it checks whether anything came from the devices
 	timeout  time.Duration // how long the control port may then take to answer
+	hang     time.Duration // how long operations of a client may run without a byte sent or received
 }
 
 // The times of a run's watchdog. While anything comes from the devices, it sends no request to the
@@ -25,14 +35,23 @@ type watchdog struct {
 const (
 	watchInterval = 5 * time.Second
 	watchTimeout  = 20 * time.Second
+	watchHang     = time.Minute
 )
 
+// newWatchdog returns the watchdog of a session.
+func newWatchdog(s *Session) watchdog {
+	c := s.spec.Client
+	return watchdog{watchInterval, watchTimeout, max(watchHang, 2*c.TotalTimeout.Std(), 2*c.AnswerTimeout.Std())}
+}
+
 // watch waits until nothing has come from the devices for an interval and the control port doesn't
-// answer. Then it calls lost and returns. It also returns when ctx ends.
+// answer, or until the client hangs. Then it calls lost and returns. It also returns when ctx ends.
 func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	var last uint64
+	var traffic mockfleet.Traffic
+	moved := time.Now() // when the fleet's traffic last changed
 	for {
 		select {
 		case <-tick.C:
@@ -40,11 +59,23 @@ func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 			return
 		}
 		if now := s.activity(); now != last {
-			last = now
+			last, moved = now, time.Now()
 			continue
 		}
-		if err := w.ping(ctx, s.target.Witness()); err != nil && ctx.Err() == nil {
+		status, err := w.ping(ctx, s.target.Witness())
+		if err != nil && ctx.Err() == nil {
 			lost(err)
+			return
+		}
+		running := s.recording.InFlight()
+		if now := status.Traffic; now != traffic || running == 0 || !s.isForeign {
+			traffic, moved = now, time.Now()
+			continue
+		}
+		if time.Since(moved) >= w.hang {
+			lost(fmt.Errorf("%w: %s of it run, and for %v nothing was sent or received: "+
+				"give its requests a deadline, such as that of client.total_timeout",
+				errClientHangs, plaintext.Count(int(running), "operation"), w.hang))
 			return
 		}
 	}
@@ -64,17 +95,17 @@ func (s *Session) activity() uint64 {
 	return uint64(t.Succeeded + t.Failed)
 }
 
-// ping sends a request to the control port to see whether it answers.
-func (w watchdog) ping(ctx context.Context, fleet target.Witness) error {
+// ping asks the control port for the fleet's status, to see whether it answers.
+func (w watchdog) ping(ctx context.Context, fleet target.Witness) (s mockfleet.Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	_, err := fleet.Status(ctx)
+	s, err = fleet.Status(ctx)
 	switch {
 	case err == nil:
-		return nil
+		return s, nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v",
+		return s, fmt.Errorf("%w: nothing comes from its devices, and its control port did not answer within %v",
 			errTargetSilent, w.timeout)
 	}
-	return fmt.Errorf("%w: nothing comes from its devices, and its control port can't be asked: %w", errTargetSilent, err)
+	return s, fmt.Errorf("%w: nothing comes from its devices, and its control port can't be asked: %w", errTargetSilent, err)
 }
