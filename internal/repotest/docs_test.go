@@ -149,8 +149,12 @@ func elsewhere() map[string]string {
 }
 
 // withoutCommands returns the pages whose commands this test doesn't run: those of the changelog
-// are of older versions, and TestCommandsOfThePage runs those of the baseline page.
-func withoutCommands() []string { return []string{"CHANGELOG.md", baseline.FileName} }
+// are of older versions, TestCommandsOfThePage runs those of the baseline page, and the tutorial
+// begins with that of the README.
+func withoutCommands() []string { return append(pagesAsOfThen(), "README.md") }
+
+// pagesAsOfThen returns the pages that describe the code as it was.
+func pagesAsOfThen() []string { return []string{"CHANGELOG.md", baseline.FileName} }
 
 // runnable returns a line as the test runs it.
 func runnable(line string) string {
@@ -181,12 +185,18 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// TestREADMEOpensWithTheTwoCommands checks the first two commands that a newcomer sees.
+// TestREADMEOpensWithTheTwoCommands checks the first two commands that a newcomer sees. They are all
+// that the README has, and TestCommandsInTheDocumentation runs the first in the tutorial.
 func TestREADMEOpensWithTheTwoCommands(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
 	require.NoError(t, err)
-	first := blocks(string(text))[0]
-	require.Equal(t, []string{"go run ./cmd/fleetmark run", "go test ./..."}, commandsOf(first))
+	all := blocks(string(text))
+	require.Len(t, all, 1)
+	commands := commandsOf(all[0])
+	require.Equal(t, []string{"go run ./cmd/fleetmark run", "go test ./..."}, commands)
+	tutorial, err := os.ReadFile(filepath.Join(repository(t), "docs", "tutorial.md"))
+	require.NoError(t, err)
+	require.Contains(t, commandsOf(strings.Join(blocks(string(tutorial)), "")), commands[0])
 }
 
 func commandsOf(block string) []string {
