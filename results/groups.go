@@ -29,7 +29,8 @@ type GroupOperation struct {
 // OfGroups reports whether the metric is measured for each group of devices. Others, such as rates
 // and processor time, are measured only for the whole load.
 func (u Unit) OfGroups() bool {
-	return u.Scope == PerOperation || u.Name == UnitFailed || u.Name == UnitRetries
+	return u.Scope == PerOperation || u.Name == UnitFailed || u.Name == UnitRetries ||
+		u.Scope == WholeService && u.Name != UnitRolloutTime && u.Name != UnitDevicesAtOnce
 }
 
 // GroupRecords returns the records of one group: one for each repetition and operation.

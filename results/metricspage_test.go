@@ -42,7 +42,7 @@ func measureOf(t *testing.T, u Unit) string {
 		Rate: "operations a second", Ratio: "requests", Share: "share, from 0 to 1",
 	}
 	switch {
-	case u.Scope == DeviceCount:
+	case u.Scope == DeviceCount, u.Name == UnitDevicesAtOnce:
 		return "devices"
 	case u.Name == UnitStopped:
 		return "0 or 1"

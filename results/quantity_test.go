@@ -44,7 +44,7 @@ func TestUnits_limits(t *testing.T) {
 	texts := []string{"20ms", "64KiB", "90/m", "1%"}
 	want := map[string]string{
 		"B/op": "64KiB", "wire-B/device": "64KiB", "peak-rss-B": "64KiB", "ops/s": "90/m", "limit-ops/s": "90/m",
-		"MB/s": "", "allocs/op": "", "stopped": "",
+		"MB/s": "", "allocs/op": "", "stopped": "", "devices-at-once": "",
 		"requests/device": "1%", "retries/device": "1%", "failed/device": "1%", "failed/fleet": "1%", "updated/fleet": "1%",
 		"reached/fleet": "1%",
 	}

@@ -3,6 +3,7 @@ package results
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
@@ -85,9 +86,13 @@ type Client struct {
 	Version string `json:"version,omitempty"` // of its module, if that isn't the program's own; of a program, as it says
 
 	// Command is the program that is the client, with its arguments, or nil. Package is then "command:"
-	// and its name.
+	// and its name, or "service:" and its name if it updates all devices by itself.
 	Command []string `json:"command,omitempty"`
 }
+
+// IsService reports whether the client updates all devices by itself, so that no operation of it is
+// timed.
+func (c Client) IsService() bool { return strings.HasPrefix(c.Package, "service:") }
 
 // Counts are the outcomes of devices, after the client's claims were reconciled with the fleet's
 // ledger.

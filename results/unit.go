@@ -114,6 +114,7 @@ const (
 	PerOperation Scope = iota // one operation: each operation's record has its own value
 	WholeLoad                 // the whole load: only the record of the operation that the load performs has it
 	WholeRollout              // a whole rollout: as WholeLoad
+	WholeService              // a whole rollout of a service: as WholeLoad
 	DeviceCount               // the devices: the run's [Counts] has it, and no record
 )
 

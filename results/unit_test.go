@@ -52,19 +52,23 @@ func TestUnits(t *testing.T) {
 		require.NotEmpty(t, u.Doc, u.Name)
 		require.NotEqual(t, "unknown", u.Class.String(), u.Name)
 	}
-	require.Equal(t, strings.Fields("ns/op p50-ns/op p75-ns/op p90-ns/op p95-ns/op p99-ns/op p99.9-ns/op max-ns/op service-p99-ns/op ops/s limit-ops/s MB/s cpu-ns/op B/op allocs/op"+
+	require.Equal(t, strings.Fields("ns/op p50-ns/op p75-ns/op p90-ns/op p95-ns/op p99-ns/op p99.9-ns/op max-ns/op service-p99-ns/op"+
+		" time-to-updated-p50-ns/op time-to-updated-p90-ns/op time-to-updated-p99-ns/op time-to-updated-max-ns/op rollout-ns devices-at-once"+
+		" ops/s limit-ops/s MB/s cpu-ns/op B/op allocs/op"+
 		" requests/device wire-B/device retries/device failed/device failed/fleet updated/fleet reached/fleet stopped failed-p99-ns/op peak-rss-B"), names)
 	require.Equal(t, strings.Fields("requests/device wire-B/device retries/device failed/device stopped"), exact)
-	require.Equal(t, strings.Fields("ops/s limit-ops/s MB/s updated/fleet reached/fleet"), higher)
+	require.Equal(t, strings.Fields("devices-at-once ops/s limit-ops/s MB/s updated/fleet reached/fleet"), higher)
 	require.Equal(t, strings.Fields("B/op allocs/op requests/device wire-B/device retries/device failed/device failed/fleet updated/fleet reached/fleet stopped"), portable)
-	require.Equal(t, strings.Fields("ops/s limit-ops/s MB/s cpu-ns/op B/op allocs/op requests/device wire-B/device retries/device failed/device"+
+	require.Equal(t, strings.Fields("time-to-updated-p50-ns/op time-to-updated-p90-ns/op time-to-updated-p99-ns/op time-to-updated-max-ns/op"+
+		" rollout-ns devices-at-once ops/s limit-ops/s MB/s cpu-ns/op B/op allocs/op requests/device wire-B/device retries/device failed/device"+
 		" failed/fleet updated/fleet reached/fleet stopped failed-p99-ns/op peak-rss-B"), whole)
-	require.Equal(t, strings.Fields("ns/op p50-ns/op p75-ns/op p90-ns/op p95-ns/op p99-ns/op p99.9-ns/op max-ns/op service-p99-ns/op ops/s limit-ops/s MB/s cpu-ns/op"+
-		" requests/device wire-B/device failed-p99-ns/op peak-rss-B"), neverZero)
-	require.Equal(t, strings.Fields("p75-ns/op p95-ns/op max-ns/op"), shown)
+	require.Equal(t, strings.Fields("ns/op p50-ns/op p75-ns/op p90-ns/op p95-ns/op p99-ns/op p99.9-ns/op max-ns/op service-p99-ns/op"+
+		" time-to-updated-p50-ns/op time-to-updated-p90-ns/op time-to-updated-p99-ns/op time-to-updated-max-ns/op rollout-ns devices-at-once"+
+		" ops/s limit-ops/s MB/s cpu-ns/op requests/device wire-B/device failed-p99-ns/op peak-rss-B"), neverZero)
+	require.Equal(t, strings.Fields("p75-ns/op p95-ns/op max-ns/op time-to-updated-max-ns/op devices-at-once"), shown)
 	require.Equal(t, strings.Fields("failed/fleet updated/fleet reached/fleet stopped"), rollout)
 	require.Equal(t, map[int]string{1: "ops/s", 2: "limit-ops/s", 3: "p50-ns/op", 4: "p99-ns/op", 5: "failed/device",
-		6: "failed/fleet"}, key)
+		6: "failed/fleet", 7: "time-to-updated-p50-ns/op", 8: "time-to-updated-p99-ns/op", 9: "rollout-ns"}, key)
 	require.Equal(t, "unknown", UnitClass(0).String())
 }
 

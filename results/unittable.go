@@ -38,6 +38,13 @@ const (
 	UnitFailures     = "failed"
 	UnitLost         = "lost"
 	UnitAppliedTwice = "applied_twice"
+
+	UnitToUpdatedP50  = "time-to-updated-p50-ns/op"
+	UnitToUpdatedP90  = "time-to-updated-p90-ns/op"
+	UnitToUpdatedP99  = "time-to-updated-p99-ns/op"
+	UnitToUpdatedMax  = "time-to-updated-max-ns/op"
+	UnitRolloutTime   = "rollout-ns"
+	UnitDevicesAtOnce = "devices-at-once"
 )
 
 // Tolerances. Between two runs of identical code, minutes apart on a shared virtual machine with
@@ -108,6 +115,36 @@ var unitTable = [...]Unit{
 	{
 		Name: UnitServiceP99, Better: -1, Class: ClassTime, Quantity: Duration, Tolerance: toleranceTail,
 		Doc: "99th percentile from when the operation was sent, its wait for a worker left out",
+	},
+	{
+		Name: UnitToUpdatedP50, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 7,
+		Tolerance: toleranceTime,
+		Doc:       "time from the trigger of a service until half of the devices that it updated ran the update",
+	},
+	{
+		Name: UnitToUpdatedP90, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration,
+		Tolerance: toleranceTime,
+		Doc:       "time from the trigger of a service until 90% of the devices that it updated ran the update",
+	},
+	{
+		Name: UnitToUpdatedP99, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 8,
+		Tolerance: toleranceTail,
+		Doc:       "time from the trigger of a service until 99% of the devices that it updated ran the update",
+	},
+	{
+		Name: UnitToUpdatedMax, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, ShownOnly: true,
+		Tolerance: toleranceTail,
+		Doc:       "time from the trigger of a service until the last of the devices that it updated ran the update",
+	},
+	{
+		Name: UnitRolloutTime, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 9,
+		Tolerance: toleranceTime,
+		Doc:       "time from the trigger of a service until all devices ran the update, or else until its rollout was over",
+	},
+	{
+		Name: UnitDevicesAtOnce, Better: +1, Class: ClassRate, Scope: WholeService, ShownOnly: true,
+		Tolerance: toleranceTime,
+		Doc:       "most devices at the same time that a service had contacted, and that didn't run the update yet",
 	},
 	{
 		Name: UnitRate, Better: +1, Class: ClassRate, Scope: WholeLoad, Quantity: Rate, KeyFigure: 1,

@@ -17,7 +17,7 @@ func (u Unit) Windowed() bool {
 		return true
 	}
 	_, ok := percentile(u.Name)
-	return ok && !u.OfFailed
+	return ok && !u.OfFailed && u.Scope == PerOperation
 }
 
 // Percent returns the percentage of operations that take no longer than the value of the metric,

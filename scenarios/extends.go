@@ -140,6 +140,11 @@ func (d *decoder) prepareForVariant(s *Spec, variant *source) {
 	s.Name, s.Description = "", ""
 	d.dropPositions("name")
 	d.dropPositions("description")
+	if variant.find("client", "service") != nil {
+		s.becomeService()
+		d.dropPositions("client")
+		d.dropPositions("load")
+	}
 	n := variant.find("load", "model")
 	if n == nil {
 		return

@@ -174,6 +174,52 @@ func fieldTable() map[reflect.Type]section {
 				Doc: "Where the command serves its profiles, as net/http/pprof does, if one of its processes always has the " +
 					"same address; with {pprof} in the command, each has its own. Left out, and without {pprof}: there are no " +
 					"profiles of it."},
+			{Key: "service",
+				Doc: "A service that updates all devices by itself once it is told to, instead of a client that is asked for " +
+					"each operation; docs/reference/service-client.md says how it is measured."},
+		}},
+		reflect.TypeFor[ServiceSpec](): {"Service", []Field{
+			{Key: "start", Example: "[./orchestrator, --port, '9000']", Max: maxCommand, Noun: "words", OutsideWorkload: true,
+				Doc: "The program with its arguments, {max} words at most, which is started for each repetition and ended " +
+					"after it. No shell is involved. Don't write secrets here: the run directory has all of it. Left out: the " +
+					"service runs already, or the trigger's command is all there is."},
+			{Key: "directory", Example: "services", OutsideWorkload: true,
+				Doc: "The directory in which commands run, and from which relative paths in them start; itself from the " +
+					"directory of the scenario's file. Left out: the directory of the file that has the service."},
+			{Key: "ready", Example: "http://127.0.0.1:9000/healthz", OutsideWorkload: true,
+				Doc: "A URL that answers 2xx once the service is ready, within 30s. Left out: it is ready when it was started."},
+			{Key: "trigger", OutsideWorkload: true, Doc: "What begins the rollout: a request or a command."},
+			{Key: "devices", Example: `"{{.ID}} {{.Address}}"`, OutsideWorkload: true,
+				Doc: "How the list of devices is written: json (a list of objects with id and address), csv (with a header " +
+					"line), or a Go template for the line of a device, of its .ID, .Address, .Host, .Port and .Index. Left " +
+					"out: json."},
+			{Key: "done", Example: "http://127.0.0.1:9000/rollouts/1", OutsideWorkload: true,
+				Doc: "How the service says that its rollout is over: a URL that then answers 200, and before that anything " +
+					"else, such as 202; or exit, for the end of the trigger's command. The placeholders location and id are " +
+					"those of the answer to the trigger's request. Left out: it doesn't say so."},
+			{Key: "done_text", Example: `'"state":"done"'`, OutsideWorkload: true,
+				Doc: "Text that the answer of done contains once the rollout is over. Left out: its status says so."},
+			{Key: "deadline", Max: float64(MaxTimeout), Want: "0s, for " + defaultServiceDeadline.String() + ", to " + MaxTimeout.String(),
+				Doc: "How long the rollout may take, {max} at most. Devices that don't run the update by then have failed. " +
+					"0s: 10m."},
+			{Key: "pprof", Example: "http://127.0.0.1:6060/debug/pprof", OutsideWorkload: true,
+				Doc: "Where the service serves its profiles, as net/http/pprof does, in profiled repetitions. Left out: there " +
+					"are none of it."},
+		}},
+		reflect.TypeFor[TriggerSpec](): {"Trigger", []Field{
+			{Key: "request", Doc: "An HTTP request, which is answered 2xx."},
+			{Key: "command", Example: "[./rollout.sh, '{devices}', '{artifact}']", Max: maxCommand, Noun: "words",
+				Doc: "A program with its arguments, {max} words at most. Placeholders in braces stand for what it needs to " +
+					"know, such as the path of a file with the list of devices; docs/reference/service-client.md has them all."},
+		}},
+		reflect.TypeFor[RequestSpec](): {"Request", []Field{
+			{Key: "method", Example: "PUT", Pattern: "^([A-Z]{1,16})?$", Want: "a method such as POST",
+				Doc: "Its method. Left out: POST."},
+			{Key: "url", Example: "http://127.0.0.1:9000/rollouts", Doc: "Where it goes. Placeholders are as in a command."},
+			{Key: "headers", Max: maxHeaders, Doc: "Its header fields, {max} at most."},
+			{Key: "body", Example: `'{"to": "{version}", "devices": {devices}}'`,
+				Doc: "Its body. The placeholder devices stands for the list itself, the others are as in a command. Left out: a " +
+					"JSON object with version, artifact and devices."},
 		}},
 		reflect.TypeFor[Header](): {"Header", []Field{
 			{Key: "name", Example: "X-Device-Token", Pattern: tokenPattern, Required: true,

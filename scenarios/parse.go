@@ -42,10 +42,13 @@ func (src *source) spec() (Spec, error) {
 		if i < len(sources)-1 {
 			names = append(names, s.Name)
 			d.prepareForVariant(&s, layer)
+		} else if layer.find("client", "service") != nil {
+			s.becomeService()
 		}
 		d.src = layer
 		d.decode(layer.Root, reflect.ValueOf(&s).Elem(), specField(), "")
-		d.resolveDirectory(&s.Client)
+		d.resolveDirectory("client.directory", "client.command", &s.Client.Directory)
+		d.resolveDirectory("client.service.directory", "client.service", &s.Client.Service.Directory)
 	}
 	for _, layer := range sources {
 		files = append(files, layer.file)
@@ -69,21 +72,22 @@ func (src *source) spec() (Spec, error) {
 	return s, nil
 }
 
-// resolveDirectory makes client.directory of the source that was just decoded relative to the
-// current directory. It sets the directory if the source has a command and no source has a directory.
-func (d *decoder) resolveDirectory(c *ClientSpec) {
+// resolveDirectory makes the directory of a command, of the source that was just decoded, relative to
+// the current directory. It sets the directory if the source has the command and no source has a
+// directory.
+func (d *decoder) resolveDirectory(field, command string, directory *string) {
 	if d.src.fromCatalog {
 		return
 	}
 	own := filepath.Dir(d.src.file)
-	at, written := d.positions["client.directory"]
+	at, written := d.positions[field]
 	switch {
-	case written && at.src == d.src && filepath.IsAbs(c.Directory):
+	case written && at.src == d.src && filepath.IsAbs(*directory):
 	case written && at.src == d.src:
-		c.Directory = filepath.Join(own, c.Directory)
-	case !written && d.positions["client.command"].src == d.src:
-		if c.Directory = own; own == "." {
-			c.Directory = ""
+		*directory = filepath.Join(own, *directory)
+	case !written && d.positions[command].src == d.src:
+		if *directory = own; own == "." {
+			*directory = ""
 		}
 	}
 }
@@ -102,6 +106,9 @@ func (s *Spec) Set(assignment string) error {
 		return wrong(Wrong{"a base is named in a file", "a file that says extends: " + value})
 	}
 	changed := *s
+	if isWithin(path, "client.service") && s.Load.Model != Service {
+		changed.becomeService()
+	}
 	v, f, w := fieldAt(reflect.ValueOf(&changed).Elem(), path)
 	if w != nil {
 		return wrong(*w)

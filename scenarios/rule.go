@@ -58,13 +58,18 @@ func rules() []rule {
 		}},
 		{of("client.headers"), nil, checkHeaders},
 		{of("client.command"), nil, checkCommand},
+		{of("client.service", "load.model", "client.command"), nil, checkService},
 		{of("load.model", "client.command"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if len(s.Client.Command) > 0 {
 				report("load.model", string(Rollout)+": a client.command has no rollout of its own;", "another model, such as closed")
 			}
 		}},
 		{of("load.workers"), nil, func(s *Spec, report reporter) {
-			if n := s.Load.Workers; n < 0 || n > MaxWorkers || n == 0 && !s.Load.IsOpen() {
+			if n := s.Load.Workers; s.Load.Model == Service {
+				if n != 0 {
+					report("load.workers", fmt.Sprintf("%d: a service has its own", n), "it left out")
+				}
+			} else if n < 0 || n > MaxWorkers || n == 0 && !s.Load.IsOpen() {
 				report("load.workers", fmt.Sprint(n), fmt.Sprintf("1 to %d", MaxWorkers))
 			}
 		}},
@@ -100,6 +105,11 @@ func rules() []rule {
 		{of("load.operation"), []Model{Rollout}, func(s *Spec, report reporter) {
 			if op := s.Load.Operation; op != delivery.OpDeliver {
 				report("load.operation", string(op)+": a rollout delivers; leave it out", "")
+			}
+		}},
+		{of("load.operation"), []Model{Service}, func(s *Spec, report reporter) {
+			if op := s.Load.Operation; op != delivery.OpDeliver {
+				report("load.operation", string(op)+": a service delivers; leave it out", "")
 			}
 		}},
 		{of("load.rollout"), []Model{Rollout}, checkWaves},
@@ -313,7 +323,8 @@ func checkThresholds(s *Spec, report reporter) {
 		bad := func(format string, args ...any) {
 			report(path, fmt.Sprintf("%q: ", t.text)+fmt.Sprintf(format, args...), "")
 		}
-		switch scope := t.metric().Scope; {
+		scope, ofService := t.metric().Scope, s.Load.Model == Service
+		switch {
 		case t.text == "":
 			report(path, "is empty", thresholdSyntax)
 		case t.op != "" && !slices.Contains(s.Load.Operations(), t.op):
@@ -324,6 +335,13 @@ func checkThresholds(s *Spec, report reporter) {
 			bad("%s is no percentile: leave min=%d out", t.Unit, t.Min)
 		case scope == results.WholeRollout && s.Load.Model != Rollout:
 			report(path, fmt.Sprintf("%q: %s is of a rollout", t.text, t.Unit), "load.model: rollout, or failed/device")
+		case scope == results.WholeService && !ofService:
+			report(path, fmt.Sprintf("%q: %s is of a service", t.text, t.Unit), "client.service, or another metric, such as p99-ns/op")
+		case ofService && !ofServiceLoad(t.metric()):
+			report(path, fmt.Sprintf("%q: nobody knows %s of a service, since its requests aren't sent from here", t.text, t.Unit),
+				results.UnitToUpdatedP99+", or another metric of a service")
+		case ofService && t.Window > 0 && t.Unit != results.UnitRate && t.Unit != results.UnitThroughput:
+			bad("in windows, a service has only %s and %s", results.UnitRate, results.UnitThroughput)
 		case t.Unit == results.UnitThroughput && s.Load.Operation == delivery.OpVerify:
 			bad("a verification pushes nothing")
 		}

@@ -93,6 +93,8 @@ type ClientSpec struct {
 	Concurrency int      `yaml:"concurrency,omitempty" json:"concurrency,omitempty"` // operations at the same time in each process
 	Deadline    Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`       // for one operation
 	Pprof       string   `yaml:"pprof,omitempty" json:"pprof,omitempty"`             // where the program serves profiles
+
+	Service ServiceSpec `yaml:"service,omitzero" json:"service,omitzero"`
 }
 
 // PprofPlaceholder stands in the words of a client's command for an address of the loopback interface,
@@ -194,8 +196,8 @@ type Model string
 
 // The load models. In a closed model a worker begins its next operation when its last one has
 // ended. In an open model operations are planned, whether or not the ones before them have ended,
-// and response times count from when they were planned. ClosedLoop, Once and Rollout are closed,
-// the others open.
+// and response times count from when they were planned. ClosedLoop, Once, Rollout and Service are
+// closed, the others open.
 const (
 	ClosedLoop   Model = "closed"     // each worker begins its next operation when its last one has ended, after think
 	Once         Model = "once"       // closed, and ends when every device had the operation once
@@ -207,6 +209,7 @@ const (
 	Burst        Model = "burst"      // many at once, again and again
 	Breakpoint   Model = "breakpoint" // searches for the highest constant rate at which the thresholds hold
 	Rollout      Model = "rollout"    // the client's own rollout, in waves
+	Service      Model = "service"    // a service's own rollout, which is triggered once
 )
 
 // Arrivals says how the operations of an open model are spaced.
@@ -328,7 +331,7 @@ func (l LoadSpec) ForModel(m Model) LoadSpec {
 			v.Field(f.index).SetZero()
 		}
 	}
-	if of.Workers == 0 && !of.IsOpen() { // only open models start workers as needed
+	if of.Workers == 0 && !of.IsOpen() && m != Service { // only open models start workers as needed
 		l.Workers = closedWorkers
 	}
 	return l
@@ -337,7 +340,7 @@ func (l LoadSpec) ForModel(m Model) LoadSpec {
 func (m Model) valid() bool { return slices.Contains(models(), m) }
 
 func models() []Model {
-	return []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint, Rollout}
+	return []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint, Rollout, Service}
 }
 
 // Numbers of workers if load.workers isn't set.
@@ -351,6 +354,8 @@ const (
 // differ if an open load starts a worker whenever an operation is due and none is free.
 func (l LoadSpec) WorkerRange() (first, most int) {
 	switch {
+	case l.Model == Service: // nothing is sent from here
+		return 1, 1
 	case l.Workers > 0:
 		return l.Workers, l.Workers
 	case l.IsOpen():
@@ -373,7 +378,7 @@ func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, defaultDrai
 // returns false for a load that ends with its last operation.
 func (l LoadSpec) Drains() bool {
 	switch l.Model {
-	case Once, Rollout:
+	case Once, Rollout, Service:
 		return false
 	case ClosedLoop:
 		return l.Duration > 0

@@ -66,6 +66,7 @@ func TestThresholdsAreRead(t *testing.T) {
 		"p99-ns/op{group=} < 3ms":  "{group=}: want {op=push}",
 		"ops/s{group=slow} > 3/s": "ops/s is of the whole load: leave {group=slow} out, or use a metric that groups have: " +
 			"ns/op, p50-ns/op, p75-ns/op, p90-ns/op, p95-ns/op, p99-ns/op, p99.9-ns/op, max-ns/op, service-p99-ns/op, " +
+			"time-to-updated-p50-ns/op, time-to-updated-p90-ns/op, time-to-updated-p99-ns/op, time-to-updated-max-ns/op, " +
 			"retries/device, failed/device",
 		"allocs/op < 0x10":                            `limit "0x10": want a number`,
 		"p99-ns/op < in every 5s":                     `limit "": want a duration`,

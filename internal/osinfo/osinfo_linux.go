@@ -134,6 +134,56 @@ func ProcessorTimeOf(pid int) (time.Duration, bool) {
 	return own + ticks(stat.CUTime+stat.CSTime), true
 }
 
+// ResidentOf returns the resident memory of a process, in bytes. It returns 0 if it can't be read,
+// and on systems other than Linux.
+func ResidentOf(pid int) uint64 {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0
+	}
+	stat, err := p.Stat()
+	if err != nil {
+		return 0
+	}
+	return uint64(max(0, stat.ResidentMemory()))
+}
+
+// ProcessTree returns the ids of processes and of all that descend from them, or are in the process
+// group of one of them. Those that have ended and aren't waited for yet count. It returns nil on
+// systems other than Linux.
+func ProcessTree(roots ...int) []int {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil
+	}
+	children, groups := map[int][]int{}, map[int][]int{}
+	for _, p := range all {
+		if stat, err := p.Stat(); err == nil {
+			children[stat.PPID] = append(children[stat.PPID], p.PID)
+			groups[stat.PGRP] = append(groups[stat.PGRP], p.PID)
+		}
+	}
+	var tree []int
+	seen := map[int]bool{}
+	var add func(pids []int)
+	add = func(pids []int) {
+		for _, pid := range pids {
+			if !seen[pid] {
+				seen[pid] = true
+				tree = append(tree, pid)
+				add(children[pid])
+			}
+		}
+	}
+	for _, root := range roots {
+		if _, err := procfs.NewProc(root); err == nil {
+			add([]int{root})
+		}
+		add(groups[root])
+	}
+	return tree
+}
+
 // ticks returns the time of clock ticks, of which each system that Go supports has 100 a second
 // (USER_HZ).
 func ticks(n int) time.Duration { return time.Duration(n) * time.Second / 100 }

@@ -30,6 +30,12 @@ func ResetPeakResidentOf(int) {}
 // ProcessorTimeOf reports false.
 func ProcessorTimeOf(int) (time.Duration, bool) { return 0, false }
 
+// ResidentOf returns 0.
+func ResidentOf(int) uint64 { return 0 }
+
+// ProcessTree returns nil.
+func ProcessTree(...int) []int { return nil }
+
 // OtherProcesses reports false.
 func OtherProcesses(...int) (time.Duration, bool) { return 0, false }
 

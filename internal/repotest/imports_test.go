@@ -105,6 +105,7 @@ func importRules() []packageRule {
 		// Packages that measure.
 		{"scenarios/client", "delivery delivery/rollout"},
 		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery scenarios/client"},
+		{"scenarios/client/service", "internal/childproc internal/osinfo internal/plaintext delivery"},
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results scenarios/client"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
@@ -113,8 +114,8 @@ func importRules() []packageRule {
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior mockfleet profiles profiles/capture " +
 			"scenarios"},
 		{"scenarios/windows", "delivery results scenarios/load scenarios"},
-		{"scenarios/runner", "internal/scratch internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet " +
-			"profiles profiles/capture results results/timeline results/rundir scenarios/client scenarios/client/process scenarios/load scenarios/health scenarios " +
+		{"scenarios/runner", "internal/scratch internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet/behavior mockfleet " +
+			"profiles profiles/capture results results/timeline results/rundir scenarios/client scenarios/client/process scenarios/client/service scenarios/load scenarios/health scenarios " +
 			"scenarios/target scenarios/windows"},
 		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios " +
@@ -151,6 +152,7 @@ func importRules() []packageRule {
 			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
+		{"docs/examples/service", "delivery"},
 
 		// The program that projects begin with, which is written as if it were in another module.
 		{"internal/starter/skeleton", "scenarios/client cmd/fleetmark/app"},

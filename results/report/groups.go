@@ -19,8 +19,21 @@ func (s Side) Groups() []results.GroupSummary {
 	return results.SummarizeGroups(s.Run.Groups)
 }
 
-// groupUnits are the times in a table of groups.
-var groupUnits = [...]string{results.UnitP50, results.UnitP99, results.UnitMax}
+// groupUnits returns the median, the 99th percentile and the maximum in a table of groups.
+func (r *Result) groupUnits() []string {
+	if r.Run.Client.IsService() {
+		return []string{results.UnitToUpdatedP50, results.UnitToUpdatedP99, results.UnitToUpdatedMax}
+	}
+	return []string{results.UnitP50, results.UnitP99, results.UnitMax}
+}
+
+// groupTimes returns what the times of groups are of.
+func (r *Result) groupTimes() string {
+	if r.Run.Client.IsService() {
+		return "devices until they ran the update"
+	}
+	return groupOp(r.Run.Groups)
+}
 
 // groupOp returns the operation that a run's load performs, which is the last of each group.
 func groupOp(list []results.Group) string {
@@ -37,12 +50,12 @@ func (r *Result) GroupLead() string {
 	n := r.Run.Repetitions
 	if n == 1 {
 		return "The devices of a group behave alike; the group rest has all other devices. Times are of " +
-			groupOp(r.Run.Groups) + "."
+			r.groupTimes() + "."
 	}
 	return fmt.Sprintf("The devices of a group behave alike; the group rest has all other devices. "+
 		"Each count of devices is "+
 		"the worst of a repetition. Operations are added up over %d timed repetitions, and times of %s are medians.",
-		n, groupOp(r.Run.Groups))
+		n, r.groupTimes())
 }
 
 // GroupTable returns what became of the devices and operations of each group, and the times of the
@@ -75,7 +88,7 @@ func (r *Result) GroupTable() *Table {
 		} {
 			row = append(row, Cell{Text: plaintext.Thousands(n)})
 		}
-		for _, unit := range groupUnits {
+		for _, unit := range r.groupUnits() {
 			row = append(row, Cell{Text: t.groupTime(r.Run.Groups, g, op, unit)})
 		}
 		t.Rows = append(t.Rows, row)
@@ -137,7 +150,7 @@ func (r *Result) GroupChangeTable() *Table {
 		if i < 0 {
 			continue
 		}
-		for _, unit := range append([]string{results.UnitFailed}, groupUnits[:]...) {
+		for _, unit := range append([]string{results.UnitFailed}, r.groupUnits()...) {
 			old, hadOld := base[i].Metrics[op][unit]
 			v, ok := g.Metrics[op][unit]
 			if !ok && !hadOld {

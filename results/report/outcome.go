@@ -23,6 +23,9 @@ func (r *Result) OutcomeLead() string {
 	if r.Run.Unconfirmed {
 		return "Client's word only: no ledger confirmed what became of the devices."
 	}
+	if r.Run.Client.IsService() {
+		return "What the fleet's ledger saw, compared with what the service said."
+	}
 	return "What the client claimed and what the fleet's ledger saw, reconciled."
 }
 

@@ -241,7 +241,7 @@ func (r *Result) note() string {
 			continue
 		}
 		for _, shown := range []struct{ unit, name string }{
-			{results.UnitP50, "p50 "}, {results.UnitThroughput, ""},
+			{results.UnitP50, "p50 "}, {results.UnitToUpdatedP50, "updated after p50 "}, {results.UnitThroughput, ""},
 			{results.UnitRetries, "retries a device "}, {results.UnitFailedP99, "failures within "},
 		} {
 			v, ok := of[shown.unit]

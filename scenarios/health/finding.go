@@ -27,6 +27,8 @@ const (
 	LimitElsewhere   Kind = "limit-elsewhere"   // the highest rate that a search found isn't limited by the devices
 	LimitUncertain   Kind = "limit-uncertain"   // the highest rate that a search found may be too low: a higher one was unclear
 	ClientProcess    Kind = "client-process"    // too many operations failed because the client's processes died, hung or answered nonsense
+	DevicesLeftOut   Kind = "left-out"          // the service never contacted devices that nothing hindered it to reach
+	ServiceEnded     Kind = "service-ended"     // the service ended before its rollout was over
 	TargetLost       Kind = "target-lost"       // the fleet ended or stopped answering
 	RunFailed        Kind = "run-failed"        // another error ended the run
 )
@@ -48,6 +50,10 @@ func (f Finding) String() string {
 		return "a leak: " + f.Detail
 	case ClientProcess:
 		return "the client's processes failed: " + f.Detail
+	case DevicesLeftOut:
+		return "the service left devices out: " + f.Detail
+	case ServiceEnded:
+		return "the service ended before its rollout was over: " + f.Detail
 	case NoLimit:
 		return "the search has no lower end: " + f.Detail
 	}

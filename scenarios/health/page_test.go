@@ -23,6 +23,8 @@ func TestFindingsPage(t *testing.T) {
 		"no-limit":          "begin the search at a lower rate",
 		"limit-elsewhere":   "remove the limit that the sentence names, and search again",
 		"limit-uncertain":   "use a quieter machine, or a longer `load.breakpoint.probe`",
+		"left-out":          "see why the service skips the devices that the sentence names",
+		"service-ended":     "look at the last line that the sentence ends with; start the service by hand",
 		"client-process":    "look at the line of standard error that the sentence ends with; run the command by hand",
 		"target-lost":       "look at the fleet's output and at the system's log",
 		"run-failed":        "do what the sentence says",

@@ -44,6 +44,9 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 		onEvent = d.waves.event
 	}
 	d.executor = executorOf(t.load, s.maxWorkers, onEvent)
+	if s.service != nil {
+		d.executor = s.service.executor(s, u)
+	}
 	d.expect = d.executor.Expect(devices.Len())
 	d.task.Planned = d.expect.Operations
 	return d

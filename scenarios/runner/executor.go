@@ -16,6 +16,8 @@ import (
 func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
+	case scenarios.Service: // Session.newDrive sets Watch
+		return load.Witnessed{}
 	case scenarios.Rollout:
 		return load.Rollout{Options: rolloutOptions(l, onEvent)}
 	case scenarios.ClosedLoop, scenarios.Once:
@@ -122,6 +124,9 @@ func longest(s scenarios.Spec) time.Duration {
 		_, workers := s.Load.WorkerRange()
 		requests := 1 + max(1, c.ConfirmReads)
 		most = (c.Deadline.Std() + processGrace).Seconds() * float64(requests*(workers/(c.Processes*c.Concurrency)+1))
+	}
+	if v := s.Client.Service.WithDefaults(); !v.IsZero() {
+		most = v.Deadline.Std().Seconds()
 	}
 	if s.Load.IsOpen() {
 		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // the workers there are work off a burst

@@ -55,6 +55,9 @@ func (s *Session) recordingConfig(parts bool) load.RecordingConfig {
 		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(),
 		Workers: most, Longest: longest(s.spec),
 	}
+	if s.service != nil { // which may have all devices under way at once
+		c.Workers = c.Devices
+	}
 	if !parts {
 		return c
 	}
@@ -100,11 +103,18 @@ func newGroup(p load.Part, spec scenarios.LoadSpec, repetition int) results.Grou
 		t := p.Latencies[op]
 		o := results.GroupOperation{Op: string(op), Succeeded: t.Count, Metrics: map[string]float64{}}
 		if t.Count > 0 {
-			addTimes(t, func(unit string, v float64) { o.Metrics[unit] = v })
+			add := func(unit string, v float64) { o.Metrics[unit] = v }
+			if spec.Model == scenarios.Service {
+				addTimesToUpdated(t, add)
+			} else {
+				addTimes(t, add)
+			}
 		}
 		if ended := float64(p.Succeeded + p.Failed); op == spec.Operation && ended > 0 {
 			o.Metrics[results.UnitFailed] = float64(p.Failed) / ended
-			o.Metrics[results.UnitRetries] = float64(p.Retries) / ended
+			if spec.Model != scenarios.Service {
+				o.Metrics[results.UnitRetries] = float64(p.Retries) / ended
+			}
 		}
 		g.Operations = append(g.Operations, o)
 	}

@@ -35,6 +35,7 @@ type measured struct {
 	bytes       int64               // size of the artifact
 	counts      results.Counts
 	rollout     results.Rollout // the waves of a rollout; empty for other loads
+	service     *serviceRollout // of a service; nil for other loads
 	groups      []results.Group // of a fleet with groups; nil otherwise
 	limit       float64         // the rate that a search found, in operations per second; 0 without a search
 
@@ -67,13 +68,17 @@ func (m *measured) records(s scenarios.Spec, repetition int) []results.Record {
 		}
 		add := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 		if t.Count == 0 {
-			if op == s.Load.Operation && m.rollout.Stopped { // a rollout that stopped may have updated no device
+			if op == s.Load.Operation && (m.rollout.Stopped || m.service != nil) { // a rollout that stopped may have updated no device
 				m.addCounts(s, add)
 				list = append(list, r)
 			}
 			continue
 		}
-		addTimes(t, add)
+		if m.service != nil {
+			m.service.addTimes(t, add)
+		} else {
+			addTimes(t, add)
+		}
 		if op == s.Load.Operation {
 			m.addLoadValues(s, op, t, add)
 		}
@@ -112,6 +117,9 @@ func (m *measured) addLoadValues(s scenarios.Spec, op delivery.Op, t *load.Laten
 	n, done, seconds := float64(t.Count), float64(t.Count), m.Elapsed.Seconds()
 	if plan := m.plannedFor(); plan > 0 {
 		done, seconds = float64(m.Operations.SucceededInPlan), plan.Seconds()
+	}
+	if m.service != nil {
+		seconds = m.service.rollout.Seconds()
 	}
 	add(results.UnitRate, done/seconds)
 	if m.limit > 0 {
@@ -155,7 +163,9 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 		add(results.UnitRequests, float64(m.traffic.Requests)/turns)
 		add(results.UnitWire, math.Round(float64(m.traffic.BytesWritten+m.traffic.BytesRead)/turns))
 	}
-	add(results.UnitRetries, float64(m.Retries)/turns)
+	if m.service == nil { // of whose requests nobody knows why they were sent
+		add(results.UnitRetries, float64(m.Retries)/turns)
+	}
 	add(results.UnitFailed, float64(m.Failed)/turns)
 	if s.Load.Model == scenarios.Rollout {
 		share := func(devices int) float64 { return float64(devices) / float64(max(1, m.counts.Devices)) }
@@ -171,7 +181,7 @@ func (m *measured) addCounts(s scenarios.Spec, add func(string, float64)) {
 		add(results.UnitReachedFleet, share(reached))
 		add(results.UnitStopped, stopped)
 	}
-	if m.failedP99 > 0 {
+	if m.failedP99 > 0 && m.service == nil {
 		add(results.UnitFailedP99, m.failedP99)
 	}
 }

@@ -30,7 +30,7 @@ func (s *Session) keepPartial(ctx context.Context, t task, m *measured, u *deliv
 		defer cancel()
 		// Operations that ran when ctx ended are no contradiction. reconcile gets ctx to know that.
 		ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(late)))
-		reconciled, found, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
+		reconciled, found, err := s.compare(ctx, m, ledger, u)
 		if err != nil {
 			unwitnessed = err.Error()
 		} else {

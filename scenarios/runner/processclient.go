@@ -155,24 +155,27 @@ func (c repetitionClient) pool() *process.Pool {
 
 // A processSnapshot is what the client's processes have used and said until a moment.
 type processSnapshot struct {
-	pool  *process.Pool // nil if the client is in this process; then nothing is known
+	own   bool // the client has processes of its own; otherwise nothing is known
 	usage process.Usage
 	said  process.Said
 }
 
 // takeProcesses returns what the client's processes have used and said until now.
 func (c repetitionClient) takeProcesses() processSnapshot {
+	if v := c.service(); v != nil {
+		return processSnapshot{true, process.Usage(v.Usage()), process.Said{}}
+	}
 	p := c.pool()
 	if p == nil {
 		return processSnapshot{}
 	}
-	return processSnapshot{p, p.Usage(), p.Said()}
+	return processSnapshot{true, p.Usage(), p.Said()}
 }
 
 // until returns what the processes used and said from one snapshot until a later one. The usage is
 // nil if the client is in this process. Its times are 0 if they aren't known.
 func (before processSnapshot) until(after processSnapshot) (*process.Usage, process.Said) {
-	if before.pool == nil {
+	if !before.own {
 		return nil, process.Said{}
 	}
 	u := after.usage

@@ -62,6 +62,9 @@ func (s *Session) DrivesProcesses() bool { return s.processes != nil }
 func (s *Session) Profile(
 	ctx context.Context, into *ProfileTarget, lasts time.Duration,
 ) (end func(operations int64, cpu time.Duration) error, err error) {
+	if s.service != nil {
+		return nil, errors.New("the client is a service, which is profiled only in runs")
+	}
 	if s.processes == nil {
 		running, err := capture.Start(ctx, into.Dir, into.Number, into.Config)
 		return func(operations int64, cpu time.Duration) error {

@@ -52,6 +52,14 @@ func (r *runner) startProfiles(ctx context.Context, repetition int) (_ *profilin
 		})
 		return p, err
 	}
+	if r.service != nil {
+		if r.spec.Client.Service.Pprof == "" {
+			p.notes = append(p.notes, "there are no profiles of the service: client.service.pprof says where it serves them, if it does")
+			return p, nil
+		}
+		p.remote = r.profileService(ctx, repetition)
+		return p, nil
+	}
 	cfg := capture.Config{Labels: r.labels, TraceDuration: target.TraceDuration}
 	p.capture, err = capture.Start(ctx, r.dir.ProfilesDir(), repetition, cfg)
 	if err == nil && r.spec.SlowTrace > 0 {

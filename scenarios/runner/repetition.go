@@ -82,6 +82,7 @@ func (s *Session) repeat(ctx context.Context, t task) (m *measured, err error) {
 		return m, err
 	}
 	s.checkProcesses(t, m, c)
+	s.service.check(m, s.target.Devices())
 	if m.Stopped != nil {
 		m.notes = append(m.notes, m.Stopped.Error())
 	}
@@ -129,6 +130,9 @@ func (s *Session) prepare(ctx context.Context, t task, c repetitionClient, u *de
 	osinfo.ResetPeakResident()
 	if p := c.pool(); p != nil {
 		p.ResetPeak()
+	}
+	if v := c.service(); v != nil {
+		v.ResetPeak()
 	}
 	return before, err
 }
@@ -189,6 +193,9 @@ func (s *Session) measure(
 	m.traffic = difference(c.stats(), d.before)
 	stop()
 	m.Totals = s.recording.Totals()
+	if s.service != nil {
+		m.service = s.service.last
+	}
 	m.rollout = results.Rollout{Stopped: m.Stopped != nil, Waves: d.waves.rows()}
 	m.latencies, m.lateness = s.recording.Merge()
 	if t.Phase == Timed {
@@ -285,7 +292,7 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 		return nil
 	}
 	ledger := m.annotateFailures(s.claims.minusOffset(w.Ledger(ctx)))
-	counts, contradictions, err := s.claims.reconcile(ctx, ledger, u, s.spec.Load.Operation)
+	counts, contradictions, err := s.compare(ctx, m, ledger, u)
 	if err != nil {
 		return err
 	}
@@ -343,6 +350,9 @@ func (s *Session) takeSnapshot(ctx context.Context) (now snapshot, err error) {
 	own, ours := osinfo.ProcessorTime(), []int{os.Getpid()}
 	if c := s.current.Load(); c != nil {
 		used := c.takeProcesses().usage
+		if c.service() != nil && !used.Known { // the service may be one of this machine's other processes
+			return now, nil
+		}
 		own, ours = own+used.CPU, append(ours, used.Processes...)
 	}
 	switch s.target.Kind() {

@@ -52,6 +52,7 @@ type Session struct {
 	clientPackage string                           // what the names of its functions begin with, in profiles
 	processes     *processes                       // how the processes of client.command are started; nil without one
 	isForeign     bool                             // the client is one of another module, in this process
+	service       *serviceClient                   // how client.service is driven; nil without one
 	closers       []func() error
 
 	repetitions int // how many repetitions Repeat has begun
@@ -162,6 +163,16 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s.clientPackage = reflect.TypeFor[delivery.Client]().PkgPath()
 	s.client = results.Client{Name: "delivery", Package: s.clientPackage}
 	switch {
+	case !s.spec.Client.Service.IsZero():
+		if o.Target.DeviceFile != "" {
+			return nil, &scenarios.OptionError{
+				Option: "Target.DeviceFile", Problem: "a client.service is judged by the ledger of a fleet, which these devices have none of",
+				Want: "leave it out",
+			}
+		}
+		if err = s.openService(ctx); err != nil {
+			return nil, err
+		}
 	case len(s.spec.Client.Command) > 0:
 		if err = s.openProcesses(ctx); err != nil {
 			return nil, err
@@ -180,10 +191,19 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s.closers = append(s.closers, s.target.Close)
 	if client.TLS == nil { // the fleet's own authority, or else the system's
 		trusted := []byte(cmp.Or(s.target.CA(), o.Target.CA))
-		if client.TLS = caPool(trusted); client.TLS != nil && s.processes != nil {
-			if err = s.processes.trust(trusted); err != nil {
-				return nil, err
-			}
+		client.TLS = caPool(trusted)
+		if client.TLS != nil && s.processes != nil {
+			err = s.processes.trust(trusted)
+		} else if client.TLS != nil && s.service != nil {
+			err = s.service.trust(trusted)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if s.service != nil {
+		if err = s.service.listDevices(s.target.Devices().All()); err != nil {
+			return nil, err
 		}
 	}
 	if a := s.target.Addressing(); a != "" { // the fleet's own report takes precedence
@@ -228,7 +248,7 @@ func (s *Session) newRun(o Options) (results.Run, error) {
 	if s.target.Kind() == target.Listed {
 		run.Addressing = target.Listed
 	}
-	if o.Client != nil || s.processes != nil {
+	if o.Client != nil || s.processes != nil || s.service != nil {
 		run.Transport = ""
 	}
 	return run, nil
@@ -241,7 +261,7 @@ func (s *Session) update(phase Phase, n int) (*delivery.Update, error) {
 	version := s.spec.Artifact.Version
 	switch {
 	case version != "":
-	case s.target.Witness() != nil:
+	case s.target.Witness() != nil && s.service == nil:
 		version = "2.0.0"
 	default:
 		version = "2.0.0-" + s.runID + "." + string(phase[:1]) + strconv.Itoa(100_000 + n)[1:]

@@ -16,19 +16,25 @@ func (b *builder) bigFigures() (list []bigFigure) {
 		return nil
 	}
 	op := b.loadOperation()
-	for _, f := range []struct{ name, unit string }{
-		{"rate", results.UnitRate}, {"p50", results.UnitP50}, {"p99", results.UnitP99},
-	} {
+	figures := []struct{ name, unit string }{
+		{"rate of " + op, results.UnitRate}, {"p50 of " + op, results.UnitP50}, {"p99 of " + op, results.UnitP99},
+	}
+	if b.isService() {
+		figures = []struct{ name, unit string }{
+			{"rollout", results.UnitRolloutTime}, {"p50 to updated", results.UnitToUpdatedP50}, {"p99 to updated", results.UnitToUpdatedP99},
+		}
+	}
+	for _, f := range figures {
 		i := slices.IndexFunc(b.Rows, func(r report.Row) bool { return r.Op == op && r.Unit.Name == f.unit })
 		if i < 0 || b.Rows[i].Now == nil {
 			if value, ok := b.partialValue(op, f.unit); ok {
-				list = append(list, bigFigure{Name: b.clip(f.name + " of " + op), Value: value, Note: "partial repetition"})
+				list = append(list, bigFigure{Name: b.clip(f.name), Value: value, Note: "partial repetition"})
 			}
 			continue
 		}
 		r := &b.Rows[i]
 		figure := bigFigure{
-			Name: b.clip(f.name + " of " + op), Class: verdictClass(r.Verdict),
+			Name: b.clip(f.name), Class: verdictClass(r.Verdict),
 			Value: results.FormatValue(r.Now.Median, r.Unit.Name),
 		}
 		if b.HasBase && r.Base != nil {
@@ -42,6 +48,10 @@ func (b *builder) bigFigures() (list []bigFigure) {
 	}
 	return list
 }
+
+// isService reports whether the page is about a service, of which the times to the updates are known
+// instead of response times.
+func (b *builder) isService() bool { return b.Run != nil && b.Run.Client.IsService() }
 
 // loadOperation returns the operation of the load, or the one with the most metrics if the load is
 // unknown.

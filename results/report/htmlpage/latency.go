@@ -31,7 +31,8 @@ type point struct{ x, y float64 }
 func (b *builder) latency() section {
 	var ops []report.Row // a row of each operation
 	for _, r := range b.Rows {
-		hasPercentile := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99
+		hasPercentile := r.Unit.Name == results.UnitP50 || r.Unit.Name == results.UnitP99 ||
+			r.Unit.Name == results.UnitToUpdatedP50
 		sameOperation := func(o report.Row) bool { return o.Scenario == r.Scenario && o.Op == r.Op }
 		if hasPercentile && !slices.ContainsFunc(ops, sameOperation) {
 			ops = append(ops, r)
@@ -61,9 +62,17 @@ func (b *builder) latency() section {
 			" only some percentiles are known, the medians of its repetitions."
 	}
 	return section{
-		ID: "latency", Title: "Response time by percentile", Key: true, Figures: figures, Lead: []string{lead},
+		ID: "latency", Title: b.timeName() + " by percentile", Key: true, Figures: figures, Lead: []string{lead},
 		Omitted: omittedText(omitted, "operation"),
 	}
+}
+
+// timeName returns what the times of operations are called.
+func (b *builder) timeName() string {
+	if b.isService() {
+		return "Time to updated"
+	}
+	return "Response time"
 }
 
 // curve returns the side's response times of a row's operation: from the histogram if there is one,
@@ -96,7 +105,8 @@ func (s plotSide) curve(row report.Row) curve {
 	for _, p := range []struct {
 		unit string
 		x    float64
-	}{{results.UnitP50, 2}, {results.UnitP90, 10}, {results.UnitP99, 100}, {results.UnitP999, 1000}} {
+	}{{results.UnitToUpdatedP50, 2}, {results.UnitToUpdatedP90, 10}, {results.UnitToUpdatedP99, 100},
+		{results.UnitP50, 2}, {results.UnitP90, 10}, {results.UnitP99, 100}, {results.UnitP999, 1000}} {
 		if v, ok := medians[p.unit]; ok && svgplot.IsFinite(v) {
 			c.points = append(c.points, point{p.x, v})
 		}
@@ -140,7 +150,7 @@ func (b *builder) latencyFigure(op string, n int, curves []curve) []figure {
 		}
 	}))
 	title := b.clip(op)
-	image := b.draw(p, fmt.Sprintf("latency-%d", n), "Response time by percentile: "+title, describeCurves(curves), 230)
+	image := b.draw(p, fmt.Sprintf("latency-%d", n), b.timeName()+" by percentile: "+title, describeCurves(curves), 230)
 	return []figure{{Title: title, SVG: image}}
 }
 

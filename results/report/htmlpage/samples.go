@@ -132,7 +132,7 @@ func intervalWords(s *results.Summary, unit results.Unit) string {
 func (b *builder) repetitions() section {
 	var figures []figure
 	primary := primaryOperations(b.Rows)
-	units := []string{results.UnitRate, results.UnitP50, results.UnitP99}
+	units := []string{results.UnitRate, results.UnitP50, results.UnitP99, results.UnitToUpdatedP50, results.UnitToUpdatedP99}
 	for _, r := range b.Rows {
 		if r.Op != primary[r.Scenario] || !slices.Contains(units, r.Unit.Name) || len(figures) >= b.limits.Figures {
 			continue

@@ -72,6 +72,9 @@ func (b *builder) timelines() section {
 	if b.isPlanned() {
 		basis = "Response times count from when an operation was planned."
 	}
+	if b.isService() {
+		basis = "Times count from the trigger of the service until a device ran the update."
+	}
 	if len(b.Now.Timelines) > 0 && len(b.Base.Timelines) > 0 {
 		basis += " Both sides have the same scales."
 	}

@@ -64,7 +64,7 @@ func (d *timelineDrawing) latency() (panels []panel) {
 	for _, s := range d.sides {
 		op, median, high, highest := s.timeline.Op, s.response(p50), s.response(p99), s.response(longest)
 		w := d.begin(s, scale)
-		p := panel{Title: "Response time of " + d.clip(cmp.Or(op, "operations")), Aside: aside}
+		p := panel{Title: d.timeName() + " of " + d.clip(cmp.Or(op, "operations")), Aside: aside}
 		upper, lower := d.curve(s, scale, high), d.curve(s, scale, median)
 		w.Band("fill", upper, lower)
 		w.Steps("max", d.curve(s, scale, highest))
