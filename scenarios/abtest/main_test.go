@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "fleet":
 		err = target.Serve(context.Background(), os.Stdin, os.Stdout)
+	case len(os.Args) > 2 && os.Args[1] == asPush:
+		err = servePushes(os.Stdin, os.Stdout, os.Args[2], len(os.Args) > 3)
 	case len(os.Args) > 1 && os.Args[1] == "drive" && os.Getenv(pretendedCost) != "":
 		err = pretend(in, os.Stdout, os.Getenv(pretendedCost))
 	case len(os.Args) > 1 && os.Args[1] == "drive":
