@@ -106,6 +106,7 @@ const outPlaceholder = "{out}"
 func (t *tree) client(n ast.Node, field string) Client {
 	var c Client
 	var build, command ast.Node
+	before := len(t.mistakes)
 	has := t.mapping(n, field,
 		key{"build", func(n ast.Node, field string) {
 			build = n
@@ -128,6 +129,9 @@ func (t *tree) client(n ast.Node, field string) Client {
 		return c
 	}
 	if has["build"] == nil && has["command"] == nil {
+		if len(t.mistakes) > before { // such as a key that is misspelled
+			return c
+		}
 		t.reject(n, field, "lacks build and command: want one of them, or both")
 		return c
 	}

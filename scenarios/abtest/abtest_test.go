@@ -127,7 +127,7 @@ func TestOthersAreRefused(t *testing.T) {
 		"wordless": {script("exit 3"), "the driver of base can't begin: the driver of base ended: exit status 3"},
 		"no JSON":  {script("read order; echo hello"), "the driver of base ended"},
 		"refuses": {script(`read order; echo '{"protocol":1,"error":"no such field"}'; read more`),
-			"the driver of base: no such field"},
+			"the driver of base can't begin: no such field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, "gate-push")

@@ -43,6 +43,12 @@ type SideError struct {
 // Error names the side and says what it did, in a line.
 func (e *SideError) Error() string { return fmt.Sprintf("the driver of %s %s", e.Side, e.Text) }
 
+// A refusal says why a driver did not do what it was asked for.
+type refusal struct{ side, text string }
+
+// Error names the side and says why.
+func (e *refusal) Error() string { return fmt.Sprintf("the driver of %s: %s", e.side, e.text) }
+
 // A driver is a process that measures one side.
 type driver struct {
 	side   string        // checkout.Base or checkout.Now
@@ -70,7 +76,11 @@ func startDriver(ctx context.Context, side string, s Side, first hello, limit ti
 	case err != nil && ctx.Err() == nil:
 		// A driver that can't begin says nothing about the code that it would have measured. The
 		// error isn't wrapped, so that callers don't treat it as a SideError.
-		err = fmt.Errorf("the driver of %s can't begin: %v", side, err)
+		why := err.Error()
+		if refused, ok := errors.AsType[*refusal](err); ok {
+			why = refused.text
+		}
+		err = fmt.Errorf("the driver of %s can't begin: %s", side, why)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -95,7 +105,7 @@ func (d *driver) call(ctx context.Context, line any) (response, error) {
 				return r, &SideError{Side: d.side, Text: "ended: " + d.lastWords(), Stacks: d.stderr.String()}
 			case json.Unmarshal(line, &r) != nil: // not a response: the driver is broken, so wait for its end
 			case r.Error != "":
-				return r, fmt.Errorf("the driver of %s: %s", d.side, r.Error)
+				return r, &refusal{d.side, r.Error}
 			default:
 				return r, nil
 			}
