@@ -64,12 +64,17 @@ func (p *plan) files() []file {
 			if p.Config.Client.Build == "" {
 				lines += "client:\n  build: " + build + "\n"
 			}
-			if len(p.Config.Gate.Scenarios) == 0 {
-				lines += "gate:\n  scenarios: [bench/push.yaml]\n"
-			}
-			return lines
+			return lines + p.missingGate()
 		},
 	})
+}
+
+// missingGate returns what the configuration lacks for a gate without arguments.
+func (p *plan) missingGate() string {
+	if len(p.Config.Gate.Scenarios) == 0 {
+		return "gate:\n  scenarios: [bench/push.yaml]\n"
+	}
+	return ""
 }
 
 // pkg returns the program's package as an argument of go build.
@@ -130,6 +135,11 @@ func (p *plan) next(r *Result) []Step {
 	}
 	if p.script != nil {
 		add("measures the client", "fleetmark", "run", "bench/push.yaml")
+		if len(r.Written) > 0 {
+			add("", append([]string{"git", "add"}, r.Written...)...)
+			add("makes a revision to compare with", "git", "commit", "-qm", "Measure the delivery client")
+		}
+		add("compares your next change with it", "fleetmark", "gate", "--base", "HEAD")
 		return steps
 	}
 	vendored := p.exists("vendor/modules.txt")

@@ -44,7 +44,7 @@ func find(ctx context.Context, o Options) (*plan, error) {
 	switch {
 	case p.Root == "":
 		return nil, errors.New("no go.mod and no git repository here or in a directory above: " +
-			"run it in the project whose client you want to measure, or begin one with `go mod init`")
+			"run it in the project whose client you want to measure, or begin one with `git init` or `go mod init`")
 	case p.Module == "" && p.exists("go.mod"):
 		return nil, fmt.Errorf("%s names no module: want a go.mod as `go mod init` writes it", filepath.Join(p.Root, "go.mod"))
 	case o.CI != DetectCI && o.CI != GitHub && o.CI != NoCI:

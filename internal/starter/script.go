@@ -9,12 +9,23 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/docs/examples"
+	"github.com/fleetmark/fleetmark/internal/project"
 )
 
 // The scenario for projects that aren't Go modules. Their clients are those of the documentation.
 //
 //go:embed files/process.yaml
 var processFile string
+
+// gateConfig is fleetmark.yaml for a scenario that names its client itself.
+const gateConfig = `# What Fleetmark's commands need to know of this project. The file is read strictly: an unknown key
+# is an error with its line and column.
+
+# What ` + "`gate`" + ` measures if no scenarios are named: files, or names from ` + "`fleetmark scenarios list`" + `.
+# ` + "`gate --base REF`" + ` runs the scenario's client.command in both revisions, by turns.
+gate:
+  scenarios: [bench/push.yaml]
+`
 
 // guide describes all ways to measure a client.
 const guide = "docs/guides/your-own-client.md"
@@ -79,5 +90,6 @@ func (p *plan) scriptFiles() []file {
 		{name: client, text: p.script.text},
 		{name: "bench/push.yaml", text: strings.ReplaceAll(processFile, "COMMAND", command)},
 		{name: ".gitignore", text: "/runs/\n", missing: p.missingIgnored},
+		{name: project.ConfigFile, text: gateConfig, missing: p.missingGate},
 	}
 }

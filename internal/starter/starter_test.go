@@ -230,7 +230,7 @@ func TestWrite_refuses(t *testing.T) {
 		want  string
 	}{
 		"no project": {nil, Options{}, "no go.mod and no git repository here or in a directory above: " +
-			"run it in the project whose client you want to measure, or begin one with `go mod init`"},
+			"run it in the project whose client you want to measure, or begin one with `git init` or `go mod init`"},
 		"a script's name": {map[string]string{".git/HEAD": ""}, Options{Client: "acme"}, "--client: there is no go.mod here, " +
 			"and results call a client in shell by its file: leave it out"},
 		"a script's workflow": {map[string]string{".git/HEAD": ""}, Options{CI: GitHub}, "--ci github: there is no go.mod here, " +
@@ -280,8 +280,16 @@ func TestWrite_script(t *testing.T) {
 		r, err := Write(t.Context(), Options{Dir: root})
 		require.NoError(t, err)
 		require.Equal(t, want.language, r.Script)
-		require.Equal(t, []string{want.client, "bench/push.yaml", ".gitignore"}, r.Written)
-		require.Equal(t, []string{"fleetmark run bench/push.yaml"}, commands(r))
+		require.Equal(t, []string{want.client, "bench/push.yaml", ".gitignore", "fleetmark.yaml"}, r.Written)
+		require.Equal(t, []string{
+			"fleetmark run bench/push.yaml",
+			"git add " + want.client + " bench/push.yaml .gitignore fleetmark.yaml",
+			"git commit -qm 'Measure the delivery client'",
+			"fleetmark gate --base HEAD",
+		}, commands(r))
+		found, err := project.Find(root)
+		require.NoError(t, err)
+		require.Equal(t, project.Config{Gate: project.Gate{Scenarios: []string{"bench/push.yaml"}}}, found.Config)
 		files := contents(t, root)
 		example, err := os.ReadFile("../../docs/examples/process/" + filepath.Base(want.client))
 		require.NoError(t, err)

@@ -32,8 +32,8 @@ func newInit(c cli.Console) *cobra.Command {
 a program with all commands of fleetmark and a client that works as it stands, a first
 scenario, fleetmark.yaml, .gitignore, and a workflow for pull requests if the
 repository is on GitHub. In any other git repository it is a client in Python, Node or
-shell, whichever fits the files there, a scenario for it, and .gitignore. Then it says
-which commands come next.
+shell, whichever fits the files there, a scenario for it, fleetmark.yaml, and
+.gitignore. Then it says which commands come next.
 
 It overwrites nothing. If a file exists, it is kept, and lines that it lacks are
 printed. After an interruption, run it again: it writes the files that are missing.`,
