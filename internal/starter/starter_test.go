@@ -241,7 +241,7 @@ func TestWrite_refuses(t *testing.T) {
 		"a go.mod without a path": {map[string]string{"go.mod": "go 1.26.0\n"}, Options{},
 			"names no module: want a go.mod as `go mod init` writes it"},
 		"a mistake": {map[string]string{"go.mod": goMod, "fleetmark.yaml": "client: {bild: x}\n"}, Options{},
-			`fleetmark.yaml:1:10: client: unknown key "bild": want one of build, own`},
+			`fleetmark.yaml:1:10: client: unknown key "bild": want one of build, packages, command, own`},
 		"a name":       {map[string]string{"go.mod": goMod}, Options{Client: "a b"}, `--client "a b": want a word of at most 64 letters`},
 		"a long name":  {map[string]string{"go.mod": goMod}, Options{Client: strings.Repeat("a", 65)}, "want a word of at most 64 letters"},
 		"a flag":       {map[string]string{"go.mod": goMod}, Options{Client: "-v"}, `--client "-v": want a word`},

@@ -61,8 +61,10 @@ printed. After an interruption, run it again: it writes the files that are missi
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Client, "client", "", "what results call the client (default: the last element of the module's path)")
-	flags.StringVar(&o.Program, "dir", "", "the directory of the client, below the project's (default: cmd/bench, or bench for a script)")
+	flags.StringVar(&o.Client, "client", "",
+		"what results call the client (default: the last element of the module's path)")
+	flags.StringVar(&o.Program, "dir", "",
+		"the directory of the client, below the project's (default: cmd/bench, or bench for a script)")
 	flags.StringVar((*string)(&o.CI), "ci", "",
 		"the server for which to write a workflow (default: github if there is a remote at GitHub or a .github)")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
