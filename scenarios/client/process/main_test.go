@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "client" {
 		os.Exit(behave(os.Args[2]))
 	}
+	// A process that the race detector watches otherwise waits a second before it exits.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
