@@ -170,20 +170,29 @@ func explainUnprofiled(j *judge.Judgement, specs []scenarios.Spec) (rest []scena
 		why := unprofiled(s.Client)
 		if why == nil {
 			rest = append(rest, s)
-		} else if known := divideRegressions(j, s.Name); known != "" {
-			err = errors.Join(err, fmt.Errorf("%s: %w; what is known: %s", s.Name, why, known))
+		} else if known := whatIsKnown(j, s); known != "" {
+			err = errors.Join(err, fmt.Errorf("%s: %w%s", s.Name, why, known))
 		}
 	}
 	return rest, err
 }
 
-// noWaits is the error for a profile of waits that shows none in the client.
-func noWaits(c scenarios.ClientSpec, j *judge.Judgement, scenario string) error {
-	if len(c.Command) == 0 {
-		return errors.New("nobody waits for anybody in the client: a sleep, or an answer that comes late, is in no profile")
+// whatIsKnown returns what is known without profiles of the regressions of a scenario whose client is
+// in processes of its own, as a clause. It returns "" for any other client.
+func whatIsKnown(j *judge.Judgement, s scenarios.Spec) string {
+	if known := divideRegressions(j, s.Name); len(s.Client.Command) > 0 && known != "" {
+		return "; what is known: " + known
 	}
-	return fmt.Errorf("nobody waits for anybody in the client, or it doesn't count waits (runtime.SetBlockProfileRate): "+
-		"a sleep, or an answer that comes late, is in no profile; what is known: %s", divideRegressions(j, scenario))
+	return ""
+}
+
+// noWaits is the error for a profile of waits that shows none in the client.
+func noWaits(c scenarios.ClientSpec) error {
+	who := "nobody waits for anybody in the client"
+	if len(c.Command) > 0 {
+		who += ", or it doesn't count waits (runtime.SetBlockProfileRate)"
+	}
+	return errors.New(who + ": a sleep, or an answer that comes late, is in no profile")
 }
 
 // functions returns the prefixes of the functions that may be the cause of a regression, and of those

@@ -40,13 +40,12 @@ func ExplainRegression(
 	dir := filepath.Join(out, time.Now().UTC().Format("20060102T150405Z")+"-gate-explained")
 	specs, err := explainUnprofiled(j, o.Specs)
 	for _, need := range planProfiles(j, specs) {
-		need.judged = j
 		c, failed := need.explain(ctx, o, filepath.Join(dir, string(need.kind)), log)
 		if ctx.Err() != nil {
 			return causes, errors.Join(err, errors.New("interrupted"))
 		}
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("%s of %s: %w", need.kind, need.spec.Name, failed))
+			err = errors.Join(err, fmt.Errorf("%s of %s: %w%s", need.kind, need.spec.Name, failed, whatIsKnown(j, need.spec)))
 		}
 		if c.Explanation != nil { // the cause is known even if its files can't be written
 			causes = append(causes, c)
@@ -62,7 +61,6 @@ type profileNeed struct {
 	sample string // the sample value to explain; empty means the default of the kind
 
 	extraNS float64 // for waits: how much longer an operation takes, if known
-	judged  *judge.Judgement
 }
 
 // planProfiles returns the profiles that may explain the regressed rows of j. There is at most one
@@ -178,7 +176,7 @@ func (n profileNeed) explain(ctx context.Context, o Options, dir string, log fun
 		Seed: o.Seed, Stderr: o.Stderr, Injection: o.Injection, Progress: LogPairs(log),
 	}, explain.Options{Selection: profiles.Selection{SampleIndex: n.sample}, Own: own, Within: within})
 	if n.kind == profiles.Block && errors.Is(err, explain.ErrNoMatchingStacks) {
-		return c, noWaits(n.spec.Client, n.judged, n.spec.Name)
+		return c, noWaits(n.spec.Client)
 	}
 	if err != nil {
 		return c, err
