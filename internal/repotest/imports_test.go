@@ -130,7 +130,7 @@ func importRules() []packageRule {
 		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir " +
 			"results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
-		{"scenarios/baselinepage", "internal/plaintext internal/codestats internal/project results results/baseline " +
+		{"scenarios/baselinepage", "internal/shell internal/plaintext internal/codestats internal/project results results/baseline " +
 			"results/rundir results/report scenarios " +
 			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
 

@@ -43,10 +43,11 @@ func (o profileOptions) turns() (pairs int, each time.Duration) {
 // unprofiled returns why the functions of a client in processes of its own can't be named, or nil if
 // they can.
 func unprofiled(c scenarios.ClientSpec) error {
+	if len(c.Command) == 0 {
+		return nil
+	}
 	name := process.Name(c.Command)
 	switch {
-	case len(c.Command) == 0:
-		return nil
 	case !c.ServesProfiles():
 		return fmt.Errorf("no function of %s can be named, since it serves no profiles: "+
 			"{pprof} in client.command tells each process an address for them, if it can", name)
