@@ -233,10 +233,11 @@ func (v *serviceClient) watch(ctx context.Context, s *Session, u *delivery.Updat
 	triggered := running.Trigger(watched, values)
 	err := v.await(ctx, w, running, triggered)
 	v.last.said = triggered.Said()
-	if ctx.Err() != nil || err != nil {
+	v.took = w.elapsed()
+	if ctx.Err() != nil || err != nil { // what was seen until now is kept
+		v.last.rollout, v.last.atOnce = v.took, mostAtOnce(v.last.devices, v.took)
 		return err
 	}
-	v.took = w.elapsed()
 	if err := w.look(ctx); err != nil { // what happened during the last look
 		return err
 	}

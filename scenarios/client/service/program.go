@@ -35,13 +35,14 @@ type program struct {
 // maxText is how many bytes of what a program writes are kept.
 const maxText = 16 << 10
 
-// run starts a program. exited, if not nil, is called when it has ended.
-func (s *Service) run(command []string, exited func(*program)) (*program, error) {
+// run starts a program, which has the given name in messages. exited, if not nil, is called when it
+// has ended.
+func (s *Service) run(name string, command []string, exited func(*program)) (*program, error) {
 	if err := findProgram(command[0], s.cfg.Directory); err != nil {
 		return nil, err
 	}
 	p := &program{
-		name: programName(command), cmd: exec.Command(command[0], command[1:]...),
+		name: name, cmd: exec.Command(command[0], command[1:]...),
 		text: childproc.Tail{Limit: maxText}, ended: make(chan struct{}),
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = s.cfg.Directory, &p.text, &p.text, time.Second

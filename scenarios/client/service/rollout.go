@@ -83,7 +83,7 @@ func (s *Service) triggerByCommand(ctx context.Context, r *Rollout, v Values) {
 	for i, word := range s.cfg.Command {
 		words[i] = v.text(word, v.DevicesFile)
 	}
-	_, err := s.run(words, func(p *program) {
+	_, err := s.run(programName(s.cfg.Command), words, func(p *program) {
 		ended := fmt.Sprintf("%s ended (%s)%s", p.name, p.end, p.lastWords(s.secrets))
 		switch {
 		case ctx.Err() != nil: // it was told to end

@@ -103,7 +103,7 @@ func (s *Service) start(ctx context.Context) (err error) {
 		}
 	}
 	if len(s.cfg.Start) > 0 {
-		if s.program, err = s.run(s.cfg.Start, nil); err != nil {
+		if s.program, err = s.run(programName(s.cfg.Start), s.cfg.Start, nil); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
 	}
@@ -119,6 +119,7 @@ func (s *Service) awaitReady(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(askInterval)
 	defer tick.Stop()
+	var last error
 	for {
 		a, err := s.ask(ctx, http.MethodGet, s.cfg.Ready, nil, nil)
 		if err == nil && a.status/100 == 2 {
@@ -127,6 +128,9 @@ func (s *Service) awaitReady(ctx context.Context) error {
 		}
 		if err == nil {
 			err = fmt.Errorf("it answered %d", a.status)
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-tick.C:
@@ -141,7 +145,7 @@ func (s *Service) awaitReady(ctx context.Context) error {
 				words = s.program.lastWords(s.secrets)
 			}
 			return fmt.Errorf("ready: %s was not ready within %v: %s: %s%s", s.name, s.cfg.ReadyTimeout,
-				s.cfg.Ready, s.show(cause(err)), words)
+				s.cfg.Ready, s.show(cause(last)), words)
 		}
 	}
 }
