@@ -165,7 +165,8 @@ func (c repetitionClient) service() *service.Service {
 	return v.Service
 }
 
-// How a rollout is watched.
+// How a rollout is watched. settleTime is how long devices may still install once the service said
+// that its rollout is over, and how long it may say so once all devices run the update.
 const (
 	lookInterval = 100 * time.Millisecond
 	lookShare    = 40 // a look takes no more than this part of the time between two
@@ -247,18 +248,17 @@ func (v *serviceClient) watch(ctx context.Context, s *Session, u *delivery.Updat
 
 // await looks at the ledger until the rollout is over.
 func (v *serviceClient) await(ctx context.Context, w *ledgerWatch, running *service.Service, triggered *service.Rollout) error {
-	end := time.NewTimer(v.spec.Deadline.Std())
-	defer end.Stop()
+	deadline := time.NewTimer(v.spec.Deadline.Std())
+	defer deadline.Stop()
 	var settled <-chan time.Time // ends the wait for what may still come
 	for {
-		looked := time.Now()
+		looked, said, ended := time.Now(), triggered.Said(), w.rollout.ended != ""
 		if err := w.look(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		}
-		said := triggered.Said()
 		all := w.updated == len(w.rollout.devices)
 		switch {
 		case said.Err != nil && !said.Began && w.contacted == 0:
@@ -267,14 +267,16 @@ func (v *serviceClient) await(ctx context.Context, w *ledgerWatch, running *serv
 			return fmt.Errorf("client.service.trigger.command: %s, and it contacted no device", said.Gave)
 		case w.over || all && (said.Over || v.spec.Done == "" && said.Began):
 			return nil
-		case settled == nil && (all || said.Over || said.Err != nil && !said.Began || w.rollout.ended != ""):
+		case (said.Over || ended || said.Err != nil && !said.Began) && w.pending == 0:
+			return nil // nothing more can come
+		case settled == nil && (all || said.Over || ended || said.Err != nil && !said.Began):
 			late := time.NewTimer(settleTime)
 			defer late.Stop()
 			settled = late.C
 		}
-		ended := running.Ended()
+		end := running.Ended()
 		if w.rollout.ended != "" {
-			ended = nil
+			end = nil
 		}
 		over := triggered.Over()
 		if said.Over {
@@ -286,9 +288,9 @@ func (v *serviceClient) await(ctx context.Context, w *ledgerWatch, running *serv
 		case <-over:
 		case <-settled: // one more look, which is the last
 			w.over = true
-		case <-ended:
+		case <-end:
 			w.rollout.ended = running.End()
-		case <-end.C:
+		case <-deadline.C:
 			w.over, w.rollout.late = true, !all
 		case <-ctx.Done():
 			next.Stop()
@@ -308,6 +310,7 @@ type ledgerWatch struct {
 	began              time.Time     // when the rollout was triggered
 	clock              time.Duration // then, on the fleet's clock
 	contacted, updated int           // devices
+	pending            int           // devices that take or install an update
 	events             []event       // reused
 	over               bool          // no more looks
 }
@@ -353,7 +356,7 @@ func (w *ledgerWatch) look(ctx context.Context) error {
 	// What happened until now is in the ledger that is read next. Of what happens while it is read, some
 	// may be missing, so the rest of it waits for the next look.
 	until := status.SinceReset - w.clock
-	w.events = w.events[:0]
+	w.events, w.pending = w.events[:0], 0
 	for e, err := range witness.Ledger(ctx) {
 		if err != nil {
 			return fmt.Errorf("reading the fleet's ledger: %w", err)
@@ -378,6 +381,9 @@ func (w *ledgerWatch) look(ctx context.Context) error {
 
 // see notes what the ledger says of a device until a time.
 func (w *ledgerWatch) see(e ledger.Entry, until time.Duration) {
+	if e.Stage == ledger.StageReceiving || e.Stage == ledger.StageInstalling {
+		w.pending++
+	}
 	d := &w.rollout.devices[e.Device]
 	if at := w.since(e.ContactedNS); d.contacted == 0 && at > 0 && at <= until {
 		d.contacted = at
@@ -615,13 +621,14 @@ func (v *serviceClient) check(m *measured, devices load.Devices) {
 			continue
 		}
 		without = append(without, devices.At(i).ID+" "+d.wrong)
-		if d.contacted == 0 && !r.said.Over && r.reachable != nil && r.reachable(i) {
+		if d.contacted == 0 && !r.said.Over && r.ended == "" && r.reachable != nil && r.reachable(i) {
 			leftOut = append(leftOut, devices.At(i).ID)
 		}
 	}
 	if len(leftOut) > 0 {
-		m.findings = append(m.findings, health.Finding{Kind: health.DevicesLeftOut, Detail: fmt.Sprintf("%s of %s never contacted: %s",
-			plaintext.Thousands(int64(len(leftOut))), plaintext.Count(len(r.devices), "device")+" were", names(leftOut))})
+		m.findings = append(m.findings, health.Finding{Kind: health.DevicesLeftOut, Detail: fmt.Sprintf("%s of %s not contacted within %v: %s",
+			plaintext.Thousands(int64(len(leftOut))), plaintext.Count(len(r.devices), "device")+" were",
+			v.took.Round(100*time.Millisecond), names(leftOut))})
 	}
 	if len(without) == 0 {
 		return
