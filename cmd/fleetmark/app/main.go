@@ -8,6 +8,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,7 +195,7 @@ func interruption(ctx context.Context, err error) error {
 func newRoot(c cli.Console) *cobra.Command {
 	var version bool
 	root := &cobra.Command{
-		Use:   "fleetmark",
+		Use:   cmp.Or(c.Program, "fleetmark"),
 		Short: "Benchmark and load test for software that delivers updates to devices over HTTP",
 		Long: `Fleetmark answers one question: did this change make delivering an update slower,
 heavier or less reliable, by how much, and why?
