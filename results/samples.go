@@ -14,9 +14,9 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// deliveryPackage is the package in the pkg line by default: the one that scenarios measure if no
-// other client is driven.
-const deliveryPackage = "github.com/fleetmark/fleetmark/delivery"
+// DeliveryPackage is the package in the pkg line of samples by default: the one that scenarios
+// measure if no other client is driven.
+const DeliveryPackage = "github.com/fleetmark/fleetmark/delivery"
 
 // A SampleWriter writes records in the Go benchmark format.
 //
@@ -37,14 +37,14 @@ type SampleWriter struct {
 // NewSampleWriter returns a SampleWriter that calls w.Write once for each call of Write. procs is
 // the driver's GOMAXPROCS, at least 1.
 func NewSampleWriter(w io.Writer, procs int) *SampleWriter {
-	s := &SampleWriter{w: w, procs: procs, pkg: deliveryPackage, units: make(map[string]bool)}
+	s := &SampleWriter{w: w, procs: procs, pkg: DeliveryPackage, units: make(map[string]bool)}
 	s.bench = benchfmt.NewWriter(&s.buf)
 	return s
 }
 
 // SetPackage sets the package in the pkg line, an import path. Without a call, or if path is empty,
 // it is package delivery.
-func (s *SampleWriter) SetPackage(path string) { s.pkg = cmp.Or(path, deliveryPackage) }
+func (s *SampleWriter) SetPackage(path string) { s.pkg = cmp.Or(path, DeliveryPackage) }
 
 // Write appends a Unit line for each unit that it hasn't written yet, and then a line for each
 // record. The first call begins with the configuration lines. If a record holds NaN, an infinity,

@@ -245,7 +245,7 @@ func TestSamplesAreOneTable(t *testing.T) {
 	for reader.Scan() {
 		if result, ok := reader.Result().(*benchfmt.Result); ok {
 			require.Len(t, result.Config, 3)
-			require.Equal(t, deliveryPackage, result.GetConfig("pkg"))
+			require.Equal(t, DeliveryPackage, result.GetConfig("pkg"))
 		}
 	}
 }

@@ -71,6 +71,7 @@ type Scenario struct {
 	Repetitions    int            `json:"repetitions"`
 	Counts         results.Counts `json:"counts"`
 	Unconfirmed    bool           `json:"clients_word_only"`
+	Package        string         `json:"package,omitempty"` // of the client; empty: package delivery
 
 	// Interference and ReferenceSpeed describe the machine while the scenario was measured. They
 	// are nil if unknown.
@@ -100,9 +101,13 @@ func (p *Page) Section(name string) (*Section, bool) {
 
 // FromRun returns a page with a single run, so that another run can be compared with it.
 func FromRun(run results.Run, records []results.Record) *Page {
+	client := run.Client.Package
+	if client == results.DeliveryPackage {
+		client = ""
+	}
 	return &Page{Machine: run.Machine, Revision: run.Revision, Scenarios: []Scenario{{
 		Name: run.Scenario, WorkloadDigest: run.WorkloadDigest, Command: run.Command, Repetitions: run.Repetitions,
-		Counts: run.Counts, Unconfirmed: run.Unconfirmed,
+		Counts: run.Counts, Unconfirmed: run.Unconfirmed, Package: client,
 		Interference: run.Harness.Interference, ReferenceSpeed: run.Harness.ReferenceSpeed, Records: records,
 	}}}
 }

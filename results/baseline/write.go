@@ -116,6 +116,7 @@ func (p *Page) writeSamples(b *strings.Builder) (total int, err error) {
 	var text strings.Builder
 	samples := results.NewSampleWriter(&text, p.Machine.GOMAXPROCS)
 	for _, s := range p.Scenarios {
+		samples.SetPackage(s.Package)
 		if err := samples.Write(s.Records...); err != nil {
 			return 0, err
 		}

@@ -15,6 +15,7 @@ import (
 
 func TestWrite_roundTrip(t *testing.T) {
 	second := throughputScenario()
+	second.Package = "example.com/acme"
 	want := testPage()
 	want.Scenarios = append(want.Scenarios, second)
 	want.Benchmarks = testGoBenchmarks(t)
@@ -28,6 +29,10 @@ func TestWrite_roundTrip(t *testing.T) {
 	found, ok := got.Scenario("throughput")
 	require.True(t, ok)
 	require.Equal(t, second, *found)
+	text := pageText(t, want)
+	require.Contains(t, text, "\npkg: example.com/acme\n")
+	require.Less(t, strings.Index(text, "\npkg: github.com/fleetmark/fleetmark/delivery\n"),
+		strings.Index(text, "\npkg: example.com/acme\n"))
 	_, ok = got.Scenario("soak")
 	require.False(t, ok)
 }
