@@ -217,6 +217,17 @@ func (c Client) IsZero() bool { return c.Build == "" && c.Command == nil }
 // Gate says what `fleetmark gate` measures.
 type Gate struct {
 	Scenarios []string // names or files, relative to the root, if none are named on the command line
+
+	// Tolerances are the smallest relative changes that count, of metrics for which it isn't the
+	// usual one.
+	Tolerances []Tolerance
+}
+
+// A Tolerance is the smallest relative change of a metric that counts.
+type Tolerance struct {
+	Metric string
+	Share  float64 // 0.05 for 5%
+	Where  string  // the position of the entry, FILE:LINE:COLUMN, and its key
 }
 
 // Baseline says what `fleetmark baseline` measures, besides what is in the rest of the configuration.

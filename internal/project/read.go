@@ -38,7 +38,8 @@ func ParseConfig(file string, text []byte) (Config, error) {
 		key{"commands", appendEach(t, &c.Commands, t.command)},
 		key{"client", func(n ast.Node, field string) { c.Client = t.client(n, field) }},
 		key{"gate", func(n ast.Node, field string) {
-			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Gate.Scenarios)})
+			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Gate.Scenarios)},
+				key{"tolerances", func(n ast.Node, field string) { c.Gate.Tolerances = t.tolerances(n, field) }})
 		}},
 		key{"baseline", func(n ast.Node, field string) {
 			t.mapping(n, field, key{"scenarios", t.intoAll(&c.Baseline.Scenarios)})
@@ -210,6 +211,23 @@ func (t *tree) units(n ast.Node, field string) map[string]Unit {
 			}
 		}})
 		t.require(value, at, has, "better")
+	})
+	return all
+}
+
+func (t *tree) tolerances(n ast.Node, field string) (all []Tolerance) {
+	t.eachMember(n, field, "a mapping of metrics to tolerances, such as ns/op: 5%", func(name string, key, value ast.Node) {
+		at := yamlnode.Join(field, name)
+		v, form, ok := t.quantity(value, at)
+		if !ok {
+			return
+		}
+		if form != FormPercent {
+			t.reject(value, at, "%s: want a percentage, such as 5%%", kind(value))
+			return
+		}
+		line, column := position(yamlnode.First(key))
+		all = append(all, Tolerance{name, v / 100, fmt.Sprintf("%s:%d:%d: %s", t.file, line, column, at)})
 	})
 	return all
 }

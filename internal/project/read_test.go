@@ -45,7 +45,7 @@ client:
   packages: [./delivery/..., .]
   command: ["{out}", -v]
   own: [example.com/client.]
-gate: {scenarios: [push.yaml, integration]}
+gate: {scenarios: [push.yaml, integration], tolerances: {ns/op: 7.5%}}
 baseline: {scenarios: [bench/push.yaml, throughput]}
 `
 
@@ -85,7 +85,10 @@ func TestParseConfig(t *testing.T) {
 			Build: "go build -o {out} ./cmd/bench", Packages: []string{"./delivery/...", "."},
 			Command: []string{"{out}", "-v"}, Own: []string{"example.com/client."},
 		},
-		Gate: Gate{Scenarios: []string{"push.yaml", "integration"}},
+		Gate: Gate{
+			Scenarios:  []string{"push.yaml", "integration"},
+			Tolerances: []Tolerance{{"ns/op", 0.075, "fleetmark.yaml:37:58: gate.tolerances.ns/op"}},
+		},
 
 		Baseline: Baseline{Scenarios: []string{"bench/push.yaml", "throughput"}},
 	}, got)
@@ -147,6 +150,8 @@ func TestParseConfig_mistakes(t *testing.T) {
 		"client: {build: 'make {out}', command: «[python]}": "client.command: client.build writes a program to {out}: want it here too",
 		"client: {command: [a], «packages: [./a]}":          "client.packages: want client.build, which writes the program with them to {out}",
 		"client: {build: 'x {out}', packages: [«a/b]}":      `client.packages[0]: "a/b": want packages of this repository, such as ./delivery/...`,
+		"gate: {tolerances: {ns/op: «5}}":                   "gate.tolerances.ns/op: \"5\": want a percentage, such as 5%",
+		"gate: {tolerances: «[ns/op]}":                      "gate.tolerances: a list: want a mapping of metrics to tolerances, such as ns/op: 5%",
 		"gate: {scenarios: «rollout}":                       `gate.scenarios: "rollout": want a list`,
 
 		"units: {a: {better: «more}}": `units.a.better: "more": want lower or higher`,

@@ -24,8 +24,9 @@ type conditions struct {
 	PortableOnly bool           // only portable metrics are judged
 	Strict       bool           // each metric of the baseline without a verdict is inconclusive
 	Better       map[string]int // direction of metrics that package results doesn't know
-	OwnUnits     bool           // metrics without a direction are judged too, and inconclusive if they changed
-	Outcome      *outcome       // what became of the run's devices; nil if that isn't judged
+	Tolerances   results.Tolerances
+	OwnUnits     bool     // metrics without a direction are judged too, and inconclusive if they changed
+	Outcome      *outcome // what became of the run's devices; nil if that isn't judged
 
 	// WholeAllocations says that allocs/op are rounded to whole numbers, as the testing package
 	// does. If the samples of each side are all the same, a difference of one isn't noise.
@@ -162,6 +163,7 @@ func pairSamples(old, now []results.Record) []*rowSamples {
 // row returns the row of both samples. It tests the row if it may be judged.
 func (p *rowSamples) row(hasBaseline bool, c conditions) Row {
 	unit, known := results.LookupUnit(p.key.Unit)
+	unit = c.Tolerances.Apply(unit)
 	impossible := p.impossibleValue(unit)
 	r := Row{
 		Scenario: p.key.Scenario, Op: p.key.Op, Unit: unit,

@@ -19,7 +19,7 @@ const alpha = 0.05
 func Judge(base *baseline.Page, run results.Run, records []results.Record, p Policy) *Judgement {
 	c := conditions{
 		Repetitions: run.Repetitions, PortableOnly: p.Portable, Strict: p.Unjudged == RequireEveryMetric,
-		Better: p.Better, Invalid: invalid(run, p),
+		Better: p.Better, Tolerances: p.Tolerances, Invalid: invalid(run, p),
 	}
 	if others := run.Harness.Interference; others.Exceeds() {
 		c.Others = others

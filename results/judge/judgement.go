@@ -107,6 +107,8 @@ type Policy struct {
 	// Better gives the direction of metrics that [results.LookupUnit] doesn't know, by name: +1 if
 	// more is better, -1 if less is.
 	Better map[string]int
+
+	Tolerances results.Tolerances // of metrics, instead of their own
 }
 
 // Unjudged says what it means that a run, or one of its metrics, can't be judged.

@@ -57,6 +57,9 @@ type Options struct {
 	// tested.
 	Units func(name string) (Unit, bool)
 
+	// Tolerances replace the margins of metrics, if Units is nil.
+	Tolerances results.Tolerances
+
 	// Only names the metrics that are tested, of those that Units has. If it is nil, all are.
 	Only []Key
 
@@ -95,15 +98,16 @@ type Unit struct {
 // scenarioUnit returns how a metric of a scenario is tested. The metrics that aren't tested repeat
 // others (ops/s, MB/s), rest on too few operations of a block (p99.9-ns/op), or jump if the
 // distribution of times has two modes (p50-ns/op).
-func scenarioUnit(name string) (Unit, bool) {
+func (o Options) scenarioUnit(name string) (Unit, bool) {
 	unit, _ := results.LookupUnit(name)
+	unit = o.Tolerances.Apply(unit)
 	return Unit{Unit: unit, Margin: unit.Sequential}, !unit.Sequential.IsZero()
 }
 
 // New returns a test that has no pairs yet.
 func New(o Options) *Test {
 	if o.Units == nil {
-		o.Units = scenarioUnit
+		o.Units = o.scenarioUnit
 	}
 	return &Test{options: o, byKey: map[Key]*metric{}}
 }

@@ -29,7 +29,13 @@ func turn(values map[string]float64) []results.Record {
 // takeTurns adds up to most pairs, until the test is decided.
 func takeTurns(t *testing.T, most int, block func(pair, block int, now bool) map[string]float64) Result {
 	t.Helper()
-	p := New(Options{})
+	return takeTurnsOf(t, Options{}, most, block)
+}
+
+// takeTurnsOf is takeTurns with the options of the test.
+func takeTurnsOf(t *testing.T, o Options, most int, block func(pair, block int, now bool) map[string]float64) Result {
+	t.Helper()
+	p := New(o)
 	for n := range most {
 		var base, now [][]results.Record
 		for i, isNow := range []bool{false, true, true, false} {
@@ -119,6 +125,25 @@ func TestDecisions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTolerances has a time that takes 10% longer.
+func TestTolerances(t *testing.T) {
+	for tolerance, want := range map[float64]Decision{0: Worse, 0.03: Worse, 0.3: Unchanged} {
+		o := Options{Tolerances: results.Tolerances{}}
+		if tolerance > 0 {
+			o.Tolerances[results.UnitMean] = tolerance
+		}
+		random := rand.New(rand.NewPCG(7, 8))
+		r := takeTurnsOf(t, o, 90, func(_, _ int, isNow bool) map[string]float64 {
+			v := 1000.0
+			if isNow {
+				v *= 1.1
+			}
+			return map[string]float64{results.UnitMean: noisy(random, v, 0.02)}
+		})
+		require.Equal(t, want, overall(r), tolerance)
 	}
 }
 

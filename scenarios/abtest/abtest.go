@@ -31,6 +31,8 @@ type Options struct {
 	// build them. They are measured for times that one layout can't settle; see
 	// [sequential.Result.Unsettled]. If LayoutBudget is 0 or Builds.Relink is nil, there are none.
 	LayoutBudget time.Duration
+	// Tolerances replace the smallest changes of metrics that count.
+	Tolerances results.Tolerances
 	// Seed seeds the order in which the sides take turns.
 	Seed uint64
 
@@ -96,7 +98,7 @@ func Run(ctx context.Context, o Options) (_ *Outcome, err error) {
 	defer func() { err = errors.Join(err, fleets.close()) }()
 	c := &comparison{
 		Options: o, work: fleets.work, outcome: &Outcome{},
-		test: sequential.New(sequential.Options{}), random: rand.New(rand.NewPCG(o.Seed, 0)),
+		test: sequential.New(sequential.Options{Tolerances: o.Tolerances}), random: rand.New(rand.NewPCG(o.Seed, 0)),
 	}
 	err = c.run(ctx)
 	if failed, ok := errors.AsType[*SideError](err); ok {

@@ -24,7 +24,9 @@ func (c *comparison) layouts(ctx context.Context) error {
 		return nil
 	}
 	began, seed := time.Now(), uint64(0)
-	test := sequential.New(sequential.Options{Means: true, Weight: c.found.LayoutWeight(), Only: unsettled})
+	test := sequential.New(sequential.Options{
+		Means: true, Weight: c.found.LayoutWeight(), Only: unsettled, Tolerances: c.Tolerances,
+	})
 	specs := c.indices(func(s scenarios.Spec) bool {
 		return slices.ContainsFunc(unsettled, func(k sequential.Key) bool { return k.Scenario == s.Name })
 	})

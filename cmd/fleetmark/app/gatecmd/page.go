@@ -41,8 +41,13 @@ func (g *gate) againstPage(ctx context.Context, names []string) (*outcome, error
 	if err != nil {
 		return nil, err
 	}
+	tolerances, err := tolerancesOf(here)
+	if err != nil {
+		return nil, err
+	}
 	policy := judge.Policy{
-		Unjudged: judge.RequireEveryMetric, Portable: g.portable, Outcomes: true, Better: here.Config.Better(),
+		Tolerances: tolerances,
+		Unjudged:   judge.RequireEveryMetric, Portable: g.portable, Outcomes: true, Better: here.Config.Better(),
 	}
 	find := g.measure
 	if len(g.runs) > 0 {

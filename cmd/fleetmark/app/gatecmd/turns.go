@@ -40,6 +40,9 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Tolerances, err = tolerancesOf(here); err != nil {
+		return nil, err
+	}
 	client := here.Config.Client
 	process := true // in all scenarios
 	for i := range o.Specs {
@@ -67,6 +70,19 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	how.Base, how.Now, how.Client = base.Commit, now.Revision(), clientTitle(client)
 	how.BaseState, how.NowState, how.Changed = base.State(), now.State(), now.Changed
 	return g.comparison(ctx, names, found, how), nil
+}
+
+// tolerancesOf returns the tolerances that a project's fleetmark.yaml gives.
+func tolerancesOf(here project.Project) (results.Tolerances, error) {
+	all := results.Tolerances{}
+	var errs []error
+	for _, t := range here.Config.Gate.Tolerances {
+		all[t.Metric] = t.Share
+		if err := all.Check(t.Metric); err != nil {
+			errs = append(errs, cli.Usagef("%s: %v", t.Where, err))
+		}
+	}
+	return all, errors.Join(errs...)
 }
 
 // noClient returns the error for a project whose fleetmark.yaml doesn't say what is compared.
