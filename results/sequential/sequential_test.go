@@ -180,6 +180,30 @@ func TestVaryingExactMetricIsTested(t *testing.T) {
 	}
 }
 
+// TestBytesOfSomeBlocksAreRounded checks that a mean number of bytes which is rounded up in a few blocks
+// of one side is no difference, and that a byte more in all of them is.
+func TestBytesOfSomeBlocksAreRounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		now  func(n int) float64
+		want Decision
+	}{
+		"rounded up at times": {func(n int) float64 { return 408 + float64(n%40/39) }, Unchanged},
+		"a byte more":         {func(int) float64 { return 409 }, Worse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			r := takeTurns(t, 60, func(_, _ int, isNow bool) map[string]float64 {
+				if !isNow {
+					return map[string]float64{"wire-B/device": 408}
+				}
+				n++
+				return map[string]float64{"wire-B/device": c.now(n)}
+			})
+			require.Equal(t, c.want, r.Metrics[0].Decision, "%+v", r.Metrics)
+		})
+	}
+}
+
 // TestExactMetricNeedsOnePair checks that one pair decides a metric that the seed determines, and
 // not a time.
 func TestExactMetricNeedsOnePair(t *testing.T) {
