@@ -255,7 +255,7 @@ func (g *gate) check(cmd *cobra.Command) error {
 	if g.layouts < 0 || g.layouts > 24*time.Hour {
 		return cli.Usagef("--layout-budget %v: want 0 to 24h", g.layouts)
 	}
-	if changed("layout-budget") && g.base == "" {
+	if changed("layout-budget") && g.base == "" && g.baseCommand == "" {
 		return cli.Usagef("--layout-budget: only --base links both sides again: leave it out")
 	}
 	if g.tries < 1 || g.tries > 1000 {
