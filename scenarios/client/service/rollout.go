@@ -100,6 +100,7 @@ func (s *Service) triggerByCommand(ctx context.Context, r *Rollout, v Values) {
 			s.watch(ctx, r, v, answer{})
 		}
 	})
+	s.Usage() // a sample of the memory, in case that it soon ends
 	r.say(func(said *Said) {
 		if err != nil {
 			said.Err = fmt.Errorf("trigger.command: %w", err)
