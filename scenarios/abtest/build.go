@@ -237,11 +237,17 @@ func (r recipe) compile(ctx context.Context, program string, flags ...string) er
 		if unusable := r.tree.ToolchainError(output.String(), err); unusable != nil {
 			return unusable
 		}
-		lines := strings.Split(strings.TrimSpace(output.String()), "\n")
-		return &checkout.Error{
-			Problem: fmt.Sprintf("%s (%v)", problem, err), Want: "mend client.build in fleetmark.yaml, or the code",
-			Detail: lines[max(0, len(lines)-buildLines):], Err: err,
+		failed := &checkout.Error{
+			Problem: fmt.Sprintf("%s (%v)", problem, err), Want: "mend client.build in fleetmark.yaml, or the code", Err: err,
 		}
+		if errors.Is(err, exec.ErrNotFound) {
+			failed.Want = "install a shell that is called sh, or put it in PATH"
+		}
+		if text := strings.TrimSpace(output.String()); text != "" {
+			lines := strings.Split(text, "\n")
+			failed.Detail = lines[max(0, len(lines)-buildLines):]
+		}
+		return failed
 	}
 	if !writes {
 		return nil

@@ -42,6 +42,10 @@ func inputs(t *testing.T) string {
 		"load: {duration: 100ms, workers: 1}\nthresholds: [ops/s < 1/h]\n")
 	// A checkout that doesn't compile, but has a go.mod and a delivery package.
 	write("tree/go.mod", "module example.com/broken\n\ngo 1.24\n")
+	write("tree/fleetmark.yaml", "client:\n  build: go build -o {out} ./cmd/fleetmark\n")
+	write("module/go.mod", "module example.com/module\n\ngo 1.24\n")
+	write("no-repository/go.mod", "module example.com/module\n\ngo 1.24\n")
+	write("no-repository/fleetmark.yaml", "client:\n  build: go build -o {out} .\n")
 	write("tree/delivery/delivery.go", "package delivery\n")
 	write("tree/delivery/delivery_test.go", "package delivery\n\nimport \"testing\"\n\nfunc BenchmarkA(*testing.B) {}\n")
 	write("tree/cmd/fleetmark/main.go", "package main\n\nfunc main() { nobody() }\n")
@@ -77,6 +81,7 @@ func inputs(t *testing.T) string {
 	require.NoError(t, d.Close())
 	require.NoError(t, os.Rename(d.Path(), filepath.Join(dir, "run")))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "git"), 0o700))
 	return dir
 }
 
@@ -86,9 +91,12 @@ func TestExitCodes(t *testing.T) {
 	dir := inputs(t)
 	const nowhere = "/nonexistent/fleetmark"
 	withoutGo := "PATH=" + filepath.Join(dir, "bin")
-	git, err := exec.LookPath("git")
-	require.NoError(t, err)
-	require.NoError(t, os.Symlink(git, filepath.Join(dir, "bin", "git")))
+	withoutShell := "PATH=" + filepath.Join(dir, "git")
+	for link, program := range map[string]string{"bin/git": "git", "bin/sh": "sh", "git/git": "git"} {
+		path, err := exec.LookPath(program)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(dir, link)))
+	}
 	tried := map[string]bool{}
 	for _, c := range []struct {
 		code int
@@ -127,11 +135,15 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "gate", said: "no such file"},
 		{code: cli.ExitUsage, args: "gate --base HEAD --budget 1ms", said: "--budget 1ms: want"},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "no git repository here"},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "there is no fleetmark.yaml here", in: "module"},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "no git repository here", in: "no-repository"},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "nobody", in: "tree"},
 		{code: cli.ExitUsage, args: "gate --base nosuch", said: "no such revision", in: "tree"},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "git", in: "tree", env: []string{"PATH="}},
-		{code: cli.ExitUsage, args: "gate --base HEAD", said: "go is not installed, or not in PATH", in: "tree",
-			env: []string{withoutGo}},
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "(exit status 127): mend client.build", in: "tree",
+			env: []string{withoutGo}}, // the line after that is the shell's, about go
+		{code: cli.ExitUsage, args: "gate --base HEAD", said: "install a shell that is called sh", in: "tree",
+			env: []string{withoutShell}},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "git", in: "tree",
 			env: []string{"GIT_TEST_ASSUME_DIFFERENT_OWNER=1"}},
 		{code: cli.ExitUsage, args: "gate --base HEAD", said: "cache", in: "tree",
@@ -185,6 +197,7 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "completion tcsh", said: "want bash, zsh, fish or powershell"},
 		{code: cli.ExitUsage, args: "drive", said: "holds no order"}, // standard input is empty
 		{code: cli.ExitUsage, args: "opcost", said: "EOF"},
+		{code: cli.ExitPass, args: "noop-client"}, // standard input is empty
 		{code: cli.ExitUsage, args: "nosuch", said: `has no command "nosuch"`},
 	} {
 		words := strings.Fields(c.args)
@@ -229,6 +242,8 @@ func TestErrorsThatWrapSeveral(t *testing.T) {
 // interruption, not as the child's failure.
 func TestInterruptedChild(t *testing.T) {
 	cmd, dir := command(t, "gate", "--base", "HEAD")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/module\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "fleetmark.yaml"), []byte("client:\n  build: make {out}\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\ntouch started\nexec sleep 60\n"), 0o700))
 	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

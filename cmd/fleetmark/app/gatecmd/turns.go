@@ -87,6 +87,10 @@ func tolerancesOf(here project.Project) (results.Tolerances, error) {
 
 // noClient returns the error for a project whose fleetmark.yaml doesn't say what is compared.
 func noClient(here project.Project) error {
+	if here.Root == "" {
+		return cli.Usagef("--base: no git repository here or in a directory above: " +
+			"run it in the project whose client is to be compared")
+	}
 	problem := "there is no " + project.ConfigFile + " here"
 	if here.File != "" {
 		problem = here.File + " has no client"
