@@ -95,7 +95,11 @@ func (p *plan) workflowFile() file {
 		text = strings.ReplaceAll(text, "    defaults:\n      run:\n        working-directory: ROOT\n", "")
 	}
 	return file{name: name, text: strings.NewReplacer(
-		"ROOT", strconv.Quote(below), "MODFILE", strconv.Quote(path.Join(below, "go.mod")), "PACKAGE", p.pkg(),
+		"ROOT", strconv.Quote(below),
+		"GOVERSION", "go-version-file: "+strconv.Quote(path.Join(below, "go.mod")),
+		"BUILD", `go build -trimpath -o "$RUNNER_TEMP/bench" `+p.pkg(),
+		"PRESENT", p.pkg(),
+		"PROGRAM", `"$RUNNER_TEMP/bench"`,
 	).Replace(text)}
 }
 

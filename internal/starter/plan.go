@@ -56,6 +56,7 @@ func find(ctx context.Context, o Options) (*plan, error) {
 	if p.repository, err = project.Repository(p.Root); err != nil {
 		return nil, err
 	}
+	p.workflow = o.CI == GitHub || o.CI == DetectCI && p.onGitHub(ctx)
 	if p.Module == "" {
 		p.script, p.program = findScript(p.Root), path.Clean(filepath.ToSlash(cmp.Or(o.Program, "bench")))
 		return p, p.checkScript(o)
@@ -71,7 +72,6 @@ func find(ctx context.Context, o Options) (*plan, error) {
 	if runtime.GOOS == "windows" {
 		p.binary += ".exe"
 	}
-	p.workflow = o.CI == GitHub || o.CI == DetectCI && p.onGitHub(ctx)
 	return p, nil
 }
 

@@ -27,15 +27,13 @@ gate:
   scenarios: [bench/push.yaml]
 `
 
-// guide describes all ways to measure a client.
-const guide = "docs/guides/your-own-client.md"
-
 // A script is a client that runs in processes of its own.
 type script struct {
 	language    string // for people
 	interpreter string
 	name        string // of the file
 	text        string
+	needs       string // programs that a workflow's machine has
 }
 
 // findScript returns the client in the language that the files at root are written in, or else one
@@ -45,8 +43,8 @@ func findScript(root string) *script {
 		script
 		patterns []string
 	}{
-		{script{"Node", "node", "push.mjs", examples.ProcessNode}, []string{"package.json"}},
-		{script{"Python", "python3", "push.py", examples.ProcessPython}, []string{
+		{script{"Node", "node", "push.mjs", examples.ProcessNode, "Node"}, []string{"package.json"}},
+		{script{"Python", "python3", "push.py", examples.ProcessPython, "Python"}, []string{
 			"pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "Pipfile", "*.py",
 		}},
 	} {
@@ -56,7 +54,7 @@ func findScript(root string) *script {
 			}
 		}
 	}
-	return &script{"shell", "sh", "push.sh", examples.ProcessShell}
+	return &script{"shell", "sh", "push.sh", examples.ProcessShell, "sh and curl"}
 }
 
 // checkScript returns an error if the client can't be in its directory.
@@ -68,12 +66,9 @@ func (p *plan) checkScript(o Options) error {
 	if info, err := os.Stat(filepath.Join(p.Root, dir)); err == nil && !info.IsDir() {
 		return fmt.Errorf("--dir %s: it is a file: want a directory", p.program)
 	}
-	switch {
-	case o.Client != "":
+	if o.Client != "" {
 		return fmt.Errorf("--client: there is no go.mod here, and results call a client in %s by its file: leave it out",
 			p.script.language)
-	case o.CI == GitHub:
-		return fmt.Errorf("--ci github: there is no go.mod here, and the workflow gates Go modules: leave it out, or see %s", guide)
 	}
 	return nil
 }
@@ -86,10 +81,28 @@ func (p *plan) scriptFiles() []file {
 		shown = path.Join("..", client)
 	}
 	command := p.script.interpreter + `, "` + shown + `"`
-	return []file{
+	list := []file{
 		{name: client, text: p.script.text},
 		{name: "bench/push.yaml", text: strings.ReplaceAll(processFile, "COMMAND", command)},
-		{name: ".gitignore", text: "/runs/\n", missing: p.missingIgnored},
-		{name: project.ConfigFile, text: gateConfig, missing: p.missingGate},
 	}
+	if p.workflow {
+		list = append(list, p.scriptWorkflow())
+	}
+	return append(list,
+		file{name: ".gitignore", text: "/runs/\n", missing: p.missingIgnored},
+		file{name: project.ConfigFile, text: gateConfig, missing: p.missingGate},
+	)
+}
+
+// scriptWorkflow returns the workflow that gates the client with the last release of Fleetmark.
+func (p *plan) scriptWorkflow() file {
+	return file{name: path.Join(".github", "workflows", "gate.yml"), text: strings.NewReplacer(
+		"    defaults:\n      run:\n        working-directory: ROOT\n", "", // the project is the repository
+		"GOVERSION", "go-version: stable\n          cache: false # there is no go.sum to tell caches by",
+		"      - name: Build\n", "      # Install here what the client needs besides "+p.script.needs+".\n"+
+			"      - name: Install Fleetmark\n",
+		"BUILD", `GOBIN="$RUNNER_TEMP" go install github.com/fleetmark/fleetmark/cmd/fleetmark@latest`,
+		"PRESENT", "./"+project.ConfigFile,
+		"PROGRAM", `"$RUNNER_TEMP/fleetmark"`,
+	).Replace(workflowFile)}
 }

@@ -233,8 +233,6 @@ func TestWrite_refuses(t *testing.T) {
 			"run it in the project whose client you want to measure, or begin one with `git init` or `go mod init`"},
 		"a script's name": {map[string]string{".git/HEAD": ""}, Options{Client: "acme"}, "--client: there is no go.mod here, " +
 			"and results call a client in shell by its file: leave it out"},
-		"a script's workflow": {map[string]string{".git/HEAD": ""}, Options{CI: GitHub}, "--ci github: there is no go.mod here, " +
-			"and the workflow gates Go modules: leave it out, or see docs/guides/your-own-client.md"},
 		"a script elsewhere":   {map[string]string{".git/HEAD": ""}, Options{Program: "../x"}, `--dir "../x": want a directory of the repository`},
 		"a script in a file":   {map[string]string{".git/HEAD": "", "x": ""}, Options{Program: "x"}, "--dir x: it is a file: want a directory"},
 		"a script in brackets": {map[string]string{".git/HEAD": ""}, Options{Program: "[x]"}, `--dir "[x]": want a directory of the repository`},
@@ -270,20 +268,22 @@ func TestWrite_refuses(t *testing.T) {
 
 // TestWrite_script checks which client a project gets that is no Go module.
 func TestWrite_script(t *testing.T) {
-	for file, want := range map[string]struct{ client, language, command string }{
-		"package.json":         {"bench/push.mjs", "Node", `node, "push.mjs"`},
-		"pyproject.toml":       {"bench/push.py", "Python", `python3, "push.py"`},
-		"requirements-dev.txt": {"bench/push.py", "Python", `python3, "push.py"`},
-		"push.rb":              {"bench/push.sh", "shell", `sh, "push.sh"`},
+	for file, want := range map[string]struct{ client, language, command, needs string }{
+		"package.json":         {"bench/push.mjs", "Node", `node, "push.mjs"`, "Node"},
+		"pyproject.toml":       {"bench/push.py", "Python", `python3, "push.py"`, "Python"},
+		"requirements-dev.txt": {"bench/push.py", "Python", `python3, "push.py"`, "Python"},
+		"push.rb":              {"bench/push.sh", "shell", `sh, "push.sh"`, "sh and curl"},
 	} {
 		root := tree(t, map[string]string{".git/HEAD": "", ".github/x": "", file: ""})
 		r, err := Write(t.Context(), Options{Dir: root})
 		require.NoError(t, err)
 		require.Equal(t, want.language, r.Script)
-		require.Equal(t, []string{want.client, "bench/push.yaml", ".gitignore", "fleetmark.yaml"}, r.Written)
+		require.Equal(t, []string{
+			want.client, "bench/push.yaml", ".github/workflows/gate.yml", ".gitignore", "fleetmark.yaml",
+		}, r.Written)
 		require.Equal(t, []string{
 			"fleetmark run bench/push.yaml",
-			"git add " + want.client + " bench/push.yaml .gitignore fleetmark.yaml",
+			"git add " + want.client + " bench/push.yaml .github/workflows/gate.yml .gitignore fleetmark.yaml",
 			"git commit -qm 'Measure the delivery client'",
 			"fleetmark gate --base HEAD",
 		}, commands(r))
@@ -298,6 +298,12 @@ func TestWrite_script(t *testing.T) {
 		spec, err := scenarios.Parse("push.yaml", []byte(files["bench/push.yaml"]))
 		require.NoError(t, err)
 		require.NoError(t, spec.Validate())
+		workflow := files[".github/workflows/gate.yml"]
+		requireWorkflow(t, workflow)
+		require.NotContains(t, workflow, "working-directory")
+		require.Contains(t, workflow, "go-version: stable\n")
+		require.Contains(t, workflow, "go install github.com/fleetmark/fleetmark/cmd/fleetmark@latest\n")
+		require.Contains(t, workflow, "# Install here what the client needs besides "+want.needs+".\n")
 		r, err = Write(t.Context(), Options{Dir: root})
 		require.NoError(t, err)
 		require.Empty(t, r.Written)
@@ -306,8 +312,9 @@ func TestWrite_script(t *testing.T) {
 	}
 
 	root := tree(t, map[string]string{".git/HEAD": ""})
-	_, err := Write(t.Context(), Options{Dir: root, Program: "tools/client"})
+	r, err := Write(t.Context(), Options{Dir: root, Program: "tools/client"})
 	require.NoError(t, err)
+	require.NotContains(t, r.Written, ".github/workflows/gate.yml", "nothing says that it is on GitHub")
 	require.FileExists(t, filepath.Join(root, "tools", "client", "push.sh"))
 	require.Contains(t, contents(t, root)["bench/push.yaml"], `  command: [sh, "../tools/client/push.sh"]`)
 }
@@ -375,7 +382,7 @@ func requireWorkflow(t *testing.T, text string) {
 	for _, p := range problems {
 		t.Errorf("%s:%d:%d: %s", path, p.Line, p.Column, p.Message)
 	}
-	for _, placeholder := range []string{"PACKAGE", "MODFILE", "ROOT"} {
+	for _, placeholder := range []string{"GOVERSION", "BUILD", "PRESENT", "PROGRAM", "ROOT"} {
 		require.NotContains(t, text, placeholder)
 	}
 	workflow, problems := actionlint.Parse([]byte(text))

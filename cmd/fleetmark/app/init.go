@@ -29,11 +29,10 @@ func newInit(c cli.Console) *cobra.Command {
 		Use: "init", Args: cobra.NoArgs,
 		Short: "Write what a project needs to measure its own delivery client",
 		Long: `Writes what a project needs to measure its own delivery client. In a Go module that is
-a program with all commands of fleetmark and a client that works as it stands, a first
-scenario, fleetmark.yaml, .gitignore, and a workflow for pull requests if the
-repository is on GitHub. In any other git repository it is a client in Python, Node or
-shell, whichever fits the files there, a scenario for it, fleetmark.yaml, and
-.gitignore. Then it says which commands come next.
+a program with all commands of fleetmark and a client that works as it stands. In any
+other git repository it is a client in Python, Node or shell, whichever fits the files
+there. Beside it are a first scenario, fleetmark.yaml, .gitignore, and a workflow for
+pull requests if the repository is on GitHub. Then it says which commands come next.
 
 It overwrites nothing. If a file exists, it is kept, and lines that it lacks are
 printed. After an interruption, run it again: it writes the files that are missing.`,
