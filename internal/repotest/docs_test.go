@@ -116,7 +116,7 @@ const wantExitEnv = "FLEETMARK_WANT_EXIT"
 // exec for any other command, so that a page can end by process id what it started.
 const verdictsAreFine = `#!/bin/sh
 case "$1 $2" in
-"gate --base") [ -f go.mod ] || cd '%[2]s' || exit 2; fine='1 3 4' ;;
+"gate --base") [ -f go.mod ] || [ -f fleetmark.yaml ] || cd '%[2]s' || exit 2; fine='1 3 4' ;;
 "gate "*) fine= ;;
 "profile overhead") fine=4 ;;
 "run "*) fine='1 3' ;;

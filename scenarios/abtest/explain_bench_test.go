@@ -170,13 +170,16 @@ func (s slowdown) build(tb testing.TB, root, work string) string {
 	require.NoError(tb, err)
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
 	program := filepath.Join(dir, "fleetmark")
-	require.NoError(tb, driverOf(root).compile(tb.Context(), program, "-overlay", filepath.Join(dir, "overlay.json")))
+	require.NoError(tb, driverOf(root).compile(tb.Context(), program, "-overlay="+filepath.Join(dir, "overlay.json")))
 	return program
 }
 
 // driverOf returns how the driver of a source tree is built.
 func driverOf(root string) recipe {
-	return recipe{tree: &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}}
+	return recipe{
+		project: &Project{Dir: root, Build: "go build -o {out} ./cmd/fleetmark"},
+		tree:    &checkout.Tree{Side: checkout.Now, Root: root, Dir: root}, goflags: os.Getenv("GOFLAGS"),
+	}
 }
 
 // tree returns the root of this project's source, and a driver that was built from it unchanged.
