@@ -9,9 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/fleetmark/fleetmark/internal/yamlnode"
@@ -57,39 +55,21 @@ const (
 // it records a mistake and returns the zero value.
 type tree struct {
 	file     string
-	lines    []string
 	mistakes []*ConfigError
 }
 
 // parse returns the document's root, or nil if it is empty. Its error is a *ConfigError.
 func (t *tree) parse(text []byte) (ast.Node, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the parser takes a byte order mark for part of a key
-	t.lines = strings.Split(string(text), "\n")
-	if line, _ := yamlnode.TooDeep(t.lines, maxNesting); line > 0 {
-		problem := fmt.Sprintf("lists and mappings over %d deep: want fewer", maxNesting)
-		return nil, &ConfigError{File: t.file, Line: line, Column: 1, Problem: problem}
-	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // eachMember reports duplicates
-	if err != nil {
-		e := &ConfigError{File: t.file, Problem: "not YAML: " + yamlnode.OneLine(err.Error()), Err: err}
-		if y, ok := errors.AsType[yaml.Error](err); ok {
-			e.Problem = "not YAML: " + yamlnode.OneLine(y.GetMessage())
-			e.Line, e.Column = position(y.GetToken())
+	d, mistake := yamlnode.Parse(text, "configuration", maxNesting)
+	if mistake != nil {
+		e := &ConfigError{File: t.file, Line: mistake.Line, Column: mistake.Column, Problem: mistake.Problem}
+		if mistake.Want != "" {
+			e.Problem += ": want " + mistake.Want
 		}
 		return nil, e
 	}
-	var root ast.Node
-	for _, doc := range file.Docs {
-		if _, null := doc.Body.(*ast.NullNode); doc.Body == nil || null {
-			continue
-		}
-		if root != nil {
-			line, column := position(yamlnode.First(doc.Body))
-			return nil, &ConfigError{File: t.file, Line: line, Column: column, Problem: "a second document: want one"}
-		}
-		root = doc.Body
-	}
-	return root, nil
+	return d.Root, nil
 }
 
 // reject records a mistake at a node.

@@ -87,8 +87,13 @@ func (d *Document) syntaxError(err error) *SyntaxError {
 	e := &SyntaxError{Problem: "not YAML: " + OneLine(y.GetMessage())}
 	if t := y.GetToken(); t != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
-		if line := d.Line(e.Line); e.Column <= len(line) && e.Column > 0 && line[e.Column-1] == '\t' {
-			e.Problem, e.Want = "not YAML: a tab where a line is indented", "spaces"
+		if line := []rune(d.Line(e.Line)); e.Column <= len(line) && e.Column > 0 {
+			switch line[e.Column-1] {
+			case '\t':
+				e.Problem, e.Want = "not YAML: a tab where a line is indented", "spaces"
+			case '{': // in a text such as go build -o {out}, or {{.Address}}
+				e.Want = "quotes around the value, if the { belongs to a text"
+			}
 		}
 	}
 	return e

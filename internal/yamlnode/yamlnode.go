@@ -3,6 +3,7 @@
 package yamlnode
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -98,8 +99,16 @@ func IsQuoted(n ast.Node) bool {
 
 // Describe describes a node for a message: a string in quotes, or the kind of the node.
 func Describe(n ast.Node) string {
-	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if n.IsFlowStyle && len(n.Values) == 1 { // such as {out}, which stands for text in many commands
+			name, ok := Text(n.Values[0].Key)
+			if _, bare := n.Values[0].Value.(*ast.NullNode); ok && bare {
+				return fmt.Sprintf("a mapping; '{%s}' in quotes would be text", Clip(name))
+			}
+		}
+		return "a mapping"
+	case *ast.MappingValueNode:
 		return "a mapping"
 	case *ast.SequenceNode:
 		return "a list"

@@ -39,6 +39,8 @@ func TestNodes(t *testing.T) {
 		{"a: .inf", `".inf"`, "-", ".inf"},
 		{"a: [1]", "a list", "-", "-"},
 		{"a: {b: 1}", "a mapping", "-", "-"},
+		{"a: {out}", "a mapping; '{out}' in quotes would be text", "-", "-"},
+		{"a: {out, in}", "a mapping", "-", "-"},
 		{"a:\n  b: 1\n", "a mapping", "-", "-"},
 		{"a:", "nothing", "-", "-"},
 		{"a: " + strings.Repeat("ä", 61), `"` + strings.Repeat("ä", 60) + `…"`, strings.Repeat("ä", 61),
@@ -102,7 +104,11 @@ func TestParse(t *testing.T) {
 		"a: [[[[1]]]]": {Line: 1, Column: 7, Problem: "lists and mappings within each other, over 3 deep",
 			Want: "a page"},
 		"a: 1\n---\nb: 2\n": {Line: 3, Column: 1, Problem: "a second document", Want: "one page a file"},
-		"a:\n\tb: 1\n":      {Line: 2, Column: 1, Problem: "not YAML: a tab where a line is indented", Want: "spaces"},
+		"a: {b: c {d} e}": {Line: 1, Column: 10, Problem: "not YAML: ',' or '}' must be specified",
+			Want: "quotes around the value, if the { belongs to a text"},
+		"a:\n  b: {{.C}}\n": {Line: 2, Column: 7, Problem: "not YAML: could not find flow map content",
+			Want: "quotes around the value, if the { belongs to a text"},
+		"a:\n\tb: 1\n": {Line: 2, Column: 1, Problem: "not YAML: a tab where a line is indented", Want: "spaces"},
 	} {
 		d, mistake := yamlnode.Parse([]byte(text), "page", 3)
 		require.Equal(t, want, mistake, "%q", text)
