@@ -36,6 +36,7 @@ type ABTest struct {
 	Layouts        int // layouts of the code that were measured besides the first
 	LayoutsElapsed time.Duration
 	LayoutsErr     error // why no further layouts could be linked, or nil
+	Restarted      bool  // a layout is both programs started again, rather than linked again
 
 	Failed string // the side whose driver failed, or ""
 	Stacks string // the file with that driver's goroutines, or ""
@@ -101,6 +102,9 @@ func (a ABTest) benchmarksSummary() []string {
 // none were wanted.
 func (a ABTest) layouts() string {
 	switch {
+	case a.Layouts > 0 && a.Restarted:
+		return fmt.Sprintf("; then %s in memory (both programs started again) in %.0f s",
+			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
 	case a.Layouts > 0:
 		return fmt.Sprintf("; then %s of both sides' code in %.0f s",
 			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())

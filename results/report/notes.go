@@ -206,7 +206,7 @@ func layoutsNote(r judge.Row) string {
 	}
 	switch {
 	case r.Reason.Code == judge.LayoutAlone:
-		text += ": where the linker put the code, not what it does"
+		text += ": where the code lies in memory, not what it does"
 	case open && r.Ratio != nil:
 		text += ": not decided by then: " + moreTime(r.Reason, "--layout-budget")
 	}

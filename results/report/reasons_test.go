@@ -135,7 +135,7 @@ func TestReasons_words(t *testing.T) {
 	note(layouts, results.Pass, judge.Reason{Code: judge.AcrossLayouts, N: 8, Change: &change},
 		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts")
 	note(layouts, results.Pass, judge.Reason{Code: judge.LayoutAlone, N: 8, Change: &change},
-		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts: where the linker put the code, not what it does")
+		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts: where the code lies in memory, not what it does")
 	more := "allow more time (--layout-budget), or measure on a quieter machine"
 	note(layouts, unclear, judge.Reason{Code: judge.OpenAcrossLayouts, N: 8, Change: &change},
 		"+6.0% in this layout; +1.0% (-1.0% to +3.0%) over 8 layouts: not decided by then: "+more)

@@ -76,7 +76,7 @@ func TestLayouts(t *testing.T) {
 		note      string
 	}{
 		"in one order": {"inOrder()", time.Hour, results.Pass, 6,
-			`^\+\d+\.\d% in this layout; [-+]0\.\d% \(.*\) over 6 layouts: where the linker put the code, not what it does$`},
+			`^\+\d+\.\d% in this layout; [-+]0\.\d% \(.*\) over 6 layouts: where the code lies in memory, not what it does$`},
 		"in any order": {"true", time.Hour, results.Regressed, 6,
 			`^\+\d+\.\d% in this layout; \+(9|10)\.\d% \(.*\) over 6 layouts$`},
 		"in one order, not doubted": {"inOrder()", 0, results.Regressed, 0, `^$`},

@@ -140,6 +140,7 @@ func (g *gate) commandsByTurns(ctx context.Context, names []string) (*outcome, e
 		return nil, err
 	}
 	how.Base, how.Now, how.BaseState, how.NowState = g.baseCommand, g.command, g.baseCommand, g.command
+	how.Restarted = true
 	return g.comparison(ctx, names, found, how), nil
 }
 
