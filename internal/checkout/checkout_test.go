@@ -176,6 +176,49 @@ func TestCopy(t *testing.T) {
 	require.Equal(t, "/elsewhere", was.Place("/elsewhere"))
 }
 
+// TestCopy_whatBecameALink checks that files below a directory that has become a link or a file are
+// deleted, as git says, and that nothing is written through the link.
+func TestCopy_whatBecameALink(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "data")
+	for name, replace := range map[string]func(path string) error{
+		"a link out of the tree": func(path string) error { return os.Symlink(outside, path) },
+		"a link within the tree": func(path string) error { return os.Symlink("other", path) },
+		"an ignored link":        func(path string) error { return os.Symlink(outside, path+".ignored") },
+		"a file":                 func(path string) error { return os.WriteFile(path, []byte("a file"), 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.MkdirAll(filepath.Join(outside, "deep"), 0o755))
+			for _, file := range []string{"b.txt", "deep/c.txt"} {
+				require.NoError(t, os.WriteFile(filepath.Join(outside, file), []byte("outside"), 0o644))
+			}
+			dir := newRepository(t, map[string]string{
+				"a/b.txt": "b", "a/deep/c.txt": "c", "a.ignored/b.txt": "b", "other/b.txt": "other", ".gitignore": "*.ignored\n",
+			})
+			run(t, dir, "add", "--force", "a.ignored")
+			commit(t, dir, nil)
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "a")))
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "a.ignored")))
+			require.NoError(t, replace(filepath.Join(dir, "a")))
+			_, now, err := Pair(t.Context(), dir, "HEAD", t.TempDir())
+			require.NoError(t, err)
+			copied, err := now.Copy(t.Context(), t.TempDir())
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"b.txt": "outside", "deep/c.txt": "outside"}, contents(t, outside))
+			if _, err := os.Lstat(filepath.Join(dir, "a")); err == nil {
+				want, err := os.Lstat(filepath.Join(dir, "a"))
+				require.NoError(t, err)
+				got, err := os.Lstat(filepath.Join(copied.Root, "a"))
+				require.NoError(t, err)
+				require.Equal(t, want.Mode().Type(), got.Mode().Type())
+			}
+			require.NoDirExists(t, filepath.Join(copied.Root, "a.ignored"))
+			text, err := os.ReadFile(filepath.Join(copied.Root, "other", "b.txt"))
+			require.NoError(t, err)
+			require.Equal(t, "other", string(text))
+		})
+	}
+}
+
 // TestWriteSubmodules_missingCommit checks that a submodule which lacks the commit is named, with what
 // to do.
 func TestWriteSubmodules_missingCommit(t *testing.T) {

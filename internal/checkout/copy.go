@@ -46,7 +46,8 @@ func (t *Tree) copyWorkspace(c *Tree) error {
 	}
 	c.workspace = filepath.Join(c.Root, rel)
 	for _, suffix := range []string{"", ".sum"} {
-		if err := copyFile(t.workspace+suffix, c.workspace+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := copyFile(t.workspace+suffix, c.workspace+suffix)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
@@ -66,12 +67,13 @@ func copyFiles(ctx context.Context, from, to string) error {
 	}
 	names := strings.FieldsFunc(out, func(c rune) bool { return c == 0 })
 	slices.Sort(names)
+	isDir := map[string]bool{".": true}          // see inDirectories
 	for _, name := range slices.Compact(names) { // one that is in conflict is listed more than once
 		name = filepath.FromSlash(name)
 		source, target := filepath.Join(from, name), filepath.Join(to, name)
 		info, err := os.Lstat(source)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // deleted, and not committed
+		case errors.Is(err, fs.ErrNotExist), !inDirectories(from, filepath.Dir(name), isDir): // deleted, and not committed
 			continue
 		case err == nil && info.IsDir() && isCheckout(source):
 			if err := copyFiles(ctx, source, target); err != nil {
@@ -83,7 +85,7 @@ func copyFiles(ctx context.Context, from, to string) error {
 		case err == nil:
 			err = copyFile(source, target)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrExist) { // two names that the file system takes for one
 			problem := fmt.Sprintf("the file %s of the working tree can't be copied (%v)", filepath.ToSlash(name), err)
 			return &Error{Problem: problem, Want: "see that it can be read, and that the disk has room", Err: err}
 		}
@@ -94,14 +96,27 @@ func copyFiles(ctx context.Context, from, to string) error {
 	return nil
 }
 
+// inDirectories reports whether dir, a path from the directory root, and all its parents up to root are
+// directories. For git, the files below a path that has become a link or a file are deleted. known holds
+// what earlier calls found out.
+func inDirectories(root, dir string, known map[string]bool) bool {
+	is, ok := known[dir]
+	if !ok {
+		info, err := os.Lstat(filepath.Join(root, dir))
+		is = err == nil && info.IsDir() && inDirectories(root, filepath.Dir(dir), known)
+		known[dir] = is
+	}
+	return is
+}
+
 // isCheckout reports whether a directory is the root of a working tree.
 func isCheckout(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, ".git"))
 	return err == nil
 }
 
-// copyFile copies a file with its permissions and its time, or a symbolic link, and makes the
-// directories that it needs.
+// copyFile copies a file with its permissions, or a symbolic link, and makes the directories that it
+// needs. It overwrites nothing: the error is [fs.ErrExist] if there is something at to.
 func copyFile(from, to string) (err error) {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -125,7 +140,7 @@ func copyFile(from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
 		return err
 	}
