@@ -85,7 +85,8 @@ func (r *repository) commit(ctx context.Context, ref string) (string, error) {
 // changed returns the files of the working tree that differ from HEAD or aren't in it, as paths
 // from the root, without ignored files.
 func (r *repository) changed(ctx context.Context) ([]string, error) {
-	out, err := git(ctx, r.root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+	out, err := git(ctx, r.root, nil, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames",
+		"--ignore-submodules=none")
 	if err != nil {
 		return nil, explain(ctx, err, "git status failed", "run it by hand and see what is wrong")
 	}
@@ -103,7 +104,7 @@ func (r *repository) changed(ctx context.Context) ([]string, error) {
 func (r *repository) differs(ctx context.Context, commit string) ([]string, error) {
 	var files []string
 	for _, args := range [][]string{
-		{"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", commit, "--"},
+		{"diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", commit, "--"},
 		{"ls-files", "--others", "--exclude-standard", "-z"},
 	} {
 		out, err := git(ctx, r.root, nil, args...)
@@ -176,7 +177,13 @@ func (r *repository) writeSubmodules(ctx context.Context, index, dir string) err
 func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := childproc.Command(ctx, "git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...) // explain reads the messages
+	// In a hook, these variables are of the repository that runs it, and dir may be in a submodule.
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}, name)
+	})
+	// explain reads the messages, and nothing that is only looked at is locked.
+	cmd.Env = slices.Concat(own, []string{"LC_ALL=C", "GIT_OPTIONAL_LOCKS=0"}, env)
 	return childproc.Run(ctx, cmd)
 }
 

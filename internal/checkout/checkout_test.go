@@ -176,6 +176,53 @@ func TestCopy(t *testing.T) {
 	require.Equal(t, "/elsewhere", was.Place("/elsewhere"))
 }
 
+// TestPair_ignoredSubmodule checks that a submodule which differs is one of the files that differ,
+// even if .gitmodules or the configuration has git ignore it.
+func TestPair_ignoredSubmodule(t *testing.T) {
+	inner := newRepository(t, map[string]string{"inner.txt": "inner"})
+	dir := newRepository(t, map[string]string{"a.txt": "a"})
+	run(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, "inner")
+	run(t, dir, "config", "-f", ".gitmodules", "submodule.inner.ignore", "all")
+	run(t, dir, "config", "diff.ignoreSubmodules", "all")
+	commit(t, dir, nil)
+	for name, change := range map[string]func(){
+		"an untracked file": func() {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "inner", "new.txt"), []byte("new"), 0o644))
+		},
+		"another commit": func() { commit(t, filepath.Join(dir, "inner"), map[string]string{"inner.txt": "changed"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			change()
+			_, now, err := Pair(t.Context(), dir, "HEAD", t.TempDir())
+			require.NoError(t, err)
+			require.Equal(t, []string{"inner"}, now.Differs)
+			require.Equal(t, []string{"inner"}, now.Changed)
+		})
+	}
+}
+
+// TestPair_inAHook checks that the trees are those of the repository around the directory, whatever
+// the variables say that git sets for a hook.
+func TestPair_inAHook(t *testing.T) {
+	inner := newRepository(t, map[string]string{"inner.txt": "inner"})
+	dir := newRepository(t, map[string]string{"module/a.txt": "a"})
+	run(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner, "inner")
+	commit(t, dir, nil)
+	t.Setenv("GIT_DIR", filepath.Join(dir, ".git"))
+	t.Setenv("GIT_INDEX_FILE", filepath.Join(dir, ".git", "index"))
+	t.Setenv("GIT_PREFIX", "")
+	work := t.TempDir()
+	base, now, err := Pair(t.Context(), filepath.Join(dir, "module"), "HEAD", work)
+	require.NoError(t, err)
+	require.Equal(t, dir, now.Root)
+	copied, err := now.Copy(t.Context(), work)
+	require.NoError(t, err)
+	for _, tree := range []*Tree{base, copied} {
+		require.Equal(t, filepath.Join(tree.Root, "module"), tree.Dir)
+		require.Equal(t, map[string]string{"module/a.txt": "a", "inner/inner.txt": "inner"}, withoutModules(contents(t, tree.Root)))
+	}
+}
+
 // TestCopy_whatBecameALink checks that files below a directory that has become a link or a file are
 // deleted, as git says, and that nothing is written through the link.
 func TestCopy_whatBecameALink(t *testing.T) {
