@@ -46,6 +46,9 @@ func placeOutsiders(base *Tree, repository, dir string) error {
 	if err != nil {
 		return err
 	}
+	for range up - strings.Count(filepath.ToSlash(rel), "/") - 1 { // a path that leads above the root of the file system
+		rel = filepath.Join("above", rel)
+	}
 	root := filepath.Join(base.Root+"-beside", rel)
 	if err := os.MkdirAll(filepath.Dir(root), 0o700); err != nil {
 		return err
