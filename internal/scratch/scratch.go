@@ -8,6 +8,7 @@ package scratch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +55,23 @@ func New(parent, prefix string) (*Dir, error) {
 func (d *Dir) Close() error {
 	// Unlock first, since Windows removes no open file. RemoveAll succeeds even if another process
 	// removes the directory at the same time.
-	return errors.Join(d.lock.Unlock(), os.RemoveAll(d.Path))
+	return errors.Join(d.lock.Unlock(), removeAll(d.Path))
+}
+
+// removeAll removes a directory and all that is in it, also from directories that may not be written,
+// such as those that the go command downloads modules to.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	walked := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			err = os.Chmod(path, 0o700)
+		}
+		return err
+	})
+	return errors.Join(walked, os.RemoveAll(dir))
 }
 
 // sweep removes the directories that no process holds, if it is allowed to. It keeps a directory
@@ -78,7 +95,7 @@ func sweep(parent, prefix string) {
 		}
 		if lock.Unlock() == nil {
 			// The next process tries again to remove what is left.
-			_ = os.RemoveAll(filepath.Dir(path))
+			_ = removeAll(filepath.Dir(path))
 		}
 	}
 }

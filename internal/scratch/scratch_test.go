@@ -70,3 +70,17 @@ func TestNewSaysWhatToDo(t *testing.T) {
 	require.ErrorContains(t, err, "TMPDIR")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// TestCloseRemovesWhatMayNotBeWritten can fail only if it isn't run by root.
+func TestCloseRemovesWhatMayNotBeWritten(t *testing.T) {
+	d, err := New(t.TempDir(), "gate")
+	require.NoError(t, err)
+	module := filepath.Join(d.Path, "mod", "example.com", "dep@v1.0.0")
+	require.NoError(t, os.MkdirAll(module, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(module, "dep.go"), []byte("package dep\n"), 0o400))
+	for _, dir := range []string{module, filepath.Dir(module)} {
+		require.NoError(t, os.Chmod(dir, 0o500))
+	}
+	require.NoError(t, d.Close())
+	require.NoDirExists(t, d.Path)
+}
