@@ -6,6 +6,7 @@
 package stack
 
 import (
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -66,9 +67,28 @@ func OwnerIndex(stack []Frame, own []string) int {
 	return slices.IndexFunc(stack, func(f Frame) bool { return IsOwn(f.Function, own) })
 }
 
-// IsOwn reports whether the name of a function begins with one of the prefixes in own.
+// IsOwn reports whether the name of a function begins with one of the prefixes in own. The linker
+// writes the dots in the last element of a package's path as %2e; a prefix that is such a path and a dot
+// may have them as they are.
 func IsOwn(function string, own []string) bool {
-	return slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
+	return slices.ContainsFunc(own, func(prefix string) bool {
+		return strings.HasPrefix(function, prefix) ||
+			strings.Contains(function, escapedDot) && strings.HasPrefix(function, asLinked(prefix))
+	})
+}
+
+// escapedDot is what the linker writes for a dot.
+const escapedDot = "%2e"
+
+// asLinked returns the prefix of a package's functions, the path and a dot, as the linker writes it. It
+// returns any other prefix unchanged.
+func asLinked(prefix string) string {
+	pkg, ok := strings.CutSuffix(prefix, ".")
+	if !ok {
+		return prefix
+	}
+	dir, last := path.Split(pkg)
+	return dir + strings.ReplaceAll(last, ".", escapedDot) + "."
 }
 
 // Holds reports whether is returns true for the name of any function on a sample's stack.
