@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -58,10 +59,12 @@ type Project struct {
 	// all of the revision.
 	Packages []string
 
-	// Process says that the client is a process, by client.command of the scenarios, in which {out}
+	// Process says that the client is a process, by client.command of all scenarios, in which {out}
 	// stands for the program that Build writes. The program that calls [CompareWith] is the driver of
 	// both sides then. Otherwise the program that Build writes is the driver of a side.
 	Process bool
+	// AnyProcess says that the client of at least one scenario is a process.
+	AnyProcess bool
 }
 
 // placeholder stands for the program that a build writes.
@@ -152,7 +155,7 @@ func (b *build) writes() bool { return strings.Contains(b.Build, placeholder) }
 
 // compare finds out whether the programs of both sides are all that could differ, and don't.
 func (b *build) compare(base, now string) error {
-	if b.Process && len(b.NowTree.Differs) > 0 { // a process may read any file
+	if b.AnyProcess && len(b.NowTree.Differs) > 0 { // a process may read any file
 		return nil
 	}
 	same, err := checkout.SameContent(base, now)
@@ -211,10 +214,12 @@ type recipe struct {
 	flags   []string // more of them
 }
 
-// Bounds of what a build command prints that is shown.
+// Bounds of what a build command prints that is shown, and of how long a process that it left behind may
+// keep its output open.
 const (
 	buildOutput = 64 << 10 // bytes, of its end
 	buildLines  = 20
+	buildDelay  = time.Second
 )
 
 // compile runs the build command, which writes the program if it names {out}. The go command's flags
@@ -228,7 +233,7 @@ func (r recipe) compile(ctx context.Context, program string, flags ...string) er
 	cmd.Dir = r.tree.Dir
 	cmd.Env = slices.Concat(os.Environ(), r.tree.Env, []string{"GOFLAGS=" + r.goFlags(flags)})
 	output := &childproc.Tail{Limit: buildOutput}
-	cmd.Stdout, cmd.Stderr = output, output
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = output, output, buildDelay
 	problem := fmt.Sprintf("%s: the client isn't built by %q", r.tree, line)
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -237,11 +242,14 @@ func (r recipe) compile(ctx context.Context, program string, flags ...string) er
 		if unusable := r.tree.ToolchainError(output.String(), err); unusable != nil {
 			return unusable
 		}
-		failed := &checkout.Error{
-			Problem: fmt.Sprintf("%s (%v)", problem, err), Want: "mend client.build in fleetmark.yaml, or the code", Err: err,
-		}
-		if errors.Is(err, exec.ErrNotFound) {
+		failed := &checkout.Error{Problem: fmt.Sprintf("%s (%v)", problem, err), Want: r.advice(), Err: err}
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
 			failed.Want = "install a shell that is called sh, or put it in PATH"
+		case errors.Is(err, exec.ErrWaitDelay):
+			_ = childproc.KillGroup(cmd) // it may be in another group
+			failed.Problem = problem + " (it ended, but left a process behind that keeps its output open)"
+			failed.Want = "have it wait for what it starts, and start no server that stays"
 		}
 		if text := strings.TrimSpace(output.String()); text != "" {
 			lines := strings.Split(text, "\n")
@@ -253,7 +261,7 @@ func (r recipe) compile(ctx context.Context, program string, flags ...string) er
 		return nil
 	}
 	info, err := os.Stat(program)
-	if err == nil && info.Mode()&0o111 == 0 {
+	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o111 == 0) {
 		err = errors.New("it is no program")
 	}
 	if err != nil {
@@ -263,6 +271,15 @@ func (r recipe) compile(ctx context.Context, program string, flags ...string) er
 		}
 	}
 	return nil
+}
+
+// advice says what to do about a side that isn't built. The working tree is built first, so the base
+// alone is at fault if the base fails.
+func (r recipe) advice() string {
+	if r.tree.Side == checkout.Base {
+		return "name a revision that it builds, or change client.build in fleetmark.yaml so that it builds this one too"
+	}
+	return "mend client.build in fleetmark.yaml, or the code"
 }
 
 // goFlags returns the value of GOFLAGS, in which an entry with spaces is in quotes.

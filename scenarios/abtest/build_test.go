@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -319,6 +320,33 @@ func TestBuild_same(t *testing.T) {
 	require.Zero(t, out.Pairs)
 }
 
+// TestBuild_compare checks that programs which are the same are measured if a process of a scenario may
+// read a file that differs.
+func TestBuild_compare(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(program, []byte("program"), 0o700))
+	for name, c := range map[string]struct {
+		process, any bool
+		differs      []string
+		want         judge.Code
+	}{
+		"no process":                       {false, false, []string{"push.py"}, judge.IdenticalDrivers},
+		"processes alone":                  {true, true, []string{"push.py"}, ""},
+		"a process beside the driver's":    {false, true, []string{"push.py"}, ""},
+		"a process and no difference":      {true, true, nil, judge.IdenticalDrivers},
+		"one beside it, and no difference": {false, true, nil, judge.IdenticalDrivers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &build{
+				Project: Project{Process: c.process, AnyProcess: c.any},
+				Builds:  &Builds{NowTree: &checkout.Tree{Differs: c.differs}},
+			}
+			require.NoError(t, b.compare(program, program))
+			require.Equal(t, c.want, b.Same)
+		})
+	}
+}
+
 // TestBuild_whatDoesNotCompile checks that the error names the side and the commit, and quotes the
 // compiler.
 func TestBuild_whatDoesNotCompile(t *testing.T) {
@@ -345,4 +373,37 @@ func TestBuild_whatDoesNotCompile(t *testing.T) {
 
 	s.dir = t.TempDir()
 	fails("HEAD", "no git repository here")
+}
+
+// TestRecipe_compile checks what is said of a build command that fails, or writes no program.
+func TestRecipe_compile(t *testing.T) {
+	const (
+		program = ": have client.build in fleetmark.yaml write the program there"
+		mend    = ": mend client.build in fleetmark.yaml, or the code"
+		other   = ": name a revision that it builds, or change client.build in fleetmark.yaml so that it builds this one too"
+	)
+	for _, c := range []struct{ side, build, want string }{
+		{checkout.Now, "printf x >{out}; chmod +x {out}", ""},
+		{checkout.Now, "true", ""},
+		{checkout.Now, "exit 3", "(exit status 3)" + mend},
+		{checkout.Base, "exit 3", "(exit status 3)" + other},
+		{checkout.Now, "echo one; echo two >&2; exit 3", "(exit status 3)" + mend + "\n\tone\n\ttwo"},
+		{checkout.Now, "true {out}", "(nothing that can be run was written to {out})" + program},
+		{checkout.Now, "touch {out}", "(nothing that can be run was written to {out})" + program},
+		{checkout.Now, "mkdir {out}", "(nothing that can be run was written to {out})" + program},
+		{checkout.Now, "echo serving; sleep 60 &", "(it ended, but left a process behind that keeps its output open): " +
+			"have it wait for what it starts, and start no server that stays\n\tserving"},
+	} {
+		t.Run(c.side+" "+c.build, func(t *testing.T) {
+			t.Parallel()
+			tree := &checkout.Tree{Side: c.side, Dir: t.TempDir(), Commit: "0123456789abcdef"}
+			err := recipe{project: &Project{Build: c.build}, tree: tree}.compile(t.Context(), filepath.Join(t.TempDir(), "out"))
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, c.side+" (0123456789ab): the client isn't built by "+strconv.Quote(c.build)+" "+c.want)
+			require.ErrorAs(t, err, new(*checkout.Error))
+		})
+	}
 }

@@ -44,8 +44,9 @@ func (c Commands) open(ctx context.Context, driver, _ string) (*Builds, error) {
 	}
 	if (base.Client == nil) != (now.Client == nil) {
 		return nil, &checkout.Error{
-			Option: "--base-command and --command", Problem: ": one has the commands of fleetmark, and the other is a client that is a process",
-			Want: "compare two of a kind, since the protocol between a client and its driver costs time",
+			Option:  "--base-command and --command",
+			Problem: ": one has the commands of fleetmark, and the other is a client that is a process",
+			Want:    "compare two of a kind, since the protocol between a client and its driver costs time",
 		}
 	}
 	b := &Builds{Base: base, Now: now}

@@ -37,10 +37,13 @@ type Comparison struct {
 	Stacks      string  // the file with the goroutines of a driver that failed, or ""
 }
 
-// CompareWith prepares the two sides of a source, measures them by turns, judges them, and looks for the cause of a regression. If ctx ends before the verdict is
-// known, it returns the context's error; if ctx ends while it looks for a cause, the verdict
-// stands.
+// CompareWith prepares the two sides of a source, measures them by turns, judges them, and looks for
+// the cause of a regression. If ctx ends before the verdict is known, it returns the context's error;
+// if ctx ends while it looks for a cause, the verdict stands.
 func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
+	if err := o.checkServices(); err != nil {
+		return nil, err
+	}
 	work, err := scratch.New("", "fleetmark-gate")
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 		return nil, err
 	}
 	o.Builds = *builds
-	if err := o.setClient(builds.Now.Client); err != nil {
+	if err := o.setClient(builds.Now); err != nil {
 		return nil, err
 	}
 	out, err := Run(ctx, o.Options)
@@ -72,15 +75,31 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 	return c, nil
 }
 
-// setClient makes a process the client of all scenarios. It does nothing if command is nil.
-func (o *Options) setClient(command []string) error {
-	if command == nil {
-		return nil
+// checkServices returns an error for a scenario whose client is a service: no side has one of its own.
+func (o *Options) checkServices() error {
+	for _, s := range o.Specs {
+		if !s.Client.Service.IsZero() {
+			return fmt.Errorf("scenario %s: both sides would have the same client.service, which isn't compared by turns: "+
+				"run the scenario with each version of the service, and compare the runs by `fleetmark compare`", s.Name)
+		}
 	}
+	return nil
+}
+
+// setClient makes a process the client of all scenarios if a side that is a command is one. It returns
+// an error for a scenario that has a client of its own, if that would take the place of both commands'.
+func (o *Options) setClient(side Side) error {
 	o.Specs = slices.Clone(o.Specs)
 	for i := range o.Specs {
 		s := &o.Specs[i]
-		s.Client.Command, s.Client.Directory = command, ""
+		switch {
+		case side.Client == nil && side.Tree == nil && len(s.Client.Command) > 0:
+			return fmt.Errorf("scenario %s has a client.command, which both programs would drive instead of their own client: "+
+				"want a scenario without it", s.Name)
+		case side.Client == nil:
+			continue
+		}
+		s.Client.Command, s.Client.Directory = side.Client, ""
 		if err := s.Validate(); err != nil {
 			return fmt.Errorf("scenario %s, with a client that is a process: %w", s.Name, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/results/judge"
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // TestCompareWith_noSuchRevision checks that a revision that can't be built is an error that says
@@ -30,6 +31,27 @@ func TestCompareWith_noSuchRevision(t *testing.T) {
 	left, err := os.ReadDir(temporary)
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// TestCompareWith_oneClientOnBothSides checks that a scenario isn't compared if its client would be the
+// same on both sides, whatever they are.
+func TestCompareWith_oneClientOnBothSides(t *testing.T) {
+	var service, process scenarios.Spec
+	service.Name, process.Name = "ours", "own"
+	service.Client.Service.Start = []string{"./orchestrator"}
+	process.Client.Command = []string{"python3", "push.py"}
+	_, err := CompareWith(t.Context(), CompareOptions{
+		Options: Options{Specs: []scenarios.Spec{service}}, Source: Revision{Ref: "HEAD"}, Out: t.TempDir(),
+	})
+	require.EqualError(t, err, "scenario ours: both sides would have the same client.service, which isn't compared by turns: "+
+		"run the scenario with each version of the service, and compare the runs by `fleetmark compare`")
+
+	// Two drivers would start the process; a command that is a process takes its place.
+	o := Options{Specs: []scenarios.Spec{process}}
+	require.EqualError(t, o.setClient(Side{Program: "/driver"}), "scenario own has a client.command, "+
+		"which both programs would drive instead of their own client: want a scenario without it")
+	require.NoError(t, o.setClient(Side{Program: "/driver", Tree: &checkout.Tree{}}))
+	require.Equal(t, process.Client, o.Specs[0].Client)
 }
 
 // TestComparison_keepStacks checks that the goroutines of a driver that failed are in a file below

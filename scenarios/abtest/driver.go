@@ -57,8 +57,8 @@ type driver struct {
 	stderr childproc.Tail
 }
 
-// startDriver starts the program of a side and sends it a hello. It keeps what the program prints on standard
-// error, to report it if the program fails.
+// startDriver starts the program of a side and sends it a hello. It keeps what the program prints on
+// standard error, to report it if the program fails.
 func startDriver(ctx context.Context, side string, s Side, first hello, limit time.Duration) (_ *driver, err error) {
 	if first.Work, err = s.work(first.Work); err != nil {
 		return nil, err

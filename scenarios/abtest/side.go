@@ -2,6 +2,7 @@ package abtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,12 +62,19 @@ func (s Side) adapt(spec scenarios.Spec) (scenarios.Spec, error) {
 	if err != nil {
 		return spec, err
 	}
+	built := slices.ContainsFunc(c.Command, func(word string) bool { return strings.Contains(word, placeholder) })
 	c.Directory = s.Tree.Place(dir)
-	if s.Built != "" {
-		c.Command = slices.Clone(c.Command)
-		for i, word := range c.Command {
-			c.Command[i] = strings.ReplaceAll(word, placeholder, s.Built)
-		}
+	switch {
+	case built && s.Built == "":
+		return spec, fmt.Errorf("scenario %s: client.command has %s, and no build writes a program there: "+
+			"want client.build in fleetmark.yaml, with %s", spec.Name, placeholder, placeholder)
+	case !built && c.Directory == dir:
+		return spec, fmt.Errorf("scenario %s: its client.command runs in %s, outside the repository, "+
+			"so both sides would be the same: want a scenario in the repository whose client is compared", spec.Name, dir)
+	}
+	c.Command = slices.Clone(c.Command)
+	for i, word := range c.Command {
+		c.Command[i] = strings.ReplaceAll(word, placeholder, s.Built)
 	}
 	return spec, nil
 }

@@ -44,7 +44,7 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 		return nil, err
 	}
 	client := here.Config.Client
-	process := true // in all scenarios
+	processes := 0 // scenarios whose client is a process
 	for i := range o.Specs {
 		spec := &o.Specs[i]
 		if len(spec.Client.Command) == 0 && client.Command != nil {
@@ -53,14 +53,18 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 				return nil, fmt.Errorf("scenario %s, with client.command of %s: %w", spec.Name, here.File, err)
 			}
 		}
-		process = process && len(spec.Client.Command) > 0
+		if len(spec.Client.Command) > 0 {
+			processes++
+		}
 	}
-	if client.IsZero() && !process {
+	isProcess := processes == len(o.Specs)
+	if client.IsZero() && !isProcess {
 		return nil, noClient(here)
 	}
 	o.Own, o.Within = here.OwnFunctions(), here.ClientFunctions()
 	source := abtest.Revision{Ref: g.base, Project: abtest.Project{
-		Dir: cmp.Or(here.Root, "."), Build: client.Build, Packages: client.Packages, Process: process,
+		Dir: cmp.Or(here.Root, "."), Build: client.Build, Packages: client.Packages,
+		Process: isProcess, AnyProcess: processes > 0,
 	}}
 	found, how, err := g.compare(ctx, o, source)
 	if err != nil {

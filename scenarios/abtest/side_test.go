@@ -1,0 +1,50 @@
+package abtest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/scenarios"
+)
+
+// TestSide_adapt checks which process is a side's client, and that no scenario is measured in which
+// both sides would have the same.
+func TestSide_adapt(t *testing.T) {
+	origin, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(origin, "bench"), 0o700))
+	t.Chdir(origin)
+	tree := &checkout.Tree{Origin: origin, Root: "/tree"}
+	python := scenarios.ClientSpec{Command: []string{"python3", "push.py"}, Directory: "bench"}
+	built := scenarios.ClientSpec{Command: []string{"{out}", "--log={out}.log"}}
+	for name, c := range map[string]struct {
+		side   Side
+		client scenarios.ClientSpec
+		want   scenarios.ClientSpec
+		err    string
+	}{
+		"the driver's own":  {Side{Tree: tree, Built: "/out"}, scenarios.ClientSpec{}, scenarios.ClientSpec{}, ""},
+		"one of the tree":   {Side{Tree: tree}, python, scenarios.ClientSpec{Command: python.Command, Directory: "/tree/bench"}, ""},
+		"one that is built": {Side{Tree: tree, Built: "/out"}, built, scenarios.ClientSpec{Command: []string{"/out", "--log=/out.log"}, Directory: "/tree"}, ""},
+		"a command instead": {Side{Client: []string{"/push"}}, python, scenarios.ClientSpec{Command: []string{"/push"}}, ""},
+		"one that nothing builds": {Side{Tree: tree}, built, scenarios.ClientSpec{},
+			"scenario x: client.command has {out}, and no build writes a program there: want client.build in fleetmark.yaml, with {out}"},
+		"one elsewhere": {Side{Tree: tree}, scenarios.ClientSpec{Command: python.Command, Directory: "/"}, scenarios.ClientSpec{},
+			"scenario x: its client.command runs in /, outside the repository, so both sides would be the same: " +
+				"want a scenario in the repository whose client is compared"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := c.side.adapt(scenarios.Spec{Name: "x", Client: c.client})
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.Client)
+		})
+	}
+}
