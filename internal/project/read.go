@@ -144,9 +144,11 @@ func (t *tree) client(n ast.Node, field string) Client {
 			"%s: want a command that writes a program to %s, such as go build -o %s ./cmd/bench",
 			quoted(c.Build), outPlaceholder, outPlaceholder)
 	case uses && !writes:
-		t.reject(command, yamlnode.Join(field, "command"), "%s is what client.build writes: want it there too", outPlaceholder)
+		t.reject(command, yamlnode.Join(field, "command"),
+			"%s is what client.build writes: want it there too", outPlaceholder)
 	case command != nil && writes && !uses:
-		t.reject(command, yamlnode.Join(field, "command"), "client.build writes a program to %s: want it here too", outPlaceholder)
+		t.reject(command, yamlnode.Join(field, "command"),
+			"client.build writes a program to %s: want it here too", outPlaceholder)
 	case has["packages"] != nil && !writes:
 		t.reject(has["packages"], yamlnode.Join(field, "packages"), "want client.build, which writes the program with them to %s",
 			outPlaceholder)

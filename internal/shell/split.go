@@ -33,7 +33,8 @@ func Split(line string) ([]string, error) {
 		case c == quote:
 			quote = 0
 		case quote == '"' && (c == '$' || c == '`'):
-			return nil, fmt.Errorf("no shell runs it, and %q would need one: put it in single quotes, or run sh -c '…'", string(c))
+			return nil, fmt.Errorf("no shell runs it, and %q would need one: put it in single quotes, or run sh -c '…'",
+				string(c))
 		case quote != 0:
 			word.WriteRune(c)
 		case c == '\'' || c == '"':

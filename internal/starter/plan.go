@@ -79,8 +79,8 @@ func find(ctx context.Context, o Options) (*plan, error) {
 func (p *plan) checkProgram() error {
 	if p.program == "." || !filepath.IsLocal(filepath.FromSlash(p.program)) ||
 		module.CheckImportPath(path.Join("m", p.program)) != nil {
-		return fmt.Errorf("--dir %q: want a directory within the module, such as cmd/bench, whose name may stand in an import path",
-			p.program)
+		return fmt.Errorf("--dir %q: want a directory within the module, such as cmd/bench, "+
+			"whose name may stand in an import path", p.program)
 	}
 	dir := filepath.Join(p.Root, filepath.FromSlash(p.program))
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {

@@ -134,8 +134,9 @@ func (b *Builder) digestSource() error {
 	return err
 }
 
-// ChangedSince returns the name of the measured code if it has changed since the page was measured. It returns "" if it hasn't, or if that isn't known. A change doesn't make the page
-// stale: comparing later code with it is what a page is for.
+// ChangedSince returns the name of the measured code if it has changed since the page was measured.
+// It returns "" if it hasn't, or if that isn't known. A change doesn't make the page stale: comparing
+// later code with it is what a page is for.
 func ChangedSince(page *baseline.Page, p project.Project, s Subject) string {
 	name, dir := content{page, p, s}.measuredCode()
 	was, kept := page.Sources[name]

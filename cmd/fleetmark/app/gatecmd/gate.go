@@ -192,7 +192,9 @@ func (g *gate) define(cmd *cobra.Command) {
 // check returns an error for flags that contradict each other and files that can't be written,
 // before the gate measures for minutes.
 func (g *gate) check(cmd *cobra.Command) error {
-	if err := cli.RejectEmpty(cmd, "base", "base-command", "command", "bench", "cpu", "baseline", "out", "html", "markdown", "junit"); err != nil {
+	err := cli.RejectEmpty(cmd,
+		"base", "base-command", "command", "bench", "cpu", "baseline", "out", "html", "markdown", "junit")
+	if err != nil {
 		return err
 	}
 	for _, dir := range g.runs {
