@@ -36,6 +36,11 @@ type Options struct {
 	// Alpha is the chance that any function is named if nothing changed. 0 means 0.01.
 	Alpha float64
 
+	// Tries is how often the sides are explained at most, each time with more profiles, until an
+	// explanation is accepted. Each p-value is corrected for it, so that Alpha holds for all tries
+	// together (the Bonferroni correction). 0 means once.
+	Tries int
+
 	// Causes is the largest number of causes that are returned, largest first. 0 means 10.
 	Causes int
 }
@@ -133,11 +138,14 @@ var ErrNoMatchingStacks = errors.New("no stack holds a function that begins with
 // problems in interval estimation", 1954).
 func Explain(ctx context.Context, base, now []string, opts Options) (*Explanation, error) {
 	opts.Alpha, opts.Causes = cmp.Or(opts.Alpha, defaultAlpha), cmp.Or(opts.Causes, defaultCauses)
+	opts.Tries = cmp.Or(opts.Tries, 1)
 	switch {
 	case len(opts.Own) == 0:
 		return nil, errors.New("profile explain: no own functions: name the beginning of their package path")
 	case !(opts.Alpha > 0 && opts.Alpha < 1):
 		return nil, fmt.Errorf("profile explain: alpha %v: want above 0 and below 1", opts.Alpha)
+	case opts.Tries < 0:
+		return nil, fmt.Errorf("profile explain: %d tries: want 1 or more, or 0 for 1", opts.Tries)
 	case opts.Causes < 0:
 		return nil, fmt.Errorf("profile explain: %d causes: want 1 or more, or 0 for %d", opts.Causes, defaultCauses)
 	case opts.Paired && len(base) != len(now):
@@ -163,14 +171,14 @@ func Explain(ctx context.Context, base, now []string, opts Options) (*Explanatio
 // chance, or too many.
 func checkRepetitions(base, now int, opts Options) error {
 	need := minRepetitions
-	for need < maxRepetitions && smallestP(need, need, opts.Paired) > opts.Alpha {
+	for need < maxRepetitions && smallestP(need, need, opts.Paired)*float64(opts.Tries) > opts.Alpha {
 		need++
 	}
-	if smallestP(need, need, opts.Paired) > opts.Alpha {
+	if smallestP(need, need, opts.Paired)*float64(opts.Tries) > opts.Alpha {
 		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the smallest p-value that a test can give",
-			opts.Alpha, smallestP(maxRepetitions, maxRepetitions, opts.Paired))
+			opts.Alpha, smallestP(maxRepetitions, maxRepetitions, opts.Paired)*float64(opts.Tries))
 	}
-	enough := base >= minRepetitions && now >= minRepetitions && smallestP(base, now, opts.Paired) <= opts.Alpha
+	enough := base >= minRepetitions && now >= minRepetitions && smallestP(base, now, opts.Paired)*float64(opts.Tries) <= opts.Alpha
 	if enough && base <= maxRepetitions && now <= maxRepetitions {
 		return nil
 	}
@@ -228,6 +236,9 @@ func (c *costTable) explain(ctx context.Context, n int, opts Options) (*Explanat
 	ps, err := permutationTest(ctx, rows, n, opts.Paired, c.standardErrors(rows, n))
 	if err != nil {
 		return nil, err
+	}
+	for i, p := range ps {
+		ps[i] = min(1, p*float64(opts.Tries))
 	}
 	e.Total = change(c.total, n, opts.Paired, ps[0], opts.Alpha)
 	for i := 1; i < len(rows); i++ {

@@ -50,40 +50,47 @@ func push() []synthetic {
 func repetitions(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine []float64,
 	op []synthetic) (files []string) {
 	t.Helper()
+	for i := range n {
+		files = append(files, oneRepetition(t, dir, random, i+1, operations, machine[i], op))
+	}
+	return files
+}
+
+// oneRepetition writes the n-th of the profiles that repetitions writes.
+func oneRepetition(t testing.TB, dir string, random *rand.Rand, n int, operations int64, machine float64,
+	op []synthetic) string {
+	t.Helper()
 	const period = 10_000_000
 	whole := 0.0
 	for _, s := range op {
 		whole += s.ns
 	}
-	for i := range n {
-		p := &profile.Profile{
-			SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-			PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: period,
-			Comments: []string{fmt.Sprintf("%s=%d", profiles.OperationsLabel, operations),
-				fmt.Sprintf("%s=%.0f", profiles.ProcessorLabel, machine[i]*whole*float64(operations))},
-		}
-		functions := map[string]*profile.Location{}
-		for _, s := range op {
-			count := int64(distuv.Poisson{Lambda: machine[i] * s.ns * float64(operations) / period, Src: random}.Rand())
-			if count == 0 {
-				continue
-			}
-			sample := &profile.Sample{Value: []int64{count, count * period}}
-			for _, name := range s.stack {
-				if functions[name] == nil {
-					f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: name, Filename: "/src/" + name + ".go"}
-					p.Function = append(p.Function, f)
-					l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f, Line: 7}}}
-					p.Location = append(p.Location, l)
-					functions[name] = l
-				}
-				sample.Location = append(sample.Location, functions[name])
-			}
-			p.Sample = append(p.Sample, sample)
-		}
-		files = append(files, written(t, dir, i+1, p))
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: period,
+		Comments: []string{fmt.Sprintf("%s=%d", profiles.OperationsLabel, operations),
+			fmt.Sprintf("%s=%.0f", profiles.ProcessorLabel, machine*whole*float64(operations))},
 	}
-	return files
+	functions := map[string]*profile.Location{}
+	for _, s := range op {
+		count := int64(distuv.Poisson{Lambda: machine * s.ns * float64(operations) / period, Src: random}.Rand())
+		if count == 0 {
+			continue
+		}
+		sample := &profile.Sample{Value: []int64{count, count * period}}
+		for _, name := range s.stack {
+			if functions[name] == nil {
+				f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: name, Filename: "/src/" + name + ".go"}
+				p.Function = append(p.Function, f)
+				l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f, Line: 7}}}
+				p.Location = append(p.Location, l)
+				functions[name] = l
+			}
+			sample.Location = append(sample.Location, functions[name])
+		}
+		p.Sample = append(p.Sample, sample)
+	}
+	return written(t, dir, n, p)
 }
 
 // written writes a CPU profile as a repetition, and returns its file.

@@ -30,7 +30,7 @@ type profileOptions struct {
 	// every allocation, in a process that does so from its start.
 	Kind profiles.Kind
 
-	// Pairs is how often each side takes its turn, and Each is how long a turn lasts. If Each is 0,
+	// Pairs is how often each side takes its turn at most, and Each is how long a turn lasts. If Each is 0,
 	// it is turnTime, or processTurn if the client is in processes of its own. If Pairs is 0, it is
 	// enough to name functions.
 	Pairs int
@@ -50,15 +50,17 @@ const turnTime = 500 * time.Millisecond
 // explainSides profiles both sides in turns, and returns the functions whose costs differ. how
 // selects the functions that may be the cause, and the stacks that count.
 func explainSides(ctx context.Context, o profileOptions, how explain.Options) (*explain.Paired, error) {
-	if err := takeProfiles(ctx, o); err != nil {
-		return nil, err
-	}
 	base, now := filepath.Join(o.Dir, checkout.Base), filepath.Join(o.Dir, checkout.Now)
-	return explain.ExplainPairs(ctx, base, now, o.Kind, how)
+	var explained *explain.Paired
+	err := profileSides(ctx, o, func(t explain.Taking[*driver]) (err error) {
+		explained, err = explain.TakeAndExplain(ctx, t, base, now, o.Kind, how)
+		return err
+	})
+	return explained, err
 }
 
-// takeProfiles profiles both sides in turns.
-func takeProfiles(ctx context.Context, o profileOptions) (err error) {
+// profileSides starts both sides, and calls take, which has them profiled in turns.
+func profileSides(ctx context.Context, o profileOptions, take func(explain.Taking[*driver]) error) (err error) {
 	fleets, err := startFleets(ctx, o.FleetCommand, []scenarios.Spec{o.Spec}, o.Stderr)
 	if err != nil {
 		return err
@@ -86,12 +88,14 @@ func takeProfiles(ctx context.Context, o profileOptions) (err error) {
 		}
 	}
 	pairs, each := o.turns()
-	take := func(d *driver, n int) error {
-		profile := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: each}
-		_, err := d.call(ctx, request{Profile: profile})
-		return err
-	}
-	return explain.TakePairs(sides.all(), pairs, rand.New(rand.NewPCG(o.Seed, 1)), take, o.Progress)
+	return take(explain.Taking[*driver]{
+		Sides: sides.all(), Pairs: pairs, Random: rand.New(rand.NewPCG(o.Seed, 1)), Progress: o.Progress,
+		Take: func(d *driver, n int) error {
+			profile := &profileRequest{Dir: filepath.Join(o.Dir, d.side), Kind: o.Kind, Number: n, Nanoseconds: each}
+			_, err := d.call(ctx, request{Profile: profile})
+			return err
+		},
+	})
 }
 
 // OwnFunctions returns prefixes of the names of functions that may be the cause of a regression:

@@ -14,6 +14,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/checkout"
 	"github.com/fleetmark/fleetmark/internal/scratch"
 	"github.com/fleetmark/fleetmark/profiles"
+	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/sequential"
@@ -124,7 +125,7 @@ func TakePushProfiles(ctx context.Context, o PushProfileOptions) (err error) {
 		if o.Progress != nil {
 			e.Progress = func(done, of int) { o.Progress(k.kind, done, of) }
 		}
-		if err := takeProfiles(ctx, e); err != nil {
+		if err := profileSides(ctx, e, explain.TakePairs[*driver]); err != nil {
 			return err
 		}
 		files, err := profiles.Find(filepath.Join(work.Path, checkout.Base), k.kind)

@@ -198,11 +198,11 @@ func (c *comparison) explain(
 		return nil, err
 	}
 	sides := []*binary{p.target.base, p.target.now}
-	take := func(b *binary, n int) error {
-		return c.profile(ctx, p, b, iterations, filepath.Join(dir, b.tree.Side), n, machine.Identity)
-	}
-	if err := explain.TakePairs(sides, explain.PairCount(p.kind), c.random, take, progress); err != nil {
-		return nil, err
+	taking := explain.Taking[*binary]{
+		Sides: sides, Pairs: explain.PairCount(p.kind), Random: c.random, Progress: progress,
+		Take: func(b *binary, n int) error {
+			return c.profile(ctx, p, b, iterations, filepath.Join(dir, b.tree.Side), n, machine.Identity)
+		},
 	}
 	own, within := ownFunctions(p.target.now), []string(nil)
 	if p.kind == profiles.Block { // leave out the waits of the testing package
@@ -211,7 +211,7 @@ func (c *comparison) explain(
 	own = append(own, checkout.Functions(c.differences)...) // a dependency that changed may be the cause as well
 	base, now := filepath.Join(dir, checkout.Base), filepath.Join(dir, checkout.Now)
 	e := &Cause{Benchmark: p.target.Benchmark, Kind: p.kind, SampleIndex: p.sample, Dir: dir}
-	e.Paired, err = explain.ExplainPairs(ctx, base, now, p.kind, explain.Options{
+	e.Paired, err = explain.TakeAndExplain(ctx, taking, base, now, p.kind, explain.Options{
 		Selection: profiles.Selection{SampleIndex: p.sample}, Own: own, Within: within,
 	})
 	return e, err
