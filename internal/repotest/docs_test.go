@@ -100,7 +100,7 @@ func sourceRepository(t *testing.T, root string) string {
 }
 
 // requireTree is a command that makes the module in the current directory require this tree.
-const requireTree = "go mod edit -require=github.com/fleetmark/fleetmark@v0.0.0" +
+const requireTree = "go mod edit -require=github.com/fleetmark/fleetmark@v0.0.0-00010101000000-000000000000" +
 	" -replace=github.com/fleetmark/fleetmark='%[1]s' && cp '%[1]s/go.sum' . && export GOFLAGS=\"${GOFLAGS-} -mod=mod\""
 
 // wantExitEnv names the environment variable that tells verdictsAreFine which exit code the page
