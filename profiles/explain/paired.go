@@ -126,7 +126,7 @@ func triesWithin(pairs int) []int {
 // Limits of what [Explanation.isClear] accepts: how much of the difference may be in no cause, and
 // how wide the interval of the first cause's share may be.
 const (
-	mostUnexplained = 0.2
+	mostUnexplained = 1. / 3
 	widestShare     = 0.4
 )
 
