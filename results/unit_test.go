@@ -118,6 +118,7 @@ func TestSequentialMargins(t *testing.T) {
 	timed, exact := func(by float64) Margin { return Margin{Relative: by} }, Margin{Relative: 0.05, Absolute: true}
 	require.Equal(t, map[string]Margin{
 		"ns/op": timed(0.04), "p99-ns/op": timed(0.10), "cpu-ns/op": timed(0.025), "peak-rss-B": timed(0.10),
+		"time-to-updated-p50-ns/op": timed(0.05), "time-to-updated-p99-ns/op": timed(0.10), "rollout-ns": timed(0.05),
 		"B/op": {Relative: 0.01, Slack: 8, Absolute: true}, "allocs/op": {Slack: 0.25, Absolute: true},
 		"requests/device": exact, "wire-B/device": exact, "retries/device": exact, "failed/device": exact, "stopped": exact,
 	}, tested)

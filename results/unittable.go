@@ -118,8 +118,8 @@ var unitTable = [...]Unit{
 	},
 	{
 		Name: UnitToUpdatedP50, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 7,
-		Tolerance: toleranceTime,
-		Doc:       "time from the trigger of a service until half of the devices that it updated ran the update",
+		Tolerance: toleranceTime, Sequential: Margin{Relative: 0.05},
+		Doc: "time from the trigger of a service until half of the devices that it updated ran the update",
 	},
 	{
 		Name: UnitToUpdatedP90, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration,
@@ -128,8 +128,8 @@ var unitTable = [...]Unit{
 	},
 	{
 		Name: UnitToUpdatedP99, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 8,
-		Tolerance: toleranceTail,
-		Doc:       "time from the trigger of a service until 99% of the devices that it updated ran the update",
+		Tolerance: toleranceTail, Sequential: Margin{Relative: 0.10},
+		Doc: "time from the trigger of a service until 99% of the devices that it updated ran the update",
 	},
 	{
 		Name: UnitToUpdatedMax, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, ShownOnly: true,
@@ -138,8 +138,8 @@ var unitTable = [...]Unit{
 	},
 	{
 		Name: UnitRolloutTime, Better: -1, Class: ClassTime, Scope: WholeService, Quantity: Duration, KeyFigure: 9,
-		Tolerance: toleranceTime,
-		Doc:       "time from the trigger of a service until all devices ran the update, or else until its rollout was over",
+		Tolerance: toleranceTime, Sequential: Margin{Relative: 0.05},
+		Doc: "time from the trigger of a service until all devices ran the update, or else until its rollout was over",
 	},
 	{
 		Name: UnitDevicesAtOnce, Better: +1, Class: ClassRate, Scope: WholeService, ShownOnly: true,

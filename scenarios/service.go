@@ -63,6 +63,10 @@ func (s ServiceSpec) IsZero() bool {
 		s.Done == "" && s.DoneText == "" && s.Deadline == 0 && s.Pprof == ""
 }
 
+// HasCommands reports whether a program of the service is started by us, rather than all of it running
+// already.
+func (s ServiceSpec) HasCommands() bool { return len(s.Start) > 0 || len(s.Trigger.Command) > 0 }
+
 // IsZero reports whether there is no trigger.
 func (t TriggerSpec) IsZero() bool { return len(t.Command) == 0 && t.Request.IsZero() }
 

@@ -102,12 +102,12 @@ func (a ABTest) benchmarksSummary() []string {
 // none were wanted.
 func (a ABTest) layouts() string {
 	switch {
-	case a.Layouts > 0 && a.Restarted:
-		return fmt.Sprintf("; then %s in memory (both programs started again) in %.0f s",
-			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
 	case a.Layouts > 0:
-		return fmt.Sprintf("; then %s of both sides' code in %.0f s",
-			plaintext.Count(a.Layouts, "layout"), a.LayoutsElapsed.Seconds())
+		of := "of both sides' code"
+		if a.Restarted {
+			of = "in memory (both programs started again)"
+		}
+		return fmt.Sprintf("; then %s %s in %.0f s", plaintext.Count(a.Layouts, "layout"), of, a.LayoutsElapsed.Seconds())
 	case a.LayoutsErr != nil:
 		message := strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
 		return "; other layouts of the code couldn't be built: " + message

@@ -41,7 +41,7 @@ type Comparison struct {
 // the cause of a regression. If ctx ends before the verdict is known, it returns the context's error;
 // if ctx ends while it looks for a cause, the verdict stands.
 func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err error) {
-	if err := o.checkServices(); err != nil {
+	if err := o.checkServices(o.Source); err != nil {
 		return nil, err
 	}
 	work, err := scratch.New("", "fleetmark-gate")
@@ -75,13 +75,21 @@ func CompareWith(ctx context.Context, o CompareOptions) (_ *Comparison, err erro
 	return c, nil
 }
 
-// checkServices returns an error for a scenario whose client is a service: no side has one of its own.
-func (o *Options) checkServices() error {
+// checkServices returns an error for a scenario whose client is a service that would be the same on
+// both sides.
+func (o *Options) checkServices(source Source) error {
+	_, commands := source.(Commands)
 	for _, s := range o.Specs {
-		if !s.Client.Service.IsZero() {
-			return fmt.Errorf("scenario %s: both sides would have the same client.service, which isn't compared by turns: "+
-				"run the scenario with each version of the service, and compare the runs by `fleetmark compare`", s.Name)
+		v := s.Client.Service
+		if v.IsZero() || v.HasCommands() && !commands {
+			continue
 		}
+		why := "runs already"
+		if commands {
+			why = "is no part of either command"
+		}
+		return fmt.Errorf("scenario %s: its client.service %s, so both sides would be the same: run the scenario "+
+			"with each version of the service, and compare the runs by `fleetmark compare`", s.Name, why)
 	}
 	return nil
 }

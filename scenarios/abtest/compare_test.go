@@ -36,15 +36,27 @@ func TestCompareWith_noSuchRevision(t *testing.T) {
 // TestCompareWith_oneClientOnBothSides checks that a scenario isn't compared if its client would be the
 // same on both sides, whatever they are.
 func TestCompareWith_oneClientOnBothSides(t *testing.T) {
-	var service, process scenarios.Spec
-	service.Name, process.Name = "ours", "own"
+	var service, running, process scenarios.Spec
+	service.Name, running.Name, process.Name = "ours", "theirs", "own"
 	service.Client.Service.Start = []string{"./orchestrator"}
+	running.Client.Service.Trigger.Request.URL = "http://127.0.0.1:9000/rollouts"
 	process.Client.Command = []string{"python3", "push.py"}
-	_, err := CompareWith(t.Context(), CompareOptions{
-		Options: Options{Specs: []scenarios.Spec{service}}, Source: Revision{Ref: "HEAD"}, Out: t.TempDir(),
-	})
-	require.EqualError(t, err, "scenario ours: both sides would have the same client.service, which isn't compared by turns: "+
-		"run the scenario with each version of the service, and compare the runs by `fleetmark compare`")
+	const same = ", so both sides would be the same: run the scenario with each version of the service, " +
+		"and compare the runs by `fleetmark compare`"
+	for _, c := range []struct {
+		spec   scenarios.Spec
+		source Source
+		want   string
+	}{
+		{running, Revision{Ref: "HEAD"}, "scenario theirs: its client.service runs already" + same},
+		{running, Commands{}, "scenario theirs: its client.service is no part of either command" + same},
+		{service, Commands{}, "scenario ours: its client.service is no part of either command" + same},
+	} {
+		_, err := CompareWith(t.Context(), CompareOptions{
+			Options: Options{Specs: []scenarios.Spec{c.spec}}, Source: c.source, Out: t.TempDir(),
+		})
+		require.EqualError(t, err, c.want)
+	}
 
 	// Two drivers would start the process; a command that is a process takes its place.
 	o := Options{Specs: []scenarios.Spec{process}}

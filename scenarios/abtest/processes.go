@@ -40,9 +40,21 @@ func (o profileOptions) turns() (pairs int, each time.Duration) {
 	return pairs, each
 }
 
-// unprofiled returns why the functions of a client in processes of its own can't be named, or nil if
-// they can.
+// unprofiled returns why the functions of a client in processes of its own, or of a service, can't be
+// named, or nil if they can.
 func unprofiled(c scenarios.ClientSpec) error {
+	if v := c.Service; !v.IsZero() {
+		command := v.Start
+		if len(command) == 0 {
+			command = v.Trigger.Command
+		}
+		name := process.Name(command)
+		if v.Pprof == "" {
+			return fmt.Errorf("no function of %s can be named, since it serves no profiles: want client.service.pprof", name)
+		}
+		return fmt.Errorf("no function of %s is named, since the gate takes no profiles of a service: run both with --profiled 8, "+
+			"and `fleetmark profile explain` the runs", name)
+	}
 	if len(c.Command) == 0 {
 		return nil
 	}
@@ -179,9 +191,10 @@ func explainUnprofiled(j *judge.Judgement, specs []scenarios.Spec) (rest []scena
 }
 
 // whatIsKnown returns what is known without profiles of the regressions of a scenario whose client is
-// in processes of its own, as a clause. It returns "" for any other client.
+// in processes of its own, or a service, as a clause. It returns "" for any other client.
 func whatIsKnown(j *judge.Judgement, s scenarios.Spec) string {
-	if known := divideRegressions(j, s.Name); len(s.Client.Command) > 0 && known != "" {
+	outside := len(s.Client.Command) > 0 || !s.Client.Service.IsZero()
+	if known := divideRegressions(j, s.Name); outside && known != "" {
 		return "; what is known: " + known
 	}
 	return ""

@@ -21,10 +21,11 @@ type Side struct {
 	// directory. It may be nil.
 	Client []string
 
-	// Tree is where the processes of client.command run: client.directory is the same directory of
-	// this tree. If it is nil, the directory is used as it is.
+	// Tree is where the processes of client.command and of client.service run: their directory is the
+	// same one of this tree. If it is nil, the directory is used as it is.
 	Tree *checkout.Tree
-	// Built is the program that {out} stands for in client.command. It may be empty.
+	// Built is the program that {out} stands for in client.command and client.service.start. It may be
+	// empty.
 	Built string
 }
 
@@ -55,26 +56,41 @@ func (s Side) adapt(spec scenarios.Spec) (scenarios.Spec, error) {
 		c.Command, c.Directory = s.Client, ""
 		return spec, nil
 	}
-	if len(c.Command) == 0 || s.Tree == nil {
+	if s.Tree == nil {
 		return spec, nil
 	}
-	dir, err := filepath.Abs(c.Directory)
-	if err != nil {
-		return spec, err
+	var err error
+	switch v := &c.Service; {
+	case len(c.Command) > 0:
+		c.Command, c.Directory, err = s.place(spec.Name, "client.command", c.Command, c.Directory)
+	case len(v.Start) > 0:
+		v.Start, v.Directory, err = s.place(spec.Name, "client.service", v.Start, v.Directory)
+	case v.HasCommands():
+		_, v.Directory, err = s.place(spec.Name, "client.service", v.Trigger.Command, v.Directory)
 	}
-	built := slices.ContainsFunc(c.Command, func(word string) bool { return strings.Contains(word, placeholder) })
-	c.Directory = s.Tree.Place(dir)
+	return spec, err
+}
+
+// place returns a command of this side and the directory of its tree in which it runs. field names
+// what has the command.
+func (s Side) place(scenario, field string, command []string, directory string) ([]string, string, error) {
+	dir, err := filepath.Abs(directory)
+	if err != nil {
+		return nil, "", err
+	}
+	built := slices.ContainsFunc(command, func(word string) bool { return strings.Contains(word, placeholder) })
+	placed := s.Tree.Place(dir)
 	switch {
 	case built && s.Built == "":
-		return spec, fmt.Errorf("scenario %s: client.command has %s, and no build writes a program there: "+
-			"want client.build in fleetmark.yaml, with %s", spec.Name, placeholder, placeholder)
-	case !built && c.Directory == dir:
-		return spec, fmt.Errorf("scenario %s: its client.command runs in %s, outside the repository, "+
-			"so both sides would be the same: want a scenario in the repository whose client is compared", spec.Name, dir)
+		return nil, "", fmt.Errorf("scenario %s: %s has %s, and no build writes a program there: "+
+			"want client.build in fleetmark.yaml, with %s", scenario, field, placeholder, placeholder)
+	case !built && placed == dir:
+		return nil, "", fmt.Errorf("scenario %s: its %s runs in %s, outside the repository, "+
+			"so both sides would be the same: want a scenario in the repository whose client is compared", scenario, field, dir)
 	}
-	c.Command = slices.Clone(c.Command)
-	for i, word := range c.Command {
-		c.Command[i] = strings.ReplaceAll(word, placeholder, s.Built)
+	command = slices.Clone(command)
+	for i, word := range command {
+		command[i] = strings.ReplaceAll(word, placeholder, s.Built)
 	}
-	return spec, nil
+	return command, placed, nil
 }

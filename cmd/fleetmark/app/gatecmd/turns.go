@@ -44,16 +44,16 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 		return nil, err
 	}
 	client := here.Config.Client
-	processes := 0 // scenarios whose client is a process
+	processes := 0 // scenarios whose client is a process or a service
 	for i := range o.Specs {
 		spec := &o.Specs[i]
-		if len(spec.Client.Command) == 0 && client.Command != nil {
+		if len(spec.Client.Command) == 0 && spec.Client.Service.IsZero() && client.Command != nil {
 			spec.Client.Command, spec.Client.Directory = client.Command, filepath.Dir(here.File)
 			if err := spec.Validate(); err != nil {
 				return nil, fmt.Errorf("scenario %s, with client.command of %s: %w", spec.Name, here.File, err)
 			}
 		}
-		if len(spec.Client.Command) > 0 {
+		if len(spec.Client.Command) > 0 || !spec.Client.Service.IsZero() {
 			processes++
 		}
 	}
@@ -99,7 +99,7 @@ func noClient(here project.Project) error {
 	if here.File != "" {
 		problem = here.File + " has no client"
 	}
-	return cli.Usagef("--base: %s, and a scenario has no client.command, so nothing says what is compared: "+
+	return cli.Usagef("--base: %s, and a scenario has neither client.command nor client.service, so nothing says what is compared: "+
 		"want one of client.build and client.command in %s at the root, as fleetmark init writes it",
 		problem, project.ConfigFile)
 }
@@ -118,7 +118,7 @@ func clientTitle(c project.Client) string {
 	case c.Build != "":
 		return "the program"
 	}
-	return "client.command"
+	return "the client"
 }
 
 // commandsByTurns measures two commands by turns.
