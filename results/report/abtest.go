@@ -109,8 +109,7 @@ func (a ABTest) layouts() string {
 		}
 		return fmt.Sprintf("; then %s %s in %.0f s", plaintext.Count(a.Layouts, "layout"), of, a.LayoutsElapsed.Seconds())
 	case a.LayoutsErr != nil:
-		message := strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
-		return "; other layouts of the code couldn't be built: " + message
+		return "; other layouts of the code couldn't be built: " + strings.ReplaceAll(a.LayoutsErr.Error(), "\n\t", "; ")
 	}
 	return ""
 }
