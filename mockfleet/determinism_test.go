@@ -210,7 +210,11 @@ func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(everyFault(t)), behavior.MaxGroups)
 	var before []byte
-	for seed := range uint64(*determinismSeeds) {
+	seeds := *determinismSeeds
+	if raced {
+		seeds = 1 // the detector sees no more with another
+	}
+	for seed := range uint64(seeds) {
 		var first []byte
 		for _, workers := range []int{1, 16, 256} {
 			t.Run(fmt.Sprintf("seed=%d/workers=%d", seed+1, workers), func(t *testing.T) {

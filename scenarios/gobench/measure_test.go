@@ -309,7 +309,8 @@ func TestTry_withoutGo(t *testing.T) {
 // TestMeasure_tooMuchOutput checks a benchmark that never stops printing.
 func TestMeasure_tooMuchOutput(t *testing.T) {
 	goEnvironment(t)
-	dir := benchModule(t, "func BenchmarkFlood(b *testing.B) {\n\tfor {\n\t\tfmt.Println(\"hello\")\n\t}\n}\n", nil)
+	line := strings.Repeat("hello ", 1000) // short ones would take the race detector a minute
+	dir := benchModule(t, "func BenchmarkFlood(b *testing.B) {\n\tfor {\n\t\tfmt.Println(\""+line+"\")\n\t}\n}\n", nil)
 	_, err := measureAll(t.Context(), TestCommand{Dir: dir, Packages: []string{"./p"}, Run: "."})
 	require.EqualError(t, err, "example.com/m/p: BenchmarkFlood prints more than 64 MiB: "+wantSilence)
 }

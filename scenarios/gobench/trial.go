@@ -161,6 +161,9 @@ var oneIteration = regexp.MustCompile(`(^|\t) +1\t`)
 
 // noteResult looks for a result in output, and for the GOMAXPROCS that ends the benchmark's name.
 func (r *eventReader) noteResult(b *trialBenchmark, output string) {
+	if !strings.Contains(output, "\t") {
+		return // most of what a benchmark prints itself, which may be a flood
+	}
 	b.ran = b.ran || oneIteration.MatchString(output)
 	if _, rest, ok := strings.Cut(output, b.name); ok && strings.Contains(rest, "\t") { // text may precede it
 		r.suffix = cmp.Or(procsSuffix.FindString(strings.Fields(rest + " x")[0]), r.suffix)
