@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,33 @@ func TestFailuresAndDeliveries(t *testing.T) {
 			[]float64{l[delivery.OpPush].Mean(), l[delivery.OpVerify].Mean(), l[delivery.OpDeliver].Mean()})
 		require.EqualValues(t, 90, l[delivery.OpDeliver].Count, "a failure is counted elsewhere")
 	})
+}
+
+// diedError is the error of an operation whose process died.
+type diedError struct{ error }
+
+func (diedError) Uncounted() bool { return true }
+
+// dying is a client whose every delivery fails with an error.
+type dying struct {
+	nothing
+	err error
+}
+
+func (d dying) Deliver(context.Context, delivery.Device, *delivery.Update) (delivery.Report, error) {
+	return delivery.Report{Pushes: 1}, d.err
+}
+
+// TestDeliveriesThatNobodyCounted checks that outcomes say of which devices the requests aren't known.
+func TestDeliveriesThatNobodyCounted(t *testing.T) {
+	failed := errors.New("failed")
+	for err, want := range map[error]bool{failed: false, diedError{failed}: true} {
+		x := ClosedLoop{Workers: 1}
+		e := newEnv(x, delivery.OpDeliver, 1, dying{err: err})
+		_, ran := x.Run(t.Context(), e)
+		require.NoError(t, ran)
+		require.Equal(t, Outcome{Failed: 1, Pushes: 1, Uncounted: want}, e.Record.Outcomes.Of(0))
+	}
 }
 
 func TestLoadEndsWithItsContext(t *testing.T) {

@@ -156,6 +156,9 @@ func (l *loop) operate(ctx context.Context, r *recorder, n int64, planned, sent 
 	done := time.Since(l.start)
 	outcomes := l.Record.Outcomes
 	outcomes.Sent(i, pushes, verifies)
+	if err != nil && l.Op == delivery.OpDeliver && isUncounted(err) {
+		outcomes.SentUnknown(i)
+	}
 	l.Record.countRetries(r, i, report.Retries())
 	late := l.plan > 0 && done > l.plan
 	switch {

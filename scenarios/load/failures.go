@@ -134,6 +134,16 @@ func statusOf(err error) int {
 	return 0
 }
 
+// isUncounted reports whether an error says, by its method Uncounted, that nobody knows how many
+// requests its operation sent, because the process that had it is gone.
+func isUncounted(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Uncounted() bool
+	}](err)
+	return ok && e.Uncounted()
+}
+
 // Sample returns the failures that were kept, in the order in which they happened.
 func (f *Failures) Sample() []Failure {
 	f.mu.Lock()

@@ -13,6 +13,7 @@ type Outcomes struct {
 
 	mu        sync.Mutex
 	brokenOff map[int]uint32
+	uncounted map[int]bool
 }
 
 // An Outcome is what happened to one device's operations.
@@ -20,11 +21,12 @@ type Outcome struct {
 	Succeeded, Failed uint32 // operations
 	BrokenOff         uint32 // operations that the load broke off, which may or may not have succeeded
 	Pushes, Verifies  uint32 // requests that the client says it sent
+	Uncounted         bool   // an operation failed of which the client can't say how many requests it sent
 }
 
 // NewOutcomes returns the outcomes of so many devices, before their first operations.
 func NewOutcomes(devices int) *Outcomes {
-	return &Outcomes{ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}}
+	return &Outcomes{ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}, uncounted: map[int]bool{}}
 }
 
 // Len returns how many devices there are.
@@ -53,6 +55,13 @@ func (o *Outcomes) Sent(i, pushes, verifies int) {
 	}
 }
 
+// SentUnknown notes that nobody can say how many requests an operation sent to device i.
+func (o *Outcomes) SentUnknown(i int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.uncounted[i] = true
+}
+
 // Of returns the outcome of device i. It is complete once no goroutine adds to it any more.
 func (o *Outcomes) Of(i int) Outcome {
 	var of Outcome
@@ -60,7 +69,7 @@ func (o *Outcomes) Of(i int) Outcome {
 	of.Pushes, of.Verifies = o.requests.of(i)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	of.BrokenOff = o.brokenOff[i]
+	of.BrokenOff, of.Uncounted = o.brokenOff[i], o.uncounted[i]
 	return of
 }
 
@@ -71,6 +80,7 @@ func (o *Outcomes) Reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.brokenOff)
+	clear(o.uncounted)
 }
 
 // pairs holds two counters for each device, in the halves of a word.

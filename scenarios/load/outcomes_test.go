@@ -18,6 +18,7 @@ func TestOutcomes(t *testing.T) {
 		"over and over":          {Succeeded: 3*halfLimit + 7, Failed: 2*halfLimit + 5},
 		"requests":               {Succeeded: 1, Pushes: halfLimit + 2, Verifies: 3},
 		"broken off":             {BrokenOff: 2, Pushes: 2},
+		"uncounted":              {Failed: 1, Pushes: 1, Uncounted: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := NewOutcomes(3)
@@ -29,6 +30,9 @@ func TestOutcomes(t *testing.T) {
 			}
 			for range want.BrokenOff {
 				o.BreakOff(1)
+			}
+			if want.Uncounted {
+				o.SentUnknown(1)
 			}
 			o.Sent(1, int(want.Pushes), int(want.Verifies))
 			require.Equal(t, 3, o.Len())

@@ -177,10 +177,14 @@ func (c *claims) reconcile(
 }
 
 // surplus says what a device received beyond what the client reports having sent. It returns "" if
-// there is nothing. A client needn't report some requests: one that repeats a redirected request,
-// and a verification whose connection broke before the answer came.
+// there is nothing, or if a process of the client ended before it could say what it sent. A client
+// needn't report some requests: one that repeats a redirected request, and a verification whose
+// connection broke before the answer came.
 func (c *claims) surplus(e ledger.Entry) string {
 	said := c.Of(e.Device)
+	if said.Uncounted {
+		return ""
+	}
 	pushes, verifies := uint64(said.Pushes), uint64(said.Verifies)
 	verifies += c.added * (uint64(said.Succeeded) + uint64(said.Failed) + uint64(said.BrokenOff))
 	mayPush, mayVerify := pushes, verifies+uint64(e.ConnectionsAborted)+uint64(e.ConnectionsOverLimit)

@@ -197,6 +197,42 @@ func TestClientsWord(t *testing.T) {
 	require.Equal(t, results.Counts{Devices: 3}, c.count().Counts)
 }
 
+// TestReconcile_uncounted checks that requests of an operation whose process died, which could not
+// report them, contradict nobody, and that claims of the same device are still compared.
+func TestReconcile_uncounted(t *testing.T) {
+	thrice := ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 3, Applied: 1, Repeats: 2, Verifies: 2}, Version: "2", Digest: xDigest}
+	for name, row := range map[string]struct {
+		uncounted bool
+		succeeded uint32
+		version   string
+		says      string
+	}{
+		"counted":                     {false, 0, "2", "it received 3 pushes, the client says that it sent 1"},
+		"not counted":                 {true, 0, "2", ""},
+		"another operation succeeded": {true, 1, "2", ""},
+		"another operation lied":      {true, 1, "1", `it runs "1", not "2"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClaims(1)
+			claim(c, 0, row.succeeded, 1)
+			c.Sent(0, 1, 1)
+			if row.uncounted {
+				c.SentUnknown(0)
+			}
+			e := thrice
+			e.Version = row.version
+			_, said, err := c.reconcile(t.Context(), ledgerOf(e), xUpdate(t), delivery.OpDeliver)
+			require.NoError(t, err)
+			if row.says == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.NotEmpty(t, said)
+			require.Contains(t, said[0], row.says)
+		})
+	}
+}
+
 // TestSurplus compares what a device received with what the client reports having sent, request by
 // request.
 func TestSurplus(t *testing.T) {

@@ -58,6 +58,7 @@ func TestPool_failure(t *testing.T) {
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, 429, e.StatusCode())
+	require.False(t, e.Uncounted(), "it said what it sent")
 	require.Zero(t, p.Troubles().Operations())
 }
 
@@ -89,6 +90,7 @@ func TestPool_troubles(t *testing.T) {
 			require.Equal(t, row.class, e.Class())
 			require.Contains(t, e.Error(), fmt.Sprintf(row.message, p.program))
 			require.NotContains(t, e.Error(), "s3cret")
+			require.True(t, e.Uncounted(), "nobody knows what it sent")
 			for err := error(e); err != nil; { // another process takes over; on a busy machine, it may be late, too
 				err = p.Push(t.Context(), at("http://device"), u)
 				require.True(t, err == nil || address == "hang", "%v", err)
@@ -165,6 +167,9 @@ func TestPool_canceled(t *testing.T) {
 	}
 	require.ErrorIs(t, errs[0], context.Canceled)
 	require.Equal(t, 1, reports[0].Pushes)
+	var uncounted interface{ Uncounted() bool }
+	require.ErrorAs(t, errs[0], &uncounted)
+	require.True(t, uncounted.Uncounted())
 	require.ErrorIs(t, errs[1], errNotSent)
 	require.Zero(t, reports[1])
 	var network net.Error

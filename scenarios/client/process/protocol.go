@@ -41,6 +41,7 @@ type Error struct {
 	class, message string
 	status         int
 	cause          error
+	unanswered     bool // the process ended before it answered
 }
 
 // Error returns the message of the process, or what is known of its end.
@@ -57,8 +58,21 @@ func (e *Error) Class() string { return e.class }
 // StatusCode returns the HTTP status of the device's answer, or 0 if there is none.
 func (e *Error) StatusCode() int { return e.status }
 
+// Uncounted reports whether the process may have sent requests of which it said nothing, because it
+// ended before it answered.
+func (e *Error) Uncounted() bool { return e.unanswered }
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
+
+// An abandonedError is the error of an operation whose context ended before the process answered.
+type abandonedError struct{ error }
+
+// Uncounted implements what [Error.Uncounted] does.
+func (abandonedError) Uncounted() bool { return true }
+
+// Unwrap returns the context's error.
+func (e abandonedError) Unwrap() error { return e.error }
 
 // driverHello is the first line that a process reads.
 type driverHello struct {

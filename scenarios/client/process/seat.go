@@ -280,7 +280,7 @@ func (s *seat) serve() {
 	}
 	for _, l := range s.slots {
 		if l.busy {
-			l.answer, l.err = answer{}, &Error{class: class, message: message}
+			l.answer, l.err = answer{}, &Error{class: class, message: message, unanswered: true}
 			l.finish()
 		}
 	}
@@ -387,7 +387,7 @@ func (l *slot) await(ctx context.Context) (answer, error) {
 		if l.busy {
 			l.abandoned = true
 			l.seat.mu.Unlock()
-			return answer{}, context.Cause(ctx)
+			return answer{}, abandonedError{context.Cause(ctx)}
 		}
 		l.seat.mu.Unlock()
 		<-l.done
@@ -411,7 +411,7 @@ func (l *slot) expire() {
 	c.setCause(ClassHung, fmt.Sprintf("did not answer within %v", s.pool.cfg.Deadline))
 	message := s.pool.program + " did not answer in time, and was killed" + s.pool.lastWords(c)
 	s.pool.trouble(ClassHung, 1, message)
-	l.err = &Error{class: ClassHung, message: message}
+	l.err = &Error{class: ClassHung, message: message, unanswered: true}
 	l.finish()
 	s.mu.Unlock()
 	c.kill()
