@@ -122,6 +122,11 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 	o := &opening{unopened: s.unopened.devices}
 	stop := s.reportActivity(rep, Opening, func() (int, int) { return min(o.count(), wanted), wanted })
 	defer stop()
+	if p := c.pool(); p != nil { // a process goes on with a request that is given up here
+		late, giveUp := context.WithTimeout(ctx, 2*openingAll)
+		defer giveUp()
+		defer p.Settle(late)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(openingAll, cancel).Stop()

@@ -88,6 +88,9 @@ func behave(behavior string) int {
 		switch r.Device.Address {
 		case "hang":
 			time.Sleep(time.Hour)
+		case "slow":
+			time.Sleep(50 * time.Millisecond)
+			fmt.Println(ok)
 		case "die":
 			fmt.Fprintln(os.Stderr, first+"\nout of s3cret memory")
 			return 9

@@ -93,9 +93,11 @@ type Pool struct {
 	gaveUp  chan struct{}
 	closed  sync.Once
 
-	mu       sync.Mutex
-	restarts []time.Time // in the last minute
-	troubles Troubles
+	mu        sync.Mutex
+	restarts  []time.Time // in the last minute
+	troubles  Troubles
+	abandoned int           // operations that a process still does, and that nobody waits for
+	settled   chan struct{} // closed once there are none; nil if there are none
 }
 
 // Start starts the processes of a program, and waits until each has said hello. If one of them
@@ -324,6 +326,34 @@ func (p *Pool) mayRestart(now time.Time) bool {
 	p.restarts = append(p.restarts, now)
 	p.troubles.Restarts++
 	return true
+}
+
+// abandon adds n to the number of abandoned operations.
+func (p *Pool) abandon(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.settled == nil {
+		p.settled = make(chan struct{})
+	}
+	if p.abandoned += n; p.abandoned == 0 {
+		close(p.settled)
+		p.settled = nil
+	}
+}
+
+// Settle waits until no process does an operation any more whose context has ended, so that the next
+// operations don't wait for these. It returns early when ctx ends.
+func (p *Pool) Settle(ctx context.Context) {
+	p.mu.Lock()
+	settled := p.settled
+	p.mu.Unlock()
+	if settled == nil {
+		return
+	}
+	select {
+	case <-settled:
+	case <-ctx.Done():
+	}
 }
 
 // isClosing reports whether Close was called.

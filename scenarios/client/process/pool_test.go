@@ -176,6 +176,39 @@ func TestPool_canceled(t *testing.T) {
 	require.NotErrorAs(t, errs[1], &network, "no device failed to answer")
 }
 
+// TestPool_settles checks that operations that were given up have ended when Settle returns, whether
+// their process answered or was killed, and that Settle needn't wait for them.
+func TestPool_settles(t *testing.T) {
+	for _, address := range []string{"slow", "hang"} {
+		u, cfg := update(t, "")
+		cfg.Processes, cfg.CloseTimeout = 2, time.Millisecond
+		if address == "hang" {
+			cfg.Deadline, cfg.Grace = 50*time.Millisecond, 50*time.Millisecond
+		}
+		p := open(t, cfg)
+		p.Settle(t.Context()) // nothing was given up
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		var all sync.WaitGroup
+		for range cfg.Processes {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				defer cancel()
+				_ = p.Push(ctx, at(address), u)
+			})
+		}
+		all.Wait()
+		p.Settle(ended)
+		p.Settle(t.Context())
+		for _, s := range p.seats {
+			s.mu.Lock()
+			require.False(t, s.slots[0].busy)
+			s.mu.Unlock()
+		}
+		require.Zero(t, p.abandoned)
+	}
+}
+
 // TestPool_concurrent checks that each of many operations at once gets its own answer.
 func TestPool_concurrent(t *testing.T) {
 	u, cfg := update(t, "")

@@ -331,6 +331,7 @@ func (l *slot) finish() {
 	l.timer.Stop()
 	l.busy = false
 	if l.abandoned {
+		l.seat.pool.abandon(-1)
 		l.seat.pool.free <- l
 		return
 	}
@@ -386,6 +387,7 @@ func (l *slot) await(ctx context.Context) (answer, error) {
 		l.seat.mu.Lock()
 		if l.busy {
 			l.abandoned = true
+			l.seat.pool.abandon(1)
 			l.seat.mu.Unlock()
 			return answer{}, abandonedError{context.Cause(ctx)}
 		}
