@@ -104,8 +104,10 @@ func importRules() []packageRule {
 
 		// Packages that measure.
 		{"scenarios/client", "delivery delivery/rollout"},
-		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery scenarios/client"},
-		{"scenarios/client/service", "internal/childproc internal/osinfo internal/plaintext delivery"},
+		{"scenarios/client/internal/command", "internal/plaintext"},
+		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery scenarios/client " +
+			"scenarios/client/internal/command"},
+		{"scenarios/client/service", "internal/childproc internal/osinfo internal/plaintext delivery scenarios/client/internal/command"},
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results scenarios/client"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +

@@ -15,7 +15,7 @@ import (
 // TestDriverIsKilled checks that no process is left of a driver that is killed, even if the process
 // ignores the end of its input.
 func TestDriverIsKilled(t *testing.T) {
-	driver := exec.Command(command("")[0], "client", "driver")
+	driver := exec.Command(clientCommand("")[0], "client", "driver")
 	in, err := driver.StdinPipe()
 	require.NoError(t, err)
 	defer in.Close()

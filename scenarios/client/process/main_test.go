@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// command returns the command of a client that behaves in a way.
-func command(behavior string) []string { return []string{os.Args[0], "client", behavior} }
+// clientCommand returns the command of a client that behaves in a way.
+func clientCommand(behavior string) []string { return []string{os.Args[0], "client", behavior} }
 
 // request is what a client reads.
 type request struct {
@@ -50,7 +50,7 @@ func behave(behavior string) int {
 		}
 		return 0
 	case "driver": // of a process that ignores the end of its input
-		p, err := Start(context.Background(), Config{Command: command("ignores-end")})
+		p, err := Start(context.Background(), Config{Command: clientCommand("ignores-end")})
 		if err != nil {
 			return 1
 		}
@@ -131,7 +131,7 @@ func update(t testing.TB, behavior string) (*delivery.Update, Config) {
 		Config: client.Config{
 			Header: map[string][]string{"X-Token": {"s3cret", "s3"}}, Workers: 4, Seed: 1 << 63, TotalTimeout: time.Second, MaxAttempts: 3,
 		},
-		Command: command(behavior), Artifact: artifact, ArtifactFile: "/tmp/firmware.bin",
+		Command: clientCommand(behavior), Artifact: artifact, ArtifactFile: "/tmp/firmware.bin",
 	}
 }
 

@@ -18,10 +18,8 @@ package process
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,8 +28,8 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
-	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios/client"
+	"github.com/fleetmark/fleetmark/scenarios/client/internal/command"
 )
 
 // A Config says which program is the client, and what its processes are told.
@@ -109,7 +107,7 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 		return nil, errors.New("there is no command")
 	}
 	p := &Pool{
-		cfg: cfg, program: programName(cfg.Command), secrets: redactor(cfg),
+		cfg: cfg, program: command.Name(cfg.Command), secrets: command.Redactor(cfg.Header),
 		free: make(chan *slot, cfg.Processes*cfg.Concurrency), starts: make(chan func()),
 		closing: make(chan struct{}), gaveUp: make(chan struct{}),
 	}
@@ -144,67 +142,12 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// programName returns a short name of the program that a command runs: the base name of its first
-// argument that names a file with an extension, as push.py, or else of the program itself.
-func programName(command []string) string {
-	for _, word := range command[1:] {
-		if base := filepath.Base(word); !strings.HasPrefix(word, "-") && len(filepath.Ext(base)) > 1 &&
-			!strings.ContainsAny(word, " ;\n") {
-			return base
-		}
-	}
-	return filepath.Base(command[0])
-}
-
 // Name returns a name for the program of a command: its base name, or that of the script that it
 // runs. Characters other than letters, digits, dots, dashes and underscores become dashes.
-func Name(command []string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
-			return r
-		}
-		return '-'
-	}, plaintext.Clip(programName(command), 64))
-}
-
-// minSecret is the length of the shortest word of a header field's value that is removed from text
-// without the rest of the value, such as the token of "Bearer TOKEN".
-const minSecret = 8
-
-// redactor returns what removes the values of header fields from text, as they are or quoted, and
-// their longer words.
-func redactor(cfg Config) *strings.Replacer {
-	var values []string
-	for _, list := range cfg.Header {
-		for _, v := range list {
-			if v == "" {
-				continue
-			}
-			quoted, _ := json.Marshal(v) // a string is always encoded
-			values = append(values, v, string(quoted[1:len(quoted)-1]))
-			for word := range strings.FieldsSeq(v) {
-				if len(word) >= minSecret {
-					values = append(values, word)
-				}
-			}
-		}
-	}
-	// Of two values that begin at the same place, the one that comes first is replaced.
-	slices.SortFunc(values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	var pairs []string
-	for _, v := range values {
-		pairs = append(pairs, v, "***")
-	}
-	return strings.NewReplacer(pairs...)
-}
+func Name(words []string) string { return command.Word(command.Name(words)) }
 
 // show returns text of a process for a message: without secrets, on one short line.
-func (p *Pool) show(text string) string {
-	return plaintext.Clip(plaintext.Line(p.secrets.Replace(text)), maxShown)
-}
-
-// maxShown is the largest number of characters of a process's text in a message.
-const maxShown = 200
+func (p *Pool) show(text string) string { return command.Show(text, p.secrets) }
 
 // Hello returns what the first process said of itself.
 func (p *Pool) Hello() Hello { return p.hello }

@@ -247,13 +247,13 @@ func TestStart_refused(t *testing.T) {
 		"not installed":  {[]string{"no-such-program"}, "", "no-such-program is not installed, or not in PATH: want a program, or ./no-such-program for one in the scenario's directory"},
 		"not there":      {[]string{"./no-such-program"}, "", "./no-such-program does not exist, or the interpreter that its first line names: want a program"},
 		"not executable": {[]string{script}, "", script + " is not executable: want a program; for a script, chmod +x or its interpreter before it"},
-		"no directory":   {command(""), "/nowhere", "PROGRAM can't be started: /nowhere is no directory: want the one in which it is to run"},
-		"exits":          {command("exits"), "", "PROGRAM ended before it said hello (exit status 3); its last line on standard error: no module named push"},
-		"silent":         {command("silent"), "", `PROGRAM said no hello within 300ms: want a first line such as {"protocol":1} on standard output`},
-		"words": {command("words"), "", `PROGRAM wrote a first line that isn't a hello: want a first line such as {"protocol":1} on standard output; ` +
+		"no directory":   {clientCommand(""), "/nowhere", "PROGRAM can't be started: /nowhere is no directory: want the one in which it is to run"},
+		"exits":          {clientCommand("exits"), "", "PROGRAM ended before it said hello (exit status 3); its last line on standard error: no module named push"},
+		"silent":         {clientCommand("silent"), "", `PROGRAM said no hello within 300ms: want a first line such as {"protocol":1} on standard output`},
+		"words": {clientCommand("words"), "", `PROGRAM wrote a first line that isn't a hello: want a first line such as {"protocol":1} on standard output; ` +
 			`it is "Starting with ***…"`},
-		"protocol": {command("protocol-2"), "", `PROGRAM wrote a first line that is of protocol 2: want 1; it is "{\"protocol\":2}"`},
-		"endless":  {command("endless"), "", `PROGRAM wrote over 65536 bytes without the end of a line: want a first line such as {"protocol":1} on standard output`},
+		"protocol": {clientCommand("protocol-2"), "", `PROGRAM wrote a first line that is of protocol 2: want 1; it is "{\"protocol\":2}"`},
+		"endless":  {clientCommand("endless"), "", `PROGRAM wrote over 65536 bytes without the end of a line: want a first line such as {"protocol":1} on standard output`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, cfg := update(t, "")
@@ -262,7 +262,7 @@ func TestStart_refused(t *testing.T) {
 				cfg.StartTimeout = 300 * time.Millisecond
 			}
 			_, err := Start(t.Context(), cfg)
-			require.EqualError(t, err, strings.ReplaceAll(row.want, "PROGRAM", programName(row.command)))
+			require.EqualError(t, err, strings.ReplaceAll(row.want, "PROGRAM", Name(row.command)))
 		})
 	}
 }
@@ -322,21 +322,11 @@ func TestPoolAllocatesLittle(t *testing.T) {
 	}
 }
 
-// TestSecretsAreRemoved checks that no part of a header field's value that is as long as a token
-// comes back from a process, in whatever form it writes it.
+// TestSecretsAreRemoved checks that the value of a header field doesn't come back in a version.
 func TestSecretsAreRemoved(t *testing.T) {
 	_, cfg := update(t, "secret")
 	p := open(t, cfg)
 	require.Equal(t, "for ***", p.Hello().Version)
-
-	cfg.Header = map[string][]string{"Authorization": {`Bearer tok"en-of-the-fleet`}, "X-Stage": {"", "a b"}}
-	r := redactor(cfg)
-	for text, want := range map[string]string{
-		`Bearer tok"en-of-the-fleet.`: "***.", `token tok"en-of-the-fleet`: "token ***",
-		`{"Authorization":["Bearer tok\"en-of-the-fleet"]}`: `{"Authorization":["***"]}`, "a b": "***", "Bearer b": "Bearer b",
-	} {
-		require.Equal(t, want, r.Replace(text))
-	}
 }
 
 // TestPool_profileAddresses checks that each process is told an address of its own, and only

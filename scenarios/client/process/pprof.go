@@ -37,18 +37,18 @@ func (c Config) servesProfiles() bool {
 
 // commandFor returns the command of a process, and the address at which it is to serve its profiles.
 // The address is empty if the process isn't told one.
-func (c Config) commandFor() (command []string, address string, err error) {
+func (c Config) commandFor() (words []string, address string, err error) {
 	if !c.servesProfiles() {
 		return c.Command, "", nil
 	}
 	if address, err = freeAddress(); err != nil {
 		return nil, "", err
 	}
-	command = slices.Clone(c.Command)
-	for i, word := range command {
-		command[i] = strings.ReplaceAll(word, c.Placeholder, address)
+	words = slices.Clone(c.Command)
+	for i, word := range words {
+		words[i] = strings.ReplaceAll(word, c.Placeholder, address)
 	}
-	return command, address, nil
+	return words, address, nil
 }
 
 // ProfileAddresses returns the addresses, such as 127.0.0.1:20123, at which the processes that run

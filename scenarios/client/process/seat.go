@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/client/internal/command"
 )
 
 // A seat is the place of one process in a pool. When the process ends, another takes the seat.
@@ -125,17 +124,15 @@ func (s *seat) start() (h Hello, err error) {
 	if err != nil {
 		return h, err
 	}
-	if cfg.Directory != "" {
-		if info, err := os.Stat(cfg.Directory); err != nil || !info.IsDir() {
-			return h, fmt.Errorf("%s can't be started: %s is no directory: want the one in which it is to run", s.pool.program, cfg.Directory)
-		}
+	if err := command.CheckDirectory(s.pool.program, cfg.Directory); err != nil {
+		return h, err
 	}
-	command, address, err := cfg.commandFor()
+	words, address, err := cfg.commandFor()
 	if err != nil {
 		return h, fmt.Errorf("%s can't be told an address for its profiles: %w", s.pool.program, err)
 	}
 	c := &child{
-		cmd: exec.Command(command[0], command[1:]...), pprof: address, stderr: childproc.Tail{Limit: maxStderr},
+		cmd: exec.Command(words[0], words[1:]...), pprof: address, stderr: childproc.Tail{Limit: maxStderr},
 	}
 	c.cmd.Dir, c.cmd.Stderr, c.cmd.WaitDelay = cfg.Directory, &c.stderr, time.Second
 	childproc.SetGroup(c.cmd)
@@ -149,7 +146,7 @@ func (s *seat) start() (h Hello, err error) {
 	started := make(chan error)
 	s.pool.starts <- func() { started <- c.cmd.Start() }
 	if err := <-started; err != nil {
-		return h, s.pool.startError(err)
+		return h, command.StartError(s.pool.show(cfg.Command[0]), err)
 	}
 	c.in = bufio.NewReaderSize(c.stdout, maxLine)
 	s.mu.Lock()
@@ -200,33 +197,11 @@ func (s *seat) start() (h Hello, err error) {
 // maxStderr is how many bytes of a process's standard error are kept.
 const maxStderr = 16 << 10
 
-// startError returns the error of a program that can't be started.
-func (p *Pool) startError(err error) error {
-	program := p.show(p.cfg.Command[0])
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%s is not installed, or not in PATH: want a program, or ./%[1]s for one in the scenario's directory", program)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s does not exist, or the interpreter that its first line names: want a program", program)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s is not executable: want a program; for a script, chmod +x or its interpreter before it", program)
-	}
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err
-	}
-	return fmt.Errorf("%s can't be started: %w", program, err)
-}
-
 // lastWords returns the last line that a process wrote on standard error, as a clause, or "" if it
 // wrote none.
 func (p *Pool) lastWords(c *child) string {
-	text := c.stderr.String()
-	at := strings.LastIndexByte(text, '\n') + 1
-	last := p.secrets.Replace(text[at:])
-	if at == 0 && len(text) > maxStderr/2 {
-		last = last[max(0, len(last)-maxShown):] // it may begin with the rest of a secret
-	}
-	if last = plaintext.Clip(plaintext.Line(last), maxShown); last == "" {
+	last := command.LastLine(c.stderr.String(), maxStderr, p.secrets)
+	if last == "" {
 		return ""
 	}
 	return "; its last line on standard error: " + last

@@ -1,9 +1,7 @@
 package service
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +12,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/childproc"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
-	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/client/internal/command"
 )
 
 // A program is a process that was started, and that is waited for.
@@ -37,12 +35,12 @@ const maxText = 16 << 10
 
 // run starts a program, which has the given name in messages. exited, if not nil, is called when it
 // has ended.
-func (s *Service) run(name string, command []string, exited func(*program)) (*program, error) {
-	if err := findProgram(command[0], s.cfg.Directory); err != nil {
+func (s *Service) run(name string, words []string, exited func(*program)) (*program, error) {
+	if err := findProgram(words[0], s.cfg.Directory); err != nil {
 		return nil, err
 	}
 	p := &program{
-		name: name, cmd: exec.Command(command[0], command[1:]...),
+		name: name, cmd: exec.Command(words[0], words[1:]...),
 		text: childproc.Tail{Limit: maxText}, ended: make(chan struct{}),
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = s.cfg.Directory, &p.text, &p.text, time.Second
@@ -72,7 +70,7 @@ func (s *Service) run(name string, command []string, exited func(*program)) (*pr
 		}
 	})
 	if err := <-started; err != nil {
-		return nil, startError(command[0], err)
+		return nil, command.StartError(words[0], err)
 	}
 	s.mu.Lock()
 	s.programs = append(s.programs, p)
@@ -82,10 +80,8 @@ func (s *Service) run(name string, command []string, exited func(*program)) (*pr
 
 // findProgram returns an error if a program can't be started from a directory.
 func findProgram(name, directory string) error {
-	if directory != "" {
-		if info, err := os.Stat(directory); err != nil || !info.IsDir() {
-			return fmt.Errorf("%s can't be started: %s is no directory: want the one in which it is to run", name, directory)
-		}
+	if err := command.CheckDirectory(name, directory); err != nil {
+		return err
 	}
 	path := name
 	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
@@ -95,37 +91,15 @@ func findProgram(name, directory string) error {
 		}
 	}
 	if _, err := exec.LookPath(path); err != nil {
-		return startError(name, err)
+		return command.StartError(name, err)
 	}
 	return nil
 }
 
-// startError returns the error of a program that can't be started.
-func startError(name string, err error) error {
-	name = plaintext.Clip(plaintext.Line(name), maxShown)
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%s is not installed, or not in PATH: want a program, or ./%[1]s for one in the scenario's directory", name)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s does not exist, or the interpreter that its first line names: want a program", name)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s is not executable: want a program; for a script, chmod +x or its interpreter before it", name)
-	}
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err
-	}
-	return fmt.Errorf("%s can't be started: %w", name, err)
-}
-
 // lastWords returns the last line that a program wrote, as a clause, or "" if it wrote none.
 func (p *program) lastWords(secrets *strings.Replacer) string {
-	text := p.text.String()
-	at := strings.LastIndexByte(text, '\n') + 1
-	last := secrets.Replace(text[at:])
-	if at == 0 && len(text) > maxText/2 {
-		last = last[max(0, len(last)-maxShown):] // it may begin with the rest of a secret
-	}
-	if last = plaintext.Clip(plaintext.Line(last), maxShown); last == "" {
+	last := command.LastLine(p.text.String(), maxText, secrets)
+	if last == "" {
 		return ""
 	}
 	return "; its last line: " + last

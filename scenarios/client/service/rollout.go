@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/client/internal/command"
 )
 
 // A Rollout is what a service was told to do.
@@ -83,7 +84,7 @@ func (s *Service) triggerByCommand(ctx context.Context, r *Rollout, v Values) {
 	for i, word := range s.cfg.Command {
 		words[i] = v.text(word, v.DevicesFile)
 	}
-	_, err := s.run(programName(s.cfg.Command), words, func(p *program) {
+	_, err := s.run(command.Name(s.cfg.Command), words, func(p *program) {
 		ended := fmt.Sprintf("%s ended (%s)%s", p.name, p.end, p.lastWords(s.secrets))
 		switch {
 		case ctx.Err() != nil: // it was told to end
@@ -165,7 +166,7 @@ func cause(err error) string {
 
 // quote returns the beginning of an answer, as a clause, or "" if it is empty.
 func (s *Service) quote(body []byte) string {
-	if text := s.show(string(body[:min(len(body), 8*maxShown)])); text != "" {
+	if text := s.show(string(body[:min(len(body), 8*command.MaxShown)])); text != "" {
 		return ": " + strconv.Quote(text)
 	}
 	return ""

@@ -18,13 +18,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/client/internal/command"
 )
 
 // A Config says which program is the service, and what begins a rollout.
@@ -50,12 +50,19 @@ type Request struct {
 	Header            http.Header
 }
 
+// redactor returns what removes the values of the request's header fields from text.
+func (c Config) redactor() *strings.Replacer {
+	if c.Request == nil {
+		return command.Redactor(nil)
+	}
+	return command.Redactor(c.Request.Header)
+}
+
 // How often a service is asked whether it is ready, or done, and how long an answer may take.
 const (
 	askInterval = 50 * time.Millisecond
 	askTimeout  = 5 * time.Second
 	maxAnswer   = 1 << 20 // bytes of an answer that are read
-	maxShown    = 200     // characters of a service's text in a message
 )
 
 // A Service is a service that is ready. Its methods may be called concurrently.
@@ -85,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.CloseTimeout = cmp.Or(cfg.CloseTimeout, 2*time.Second)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Service{
-		cfg: cfg, name: Name(cfg), secrets: redactor(cfg.Request), background: background, stop: stop,
+		cfg: cfg, name: Name(cfg), secrets: cfg.redactor(), background: background, stop: stop,
 		client: &http.Client{Transport: &http.Transport{}},
 	}
 	s.running.Go(func() { s.observe(background) })
@@ -103,7 +110,7 @@ func (s *Service) start(ctx context.Context) (err error) {
 		}
 	}
 	if len(s.cfg.Start) > 0 {
-		if s.program, err = s.run(programName(s.cfg.Start), s.cfg.Start, nil); err != nil {
+		if s.program, err = s.run(command.Name(s.cfg.Start), s.cfg.Start, nil); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
 	}
@@ -166,33 +173,14 @@ func Name(cfg Config) string {
 	name := "service"
 	switch {
 	case len(cfg.Start) > 0:
-		name = programName(cfg.Start)
+		name = command.Name(cfg.Start)
 	case len(cfg.Command) > 0:
-		name = programName(cfg.Command)
+		name = command.Name(cfg.Command)
 	case cfg.Request != nil:
 		_, rest, _ := strings.Cut(cfg.Request.URL, "://")
 		name, _, _ = strings.Cut(rest, "/")
 	}
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
-			return r
-		}
-		return '-'
-	}, plaintext.Clip(name, 64))
-}
-
-// programName returns the base name of the first argument that names a file with an extension, as
-// rollout.sh, or else of the program itself.
-func programName(command []string) string {
-	for _, word := range command[1:] {
-		base := filepath.Base(word)
-		extension := filepath.Ext(base)
-		if !strings.HasPrefix(word, "-") && len(extension) > 1 && !strings.ContainsAny(word, " ;\n{}:") &&
-			!strings.ContainsAny(extension, "0123456789") {
-			return base
-		}
-	}
-	return filepath.Base(command[0])
+	return command.Word(name)
 }
 
 // Name returns the name of the service.
@@ -250,32 +238,8 @@ func (s *Service) ask(ctx context.Context, method, url string, header http.Heade
 	return a, err
 }
 
-// redactor returns what removes the values of header fields from text.
-func redactor(r *Request) *strings.Replacer {
-	if r == nil {
-		return strings.NewReplacer()
-	}
-	var values []string
-	for _, list := range r.Header {
-		for _, v := range list {
-			if v != "" {
-				values = append(values, v)
-			}
-		}
-	}
-	// Of two values that begin at the same place, the one that comes first is replaced.
-	slices.SortFunc(values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	var pairs []string
-	for _, v := range values {
-		pairs = append(pairs, v, "***")
-	}
-	return strings.NewReplacer(pairs...)
-}
-
 // show returns text of a service for a message: without secrets, on one short line.
-func (s *Service) show(text string) string {
-	return plaintext.Clip(plaintext.Line(s.secrets.Replace(text)), maxShown)
-}
+func (s *Service) show(text string) string { return command.Show(text, s.secrets) }
 
 // Close ends everything that was started, with all that it has started in turn, and waits for it.
 func (s *Service) Close() error {

@@ -149,13 +149,13 @@ func TestRequest(t *testing.T) {
 func TestTriggerFails(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = io.WriteString(w, "no database for "+r.Header.Get("X-Token"))
+		_, _ = io.WriteString(w, "no database for "+strings.TrimPrefix(r.Header.Get("X-Token"), "Bearer "))
 	}))
 	defer server.Close()
 	refuses := httptest.NewServer(nil)
 	refuses.Close()
 	request := func(url string) *Request {
-		return &Request{Method: "POST", URL: url, Header: http.Header{"X-Token": {"s3cret"}}}
+		return &Request{Method: "POST", URL: url, Header: http.Header{"X-Token": {"Bearer s3cret-token"}}}
 	}
 	for want, cfg := range map[string]Config{
 		"trigger.request: POST " + server.URL + "/x: it answered 500: \"no database for ***\"": {Request: request(server.URL + "/x")},
