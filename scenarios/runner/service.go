@@ -613,7 +613,11 @@ func (v *serviceClient) check(m *measured, devices load.Devices) {
 		note("client.service.%v", r.said.Err)
 	}
 	if m.processes != nil && !m.processes.Known {
-		note("processor time and memory of the service aren't known: it wasn't started by client.service.start")
+		why := "this system doesn't tell"
+		if !v.config.RunsHere() {
+			why = "it wasn't started by client.service.start"
+		}
+		note("processor time and memory of the service aren't known: %s", why)
 	}
 	var without, leftOut []string
 	for i, d := range r.devices {

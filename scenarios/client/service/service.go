@@ -50,6 +50,12 @@ type Request struct {
 	Header            http.Header
 }
 
+// RunsHere reports whether the rollout is done by processes that are started here: by the service, or
+// by the trigger's command if there is no service that could be asked for anything.
+func (c Config) RunsHere() bool {
+	return len(c.Start) > 0 || len(c.Command) > 0 && c.Ready == "" && c.Done == ""
+}
+
 // redactor returns what removes the values of the request's header fields from text.
 func (c Config) redactor() *strings.Replacer {
 	if c.Request == nil {

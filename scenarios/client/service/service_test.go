@@ -70,6 +70,25 @@ func TestName(t *testing.T) {
 	}
 }
 
+// TestConfig_runsHere checks that a command that only asks a service which runs elsewhere isn't taken
+// for the service, whose processor time nobody knows.
+func TestConfig_runsHere(t *testing.T) {
+	script := []string{"./rollout.sh"}
+	for name, row := range map[string]struct {
+		cfg  Config
+		want bool
+	}{
+		"a service is started":           {Config{Start: []string{"./service"}, Request: &Request{}, Done: "http://x"}, true},
+		"a service is asked":             {Config{Request: &Request{}}, false},
+		"a script does it":               {Config{Command: script, ByExit: true}, true},
+		"a script does it, no end":       {Config{Command: script}, true},
+		"a script asks a service":        {Config{Command: script, Done: "http://x"}, false},
+		"a script, after another starts": {Config{Command: script, Ready: "http://x", ByExit: true}, false},
+	} {
+		require.Equal(t, row.want, row.cfg.RunsHere(), name)
+	}
+}
+
 func TestFailedOf(t *testing.T) {
 	for body, want := range map[string]struct {
 		n   int

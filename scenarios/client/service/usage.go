@@ -10,7 +10,7 @@ import (
 // Usage is what the processes use that a [Service] has started: the service and the trigger's
 // commands, with everything that they started in turn. On systems other than Linux it isn't known.
 type Usage struct {
-	Known bool // false if nothing is started here, too
+	Known bool // false, too, if somebody else started the service
 
 	// CPU is user and system time since the start. Processes that ended count if somebody in the tree
 	// waited for them.
@@ -56,7 +56,7 @@ func (s *Service) Usage() (u Usage) {
 	if len(roots) > 0 {
 		u.Processes = osinfo.ProcessTree(roots...)
 	}
-	u.Known = len(s.cfg.Start)+len(s.cfg.Command) > 0 && (len(roots) == 0 || len(u.Processes) > 0)
+	u.Known = s.cfg.RunsHere() && (len(roots) == 0 || len(u.Processes) > 0)
 	resident := uint64(0)
 	for _, pid := range u.Processes {
 		cpu, _ := osinfo.ProcessorTimeOf(pid)
