@@ -182,6 +182,9 @@ type serviceRollout struct {
 	ended   string // how the service ended by itself; empty if it didn't
 	late    bool   // the deadline passed
 
+	// updatedAnyway are the IDs of devices that run the update, though the service says that they failed.
+	updatedAnyway []string
+
 	// reachable reports whether device i can always be reached, so that a service which never contacted
 	// it has left it out. It is nil if that isn't known.
 	reachable func(i int) bool
@@ -527,6 +530,7 @@ func (r *serviceRollout) compare(
 	n := c.newCounts()
 	var said, twice, mistaken []string
 	runs := make([]bool, len(r.devices))
+	r.updatedAnyway = nil
 	for e, err := range entries {
 		if err != nil {
 			return n, nil, fmt.Errorf("reading the fleet's ledger: %w", err)
@@ -545,17 +549,21 @@ func (r *serviceRollout) compare(
 	}
 	// An interrupted rollout isn't over, whatever the service says.
 	claimsAll := r.said.Over && r.said.Gave == "" && ctx.Err() == nil
+	gaveUp := make(map[string]bool, len(r.said.FailedIDs))
+	for _, id := range r.said.FailedIDs {
+		gaveUp[id] = true
+	}
 	var denied []string
 	left := 0
 	for i := range r.devices {
 		switch id := devices.At(i).ID; {
 		case runs[i]:
 			n.add(i, updated)
-			if slices.Contains(r.said.FailedIDs, id) {
-				said = append(said, fmt.Sprintf("the service says that %s failed, and it runs the update", id))
+			if gaveUp[id] { // the answer that would have said so may have been lost
+				r.updatedAnyway = append(r.updatedAnyway, id)
 			}
 		case ctx.Err() != nil:
-		case !claimsAll || slices.Contains(r.said.FailedIDs, id):
+		case !claimsAll || gaveUp[id]:
 			n.add(i, failed)
 		default:
 			left++
@@ -618,6 +626,10 @@ func (v *serviceClient) check(m *measured, devices load.Devices) {
 			why = "it wasn't started by client.service.start"
 		}
 		note("processor time and memory of the service aren't known: %s", why)
+	}
+	if list := r.updatedAnyway; len(list) > 0 {
+		note("the service says that %s failed, and the ledger that they run the update: %s",
+			plaintext.Count(len(list), "device"), names(list))
 	}
 	var without, leftOut []string
 	for i, d := range r.devices {

@@ -68,7 +68,7 @@ func (c Config) redactor() *strings.Replacer {
 const (
 	askInterval = 50 * time.Millisecond
 	askTimeout  = 5 * time.Second
-	maxAnswer   = 1 << 20 // bytes of an answer that are read
+	maxAnswer   = 64 << 20 // bytes of an answer: it may name a million devices that failed
 )
 
 // A Service is a service that is ready. Its methods may be called concurrently.
@@ -240,8 +240,18 @@ func (s *Service) ask(ctx context.Context, method, url string, header http.Heade
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode, header: response.Header}
-	a.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	a.body, err = readAnswer(response.Body, maxAnswer)
 	return a, err
+}
+
+// readAnswer reads the body of an answer. It returns an error if that has more than most bytes, since
+// a part of a list of devices would be taken for the whole.
+func readAnswer(body io.Reader, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("its answer has over %d bytes", most)
+	}
+	return text, err
 }
 
 // show returns text of a service for a message: without secrets, on one short line.

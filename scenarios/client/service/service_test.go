@@ -89,6 +89,14 @@ func TestConfig_runsHere(t *testing.T) {
 	}
 }
 
+func TestReadAnswer(t *testing.T) {
+	text, err := readAnswer(strings.NewReader("four"), 4)
+	require.NoError(t, err)
+	require.Equal(t, "four", string(text))
+	_, err = readAnswer(strings.NewReader("fives"), 4)
+	require.EqualError(t, err, "its answer has over 4 bytes")
+}
+
 func TestFailedOf(t *testing.T) {
 	for body, want := range map[string]struct {
 		n   int
