@@ -91,6 +91,7 @@ func (b *blocks) profileRepeatedly(ctx context.Context, p profileRequest, cfg ca
 			return err
 		}
 		longest = time.Since(began)
+		p.Nanoseconds = max(p.Nanoseconds, (longest + longest/4 + time.Second - 1).Truncate(time.Second)) // holds one
 	}
 	into := &runner.ProfileTarget{Dir: p.Dir, Number: p.Number, Config: cfg}
 	end, err := b.Profile(ctx, into, p.Nanoseconds)

@@ -24,10 +24,16 @@ const (
 )
 
 // profileTime returns how long the processes of a client are profiled for a load that lasts so long,
-// or for one like the last if that isn't known.
+// or for one like the last if that isn't known: a little longer than the load, so that all of its
+// operations are in the profile.
 func (p *processes) profileTime(load time.Duration) time.Duration {
-	return max(cmp.Or(load, min(p.took, maxProfile)).Truncate(time.Second), minProfile)
+	lasts := cmp.Or(load, min(p.took, maxProfile))
+	return max((lasts + time.Second - 1).Truncate(time.Second), minProfile)
 }
+
+// covers reports whether a profile of some duration has nearly all operations of a load that took so
+// long, counted from when the profile began.
+func covers(profile, load time.Duration) bool { return load <= profile+profile/20 }
 
 // A heldPool is a pool that several repetitions use.
 type heldPool struct{ *process.Pool }
@@ -111,17 +117,18 @@ func (s *Session) profileProcesses(
 	taken := make([][]profiles.File, len(addresses))
 	errs := make([]error, len(addresses))
 	var all sync.WaitGroup
-	c := &http.Client{Transport: &http.Transport{}}
+	c, began := &http.Client{Transport: &http.Transport{}}, time.Now()
 	for i, address := range addresses {
 		all.Go(func() {
 			taken[i], errs[i] = capture.Remote(ctx, c, address, filepath.Join(work, strconv.Itoa(i)), number, cfg)
 		})
 	}
 	return func(operations int64, cpu time.Duration) error {
+		whole := covers(cfg.Duration, time.Since(began))
 		all.Wait()
 		c.CloseIdleConnections()
 		labels := map[string]string{}
-		if len(addresses) == s.processes.Processes { // otherwise it isn't known how many are of the profiled process
+		if whole && len(addresses) == s.processes.Processes { // otherwise it isn't known how many are in the profile
 			labels[profiles.OperationsLabel] = strconv.FormatInt(operations, 10)
 			labels[profiles.ProcessorLabel] = strconv.FormatInt(int64(cpu), 10)
 		}
