@@ -62,7 +62,9 @@ func (d *record) state() wire.State {
 }
 
 // active reports whether the device has received anything since the last reset.
-func (d *record) active() bool { return d.pushes > 0 || d.verifies > 0 || d.flags&flagSideState != 0 }
+func (d *record) active() bool {
+	return d.contacted > 0 || d.pushes > 0 || d.verifies > 0 || d.flags&flagSideState != 0
+}
 
 // stage returns the device's stage. Call it on a copy that Store.visible returned.
 func (d *record) stage() ledger.Stage {

@@ -41,6 +41,22 @@ func BenchmarkMillionDevices(b *testing.B) {
 	b.ReportMetric(float64(unsafe.Sizeof(record{})), "state-B/device")
 }
 
+// TestAConnectionIsAnEntry checks that the ledger has a device to which a connection was opened, even
+// if nothing was sent over it, and that a reset forgets it.
+func TestAConnectionIsAnEntry(t *testing.T) {
+	var now atomic.Int64
+	s := New(Config{Devices: 2, InitialVersion: "1.0.0"}, &now)
+	s.Connect(1)
+	listed := func(i int) bool {
+		e, ok := NewEntryReader(s).Read(i, false)
+		require.Equal(t, ok, e.ContactedNS > 0)
+		return ok
+	}
+	require.Equal(t, []bool{false, true}, []bool{listed(0), listed(1)})
+	s.Reset()
+	require.False(t, listed(1))
+}
+
 func TestVersionsAreKeptOnceAndForgottenWhenUnused(t *testing.T) {
 	table := newVersionTable(3)
 	take := func(text string) (uint32, bool) { return table.acquire([]byte(text)) }
