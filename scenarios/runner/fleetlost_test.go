@@ -240,23 +240,28 @@ func (p *patient) Close() error {
 	return nil
 }
 
-// TestAClientThatHangsEndsTheRun has devices that never answer, and a client that waits for them.
+// TestAClientThatHangsEndsTheRun has devices that never answer, and a client that waits for them, in the
+// load or before one that only verifies.
 func TestAClientThatHangsEndsTheRun(t *testing.T) {
-	s := lostSpec()
-	s.Fleet.Groups, s.Repetitions, s.Warmup = nil, 1, 0
-	s.Fleet.Behavior.Network.RTT = must(random.Fixed(time.Hour))
-	o := options(t, s)
-	o.Client = &NamedClient{Name: "patient", New: func(client.Config) (client.Client, error) {
-		return &patient{http.Client{Transport: &http.Transport{}}}, nil
-	}}
-	r, err := begin(t.Context(), o)
-	require.NoError(t, err)
-	r.watchdog = shortWatch
-	err = finish(t.Context(), r, r.runRepetitions(t.Context()))
-	require.ErrorIs(t, err, errClientHangs)
-	require.ErrorContains(t, err, "operations of it run, and for 300ms nothing was sent or received: "+
-		"give its requests a deadline, such as that of client.total_timeout")
-	run, err := rundir.Load(r.dir.Path())
-	require.NoError(t, err)
-	require.Equal(t, results.StatusFailed, run.Status)
+	for _, operation := range []delivery.Op{delivery.OpDeliver, delivery.OpVerify} {
+		t.Run(string(operation), func(t *testing.T) {
+			s := lostSpec()
+			s.Fleet.Groups, s.Repetitions, s.Warmup, s.Load.Operation = nil, 1, 0, operation
+			s.Fleet.Behavior.Network.RTT = must(random.Fixed(time.Hour))
+			o := options(t, s)
+			o.Client = &NamedClient{Name: "patient", New: func(client.Config) (client.Client, error) {
+				return &patient{http.Client{Transport: &http.Transport{}}}, nil
+			}}
+			r, err := begin(t.Context(), o)
+			require.NoError(t, err)
+			r.watchdog = shortWatch
+			err = finish(t.Context(), r, r.runRepetitions(t.Context()))
+			require.ErrorIs(t, err, errClientHangs)
+			require.ErrorContains(t, err, " of it run, and for 300ms nothing was sent or received: "+
+				"give its requests a deadline, such as that of client.total_timeout")
+			run, err := rundir.Load(r.dir.Path())
+			require.NoError(t, err)
+			require.Equal(t, results.StatusFailed, run.Status)
+		})
+	}
 }

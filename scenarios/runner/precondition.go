@@ -74,6 +74,8 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	record := load.NewRecording(load.RecordingConfig{
 		Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec),
 	})
+	s.updating.Store(record)
+	defer s.updating.Store(nil)
 	stop := s.reportActivity(rep, Updating, func() (int, int) {
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()

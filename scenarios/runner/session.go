@@ -40,7 +40,8 @@ type Session struct {
 
 	invalid string // why earlier repetitions make the run invalid; empty if they don't
 
-	recording *load.Recording // large, so it is reset and reused
+	recording *load.Recording                // large, so it is reset and reused
+	updating  atomic.Pointer[load.Recording] // of what updates the devices before a load; nil at other times
 	claims    *claims
 
 	runID         string            // part of versions if the fleet can't be reset

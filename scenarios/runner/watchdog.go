@@ -67,7 +67,7 @@ func (w watchdog) watch(ctx context.Context, s *Session, lost func(error)) {
 			lost(err)
 			return
 		}
-		running := s.recording.InFlight()
+		running := s.running()
 		if now := status.Traffic; now != traffic || running == 0 || !s.isForeign {
 			traffic, moved = now, time.Now()
 			continue
@@ -93,6 +93,15 @@ func (s *Session) activity() uint64 {
 	}
 	t := s.recording.Totals()
 	return uint64(t.Succeeded + t.Failed)
+}
+
+// running returns how many operations of the client run, in the load or to prepare it.
+func (s *Session) running() int64 {
+	n := s.recording.InFlight()
+	if updating := s.updating.Load(); updating != nil {
+		n += updating.InFlight()
+	}
+	return n
 }
 
 // ping asks the control port for the fleet's status, to see whether it answers.
