@@ -88,6 +88,36 @@ func TestDeliveriesThatNobodyCounted(t *testing.T) {
 	}
 }
 
+// deaf is a client whose operations don't end with their context, but only when release is closed.
+type deaf struct {
+	nothing
+	release chan struct{}
+}
+
+func (d deaf) Push(context.Context, delivery.Device, *delivery.Update) error {
+	<-d.release
+	return nil
+}
+
+// TestLoadEndsWithoutItsOperations checks that a load ends half a minute after its context, even if the
+// client's operations go on.
+func TestLoadEndsWithoutItsOperations(t *testing.T) {
+	rate := NewRateSchedule(Segment{Length: time.Hour, From: 10, To: 10})
+	for _, x := range []Executor{
+		ClosedLoop{Workers: 2}, ArrivalRate{Pacer: rate, Workers: 2, MaxWorkers: 2, Duration: time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := deaf{release: make(chan struct{})}
+			defer close(c.release)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			began := time.Now()
+			run(ctx, x, 2, c)
+			require.Equal(t, time.Minute+lateTime, time.Since(began))
+		})
+	}
+}
+
 func TestLoadEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, x := range []Executor{

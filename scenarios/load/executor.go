@@ -94,8 +94,12 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	return l
 }
 
+// lateTime is how long operations may go on after the caller has ended the load. A client whose
+// operations don't end with their context would otherwise keep the load running for ever.
+const lateTime = 30 * time.Second
+
 // run runs the tasks concurrently, and returns how long they took. Tasks may add others to
-// l.workers, for which run waits as well.
+// l.workers, for which run waits as well, but no longer than lateTime after caller has ended.
 func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
 	ctx, breakOff := context.WithCancelCause(caller)
 	defer breakOff(nil)
@@ -110,6 +114,11 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 		})
 	}
 	ready.Wait()
+	ended := make(chan struct{})
+	go func() { // ends with the last operation
+		defer close(ended)
+		l.workers.Wait()
+	}()
 	if l.OnReady != nil {
 		l.OnReady()
 	}
@@ -119,10 +128,21 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	}
 	stopIntervals := l.startIntervals()
 	close(begin)
-	l.workers.Wait()
+	complete := true // all operations have ended
+	select {
+	case <-ended:
+	case <-caller.Done():
+		late := time.NewTimer(lateTime)
+		defer late.Stop()
+		select {
+		case <-ended:
+		case <-late.C:
+			complete = false
+		}
+	}
 	elapsed := time.Since(l.start)
 	stopIntervals(elapsed)
-	if caller.Err() != nil { // the caller ended the load before its plan did
+	if complete && caller.Err() != nil { // the caller ended the load before its plan did
 		l.plan = min(l.plan, elapsed)
 	}
 	return elapsed
