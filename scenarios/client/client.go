@@ -60,8 +60,8 @@ type Rollouter interface {
 	Rollout(context.Context, iter.Seq[Device], *Update, rollout.Options) (rollout.Report, error)
 }
 
-// A StatsReporter is a [Client] that counts its requests, connections and bytes. For any other
-// client, requests and bytes are those that the devices counted.
+// A StatsReporter is a [Client] that counts its requests, connections and bytes. What a run measures
+// are the requests and bytes that the devices counted; what the client says stands in a note.
 type StatsReporter interface{ Stats() Stats }
 
 // A Classifier is an error that has a class, such as "quota". A run tells at most 100 classes apart.

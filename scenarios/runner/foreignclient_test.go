@@ -35,6 +35,7 @@ type foreign struct {
 	times   bool                // whether its reports have the times of a push and a verification
 	deliver func(n int64) error // replaces delivery n, counted from 0; nil: deliver normally
 	n       *atomic.Int64
+	wrap    func(foreign) client.Client // may be nil
 }
 
 var errSkipped = errors.New("claim a success without a request")
@@ -127,6 +128,9 @@ func run(t *testing.T, f foreign, change func(*scenarios.Spec)) (*runner.Result,
 		Out: filepath.Join(t.TempDir(), "runs"),
 		Client: &runner.NamedClient{Name: "foreign", New: func(cfg client.Config) (client.Client, error) {
 			f.http = &http.Client{Transport: &http.Transport{DialContext: cfg.Dial, MaxIdleConnsPerHost: 100}}
+			if f.wrap != nil {
+				return f.wrap(f), nil
+			}
 			return f, nil
 		}},
 	})
@@ -193,6 +197,26 @@ func TestForeignClient_units(t *testing.T) {
 			require.Equal(t, row.want, got)
 		})
 	}
+}
+
+// miscounting is a client that counts nothing of what it sends.
+type miscounting struct{ foreign }
+
+func (miscounting) Stats() client.Stats { return client.Stats{} }
+
+// TestForeignClient_stats checks that requests and bytes are those of the devices, and that the client's
+// word stands beside it.
+func TestForeignClient_stats(t *testing.T) {
+	res, err := run(t, foreign{wrap: func(f foreign) client.Client { return miscounting{f} }}, func(*scenarios.Spec) {})
+	require.NoError(t, err)
+	r := res.Records[len(res.Records)-1]
+	requests, _ := r.Value(results.UnitRequests)
+	require.EqualValues(t, 2, requests)
+	bytes, _ := r.Value(results.UnitWire)
+	require.Greater(t, bytes, 3000.0)
+	require.Len(t, res.Run.Notes, 1)
+	require.Regexp(t, `^the client says that it sent 0 requests, and sent and received 0 bytes; the devices counted 80 and 1\d\d,\d\d\d$`,
+		res.Run.Notes[0])
 }
 
 // quotaError is an error that reports its class and status by the methods that package load

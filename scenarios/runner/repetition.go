@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/results"
@@ -278,8 +279,13 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	if err != nil {
 		return err
 	}
-	if m.traffic == nil {
+	if said := m.traffic; said == nil || s.isForeign {
 		m.traffic = fleetTraffic(before.fleet, after.fleet)
+		if said != nil && t.Phase == Timed && t.Number == 1 {
+			m.notes = append(m.notes, fmt.Sprintf("the client says that it sent %s requests, and sent and received %s bytes; the devices counted %s and %s",
+				plaintext.Thousands(said.Requests), plaintext.Thousands(said.BytesWritten+said.BytesRead),
+				plaintext.Thousands(m.traffic.Requests), plaintext.Thousands(m.traffic.BytesWritten+m.traffic.BytesRead)))
+		}
 	}
 	if t.Phase == Timed {
 		m.checkFleet(before, after, s.target.Kind() == target.InProcess)

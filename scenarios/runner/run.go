@@ -32,9 +32,10 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
-	// Client is the client that is driven. Nil means the client of package delivery. If it isn't a
-	// [load.StatsReporter], requests and bytes are those that the fleet counted, and missing if nobody
-	// did. The parts of a delivery are missing if its reports don't have their times.
+	// Client is the client that is driven. Nil means the client of package delivery. Requests and bytes
+	// of another client are those that the fleet counted; without a fleet's ledger, those that the client
+	// counted, if it is a [load.StatsReporter]. The parts of a delivery are missing if its reports don't
+	// have their times.
 	Client *NamedClient
 
 	// NoopClient is a program and its arguments that make it call process.ServeNoop. Runs of a
