@@ -46,6 +46,7 @@ function send(method, url, body, more) {
     });
     request.on("timeout", () => request.destroy(new Failed("timeout", `${method} ${url}: no answer in ${timeout} ms`)));
     request.on("error", (e) => reject(e instanceof Failed ? e : new Failed("connection", `${method} ${url}: ${e.message}`)));
+    if (body) request.on("close", () => body.destroy()); // otherwise the file stays open after a failure
     if (body) body.on("error", (e) => request.destroy(e)).pipe(request);
     else request.end();
   });
