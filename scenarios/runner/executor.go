@@ -107,6 +107,10 @@ const (
 // processGrace is more than what a process gets after the deadline of its operation.
 const processGrace = 2 * time.Second
 
+// serviceGrace is more than what passes between the deadline of a service and the last look at the
+// ledger, which may have updates of that time.
+const serviceGrace = time.Minute
+
 // longest returns how long an operation of the scenario can take, by the client's deadlines,
 // retries and waits and, in an open load, by the wait for a worker. No response time is longer.
 func longest(s scenarios.Spec) time.Duration {
@@ -126,7 +130,7 @@ func longest(s scenarios.Spec) time.Duration {
 		most = (c.Deadline.Std() + processGrace).Seconds() * float64(requests*(workers/(c.Processes*c.Concurrency)+1))
 	}
 	if v := s.Client.Service.WithDefaults(); !v.IsZero() {
-		most = v.Deadline.Std().Seconds()
+		most = (v.Deadline.Std() + serviceGrace).Seconds()
 	}
 	if s.Load.IsOpen() {
 		if _, workers := s.Load.WorkerRange(); !s.Load.Drains() { // the workers there are work off a burst

@@ -325,6 +325,9 @@ func (w *ledgerWatch) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the fleet: %w", err)
 	}
+	if status.SinceReset == 0 {
+		return errors.New("the fleet's ledger has no times, which a client.service needs: start the fleet with this release")
+	}
 	w.began = time.Now()
 	w.clock = status.SinceReset + w.began.Sub(asked)/2
 	w.to.Start(w.began)

@@ -12,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/client/service"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 )
@@ -105,6 +107,40 @@ func TestServiceIsComparedWithTheLedger(t *testing.T) {
 				"the service says that 1 device failed, and the ledger that they run the update: device-1"), "%s", m.notes)
 		})
 	}
+}
+
+// serviceSpec returns a small scenario of a service whose trigger is a command.
+func serviceSpec(command ...string) scenarios.Spec {
+	s := small()
+	s.Client = scenarios.ClientSpec{Transport: s.Client.Transport, Service: scenarios.ServiceSpec{
+		Trigger: scenarios.TriggerSpec{Command: command}, Done: scenarios.DoneByExit,
+	}}
+	s.Load = scenarios.LoadSpec{Model: scenarios.Service, Operation: delivery.OpDeliver}
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	return s
+}
+
+// TestServiceNeedsALedger checks that no rollout is begun on a fleet whose ledger can't be read.
+func TestServiceNeedsALedger(t *testing.T) {
+	s := serviceSpec("true")
+	f, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	o := options(t, s)
+	o.Target.Address = f.Ready().Address
+	_, err = Run(t.Context(), o)
+	var refused *scenarios.OptionError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "Target.Control", refused.Option)
+	require.NoDirExists(t, o.Out)
+	require.NoError(t, f.Close())
+}
+
+// TestLongest_service checks that the times of devices that are updated as the deadline passes are
+// recorded.
+func TestLongest_service(t *testing.T) {
+	s := serviceSpec("true")
+	s.Client.Service.Deadline = scenarios.Duration(time.Hour)
+	require.Greater(t, longest(s), time.Hour+settleTime)
 }
 
 // TestAnInterruptedServiceContradictsNothing checks that a rollout that was broken off isn't held

@@ -190,6 +190,12 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.target.Close)
+	if s.service != nil && s.target.Witness() == nil {
+		return nil, &scenarios.OptionError{
+			Option: "Target.Control", Problem: "a client.service is judged by the fleet's ledger",
+			Want: "give the address of its control port, and the token for it",
+		}
+	}
 	if client.TLS == nil { // the fleet's own authority, or else the system's
 		trusted := []byte(cmp.Or(s.target.CA(), o.Target.CA))
 		client.TLS = caPool(trusted)
