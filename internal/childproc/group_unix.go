@@ -27,6 +27,11 @@ func QuitGroup(cmd *exec.Cmd) error { return signalGroup(cmd, syscall.SIGQUIT) }
 // InterruptGroup returns os.ErrProcessDone if all processes of the group have ended.
 func InterruptGroup(cmd *exec.Cmd) error { return signalGroup(cmd, syscall.SIGINT) }
 
+// GroupEnded reports whether all processes of the group of a started command have ended. A command
+// that nobody has waited for yet counts as running. Once GroupEnded reports true, the group must not
+// be signaled: another process may get its number.
+func GroupEnded(cmd *exec.Cmd) bool { return errors.Is(signalGroup(cmd, 0), os.ErrProcessDone) }
+
 func signalGroup(cmd *exec.Cmd, s syscall.Signal) error {
 	err := syscall.Kill(-cmd.Process.Pid, s)
 	if errors.Is(err, syscall.ESRCH) {

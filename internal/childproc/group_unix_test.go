@@ -28,3 +28,18 @@ func TestInterruptGroup(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Equal(t, 7, cmd.ProcessState.ExitCode(), "the outer shell traps the signal and continues")
 }
+
+// TestGroupEnded starts a command that leaves a process of its group behind, and one that doesn't.
+func TestGroupEnded(t *testing.T) {
+	for script, left := range map[string]bool{"true": false, "sleep 1000 >/dev/null 2>&1 &": true} {
+		cmd := exec.Command("sh", "-c", script)
+		SetGroup(cmd)
+		require.NoError(t, cmd.Start())
+		require.False(t, GroupEnded(cmd), "nobody has waited for it")
+		require.NoError(t, cmd.Wait())
+		require.Equal(t, !left, GroupEnded(cmd))
+		if left {
+			require.NoError(t, KillGroup(cmd))
+		}
+	}
+}

@@ -27,6 +27,10 @@ type program struct {
 	err error         // nil if it succeeded
 	cpu time.Duration // user and system time, with that of children that it waited for
 
+	// alone says that nothing of its process group is left then. Its number may then become that of
+	// another process.
+	alone bool
+
 	closing sync.Once
 }
 
@@ -64,6 +68,7 @@ func (s *Service) run(name string, words []string, exited func(*program)) (*prog
 				p.err = nil
 			}
 		}
+		p.alone = childproc.GroupEnded(p.cmd)
 		close(p.ended)
 		if exited != nil {
 			exited(p)
@@ -109,6 +114,13 @@ func (p *program) lastWords(secrets *strings.Replacer) string {
 // timeout.
 func (p *program) close(timeout time.Duration) {
 	p.closing.Do(func() {
+		select {
+		case <-p.ended:
+			if p.alone {
+				return
+			}
+		default:
+		}
 		var left []*os.Process // a handle of a process never becomes that of another
 		for _, pid := range osinfo.ProcessTree(p.cmd.Process.Pid) {
 			if child, err := os.FindProcess(pid); err == nil && pid != p.cmd.Process.Pid {
