@@ -61,7 +61,7 @@ func (p *plan) files() []file {
 	return append(list, file{
 		name: project.ConfigFile, text: strings.ReplaceAll(configFile, "BUILD", build), missing: func() string {
 			var lines string
-			if p.Config.Client.Build == "" {
+			if p.Config.Client.IsZero() {
 				lines += "client:\n  build: " + build + "\n"
 			}
 			return lines + p.missingGate()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -119,6 +120,28 @@ func quoteMeta(path string) string {
 func (p *plan) exists(name string) bool {
 	_, err := os.Lstat(filepath.Join(p.Root, filepath.FromSlash(name)))
 	return err == nil
+}
+
+// checkInside returns an error if a link leads the directory of a file, a path from the root, out of the
+// repository, or out of the module if there is none.
+func (p *plan) checkInside(name string) error {
+	top, err := filepath.EvalSymlinks(cmp.Or(p.repository, p.Root))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(filepath.Join(p.Root, filepath.FromSlash(name)))
+	at, err := filepath.EvalSymlinks(dir)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it isn't made yet
+		dir = filepath.Dir(dir)
+		at, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return nil // making the directory says why
+	}
+	if rel, err := filepath.Rel(top, at); err != nil || !filepath.IsLocal(rel) {
+		return fmt.Errorf("%s: the link %s leads to %s, out of the project: want a directory there", name, dir, at)
+	}
+	return nil
 }
 
 // maxName bounds the name of a client, in bytes.

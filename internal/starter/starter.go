@@ -68,7 +68,13 @@ func Write(ctx context.Context, o Options) (*Result, error) {
 	if p.script != nil {
 		r.Script = p.script.language
 	}
-	for _, f := range p.files() {
+	files := p.files()
+	for _, f := range files {
+		if err := p.checkInside(f.name); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}

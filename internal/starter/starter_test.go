@@ -158,6 +158,48 @@ func TestWrite_overwritesNothing(t *testing.T) {
 	require.Equal(t, []string{"bench/push.yaml"}, r.Written)
 }
 
+// TestWrite_throughLinks checks that a link within the project is followed, and that nothing is written
+// if one leads out of it.
+func TestWrite_throughLinks(t *testing.T) {
+	outside := t.TempDir()
+	for name, c := range map[string]struct{ link, to, want string }{
+		"within":              {"bench", "tools", ""},
+		"out":                 {"bench", outside, "bench/push.yaml: the link "},
+		"out by the workflow": {".github", outside, ".github/workflows/gate.yml: the link "},
+		"out by a parent":     {"cmd", outside, "cmd/bench/main.go: the link "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := tree(t, map[string]string{"go.mod": goMod, ".git/HEAD": "", "tools/x": ""})
+			if err := os.Symlink(c.to, filepath.Join(root, c.link)); err != nil {
+				t.Skip(err)
+			}
+			r, err := Write(t.Context(), Options{Dir: root, CI: GitHub})
+			entries, readErr := os.ReadDir(outside)
+			require.NoError(t, readErr)
+			require.Empty(t, entries)
+			if c.want == "" {
+				require.NoError(t, err)
+				require.FileExists(t, filepath.Join(root, "tools", "push.yaml"))
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, err, "out of the project: want a directory there")
+			require.Nil(t, r)
+			require.NoFileExists(t, filepath.Join(root, "fleetmark.yaml"))
+		})
+	}
+}
+
+// TestWrite_clientThatIsAProcess checks that a client which is configured isn't said to be missing.
+func TestWrite_clientThatIsAProcess(t *testing.T) {
+	root := tree(t, map[string]string{
+		"go.mod": goMod, "fleetmark.yaml": "client: {command: [python3, push.py]}\n",
+	})
+	r, err := Write(t.Context(), Options{Dir: root})
+	require.NoError(t, err)
+	require.Equal(t, []Lines{{"fleetmark.yaml", "gate:\n  scenarios: [bench/push.yaml]\n"}}, r.Add)
+}
+
 // A team may have moved its client to other files.
 func TestWrite_renamedProgram(t *testing.T) {
 	root := tree(t, map[string]string{
