@@ -38,7 +38,7 @@ const maxConfigBytes = 256 << 10
 
 // A Project is a source tree. The zero value means that there is none.
 type Project struct {
-	Root   string // absolute path of the nearest directory with a go.mod, or of the git repository
+	Root   string // absolute path of the nearest directory with a go.mod or a git repository
 	Module string // path of the module; empty if the root has no go.mod
 	File   string // path of the configuration for messages; empty if there is none
 	Config Config
@@ -56,10 +56,15 @@ func Find(dir string) (Project, error) {
 	if p.Root, p.Module, err = Module(dir); err != nil {
 		return Project{}, err
 	}
+	repository, err := Repository(dir)
+	if err != nil {
+		return Project{}, err
+	}
+	if len(repository) > len(p.Root) { // a module around the repository is no part of it
+		p.Root, p.Module = repository, ""
+	}
 	if p.Root == "" {
-		if p.Root, err = Repository(dir); err != nil || p.Root == "" {
-			return Project{}, err
-		}
+		return Project{}, nil
 	}
 	path := filepath.Join(p.Root, ConfigFile)
 	shown, err := filepath.Rel(dir, path)

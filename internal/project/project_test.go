@@ -29,6 +29,9 @@ func TestFind(t *testing.T) {
 		"repository/.git/HEAD":        "ref: refs/heads/main\n",
 		"repository/sub/x":            "",
 		"repository/fleetmark.yaml":   "units: {y: {better: higher}}\n",
+		"module/other/.git/HEAD":      "ref: refs/heads/main\n",
+		"module/other/sub/x":          "",
+		"module/other/fleetmark.yaml": "units: {y: {better: higher}}\n",
 		"wrong/go.mod":                "module example.com/wrong\n",
 		"wrong/fleetmark.yaml":        "unit: {}\n",
 		"large/go.mod":                "module example.com/large\n",
@@ -53,6 +56,14 @@ func TestFind(t *testing.T) {
 	got, err = find("module/nested")
 	require.NoError(t, err)
 	require.Equal(t, Project{Root: filepath.Join(root, "module", "nested"), Module: "example.com/nested"}, got)
+
+	// Nor does a repository in a module, such as one in a home directory that has a go.mod.
+	got, err = find("module/other/sub")
+	require.NoError(t, err)
+	require.Equal(t, Project{
+		Root: filepath.Join(root, "module", "other"), File: filepath.FromSlash("../fleetmark.yaml"),
+		Config: Config{Units: map[string]Unit{"y": {HigherIsBetter: true}}},
+	}, got)
 
 	// Without a module, the root is the repository's.
 	got, err = find("repository/sub")
