@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -150,10 +151,28 @@ func (s *Session) warmConnections(ctx context.Context, rep Repetition, c repetit
 			}
 		})
 	}
-	all.Wait()
+	endWithin(&all, 2*openingAll) // requests that don't end with their context are the watchdog's concern
 	c.dialer.release()
-	s.unopened.devices = o.unopened
-	s.unopened.most = max(s.unopened.most, len(o.unopened))
+	s.unopened.devices = o.silent()
+	s.unopened.most = max(s.unopened.most, len(s.unopened.devices))
+}
+
+// endWithin waits until all goroutines of a group have ended, but no longer than limit. It reports
+// whether they have.
+func endWithin(all *sync.WaitGroup, limit time.Duration) bool {
+	ended := make(chan struct{})
+	go func() { // ends with the last of them
+		defer close(ended)
+		all.Wait()
+	}()
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-late.C:
+		return false
+	}
 }
 
 // unopened records the devices to which no connection could be opened before a load.
@@ -229,6 +248,13 @@ func (o *opening) failed(device int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.unopened[device]
+}
+
+// silent returns the devices that went unanswered.
+func (o *opening) silent() map[int]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.unopened)
 }
 
 // count returns over how many connections the first request has ended.

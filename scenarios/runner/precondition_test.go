@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -116,4 +117,15 @@ func TestUnanswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, unanswered(row.err)) })
 	}
+}
+
+// TestEndWithin checks that the wait for requests that don't end is bounded.
+func TestEndWithin(t *testing.T) {
+	var all sync.WaitGroup
+	require.True(t, endWithin(&all, time.Hour))
+	release := make(chan struct{})
+	all.Go(func() { <-release })
+	require.False(t, endWithin(&all, time.Millisecond))
+	close(release)
+	require.True(t, endWithin(&all, time.Hour))
 }
