@@ -1,9 +1,12 @@
 package timeline
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// A Stall is a time in which no operation ended, although some waited, and although many would have
-// ended at the repetition's mean rate.
+// A Stall is a time in which no operation ended, although some waited, and although many of so few
+// would have ended at the repetition's mean rate.
 type Stall struct {
 	Start, End time.Duration // after the start of the repetition's load
 	Waiting    int64         // operations that waited at its end, sent or not
@@ -16,6 +19,7 @@ const stallOperations = 10
 // Stalls returns the stalls of a repetition, in order.
 func Stalls(intervals []Interval) (list []Stall) {
 	var ended, length float64
+	var waiting []int64
 	rated := len(intervals) // without a short last one, whose rate would be chance
 	if endsShort(intervals) {
 		rated--
@@ -24,16 +28,21 @@ func Stalls(intervals []Interval) (list []Stall) {
 		v := &intervals[i]
 		ended += float64(v.Succeeded + v.Failed)
 		length += (v.End() - v.Start()).Seconds()
+		waiting = append(waiting, v.InFlight+v.NotSent)
 	}
 	if ended == 0 || length == 0 {
 		return nil
 	}
+	slices.Sort(waiting)
+	usual := max(waiting[len(waiting)/2], 1)
 	for i := 0; i < len(intervals); i++ {
 		s := Stall{Start: intervals[i].Start()}
 		for ; i < len(intervals) && stands(&intervals[i]); i++ {
 			s.End, s.Waiting = intervals[i].End(), intervals[i].InFlight+intervals[i].NotSent
 		}
-		if (s.End-s.Start).Seconds()*ended/length < stallOperations {
+		// At the end of a rollout few operations are left, and fewer end.
+		share := min(1, float64(s.Waiting)/float64(usual))
+		if (s.End-s.Start).Seconds()*ended/length*share < stallOperations {
 			continue
 		}
 		for _, v := range intervals[min(i, rated):min(i+3, rated)] {
