@@ -113,7 +113,7 @@ func clientTitle(c project.Client) string {
 			all = append(all, strings.TrimSuffix(strings.TrimPrefix(p, "./"), "/..."))
 		}
 		return strings.Join(all, ", ")
-	case c.Command != nil:
+	case c.Command != nil && !strings.Contains(c.Command[0], "{out}"):
 		return shell.Join(c.Command...)
 	case c.Build != "":
 		return "the program"

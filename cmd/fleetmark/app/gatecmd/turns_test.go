@@ -57,3 +57,16 @@ func TestUpperMedian(t *testing.T) {
 	require.Equal(t, 2.0, upperMedian([]float64{3, 1, 2}))
 	require.Equal(t, 3.0, upperMedian([]float64{4, 1, 3, 2}))
 }
+
+func TestClientTitle(t *testing.T) {
+	for want, c := range map[string]project.Client{
+		"delivery, x":            {Build: "make {out}", Packages: []string{"./delivery/...", "./x"}},
+		"python3 'push it.py'":   {Build: "make", Command: []string{"python3", "push it.py"}},
+		"node push.mjs '/{out}'": {Build: "make {out}", Command: []string{"node", "push.mjs", "/{out}"}},
+		"the program":            {Build: "make {out}", Command: []string{"{out}", "--fast"}},
+		"the client":             {},
+	} {
+		require.Equal(t, want, clientTitle(c))
+	}
+	require.Equal(t, "the program", clientTitle(project.Client{Build: "go build -o {out} ."}))
+}
