@@ -59,11 +59,12 @@ type Project struct {
 	// all of the revision.
 	Packages []string
 
-	// Process says that the client is a process, by client.command of all scenarios, in which {out}
-	// stands for the program that Build writes. The program that calls [CompareWith] is the driver of
-	// both sides then. Otherwise the program that Build writes is the driver of a side.
+	// Process says that the client is a process or a service, by client.command or client.service of all
+	// scenarios, in which {out} stands for the program that Build writes. The program that calls
+	// [CompareWith] is the driver of both sides then. Otherwise the program that Build writes is the
+	// driver of a side.
 	Process bool
-	// AnyProcess says that the client of at least one scenario is a process.
+	// AnyProcess says that the client of at least one scenario is a process or a service.
 	AnyProcess bool
 }
 

@@ -187,6 +187,21 @@ func TestBuild_harnessThatDoesNotFit(t *testing.T) {
 	require.Equal(t, []string{"internal/wire"}, builds.Shared)
 }
 
+// TestBuild_harnessThatNeedsAllThatDiffers checks that a package which delivery imports is judged, even if
+// today's harness needs today's state of it and nothing else differs.
+func TestBuild_harnessThatNeedsAllThatDiffers(t *testing.T) {
+	s := newSource(t, nil)
+	s.rewrite("internal/wire/wire.go", "old-wire", "new-wire")
+	s.write("internal/wire/more.go", "package wire\n\nconst More = true\n")
+	s.write("cmd/fleetmark/more.go", "package main\n\nimport \"example.com/tiny/internal/wire\"\n\nvar _ = wire.More\n")
+	builds, base, now := s.build()
+	require.Equal(t, "old-harness old-delivery old-banner old-wire old-dep", base)
+	require.Equal(t, "old-harness old-delivery old-banner new-wire old-dep", now)
+	require.Equal(t, OwnHarness, builds.Harness)
+	require.Empty(t, builds.Shared)
+	require.Empty(t, builds.Same)
+}
+
 // TestBuild_modules checks that each side's delivery package is built with its own modules, and
 // that the difference is reported.
 func TestBuild_modules(t *testing.T) {

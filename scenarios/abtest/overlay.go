@@ -33,6 +33,13 @@ func (b *overlaid) buildBase(ctx context.Context) error {
 	}
 	for _, try := range b.attempts() {
 		err := try.build(ctx, b)
+		same := false
+		if err == nil && len(try.shared) > 0 {
+			same, err = checkout.SameContent(b.programs(""))
+		}
+		if same { // all that differs is in what both would share
+			continue
+		}
 		if err == nil {
 			b.Harness, b.Shared = CurrentHarness, try.shared
 			return nil
