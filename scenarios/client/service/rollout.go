@@ -183,10 +183,11 @@ func (s *Service) watch(ctx context.Context, r *Rollout, v Values, a answer) {
 		r.say(func(said *Said) { said.Err = fmt.Errorf("done: %w", err) })
 		return
 	}
+	header := s.doneHeader(v, address)
 	tick := time.NewTicker(askInterval)
 	defer tick.Stop()
 	for {
-		a, err := s.ask(ctx, http.MethodGet, address, s.doneHeader(), nil)
+		a, err := s.ask(ctx, http.MethodGet, address, header, nil)
 		if err == nil && a.status == http.StatusOK && strings.Contains(string(a.body), s.cfg.DoneText) {
 			failed, ids := failedOf(a.body)
 			r.say(func(said *Said) { said.Over, said.Failed, said.FailedIDs, said.Err = true, failed, ids, nil })
@@ -205,11 +206,19 @@ func (s *Service) watch(ctx context.Context, r *Rollout, v Values, a answer) {
 	}
 }
 
-// doneHeader returns the header of requests for Config.Done: that of the trigger's, without what is
-// about its body.
-func (s *Service) doneHeader() http.Header {
+// doneHeader returns the header of requests to an address for Config.Done: that of the trigger's,
+// without what is about its body. A host that only an answer names isn't told, since fields may be
+// secrets.
+func (s *Service) doneHeader(v Values, address string) http.Header {
 	if s.cfg.Request == nil {
 		return nil
+	}
+	if strings.Contains(s.cfg.Done, "{location}") {
+		trigger, err := url.Parse(v.text(s.cfg.Request.URL, ""))
+		to, failed := url.Parse(address)
+		if err != nil || failed != nil || trigger.Host != to.Host {
+			return nil
+		}
 	}
 	header := s.cfg.Request.Header.Clone()
 	header.Del("Content-Type")

@@ -99,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (*Service, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Service{
 		cfg: cfg, name: Name(cfg), secrets: cfg.redactor(), background: background, stop: stop,
-		client: &http.Client{Transport: &http.Transport{}},
+		client: &http.Client{Transport: &http.Transport{}, CheckRedirect: sameHost},
 	}
 	s.running.Go(func() { s.observe(background) })
 	err := s.start(ctx)
@@ -109,6 +109,19 @@ func Start(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
+// sameHost follows redirects, but not to another host: header fields may be secrets, which are for the
+// first one.
+func sameHost(r *http.Request, via []*http.Request) error {
+	const most = 10
+	switch {
+	case r.URL.Host != via[0].URL.Host:
+		return http.ErrUseLastResponse
+	case len(via) >= most:
+		return fmt.Errorf("more than %d redirects", most)
+	}
+	return nil
+}
+
 func (s *Service) start(ctx context.Context) (err error) {
 	if len(s.cfg.Command) > 0 { // it may be found wanting before anything else begins
 		if err := findProgram(s.cfg.Command[0], s.cfg.Directory); err != nil {
@@ -116,6 +129,9 @@ func (s *Service) start(ctx context.Context) (err error) {
 		}
 	}
 	if len(s.cfg.Start) > 0 {
+		if s.answersReady(ctx) { // it, and not the program, would be measured
+			return fmt.Errorf("ready: %s answers before start has begun: end what runs there, or leave start out", s.cfg.Ready)
+		}
 		if s.program, err = s.run(command.Name(s.cfg.Start), s.cfg.Start, nil); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
@@ -124,6 +140,15 @@ func (s *Service) start(ctx context.Context) (err error) {
 		return nil
 	}
 	return s.awaitReady(ctx)
+}
+
+// answersReady reports whether something answers 2xx where the service does once it is ready.
+func (s *Service) answersReady(ctx context.Context) bool {
+	if s.cfg.Ready == "" {
+		return false
+	}
+	a, err := s.ask(ctx, http.MethodGet, s.cfg.Ready, nil, nil)
+	return err == nil && a.status/100 == 2
 }
 
 // awaitReady waits until the service answers 2xx.

@@ -236,6 +236,41 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// TestAnotherHostIsToldNoSecret checks that a redirect to another host isn't followed, and that a host
+// which only the answer names is asked without the header fields.
+func TestAnotherHostIsToldNoSecret(t *testing.T) {
+	var told, asked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Store(true)
+		told.Store(told.Load() || r.Header.Get("X-Token") != "")
+	}))
+	defer other.Close()
+	located := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", other.URL)
+	}))
+	defer located.Close()
+	s, err := Start(t.Context(), Config{
+		Request: &Request{Method: "POST", URL: located.URL, Header: http.Header{"X-Token": {"s3cret"}}}, Done: "{location}",
+	})
+	require.NoError(t, err)
+	await(t, s.Trigger(t.Context(), Values{}), func(said Said) bool { return said.Over })
+	require.NoError(t, s.Close())
+	require.True(t, asked.Load())
+	require.False(t, told.Load())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	s, err = Start(t.Context(), Config{
+		Request: &Request{Method: "POST", URL: server.URL, Header: http.Header{"X-Token": {"s3cret"}}},
+	})
+	require.NoError(t, err)
+	said := await(t, s.Trigger(t.Context(), Values{}), func(said Said) bool { return said.Err != nil })
+	require.ErrorContains(t, said.Err, "307")
+	require.False(t, told.Load())
+	require.NoError(t, s.Close())
+}
+
 func TestStartFails(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600))
@@ -245,8 +280,12 @@ func TestStartFails(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer busy.Close()
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer other.Close()
 	const short = 100 * time.Millisecond
 	for want, cfg := range map[string]Config{
+		"ready: " + other.URL + " answers before start has begun: end what runs there, or leave start out": {
+			Start: []string{"sleep", "60"}, Ready: other.URL},
 		"start: no-such-program is not installed": {Start: []string{"no-such-program"}},
 		"start: ./nothing does not exist":         {Start: []string{"./nothing"}},
 		"start: ./plain is not executable":        {Start: []string{"./plain"}},
