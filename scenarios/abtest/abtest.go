@@ -294,7 +294,8 @@ func (c *comparison) measure(ctx context.Context) error {
 }
 
 // decide calls add, which measures a pair and adds it to the test, until the test has decided, the
-// budget is spent, or add returns a reason why nothing can be judged.
+// budget is spent, or add returns a reason why nothing can be judged. If all pairs so far were
+// dropped, it goes on until one counts, or too many are dropped.
 func (c *comparison) decide(
 	test *sequential.Test, budget time.Duration, add func() (invalid []judge.Reason, err error),
 ) (found sequential.Result, invalid []judge.Reason, err error) {
@@ -310,7 +311,8 @@ func (c *comparison) decide(
 			}
 			c.Progress(p)
 		}
-		last := elapsed >= budget || !test.CanAddPair() || len(invalid) > 0
+		spent := elapsed >= budget && c.test.Pairs() > 0 // one pair that counts settles what has no noise
+		last := spent || !test.CanAddPair() || len(invalid) > 0
 		if !last && !test.AnalysisDue() {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
+	"github.com/fleetmark/fleetmark/results/sequential"
 	"github.com/fleetmark/fleetmark/scenarios"
 )
 
@@ -228,6 +229,30 @@ func TestTooManyDropped(t *testing.T) {
 	} {
 		require.Equal(t, c.during, tooManyDropped(c.dropped, c.kept, false), "%+v", c)
 		require.Equal(t, c.ended, tooManyDropped(c.dropped, c.kept, true), "%+v", c)
+	}
+}
+
+// TestDecide_dropped checks that a comparison whose pairs were all dropped goes on beyond its budget
+// until one counts, or too many were dropped.
+func TestDecide_dropped(t *testing.T) {
+	for dropped, want := range map[int]int{0: 1, 3: 4, minDropped + 1: minDropped + 1} {
+		c := &comparison{test: sequential.New(sequential.Options{}), outcome: &Outcome{}}
+		calls := 0
+		_, invalid, err := c.decide(c.test, time.Nanosecond, func() ([]judge.Reason, error) {
+			switch calls++; {
+			case calls > minDropped:
+				return []judge.Reason{{Code: judge.PairsDropped}}, nil
+			case calls <= dropped:
+				return nil, nil
+			}
+			block := [][]results.Record{{{
+				Scenario: "s", Op: "push", Ops: 1, Repetition: 1, Values: []results.Value{{Unit: results.UnitRequests, Value: 1}},
+			}}}
+			return nil, c.test.Add(block, block)
+		})
+		require.NoError(t, err)
+		require.Equal(t, want, calls)
+		require.Equal(t, dropped > minDropped, len(invalid) > 0)
 	}
 }
 
