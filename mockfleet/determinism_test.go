@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
@@ -211,7 +212,7 @@ func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 	require.LessOrEqual(t, len(everyFault(t)), behavior.MaxGroups)
 	var before []byte
 	seeds := *determinismSeeds
-	if raced {
+	if testenv.Raced {
 		seeds = 1 // the detector sees no more with another
 	}
 	for seed := range uint64(seeds) {

@@ -8,10 +8,13 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
 // TestLog reads a log with hdrhistogram-go's reader.
 func TestLog(t *testing.T) {
+	testenv.SlowRaced(t)
 	const highest = 5 * time.Minute
 	rng := rand.New(rand.NewPCG(7, 8))
 	started := time.Date(2026, 11, 30, 22, 0, 0, 789_000_000, time.UTC)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/testenv"
 )
 
 // encodedIn returns the last column of the lines of a log that hold histograms.
@@ -23,6 +25,7 @@ func encodedIn(log []byte) (list [][]byte) {
 
 // TestSum_addsAsTheLibraryDoes compares sums with those of hdrhistogram-go, for logs of both writers.
 func TestSum_addsAsTheLibraryDoes(t *testing.T) {
+	testenv.SlowRaced(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	wantTheirs, wantOurs := hdrhistogram.New(1, 60e9, 3), hdrhistogram.New(16, 60e9, 3)
 	var theirs bytes.Buffer

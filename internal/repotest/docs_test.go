@@ -27,7 +27,7 @@ import (
 // many minutes are left to the tests that elsewhere names.
 func TestCommandsInTheDocumentation(t *testing.T) {
 	testenv.Slow(t)
-	if raced {
+	if testenv.Raced {
 		t.Skip("the commands that it runs are the same without the race detector")
 	}
 	root := repository(t)

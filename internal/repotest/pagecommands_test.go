@@ -39,7 +39,7 @@ exec '%s' "$@" $time
 // again", as it stands, in a copy of this repository.
 func TestCommandsOfThePage(t *testing.T) {
 	testenv.Slow(t)
-	if raced {
+	if testenv.Raced {
 		t.Skip("the commands that it runs are the same without the race detector")
 	}
 	for _, program := range []string{"bash", "make", "git"} {

@@ -25,6 +25,15 @@ func Slow(t testing.TB) {
 	}
 }
 
+// SlowRaced skips a test of one goroutine that takes many seconds under the race detector, which
+// would find nothing in it.
+func SlowRaced(t testing.TB) {
+	t.Helper()
+	if Raced {
+		t.Skip("slow under the race detector, and of one goroutine")
+	}
+}
+
 // Program returns the path of a program that is installed: the first of several names or paths that
 // exists. It skips the test if there is none.
 func Program(t testing.TB, names ...string) string {

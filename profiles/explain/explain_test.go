@@ -15,8 +15,9 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fleetmark/fleetmark/internal/testenv"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/fleetmark/fleetmark/internal/testenv"
 
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/stack"
@@ -143,7 +144,7 @@ func TestExplainFindsInjectedRegressions(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	found, held, widths, all := 0, 0, 0.0, 0
 	rounds := 8
-	if testing.Short() || raced {
+	if testing.Short() || testenv.Raced {
 		rounds = 2
 	}
 	for round := range rounds {
@@ -282,7 +283,7 @@ func TestExplainNamesNothing(t *testing.T) {
 	testenv.Slow(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	named, all := 0, 300
-	if testing.Short() || raced {
+	if testing.Short() || testenv.Raced {
 		all = 60
 	}
 	for range all {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
@@ -66,6 +67,7 @@ func rows(report string) []string {
 
 // TestDiffEqualsPprof checks that raw differences are those of go tool pprof on the same files.
 func TestDiffEqualsPprof(t *testing.T) {
+	testenv.SlowRaced(t)
 	base, now := someProfiles(t, profiles.CPU, profiles.Allocs)
 	for _, row := range []struct {
 		kind profiles.Kind

@@ -14,6 +14,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
 	"github.com/fleetmark/fleetmark/profiles/view"
@@ -80,8 +81,9 @@ func allocated(do func()) uint64 {
 // TestLargeFlame checks that the page of a large profile is bounded and says what it leaves out. A
 // page with all of its stacks would have 65 MB.
 func TestLargeFlame(t *testing.T) {
+	testenv.SlowRaced(t)
 	stacks := 50_000
-	if view.Raced {
+	if testenv.Raced {
 		stacks = 10_000 // of which a page can't show all, either
 	}
 	p := largeProfile(rand.New(rand.NewPCG(1, 2)), stacks)
@@ -106,7 +108,7 @@ func TestLargeFlame(t *testing.T) {
 	require.Contains(t, page.String(), `"FullName":"(left out)"`)
 	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "what is left out still counts for the whole")
 	// The bound includes garbage, so the heap's peak is lower. Drawing all stacks takes 1 GB.
-	if !view.Raced { // sync.Pool drops some values under the race detector
+	if !testenv.Raced { // sync.Pool drops some values under the race detector
 		require.Less(t, took, uint64(300<<20))
 	}
 
@@ -121,6 +123,7 @@ func TestLargeFlame(t *testing.T) {
 // TestFlameOfOneDeepStackIsBounded draws one deep stack with long names. Leaving out calls with a
 // small share can't shorten it.
 func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
+	testenv.SlowRaced(t)
 	frames := make([]string, 20_000)
 	for i := range frames {
 		frames[i] = fmt.Sprintf("%s%05d", strings.Repeat("x/", 500), i)
@@ -137,8 +140,9 @@ func TestFlameOfOneDeepStackIsBounded(t *testing.T) {
 // TestLargeTablesEqualPprof checks that the numbers are those of go tool pprof, and that making
 // them allocates less than package profile does to read the file.
 func TestLargeTablesEqualPprof(t *testing.T) {
+	testenv.SlowRaced(t)
 	dir, stacks := t.TempDir(), 20_000
-	if view.Raced {
+	if testenv.Raced {
 		stacks = 4_000
 	}
 	base := profiletest.Write(t, dir, "base.pb.gz",
@@ -148,7 +152,7 @@ func TestLargeTablesEqualPprof(t *testing.T) {
 	theirs := goTool(t, "-top", "-nodecount=20", "-diff_base="+base, now)
 	require.Equal(t, rows(theirs), rows(diff(t, base, now, view.DiffOptions{Raw: true})))
 
-	if view.Raced { // sync.Pool drops some values under the race detector
+	if testenv.Raced { // sync.Pool drops some values under the race detector
 		return
 	}
 	data, err := os.ReadFile(now)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/capture"
 	"github.com/fleetmark/fleetmark/profiles/internal/profiletest"
@@ -85,6 +86,7 @@ func top(t *testing.T, files []string, opts view.TopOptions) string {
 }
 
 func TestTopEqualsPprof(t *testing.T) {
+	testenv.SlowRaced(t)
 	run := repetitions(t)
 	for _, k := range profiles.Kinds() {
 		files, err := profiles.Find(run, k)

@@ -88,7 +88,7 @@ func documented(t *testing.T) map[[2]int][]float64 {
 func TestStrictOnNoise(t *testing.T) {
 	testenv.Slow(t)
 	tries := map[int]int{5: 400, 10: 400, 20: 400, 40: 200}
-	if raced {
+	if testenv.Raced {
 		tries = map[int]int{5: 40, 10: 40, 20: 40, 40: 20}
 	}
 	rows := documented(t)

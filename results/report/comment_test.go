@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/renderer/html"
 	nethtml "golang.org/x/net/html"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/internal/bounded"
@@ -103,6 +104,7 @@ func TestCommentSaysTheVerdictFirst(t *testing.T) {
 
 // TestCommentOfManyShowsTheWorstFirst checks the one comment about several scenarios.
 func TestCommentOfManyShowsTheWorstFirst(t *testing.T) {
+	testenv.SlowRaced(t)
 	text := comment1(t, runInput(testRun(), judgement(testRun())), gateInput())
 	require.True(t, strings.HasPrefix(text, "❌ **throughput: regressed**"), text)
 	require.Contains(t, text, "\n---\n\n✅ **rollout: pass**")
@@ -132,6 +134,7 @@ func TestCommentFolds(t *testing.T) {
 }
 
 func TestCommentIsBounded(t *testing.T) {
+	testenv.SlowRaced(t)
 	for _, c := range []struct{ rows, length int }{{2000, 0}, {200, 1000}, {10, 100_000}, {1, 500_000}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			s := hostileInput(c.rows, c.length)

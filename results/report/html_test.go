@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/ci"
@@ -162,6 +163,7 @@ func TestHTMLSays(t *testing.T) {
 }
 
 func TestHTMLIsBounded(t *testing.T) {
+	testenv.SlowRaced(t)
 	for name, s := range map[string]*report.Input{"many rows": hostileInput(1000, 100),
 		"long names": hostileInput(30, 100_000)} {
 		t.Run(name, func(t *testing.T) {
@@ -254,6 +256,7 @@ func FuzzHTML(f *testing.F) {
 
 // TestHTMLDrawsAnyNumber checks that every value gives a plot of finite size and coordinates.
 func TestHTMLDrawsAnyNumber(t *testing.T) {
+	testenv.SlowRaced(t)
 	for _, v := range []float64{0, -1, 5e-324, 1e-300, 1e-9, 1e17, 123456789012345678, 1e300, -1e300, 1e308, -1e308,
 		math.MaxFloat64, -math.MaxFloat64, nan(), math.Inf(1), math.Inf(-1)} {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/joshdk/go-junit"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/report/ci"
 )
@@ -137,6 +138,7 @@ func TestJUnitKeepsTheSchema(t *testing.T) {
 }
 
 func TestJUnitIsBounded(t *testing.T) {
+	testenv.SlowRaced(t)
 	s := hostileInput(6_000, 0)
 	text := junitOf(t, s)
 	require.Contains(t, string(text), "only the first 5000 cases are in this file")

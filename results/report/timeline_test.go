@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/results/timeline"
@@ -122,6 +123,7 @@ func TestTimelineScalesAreShared(t *testing.T) {
 // TestTimelineIsBounded writes an hour of three operations, with a plan, of two runs, and a run
 // with many repetitions.
 func TestTimelineIsBounded(t *testing.T) {
+	testenv.SlowRaced(t)
 	hour := intervalsOf(1, openLoad(4, time.Hour, 1000*second, 1020*second), second, true)
 	require.Len(t, hour, 3600)
 	side := withTimeline(t, testRun(), openSpec, hour)

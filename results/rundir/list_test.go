@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results"
 )
 
@@ -126,6 +127,7 @@ func TestListRefuses(t *testing.T) {
 // TestListHoldsNoRuns checks that List keeps only an entry of each run in memory, however large
 // run.json is.
 func TestListHoldsNoRuns(t *testing.T) {
+	testenv.SlowRaced(t)
 	large := json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)
 	folder := folderOf(t, 40, func(_ int, r *results.Run) { r.Spec = large })
 	heap := func() uint64 {

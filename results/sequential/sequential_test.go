@@ -365,7 +365,7 @@ func TestFalseAlarmsOnRecordedNoise(t *testing.T) {
 	testenv.Slow(t)
 	pairs, random := recordedTurns(t), rand.New(rand.NewPCG(11, 12))
 	comparisons := 2000
-	if raced { // ten times slower, and a single goroutine has no races
+	if testenv.Raced { // ten times slower, and a single goroutine has no races
 		comparisons = 200
 	}
 	verdicts := map[Decision]int{}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/internal/checkout"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
 	"github.com/fleetmark/fleetmark/results/report"
@@ -84,7 +85,7 @@ func TestAnAllocationMoreIsFound(t *testing.T) {
 	require.Equal(t, results.Regressed, r.Verdict, "%+v", out.Judgement)
 	// Under the race detector sync.Pool drops a quarter of what it is given, at random, so that a
 	// push allocates 4.9 objects instead of 0.4 and the difference moves by half an object.
-	if !raced {
+	if !testenv.Raced {
 		require.InDelta(t, 1, r.Now.Median-r.Base.Median, 0.2)
 	}
 }

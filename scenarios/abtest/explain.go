@@ -31,8 +31,8 @@ type profileOptions struct {
 	Kind profiles.Kind
 
 	// Pairs is how often each side takes its turn at most, and Each is how long a turn lasts. If Each is 0,
-	// it is turnTime, or processTurn if the client is in processes of its own. If Pairs is 0, it is
-	// enough to name functions.
+	// it is turnTime, allocsTurn for allocations, or processTurn if the client is in processes of its
+	// own. If Pairs is 0, it is enough to name functions.
 	Pairs int
 	Each  time.Duration
 
@@ -43,9 +43,13 @@ type profileOptions struct {
 	Progress func(done, of int) // is called after each pair; may be nil
 }
 
-// turnTime is how long a turn lasts. The shorter it is, the more alike is the machine in both turns
+// turnTime and allocsTurn are how long a turn lasts. The shorter it is, the more alike is the machine in both turns
 // of a pair; but ending a profile costs a tenth of a second.
-const turnTime = 500 * time.Millisecond
+// Every allocation is counted, so few operations tell as much of them as many.
+const (
+	turnTime   = 500 * time.Millisecond
+	allocsTurn = 100 * time.Millisecond
+)
 
 // explainSides profiles both sides in turns, and returns the functions whose costs differ. how
 // selects the functions that may be the cause, and the stacks that count.

@@ -288,7 +288,7 @@ func TestSlowdownsHaveTheirPlace(t *testing.T) {
 // and the line that waits for a lock that another operation holds.
 func TestPlantedIsFound(t *testing.T) {
 	testenv.Slow(t)
-	if raced {
+	if testenv.Raced {
 		t.Skip("the programs that it builds are the same without the race detector")
 	}
 	root, asItStands := tree(t, t.TempDir())

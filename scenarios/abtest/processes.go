@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetmark/fleetmark/profiles"
 	"github.com/fleetmark/fleetmark/profiles/explain"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/judge"
@@ -28,6 +29,9 @@ const (
 // don't say.
 func (o profileOptions) turns() (pairs int, each time.Duration) {
 	pairs, each = explain.PairCount(o.Kind), turnTime
+	if o.Kind == profiles.Allocs {
+		each = allocsTurn
+	}
 	if len(o.Spec.Client.Command) > 0 {
 		pairs, each = max(minPairs, pairs*int(turnTime/time.Millisecond)/int(processTurn/time.Millisecond)), processTurn
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/results/judge"
 )
 
@@ -91,7 +92,7 @@ func test(body string) string { return "package m\n\n" + body }
 // the detector doesn't see.
 func skipIfRaced(t *testing.T) {
 	t.Helper()
-	if raced {
+	if testenv.Raced {
 		t.Skip("the programs that it runs are the same without the race detector")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
@@ -89,7 +90,7 @@ func TestAllocations(t *testing.T) {
 		require.LessOrEqual(t, float64(other.Bytes), 0.02*float64(a.Bytes)+64<<10, "%s: in no component", a.Variant)
 		if a.NewConnection {
 			require.Greater(t, a.Objects, int64(10*a.N), "%s: a new connection allocates", a.Variant)
-		} else if a.Transport == delivery.Lean && !raceEnabled {
+		} else if a.Transport == delivery.Lean && !testenv.Raced {
 			require.Less(t, a.Objects, int64(a.N), "%s: less than one object an operation", a.Variant)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/internal/testenv"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
@@ -15,7 +16,10 @@ import (
 // TestASmallMillion runs the scenario with a fiftieth of its devices. Each device is updated once
 // over one connection, and none is lost.
 func TestASmallMillion(t *testing.T) {
-	const devices = 20_000
+	devices := 20_000
+	if testenv.Raced {
+		devices = 5_000
+	}
 	s, err := scenarios.Find("million")
 	require.NoError(t, err)
 	require.Equal(t, 1_000_000, s.Fleet.Devices)

@@ -38,7 +38,6 @@ type serviceRollout struct {
 // A serviceDevice is what is known of a device. Times count from the trigger; 0 is not yet.
 type serviceDevice struct {
 	contacted, updated time.Duration
-	version            string // that it runs, if it isn't the update
 	wrong              string // why it doesn't run the update
 }
 

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 // the detector, so the test would take minutes and find nothing new.
 func onceOnly(t *testing.T) {
 	t.Helper()
-	if raced {
+	if testenv.Raced {
 		t.Skip("the built command is tested without the race detector")
 	}
 }

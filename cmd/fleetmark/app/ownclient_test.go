@@ -107,7 +107,7 @@ func TestRun_ownClient(t *testing.T) {
 			"Client: it can't be made: its New returned nil: want a client, or an error"},
 		"New panics": {newPanics, cli.ExitUsage, "",
 			"Client: it can't be made: its New panicked in PACKAGE.newPanics (ownclient_test.go:LINE): " +
-				"assignment to entry in nil map"},
+				"runtime error: index out of range [0] with length 0"},
 		"New fails later": {func(client.Config) (client.Client, error) {
 			if calls++; calls > 1 {
 				return nil, errors.New("no license for two")
@@ -146,7 +146,6 @@ func TestRun_ownClient(t *testing.T) {
 func waitHere(release chan struct{}) { <-release }
 
 func newPanics(client.Config) (client.Client, error) {
-	var settings map[string]string
-	settings["stage"] = "lab"
-	return nil, nil
+	var stages []string
+	return nil, errors.New(stages[0])
 }

@@ -1,5 +1,0 @@
-//go:build !race
-
-package mockfleet
-
-const raced = false

@@ -1,5 +1,0 @@
-//go:build !race
-
-package abtest
-
-const raced = false

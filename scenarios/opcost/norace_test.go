@@ -1,5 +1,0 @@
-//go:build !race
-
-package opcost
-
-const raceEnabled = false
