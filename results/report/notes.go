@@ -40,7 +40,7 @@ func unjudged(code judge.Code) string {
 		judge.SidesInvalid:  "invalid",
 		judge.DriverFailed:  "not decided before a driver failed",
 	}
-	return cmp.Or(words[code], string(code))
+	return cmp.Or(words[code], "not decided") // such as over some layouts, when another metric had regressed
 }
 
 // unjudgedClause returns why rows have no verdict, to end "22 times aren't judged: …".

@@ -252,4 +252,7 @@ func TestFoldedLine(t *testing.T) {
 		"nor is 1 allocation: not in the baseline; `--all` shows them", foldedLine(rows))
 	require.Equal(t, "1 time isn't judged: not decided when the gate could end; `--all` shows it",
 		foldedLine([]Row{row("ns/op", "")}))
+	for _, code := range []judge.Code{judge.AcrossLayouts, judge.OpenAcrossLayouts, judge.PassedAfter, judge.Unsteady} {
+		require.Equal(t, "1 time isn't judged: not decided; `--all` shows it", foldedLine([]Row{row("cpu-ns/op", code)}))
+	}
 }
