@@ -201,8 +201,8 @@ func TestPair_ignoredSubmodule(t *testing.T) {
 	}
 }
 
-// TestPair_inAHook checks that the trees are those of the repository around the directory, whatever
-// the variables say that git sets for a hook.
+// TestPair_inAHook checks that Pair finds the repository from the directory. Git sets variables for a
+// hook, such as GIT_DIR, that name another one.
 func TestPair_inAHook(t *testing.T) {
 	inner := newRepository(t, map[string]string{"inner.txt": "inner"})
 	dir := newRepository(t, map[string]string{"module/a.txt": "a"})
@@ -219,7 +219,8 @@ func TestPair_inAHook(t *testing.T) {
 	require.NoError(t, err)
 	for _, tree := range []*Tree{base, copied} {
 		require.Equal(t, filepath.Join(tree.Root, "module"), tree.Dir)
-		require.Equal(t, map[string]string{"module/a.txt": "a", "inner/inner.txt": "inner"}, withoutModules(contents(t, tree.Root)))
+		require.Equal(t, map[string]string{"module/a.txt": "a", "inner/inner.txt": "inner"},
+			withoutModules(contents(t, tree.Root)))
 	}
 }
 

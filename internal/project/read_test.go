@@ -146,7 +146,8 @@ func TestParseConfig_mistakes(t *testing.T) {
 		"client: «{own: [a]}": "client: lacks build and command: want one of them, or both",
 		"client: {build: go build -o «{out} ./cmd/bench}": "not YAML: ',' or '}' must be specified: " +
 			"want quotes around the value, if the { belongs to a text",
-		"client: {command: [push, «{out}]}":                 `client.command[1]: a mapping; '{out}' in quotes would be text: ` + isText,
+		"client: {command: [push, «{out}]}": `client.command[1]: a mapping; '{out}' in quotes would be text: ` +
+			isText,
 		"client: {build: «[a]}":                             "client.build: a list: " + isText,
 		"client: {build: make, command: [push, «7]}":        `client.command[1]: "7": ` + isText,
 		"client: {command: «push}":                          `client.command: "push": want a list`,

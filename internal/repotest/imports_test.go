@@ -105,9 +105,11 @@ func importRules() []packageRule {
 		// Packages that measure.
 		{"scenarios/client", "delivery delivery/rollout"},
 		{"scenarios/client/internal/command", "internal/plaintext"},
-		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery scenarios/client " +
+		{"scenarios/client/process", "internal/jsonscan internal/childproc internal/osinfo internal/plaintext delivery " +
+			"scenarios/client " +
 			"scenarios/client/internal/command"},
-		{"scenarios/client/service", "internal/childproc internal/osinfo internal/plaintext delivery scenarios/client/internal/command"},
+		{"scenarios/client/service", "internal/childproc internal/osinfo internal/plaintext delivery " +
+			"scenarios/client/internal/command"},
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results scenarios/client"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
@@ -155,9 +157,7 @@ func importRules() []packageRule {
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 		{"docs/examples/service", "delivery"},
-
-		// The program that projects begin with, which is written as if it were in another module.
-		{"internal/starter/skeleton", "scenarios/client cmd/fleetmark/app"},
+		{"docs/examples/client", "scenarios/client cmd/fleetmark/app"}, // a team's own main, as if in another module
 	}
 }
 

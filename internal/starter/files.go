@@ -9,15 +9,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fleetmark/fleetmark/docs/examples"
 	"github.com/fleetmark/fleetmark/internal/project"
 	"github.com/fleetmark/fleetmark/internal/shell"
 )
 
 // The files, from which placeholders such as PACKAGE are replaced.
 //
-//go:embed skeleton/main.go
-var skeletonFile string
-
 //go:embed files/push.yaml
 var scenarioFile string
 
@@ -47,7 +45,7 @@ func (p *plan) files() []file {
 	list := []file{
 		{name: path.Join(p.program, "main.go"), text: strings.NewReplacer(
 			`"acme"`, strconv.Quote(p.client), "Command bench", "Command "+path.Base(p.program),
-		).Replace(skeletonFile)},
+		).Replace(examples.Client)},
 		{name: "bench/push.yaml", text: strings.ReplaceAll(scenarioFile, "PROGRAM", "./"+shell.Quote(p.binary))},
 	}
 	if p.workflow {

@@ -1,7 +1,7 @@
 // Package starter writes the files with which a project begins to measure its own delivery client.
 //
 // Its input is a directory of a project. Its output are files. In a Go module they are a program
-// with a client that works as it stands (the package skeleton, as text). In any other git repository
+// with a client that works as it stands (docs/examples/client). In any other git repository
 // they are a client for a process of its own, in the language that is found. In both there are a
 // scenario, fleetmark.yaml, .gitignore and a workflow for GitHub beside it. [Write] overwrites
 // nothing: it keeps a file that exists, and its [Result] says which lines are to be added to it. The

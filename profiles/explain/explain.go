@@ -178,7 +178,8 @@ func checkRepetitions(base, now int, opts Options) error {
 		return fmt.Errorf("profile explain: alpha %v: want at least %.2g, the smallest p-value that a test can give",
 			opts.Alpha, smallestP(maxRepetitions, maxRepetitions, opts.Paired)*float64(opts.Tries))
 	}
-	enough := base >= minRepetitions && now >= minRepetitions && smallestP(base, now, opts.Paired)*float64(opts.Tries) <= opts.Alpha
+	enough := base >= minRepetitions && now >= minRepetitions &&
+		smallestP(base, now, opts.Paired)*float64(opts.Tries) <= opts.Alpha
 	if enough && base <= maxRepetitions && now <= maxRepetitions {
 		return nil
 	}

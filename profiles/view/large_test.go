@@ -103,7 +103,8 @@ func TestLargeFlame(t *testing.T) {
 	require.Greater(t, page.Len(), 500_000, "more could have been drawn")
 	require.Len(t, notes, 1)
 	require.Regexp(t, fmt.Sprintf(`^to keep the page below 5 MB, `+
-		`functions with less than 0\.0\d+%% of the whole on a path are drawn as \(left out\): \d+ of %d stacks end there, with [\d.]+%% of the whole$`, stacks), notes[0])
+		`functions with less than 0\.0\d+%% of the whole on a path are drawn as \(left out\): `+
+		`\d+ of %d stacks end there, with [\d.]+%% of the whole$`, stacks), notes[0])
 	require.Contains(t, page.String(), notes[0])
 	require.Contains(t, page.String(), `"FullName":"(left out)"`)
 	require.Contains(t, page.String(), fmt.Sprintf(`{"Total":%d,`, whole), "what is left out still counts for the whole")

@@ -31,12 +31,14 @@ func TestStalls(t *testing.T) {
 		intervals []Interval
 		want      []Stall
 	}{
-		"none":                  {nil, nil},
-		"steady":                {seconds([2]int64{50, 2}, [2]int64{50, 2}, [2]int64{50, 2}), nil},
-		"nothing ever ended":    {seconds([2]int64{0, 50}, [2]int64{0, 90}), nil},
-		"a pause":               {seconds([2]int64{50, 2}, [2]int64{0, 0}, [2]int64{50, 2}), nil},
-		"too slow a load":       {seconds([2]int64{4, 2}, [2]int64{0, 2}, [2]int64{4, 2}), nil},
-		"the last of a rollout": {seconds([2]int64{50, 30}, [2]int64{50, 30}, [2]int64{50, 30}, [2]int64{50, 30}, [2]int64{50, 5}, [2]int64{0, 5}, [2]int64{5, 0}), nil},
+		"none":               {nil, nil},
+		"steady":             {seconds([2]int64{50, 2}, [2]int64{50, 2}, [2]int64{50, 2}), nil},
+		"nothing ever ended": {seconds([2]int64{0, 50}, [2]int64{0, 90}), nil},
+		"a pause":            {seconds([2]int64{50, 2}, [2]int64{0, 0}, [2]int64{50, 2}), nil},
+		"too slow a load":    {seconds([2]int64{4, 2}, [2]int64{0, 2}, [2]int64{4, 2}), nil},
+		"the last of a rollout": {
+			append(seconds([2]int64{50, 30}, [2]int64{50, 30}, [2]int64{50, 30}, [2]int64{50, 30}),
+				seconds([2]int64{50, 5}, [2]int64{0, 5}, [2]int64{5, 0})...), nil},
 		"a rollout of one at a time": {seconds([2]int64{50, 1}, [2]int64{50, 1}, [2]int64{0, 1}, [2]int64{1, 0}),
 			[]Stall{{Start: 2 * time.Second, End: 3 * time.Second, Waiting: 1, After: 1}}},
 		"a stall and its burst": {

@@ -45,7 +45,8 @@ func TestLayouts(t *testing.T) {
 		note    string
 	}{
 		"slow in one layout only": {costs{100_000, 104_000}, time.Minute, luck, results.Pass, 6,
-			`^\+4\.0% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts: where the code lies in memory, not what it does$`},
+			`^\+4\.0% in this layout; [-+]0\.\d% \(-\d\.\d% to \+\d\.\d%\) over 6 layouts: ` +
+				`where the code lies in memory, not what it does$`},
 		"slow in every layout": {costs{100_000, 106_000}, time.Minute, slower, results.Regressed, 6,
 			`^\+6\.0% in this layout; \+5\.\d% \(.*\) over 6 layouts$`},
 		"not slow in the first": {costs{100_000, 100_000}, time.Minute, slower, results.Pass, 0, `^$`},

@@ -56,8 +56,8 @@ func unprofiled(c scenarios.ClientSpec) error {
 		if v.Pprof == "" {
 			return fmt.Errorf("no function of %s can be named, since it serves no profiles: want client.service.pprof", name)
 		}
-		return fmt.Errorf("no function of %s is named, since the gate takes no profiles of a service: run both with --profiled 8, "+
-			"and `fleetmark profile explain` the runs", name)
+		return fmt.Errorf("no function of %s is named, since the gate takes no profiles of a service: "+
+			"run both with --profiled 8, and `fleetmark profile explain` the runs", name)
 	}
 	if len(c.Command) == 0 {
 		return nil

@@ -26,7 +26,9 @@ type Outcome struct {
 
 // NewOutcomes returns the outcomes of so many devices, before their first operations.
 func NewOutcomes(devices int) *Outcomes {
-	return &Outcomes{ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}, uncounted: map[int]bool{}}
+	return &Outcomes{
+		ended: newPairs(devices), requests: newPairs(devices), brokenOff: map[int]uint32{}, uncounted: map[int]bool{},
+	}
 }
 
 // Len returns how many devices there are.

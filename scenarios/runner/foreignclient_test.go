@@ -204,8 +204,8 @@ type miscounting struct{ foreign }
 
 func (miscounting) Stats() client.Stats { return client.Stats{} }
 
-// TestForeignClient_stats checks that requests and bytes are those of the devices, and that the client's
-// word stands beside it.
+// TestForeignClient_stats checks that the devices' counts of requests and bytes are reported, and that a
+// note has the client's.
 func TestForeignClient_stats(t *testing.T) {
 	res, err := run(t, foreign{wrap: func(f foreign) client.Client { return miscounting{f} }}, func(*scenarios.Spec) {})
 	require.NoError(t, err)
@@ -215,8 +215,8 @@ func TestForeignClient_stats(t *testing.T) {
 	bytes, _ := r.Value(results.UnitWire)
 	require.Greater(t, bytes, 3000.0)
 	require.Len(t, res.Run.Notes, 1)
-	require.Regexp(t, `^the client says that it sent 0 requests, and sent and received 0 bytes; the devices counted 80 and 1\d\d,\d\d\d$`,
-		res.Run.Notes[0])
+	require.Regexp(t, `^the client says that it sent 0 requests, and sent and received 0 bytes; `+
+		`the devices counted 80 and 1\d\d,\d\d\d$`, res.Run.Notes[0])
 }
 
 // quotaError is an error that reports its class and status by the methods that package load

@@ -57,11 +57,11 @@ func (w *ledgerWatch) since(ns int64) time.Duration {
 	return max(1, time.Duration(ns)-w.clock)
 }
 
-// An event is that a device was contacted, or that it was updated, at a time after the trigger.
+// An event is one of the two that are watched for: a device's first contact, and its update.
 type event struct {
-	at      time.Duration
+	at      time.Duration // after the trigger
 	device  int
-	updated bool
+	updated bool // false: contacted
 }
 
 // look reads the ledger, and records what happened since the last look, in its order.
@@ -84,7 +84,9 @@ func (w *ledgerWatch) look(ctx context.Context) error {
 		}
 		w.see(e, until)
 	}
-	slices.SortFunc(w.events, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.device, b.device)) })
+	slices.SortFunc(w.events, func(a, b event) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.device, b.device))
+	})
 	for _, e := range w.events {
 		w.to.Until(e.at)
 		if e.updated {

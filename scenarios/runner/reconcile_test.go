@@ -200,7 +200,9 @@ func TestClientsWord(t *testing.T) {
 // TestReconcile_uncounted checks that requests of an operation whose process died, which could not
 // report them, contradict nobody, and that claims of the same device are still compared.
 func TestReconcile_uncounted(t *testing.T) {
-	thrice := ledger.Entry{Counts: ledger.Counts[uint32]{Pushes: 3, Applied: 1, Repeats: 2, Verifies: 2}, Version: "2", Digest: xDigest}
+	thrice := ledger.Entry{
+		Counts: ledger.Counts[uint32]{Pushes: 3, Applied: 1, Repeats: 2, Verifies: 2}, Version: "2", Digest: xDigest,
+	}
 	for name, row := range map[string]struct {
 		uncounted bool
 		succeeded uint32

@@ -282,7 +282,8 @@ func (s *Session) reconcile(ctx context.Context, t task, m *measured, u *deliver
 	if said := m.traffic; said == nil || s.isForeign {
 		m.traffic = fleetTraffic(before.fleet, after.fleet)
 		if said != nil && t.Phase == Timed && t.Number == 1 {
-			m.notes = append(m.notes, fmt.Sprintf("the client says that it sent %s requests, and sent and received %s bytes; the devices counted %s and %s",
+			m.notes = append(m.notes, fmt.Sprintf(
+				"the client says that it sent %s requests, and sent and received %s bytes; the devices counted %s and %s",
 				plaintext.Thousands(said.Requests), plaintext.Thousands(said.BytesWritten+said.BytesRead),
 				plaintext.Thousands(m.traffic.Requests), plaintext.Thousands(m.traffic.BytesWritten+m.traffic.BytesRead)))
 		}

@@ -120,7 +120,8 @@ func (r *serviceRollout) compare(
 		if r.said.Failed > 0 {
 			but = fmt.Sprintf(" but for %s", plaintext.Count(r.said.Failed, "device"))
 		}
-		said = append(said, fmt.Sprintf("the service says that the rollout is over%s, and %s of %s not run the update: %s", but,
+		said = append(said, fmt.Sprintf(
+			"the service says that the rollout is over%s, and %s of %s not run the update: %s", but,
 			plaintext.Thousands(int64(len(denied))), plaintext.Count(len(r.devices), "device")+" do", names(denied)))
 	}
 	if len(twice) > 0 {
@@ -215,9 +216,10 @@ func (v *serviceClient) check(m *measured, devices load.Devices) {
 		}
 	}
 	if len(leftOut) > 0 {
-		m.findings = append(m.findings, health.Finding{Kind: health.DevicesLeftOut, Detail: fmt.Sprintf("%s of %s not contacted within %v: %s",
+		detail := fmt.Sprintf("%s of %s not contacted within %v: %s",
 			plaintext.Thousands(int64(len(leftOut))), plaintext.Count(len(r.devices), "device")+" were",
-			v.took.Round(100*time.Millisecond), names(leftOut))})
+			v.took.Round(100*time.Millisecond), names(leftOut))
+		m.findings = append(m.findings, health.Finding{Kind: health.DevicesLeftOut, Detail: detail})
 	}
 	if len(without) == 0 {
 		return

@@ -247,13 +247,20 @@ func TestStart_refused(t *testing.T) {
 		"not installed":  {[]string{"no-such-program"}, "", "no-such-program is not installed, or not in PATH: want a program, or ./no-such-program for one in the scenario's directory"},
 		"not there":      {[]string{"./no-such-program"}, "", "./no-such-program does not exist, or the interpreter that its first line names: want a program"},
 		"not executable": {[]string{script}, "", script + " is not executable: want a program; for a script, chmod +x or its interpreter before it"},
-		"no directory":   {clientCommand(""), "/nowhere", "PROGRAM can't be started: /nowhere is no directory: want the one in which it is to run"},
-		"exits":          {clientCommand("exits"), "", "PROGRAM ended before it said hello (exit status 3); its last line on standard error: no module named push"},
-		"silent":         {clientCommand("silent"), "", `PROGRAM said no hello within 300ms: want a first line such as {"protocol":1} on standard output`},
-		"words": {clientCommand("words"), "", `PROGRAM wrote a first line that isn't a hello: want a first line such as {"protocol":1} on standard output; ` +
-			`it is "Starting with ***…"`},
-		"protocol": {clientCommand("protocol-2"), "", `PROGRAM wrote a first line that is of protocol 2: want 1; it is "{\"protocol\":2}"`},
-		"endless":  {clientCommand("endless"), "", `PROGRAM wrote over 65536 bytes without the end of a line: want a first line such as {"protocol":1} on standard output`},
+		"no directory": {clientCommand(""), "/nowhere",
+			"PROGRAM can't be started: /nowhere is no directory: want the one in which it is to run"},
+		"exits": {clientCommand("exits"), "",
+			"PROGRAM ended before it said hello (exit status 3); its last line on standard error: no module named push"},
+		"silent": {clientCommand("silent"), "",
+			`PROGRAM said no hello within 300ms: want a first line such as {"protocol":1} on standard output`},
+		"words": {clientCommand("words"), "",
+			`PROGRAM wrote a first line that isn't a hello: want a first line such as {"protocol":1} on standard output; ` +
+				`it is "Starting with ***…"`},
+		"protocol": {clientCommand("protocol-2"), "",
+			`PROGRAM wrote a first line that is of protocol 2: want 1; it is "{\"protocol\":2}"`},
+		"endless": {clientCommand("endless"), "",
+			`PROGRAM wrote over 65536 bytes without the end of a line: ` +
+				`want a first line such as {"protocol":1} on standard output`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, cfg := update(t, "")

@@ -99,8 +99,9 @@ func noClient(here project.Project) error {
 	if here.File != "" {
 		problem = here.File + " has no client"
 	}
-	return cli.Usagef("--base: %s, and a scenario has neither client.command nor client.service, so nothing says what is compared: "+
-		"want one of client.build and client.command in %s at the root, as fleetmark init writes it",
+	return cli.Usagef("--base: %s, and a scenario has neither client.command nor client.service, "+
+		"so nothing says what is compared: want one of client.build and client.command in %s at the root, "+
+		"as fleetmark init writes it",
 		problem, project.ConfigFile)
 }
 

@@ -77,11 +77,13 @@ func StartError(program string, err error) error {
 	program = plaintext.Clip(plaintext.Line(program), MaxShown)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%s is not installed, or not in PATH: want a program, or ./%[1]s for one in the scenario's directory", program)
+		return fmt.Errorf("%s is not installed, or not in PATH: want a program, "+
+			"or ./%[1]s for one in the scenario's directory", program)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s does not exist, or the interpreter that its first line names: want a program", program)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s is not executable: want a program; for a script, chmod +x or its interpreter before it", program)
+		return fmt.Errorf("%s is not executable: want a program; "+
+			"for a script, chmod +x or its interpreter before it", program)
 	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err

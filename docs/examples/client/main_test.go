@@ -89,10 +89,11 @@ func TestAnswers(t *testing.T) {
 		"refused":                      {200, `{"success":false,"message":"flash full"}`, "refused", "integrity"},
 		"installs":                     {200, `{"success":true,"state":"installing"}`, "", "pending"},
 		"no JSON":                      {200, "OK", "protocol", "protocol"},
-		"too long":                     {200, `{"success":true,"message":"` + strings.Repeat("x", maxAnswer) + `"}`, "protocol", "protocol"},
-		"busy":                         {409, other, "http-409", "http-409"},
-		"unavailable":                  {503, other, "http-503", "http-503"},
-		"elsewhere":                    {307, "", "http-307", "http-307"},
+		"too long": {200, `{"success":true,"message":"` + strings.Repeat("x", maxAnswer) + `"}`,
+			"protocol", "protocol"},
+		"busy":        {409, other, "http-409", "http-409"},
+		"unavailable": {503, other, "http-503", "http-503"},
+		"elsewhere":   {307, "", "http-307", "http-307"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := 0

@@ -98,7 +98,8 @@ func (c *httpClient) Verify(ctx context.Context, d client.Device, u *client.Upda
 	case runs.State != "" && runs.State != "idle":
 		return &deviceError{class: "pending", status: status, text: "the device is still " + runs.State}
 	case runs.Version != u.Version() || runs.Digest != u.Artifact().DigestHex():
-		return &deviceError{class: "integrity", status: status, text: fmt.Sprintf("the device runs %q, want %q", runs.Version, u.Version())}
+		text := fmt.Sprintf("the device runs %q, want %q", runs.Version, u.Version())
+		return &deviceError{class: "integrity", status: status, text: text}
 	}
 	return nil
 }
