@@ -63,9 +63,14 @@ func (s ServiceSpec) IsZero() bool {
 		s.Done == "" && s.DoneText == "" && s.Deadline == 0 && s.Pprof == ""
 }
 
-// HasCommands reports whether a program of the service is started by us, rather than all of it running
-// already.
-func (s ServiceSpec) HasCommands() bool { return len(s.Start) > 0 || len(s.Trigger.Command) > 0 }
+// Program returns the command that is started and is the service: Start or, without it, that of the
+// trigger. It returns nil for a service that runs already.
+func (s ServiceSpec) Program() []string {
+	if len(s.Start) > 0 {
+		return s.Start
+	}
+	return s.Trigger.Command
+}
 
 // IsZero reports whether there is no trigger.
 func (t TriggerSpec) IsZero() bool { return len(t.Command) == 0 && t.Request.IsZero() }

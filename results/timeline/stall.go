@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Stall is a time in which no operation ended, although some waited, and although many of so few
-// would have ended at the repetition's mean rate.
+// A Stall is a time in which operations waited and none ended, though ten or more would have ended at
+// the repetition's mean rate. If fewer waited than usual, a part of that rate counts.
 type Stall struct {
 	Start, End time.Duration // after the start of the repetition's load
 	Waiting    int64         // operations that waited at its end, sent or not

@@ -252,17 +252,15 @@ const (
 	minDropped      = 5
 )
 
-// tooManyDropped reports whether a comparison is invalid because of the pairs that it dropped. One that
-// has ended is invalid if it kept none.
-func tooManyDropped(dropped, kept int, ended bool) bool {
-	return float64(dropped) > max(minDropped, maxDroppedShare*float64(kept+dropped)) || ended && dropped > 0 && kept == 0
+// tooManyDropped reports whether a comparison is invalid because of the pairs that it dropped.
+func tooManyDropped(dropped, kept int) bool {
+	return float64(dropped) > max(minDropped, maxDroppedShare*float64(kept+dropped))
 }
 
 // measure measures pairs in one layout and judges them. It drops a pair, both sides of it, if one
 // of its blocks can't be trusted.
 func (c *comparison) measure(ctx context.Context) error {
 	began, o, specs := time.Now(), c.outcome, c.indices(all)
-	var dropped blockPair // the last one
 	add := func() (invalid []judge.Reason, err error) {
 		defer func() { o.Pairs, o.Elapsed = c.test.Pairs(), time.Since(began) }()
 		p, err := c.pair(ctx, specs)
@@ -275,8 +273,7 @@ func (c *comparison) measure(ctx context.Context) error {
 			return nil, c.test.Add(p.base, p.now)
 		}
 		o.Dropped++
-		dropped = p
-		if len(p.invalid) == 0 && tooManyDropped(o.Dropped, c.test.Pairs(), false) {
+		if len(p.invalid) == 0 && tooManyDropped(o.Dropped, c.test.Pairs()) {
 			p.invalid = pairsDropped(o.Dropped, c.test.Pairs()+o.Dropped, p)
 		}
 		return p.invalid, nil
@@ -285,9 +282,6 @@ func (c *comparison) measure(ctx context.Context) error {
 	var err error
 	if c.found, invalid, err = c.decide(c.test, c.Budget, add); err != nil {
 		return err
-	}
-	if len(invalid) == 0 && tooManyDropped(o.Dropped, c.test.Pairs(), true) { // the budget was spent before
-		c.found, invalid = c.found.Invalidate(), pairsDropped(o.Dropped, c.test.Pairs()+o.Dropped, dropped)
 	}
 	o.Judgement = judge.Sequential(c.found, invalid)
 	return nil

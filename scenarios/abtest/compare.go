@@ -81,7 +81,7 @@ func (o *Options) checkServices(source Source) error {
 	_, commands := source.(Commands)
 	for _, s := range o.Specs {
 		v := s.Client.Service
-		if v.IsZero() || v.HasCommands() && !commands {
+		if v.IsZero() || v.Program() != nil && !commands {
 			continue
 		}
 		why := "runs already"

@@ -48,11 +48,7 @@ func (o profileOptions) turns() (pairs int, each time.Duration) {
 // named, or nil if they can.
 func unprofiled(c scenarios.ClientSpec) error {
 	if v := c.Service; !v.IsZero() {
-		command := v.Start
-		if len(command) == 0 {
-			command = v.Trigger.Command
-		}
-		name := process.Name(command)
+		name := process.Name(v.Program())
 		if v.Pprof == "" {
 			return fmt.Errorf("no function of %s can be named, since it serves no profiles: want client.service.pprof", name)
 		}
@@ -197,8 +193,7 @@ func explainUnprofiled(j *judge.Judgement, specs []scenarios.Spec) (rest []scena
 // whatIsKnown returns what is known without profiles of the regressions of a scenario whose client is
 // in processes of its own, or a service, as a clause. It returns "" for any other client.
 func whatIsKnown(j *judge.Judgement, s scenarios.Spec) string {
-	outside := len(s.Client.Command) > 0 || !s.Client.Service.IsZero()
-	if known := divideRegressions(j, s.Name); outside && known != "" {
+	if known := divideRegressions(j, s.Name); s.Client.IsOutside() && known != "" {
 		return "; what is known: " + known
 	}
 	return ""

@@ -65,7 +65,7 @@ func (s Side) adapt(spec scenarios.Spec) (scenarios.Spec, error) {
 		c.Command, c.Directory, err = s.place(spec.Name, "client.command", c.Command, c.Directory)
 	case len(v.Start) > 0:
 		v.Start, v.Directory, err = s.place(spec.Name, "client.service", v.Start, v.Directory)
-	case v.HasCommands():
+	case v.Program() != nil:
 		_, v.Directory, err = s.place(spec.Name, "client.service", v.Trigger.Command, v.Directory)
 	}
 	return spec, err

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -84,10 +83,7 @@ func (s *Session) openService(ctx context.Context) (err error) {
 	}
 	s.client = results.Client{
 		Name: tried.Name(), Package: "service:" + tried.Name(), Version: tried.Version(),
-		Command: slices.Concat(spec.Start, spec.Trigger.Command),
-	}
-	if len(spec.Start) > 0 {
-		s.client.Command = spec.Start
+		Command: spec.Program(),
 	}
 	return tried.Close()
 }

@@ -47,13 +47,13 @@ func (g *gate) byTurns(ctx context.Context, names []string) (*outcome, error) {
 	processes := 0 // scenarios whose client is a process or a service
 	for i := range o.Specs {
 		spec := &o.Specs[i]
-		if len(spec.Client.Command) == 0 && spec.Client.Service.IsZero() && client.Command != nil {
+		if !spec.Client.IsOutside() && client.Command != nil {
 			spec.Client.Command, spec.Client.Directory = client.Command, filepath.Dir(here.File)
 			if err := spec.Validate(); err != nil {
 				return nil, fmt.Errorf("scenario %s, with client.command of %s: %w", spec.Name, here.File, err)
 			}
 		}
-		if len(spec.Client.Command) > 0 || !spec.Client.Service.IsZero() {
+		if spec.Client.IsOutside() {
 			processes++
 		}
 	}
