@@ -59,6 +59,9 @@ type Run struct {
 
 	Thresholds []ThresholdOutcome `json:"thresholds,omitempty"` // of a run that finished or was aborted
 
+	// Agents is what the agents of a merged run did. It is nil for a run of one process.
+	Agents *Agents `json:"agents,omitempty"`
+
 	// Partial is the repetition that was broken off; nil if there is none.
 	Partial *Partial `json:"partial,omitempty"`
 

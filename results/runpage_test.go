@@ -15,6 +15,7 @@ func TestRunPage(t *testing.T) {
 		"interference": "Interference", "profiling": "Profiling", "machine": "Machine", "thresholds": "ThresholdOutcome",
 		"groups": "Group", "group operations": "GroupOperation",
 		"windows": "WindowsOutcome", "breaches": "Breach",
+		"agents": "Agents", "agent": "Agent", "agent starts": "StartSkew", "agent lost": "AgentLoss",
 		"partial": "Partial", "values": "PartialValue",
 	} {
 		docpage.Check(t, "reference/run-directory.md", part, source.FieldTable(t, name))

@@ -30,6 +30,10 @@ const (
 	DevicesLeftOut   Kind = "left-out"          // the service never contacted devices that nothing hindered it to reach
 	ServiceEnded     Kind = "service-ended"     // the service ended before its rollout was over
 	TargetLost       Kind = "target-lost"       // the fleet ended or stopped answering
+	AgentLost        Kind = "agent-lost"        // an agent said nothing for longer than its lease, or failed
+	StartSkew        Kind = "start-skew"        // the agents began a repetition too far apart
+	AgentsDisagree   Kind = "agents-disagree"   // what the agents measured doesn't fit together, so that it can't be merged
+	NATSLost         Kind = "nats-lost"         // the agents and their controller lost the server between them
 	RunFailed        Kind = "run-failed"        // another error ended the run
 )
 
@@ -54,6 +58,14 @@ func (f Finding) String() string {
 		return "the service left devices out: " + f.Detail
 	case ServiceEnded:
 		return "the service ended before its rollout was over: " + f.Detail
+	case AgentLost:
+		return "an agent was lost: " + f.Detail
+	case StartSkew:
+		return "the agents didn't begin together: " + f.Detail
+	case AgentsDisagree:
+		return "the agents disagree: " + f.Detail
+	case NATSLost:
+		return "the connection to NATS was lost: " + f.Detail
 	case NoLimit:
 		return "the search has no lower end: " + f.Detail
 	}

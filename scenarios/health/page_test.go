@@ -27,6 +27,10 @@ func TestFindingsPage(t *testing.T) {
 		"service-ended":     "look at the last line that the sentence ends with; start the service by hand",
 		"client-process":    "look at the line of standard error that the sentence ends with; run the command by hand",
 		"target-lost":       "look at the fleet's output and at the system's log",
+		"agent-lost":        "look at the agent's output and at its machine; the sentence says when it was last heard of",
+		"start-skew":        "use quieter machines, or allow a larger skew",
+		"agents-disagree":   "run the same revision with the same scenario on every machine; the sentence says what differs",
+		"nats-lost":         "look at the server's log and at the network between the machines",
 		"run-failed":        "do what the sentence says",
 	}
 	var rows [][]string
