@@ -30,7 +30,7 @@
 // The request's head is parsed by fasthttp's codec. All further code is this package's own, so that
 // a device can misbehave below the level of an HTTP library. A small artifact is hashed in the read
 // buffer; a large one is hashed piece by piece through a buffer of 64 KiB. Then the device, a
-// record of some hundred bytes in an array, decides under the lock of its shard:
+// record of some hundred bytes in an array, decides under the lock of its stripe:
 //
 //   - its [behavior.Behavior] may fail the update: a pure function of seed, device and attempt
 //   - if the digest isn't the one in Repr-Digest (RFC 9530), the update is refused with 400

@@ -18,18 +18,18 @@ type Access struct {
 // Connect decides about a new connection to device i, and counts it. In path addressing it is
 // called at the first request, which names the device.
 func (s *Store) Connect(i int) (r Access) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	d := &s.devices[i]
 	s.contact(d)
 	r.Behavior = s.behaviors.at(d.behavior)
-	if r.Unreachable = s.unreachable(sh, i); r.Unreachable {
+	if r.Unreachable = s.unreachable(st, i); r.Unreachable {
 		return r
 	}
 	if most := r.Behavior.Network.MaxConnections; most > 0 {
 		if int(d.openConns) >= most {
-			s.ensureSideState(sh, i).overLimit++
-			sh.totals.ConnectionsOverLimit++
+			s.ensureSideState(st, i).overLimit++
+			st.totals.ConnectionsOverLimit++
 			r.OverLimit = true
 			return r
 		}
@@ -39,7 +39,7 @@ func (s *Store) Connect(i int) (r Access) {
 	if r.Behavior.faults.Has(fault.PointConnect) {
 		d.connects++
 		if r.Injection = r.Behavior.faults.First(fault.PointConnect, s.attempt(i, d.connects), nil); !r.Injection.IsZero() {
-			s.countAborted(sh, r.Injection)
+			s.countAborted(st, r.Injection)
 		}
 	}
 	return r
@@ -47,8 +47,8 @@ func (s *Store) Connect(i int) (r Access) {
 
 // Disconnect ends a counted connection to device i.
 func (s *Store) Disconnect(i int) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	s.devices[i].openConns--
 }
 
@@ -56,17 +56,17 @@ func (s *Store) Disconnect(i int) {
 // connection has had a request before; the faults of PointReuse act only if so. A device that a
 // fault made unreachable for good is unreachable on open connections too.
 func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	d := &s.devices[i]
 	r.Behavior = s.behaviors.at(d.behavior)
-	if r.Unreachable = s.unreachable(sh, i) || r.Behavior.faults.Permanent(s.attempt(i, 0)); r.Unreachable {
+	if r.Unreachable = s.unreachable(st, i) || r.Behavior.faults.Permanent(s.attempt(i, 0)); r.Unreachable {
 		return r
 	}
 	if used && r.Behavior.faults.Has(fault.PointReuse) {
 		d.reuses++
 		if r.Injection = r.Behavior.faults.First(fault.PointReuse, s.attempt(i, d.reuses), q); !r.Injection.IsZero() {
-			s.countAborted(sh, r.Injection)
+			s.countAborted(st, r.Injection)
 		}
 	}
 	return r
@@ -75,14 +75,14 @@ func (s *Store) NextRequest(i int, used bool, q *fault.Request) (r Access) {
 // PortState returns the state that the port of device i must have, by the device's behavior and
 // phase.
 func (s *Store) PortState(i int) fault.PortState {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	if s.devices[i].flags&flagOffline != 0 {
 		return fault.PortState{Show: fault.PortClosed}
 	}
 	usual := s.behaviors.at(s.devices[i].behavior).faults.PortState(s.attempt(i, 0))
-	s.catchUp(sh, i)
-	if t := s.sideState(sh, i); t != nil && t.phase == phaseRebooting {
+	s.catchUp(st, i)
+	if t := s.sideState(st, i); t != nil && t.phase == phaseRebooting {
 		// The port opens by itself at the right time, even if the timer queue is late.
 		return fault.PortState{Show: fault.PortClosed, For: max(1, time.Until(t.until)), CloseAfterEach: usual.CloseAfterEach}
 	}
@@ -90,12 +90,12 @@ func (s *Store) PortState(i int) fault.PortState {
 }
 
 // unreachable reports whether device i doesn't answer now, because it reboots or was taken offline.
-func (s *Store) unreachable(sh *shard, i int) bool {
+func (s *Store) unreachable(st *stripe, i int) bool {
 	if s.devices[i].flags&flagOffline != 0 {
 		return true
 	}
-	s.catchUp(sh, i)
-	t := s.sideState(sh, i)
+	s.catchUp(st, i)
+	t := s.sideState(st, i)
 	return t != nil && t.phase == phaseRebooting
 }
 
@@ -105,8 +105,8 @@ func (s *Store) attempt(i int, number uint32) fault.Attempt {
 }
 
 // countAborted counts a connection that a fault ends unanswered.
-func (s *Store) countAborted(sh *shard, in fault.Injection) {
-	s.countInjection(sh, in)
-	s.ensureSideState(sh, in.Device).aborted++
-	sh.totals.ConnectionsAborted++
+func (s *Store) countAborted(st *stripe, in fault.Injection) {
+	s.countInjection(st, in)
+	s.ensureSideState(st, in.Device).aborted++
+	st.totals.ConnectionsAborted++
 }

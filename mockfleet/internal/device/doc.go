@@ -1,7 +1,7 @@
 // Package device holds the records of a fleet's devices and every decision about them: what becomes
 // of an update, which faults act on it, what a device goes through afterwards, whether it can be
 // reached, and what it says about itself. A [Store] has all of them, each guarded by the lock of
-// its shard.
+// its stripe.
 //
 // # A device's stages
 //

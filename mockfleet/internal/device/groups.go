@@ -71,16 +71,16 @@ func (s *Store) assignGroups() {
 
 // Stage returns the stage that device i is in.
 func (s *Store) Stage(i int) ledger.Stage {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	d := s.visible(sh, i)
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	d := s.visible(st, i)
 	return d.stage()
 }
 
 // SetOffline takes device i offline, or back. It reports whether that changed anything.
 func (s *Store) SetOffline(i int, off bool) bool {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	d := &s.devices[i]
 	if was := d.flags&flagOffline != 0; was == off {
 		return false
@@ -94,7 +94,7 @@ func (s *Store) SetOffline(i int, off bool) bool {
 
 // Behavior returns the behavior of device i.
 func (s *Store) Behavior(i int) behavior.Behavior {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	return s.behaviors.at(s.devices[i].behavior).Behavior
 }

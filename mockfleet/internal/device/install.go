@@ -4,7 +4,7 @@ import "time"
 
 // installUpdate decides about an update whose body has been received, applies it, and begins the
 // device's lifecycle.
-func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
+func (s *Store) installUpdate(st *stripe, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	o := s.checkUpdate(d, u)
 	if o != Applied {
@@ -15,30 +15,30 @@ func (s *Store) installUpdate(sh *shard, i int, u *Update) Outcome {
 		c = life.Kind.Install(life).Merge(c)
 	}
 	if c.IsZero() && d.flags&flagSideState == 0 {
-		return s.setUpdate(sh, d, u)
+		return s.setUpdate(st, d, u)
 	}
 	before := d.software()
 	if !c.FailInstall {
 		s.versions.retain(before.version, 1) // setUpdate releases the device's own reference
-		if o = s.setUpdate(sh, d, u); o != Applied {
+		if o = s.setUpdate(st, d, u); o != Applied {
 			s.versions.release(before.version)
 			return o
 		}
 	}
-	s.cancelLifecycle(sh, i)
+	s.cancelLifecycle(st, i)
 	if life := u.Injections.Install; !life.IsZero() {
-		s.countInjection(sh, life)
+		s.countInjection(st, life)
 	}
 	u.Lifecycle = c
 	switch {
 	case c.FailInstall:
 		d.flags &^= lastUpdateFlags
-		s.startLifecycle(sh, i, c, software{})
+		s.startLifecycle(st, i, c, software{})
 		return InstallFailed
 	case c.Install == 0 && c.Reboot == 0 && !c.Rollback:
 		s.versions.release(before.version)
 	default:
-		s.startLifecycle(sh, i, c, before)
+		s.startLifecycle(st, i, c, before)
 	}
 	return Applied
 }
@@ -74,7 +74,7 @@ func (s *Store) isInstalled(d *record, u *Update) bool {
 }
 
 // setUpdate makes the device run an update. It fails if the fleet has no room for one more version.
-func (s *Store) setUpdate(sh *shard, d *record, u *Update) Outcome {
+func (s *Store) setUpdate(st *stripe, d *record, u *Update) Outcome {
 	same, version := s.isInstalled(d, u), u.versionText()
 	if s.versions.slots[d.version].text != string(version) {
 		slot, ok := s.versions.acquire(version)
@@ -93,10 +93,10 @@ func (s *Store) setUpdate(sh *shard, d *record, u *Update) Outcome {
 	}
 	if same {
 		d.appliedTwice++
-		sh.totals.AppliedTwice++
+		st.totals.AppliedTwice++
 	}
 	if d.applied == 0 {
-		sh.totals.Updated++
+		st.totals.Updated++
 	}
 	return Applied
 }

@@ -18,12 +18,12 @@ const (
 
 // startLifecycle begins the lifecycle c of device i after an update. before is the software that
 // the device ran until then.
-func (s *Store) startLifecycle(sh *shard, i int, c fault.Lifecycle, before software) {
-	t := s.ensureSideState(sh, i)
+func (s *Store) startLifecycle(st *stripe, i int, c fault.Lifecycle, before software) {
+	t := s.ensureSideState(st, i)
 	t.next, t.previous = c, before
 	s.nextPhase(i, t, time.Now())
 	s.timers.schedule(t)
-	s.dropIfEmpty(sh, i)
+	s.dropIfEmpty(st, i)
 }
 
 // nextPhase ends the phase of device i, and begins the next one at the given time.
@@ -62,8 +62,8 @@ func (s *Store) nextPhase(i int, t *sideState, at time.Time) {
 }
 
 // catchUp ends the phases of device i whose time has come.
-func (s *Store) catchUp(sh *shard, i int) {
-	t := s.sideState(sh, i)
+func (s *Store) catchUp(st *stripe, i int) {
+	t := s.sideState(st, i)
 	if t == nil || t.phase == phaseNone {
 		return
 	}
@@ -73,17 +73,17 @@ func (s *Store) catchUp(sh *shard, i int) {
 }
 
 // onVersionRead rolls device i back if it was to do so once its version was read.
-func (s *Store) onVersionRead(sh *shard, i int) {
-	if t := s.sideState(sh, i); t != nil && t.phase == phaseRollingBack && t.until.IsZero() {
+func (s *Store) onVersionRead(st *stripe, i int) {
+	if t := s.sideState(st, i); t != nil && t.phase == phaseRollingBack && t.until.IsZero() {
 		s.nextPhase(i, t, time.Now())
-		s.dropIfEmpty(sh, i)
+		s.dropIfEmpty(st, i)
 	}
 }
 
 // cancelLifecycle drops the phases that device i has not gone through yet, because another update
 // was applied or the store is reset.
-func (s *Store) cancelLifecycle(sh *shard, i int) {
-	t := s.sideState(sh, i)
+func (s *Store) cancelLifecycle(st *stripe, i int) {
+	t := s.sideState(st, i)
 	if t == nil || t.phase == phaseNone {
 		return
 	}
@@ -92,15 +92,15 @@ func (s *Store) cancelLifecycle(sh *shard, i int) {
 	}
 	t.phase, t.until, t.next = phaseNone, time.Time{}, fault.Lifecycle{}
 	s.timers.cancel(t)
-	s.dropIfEmpty(sh, i)
+	s.dropIfEmpty(st, i)
 }
 
 // visible returns a copy of device i's record as the device shows itself: with the previous
 // software while it installs, and with the flags that say so.
-func (s *Store) visible(sh *shard, i int) record {
-	s.catchUp(sh, i)
+func (s *Store) visible(st *stripe, i int) record {
+	s.catchUp(st, i)
 	d := s.devices[i]
-	t := s.sideState(sh, i)
+	t := s.sideState(st, i)
 	switch {
 	case t == nil:
 	case t.phase == phaseInstalling:

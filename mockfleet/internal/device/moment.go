@@ -16,7 +16,7 @@ func (s *Store) momentOf(t time.Time) moment {
 	return moment(min(max(t.Sub(s.began), 0)/momentStep, 1<<32-2) + 1)
 }
 
-// contact notes that device i receives something. The shard of the device must be locked.
+// contact notes that device i receives something. The stripe of the device must be locked.
 func (s *Store) contact(d *record) {
 	if d.contacted == 0 {
 		d.contacted = s.momentOf(time.Now())
@@ -25,7 +25,7 @@ func (s *Store) contact(d *record) {
 
 // SinceReset returns how long ago the last reset was, or the start of the fleet.
 func (s *Store) SinceReset() time.Duration {
-	sh := s.lock(0)
-	defer sh.mu.Unlock()
+	st := s.lock(0)
+	defer st.mu.Unlock()
 	return time.Since(s.began)
 }

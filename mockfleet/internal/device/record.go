@@ -6,7 +6,7 @@ import (
 )
 
 // record is all that the fleet keeps of most devices; sideState holds the rest. It is guarded by
-// the lock of its shard. It must stay within 128 bytes, since there are millions of them.
+// the lock of its stripe. It must stay within 128 bytes, since there are millions of them.
 type record struct {
 	digest        [32]byte // SHA-256 of the artifact that it runs
 	key           uint64   // hash of the Idempotency-Key of its update, if flagKeyed is set
@@ -37,7 +37,7 @@ const (
 	flagUpdated    = 1 << iota // runs an artifact that was pushed to it
 	flagKeyed                  // that push had an Idempotency-Key
 	flagReceiving              // an update is under way
-	flagSideState              // its shard holds a sideState for it
+	flagSideState              // its stripe holds a sideState for it
 	flagFailed                 // could not install the last update
 	flagRolledBack             // went back to what it ran before the last update
 	flagOffline                // was taken offline

@@ -20,7 +20,7 @@ type Report struct {
 	Number   uint32    // of the request, counted from 1 since the device was given its behavior
 }
 
-// reportOf returns the report of device i, whose record (or a copy of it) is d. The shard of the
+// reportOf returns the report of device i, whose record (or a copy of it) is d. The stripe of the
 // device must be locked.
 func (s *Store) reportOf(i int, d *record) Report {
 	return Report{
@@ -34,34 +34,34 @@ func (s *Store) reportOf(i int, d *record) Report {
 // Report counts a version request to device i and returns the device's report. It is for a fleet in
 // which no device has a behavior.
 func (s *Store) Report(i int) Report {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	s.contact(&s.devices[i])
 	s.devices[i].verifies++
-	sh.totals.Verifies++
+	st.totals.Verifies++
 	return s.reportOf(i, &s.devices[i])
 }
 
 // ReportWithFaults is Report for a fleet in which a device may have a behavior. It writes the
 // report to v, and returns the fault that changes the response, if any.
 func (s *Store) ReportWithFaults(i int, q *fault.Request, v *Report) (response fault.Injection) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	s.contact(&s.devices[i])
 	s.devices[i].verifies++
 	s.devices[i].versionReads++
-	sh.totals.Verifies++
-	d := s.visible(sh, i)
+	st.totals.Verifies++
+	d := s.visible(st, i)
 	b := s.behaviors.at(d.behavior)
 	*v = s.reportOf(i, &d)
 	v.Behavior, v.Number = b, d.versionReads
 	at := s.attempt(i, d.versionReads)
 	if in := b.faults.First(fault.PointReport, at, q); !in.IsZero() {
-		s.countInjection(sh, in)
+		s.countInjection(st, in)
 		in.Kind.Report(&v.VersionReport, in)
 	}
 	response = b.faults.First(fault.PointVersionResponse, at, q)
-	s.onVersionRead(sh, i)
+	s.onVersionRead(st, i)
 	return response
 }
 

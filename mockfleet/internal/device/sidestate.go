@@ -52,48 +52,48 @@ func (t *faultCounts) countKind(kind uint8) {
 	t.byKind = append(t.byKind, kindCount{kind, 1})
 }
 
-// sideState returns the side state of device i, or nil if it has none. The shard must be locked.
-func (s *Store) sideState(sh *shard, i int) *sideState {
+// sideState returns the side state of device i, or nil if it has none. The stripe must be locked.
+func (s *Store) sideState(st *stripe, i int) *sideState {
 	if s.devices[i].flags&flagSideState == 0 {
 		return nil
 	}
-	return sh.sideStates[i]
+	return st.sideStates[i]
 }
 
-// ensureSideState returns the side state of device i, and makes one if there is none. The shard
+// ensureSideState returns the side state of device i, and makes one if there is none. The stripe
 // must be locked.
-func (s *Store) ensureSideState(sh *shard, i int) *sideState {
-	if t := s.sideState(sh, i); t != nil {
+func (s *Store) ensureSideState(st *stripe, i int) *sideState {
+	if t := s.sideState(st, i); t != nil {
 		return t
 	}
-	if sh.sideStates == nil {
-		sh.sideStates = make(map[int]*sideState)
+	if st.sideStates == nil {
+		st.sideStates = make(map[int]*sideState)
 	}
 	t := &sideState{device: i}
-	sh.sideStates[i] = t
+	st.sideStates[i] = t
 	s.devices[i].flags |= flagSideState
 	return t
 }
 
-// dropIfEmpty drops the side state of device i if it is empty. The shard must be locked.
-func (s *Store) dropIfEmpty(sh *shard, i int) {
-	if t := s.sideState(sh, i); t != nil && t.isEmpty() {
+// dropIfEmpty drops the side state of device i if it is empty. The stripe must be locked.
+func (s *Store) dropIfEmpty(st *stripe, i int) {
+	if t := s.sideState(st, i); t != nil && t.isEmpty() {
 		s.timers.cancel(t)
-		delete(sh.sideStates, i)
+		delete(st.sideStates, i)
 		s.devices[i].flags &^= flagSideState
 	}
 }
 
 // CountInjection counts an injection, for its device, its kind and the fleet.
 func (s *Store) CountInjection(in fault.Injection) {
-	sh := s.lock(in.Device)
-	defer sh.mu.Unlock()
-	s.countInjection(sh, in)
+	st := s.lock(in.Device)
+	defer st.mu.Unlock()
+	s.countInjection(st, in)
 }
 
-// countInjection is CountInjection with the device's shard locked already.
-func (s *Store) countInjection(sh *shard, in fault.Injection) {
-	s.ensureSideState(sh, in.Device).countKind(uint8(in.Index))
+// countInjection is CountInjection with the device's stripe locked already.
+func (s *Store) countInjection(st *stripe, in fault.Injection) {
+	s.ensureSideState(st, in.Device).countKind(uint8(in.Index))
 	s.injections[in.Index].Add(1)
-	sh.totals.Injections++
+	st.totals.Injections++
 }

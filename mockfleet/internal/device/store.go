@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Store holds the state of every device. A device is guarded by the lock of its shard. Devices with
-// adjacent indices are in different shards, so that a rollout in order of index seldom waits for a
+// Store holds the state of every device. A device is guarded by the lock of its stripe. Devices with
+// adjacent indices are in different stripes, so that a rollout in order of index seldom waits for a
 // lock.
 type Store struct {
 	seed       uint64
@@ -21,25 +21,25 @@ type Store struct {
 	initial    uint32 // slot of the initial version
 	keySeed    maphash.Seed
 	now        *atomic.Int64 // Unix nanoseconds
-	epoch      atomic.Uint32 // counts resets; changed only with every shard locked
-	began      time.Time     // of the last reset, or of the store; changed only with every shard locked
+	epoch      atomic.Uint32 // counts resets; changed only with every stripe locked
+	began      time.Time     // of the last reset, or of the store; changed only with every stripe locked
 	versions   *versionTable
 	behaviors  *behaviorTable
 	timers     *timerQueue
 	groups     *Groups
 	kinds      []string        // as Kinds returns them
 	injections []atomic.Uint64 // injections by kind, since the last reset
-	shards     [shardCount]shard
+	stripes     [stripeCount]stripe
 	devices    []record
 }
 
-const shardCount = 1024 // a power of two
+const stripeCount = 1024 // a power of two
 
-type shard struct {
+type stripe struct {
 	mu         sync.Mutex
 	totals     ledger.Totals      // of its devices, kept so that Store.Totals needn't read a million records
 	sideStates map[int]*sideState // by device, of those that have one
-	_          [48]byte           // a shard fills three cache lines
+	_          [48]byte           // a stripe fills three cache lines
 }
 
 // Config says which devices a store holds.
@@ -108,13 +108,13 @@ func (s *Store) Kinds() []string { return s.kinds }
 // reset.
 func (s *Store) Injected(kind int) uint64 { return s.injections[kind].Load() }
 
-func (s *Store) shard(i int) *shard { return &s.shards[i&(shardCount-1)] }
+func (s *Store) stripe(i int) *stripe { return &s.stripes[i&(stripeCount-1)] }
 
-// lock locks device i's shard.
-func (s *Store) lock(i int) *shard {
-	sh := s.shard(i)
-	sh.mu.Lock()
-	return sh
+// lock locks device i's stripe.
+func (s *Store) lock(i int) *stripe {
+	st := s.stripe(i)
+	st.mu.Lock()
+	return st
 }
 
 // Outcome is what becomes of an update.
@@ -147,14 +147,14 @@ func (o Outcome) IsAck() bool {
 // Abort, other updates are conflicts. If the outcome needs no body, it is final, and the device
 // isn't reserved.
 func (s *Store) Begin(i int, u *Update) Outcome {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	o := s.start(sh, i, u)
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	o := s.start(st, i, u)
 	if o.NeedsBody() {
 		s.devices[i].flags |= flagReceiving
 		u.epoch = s.epoch.Load()
 	} else {
-		s.countOutcome(sh, &s.devices[i], o)
+		s.countOutcome(st, &s.devices[i], o)
 	}
 	return o
 }
@@ -162,55 +162,55 @@ func (s *Store) Begin(i int, u *Update) Outcome {
 // Commit decides about an update that Begin admitted, once its body has been received. admission is
 // the outcome that Begin returned.
 func (s *Store) Commit(i int, u *Update, admission Outcome) Outcome {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	if u.epoch != s.epoch.Load() {
 		return FleetReset
 	}
 	s.devices[i].flags &^= flagReceiving
-	return s.complete(sh, i, u, admission)
+	return s.complete(st, i, u, admission)
 }
 
 // Abort gives up an update that Begin admitted, because its body broke off after u.Size bytes.
 func (s *Store) Abort(i int, u *Update) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	if u.epoch != s.epoch.Load() {
 		return
 	}
 	d := &s.devices[i]
 	d.flags &^= flagReceiving
-	s.countIncomplete(sh, d, u)
+	s.countIncomplete(st, d, u)
 }
 
 // Apply counts an update whose body has been received, and decides about it in one step.
 func (s *Store) Apply(i int, u *Update) Outcome {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	return s.complete(sh, i, u, s.start(sh, i, u))
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	return s.complete(st, i, u, s.start(st, i, u))
 }
 
 // Drop counts an update that broke off without a call of Begin.
 func (s *Store) Drop(i int, u *Update) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	s.start(sh, i, u)
-	s.countIncomplete(sh, &s.devices[i], u)
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	s.start(st, i, u)
+	s.countIncomplete(st, &s.devices[i], u)
 }
 
 // start counts an update, and decides what can be decided without its body.
-func (s *Store) start(sh *shard, i int, u *Update) Outcome {
+func (s *Store) start(st *stripe, i int, u *Update) Outcome {
 	d := &s.devices[i]
 	s.contact(d)
 	d.pushes++
-	sh.totals.Pushes++
+	st.totals.Pushes++
 	if u.Misdirected {
 		d.misdirected++
-		sh.totals.Misdirected++
+		st.totals.Misdirected++
 	}
 	if d.flags&flagSideState != 0 {
-		s.catchUp(sh, i)
-		if t := s.sideState(sh, i); t.phase == phaseInstalling {
+		s.catchUp(st, i)
+		if t := s.sideState(st, i); t.phase == phaseInstalling {
 			return Conflict
 		}
 	}
@@ -242,67 +242,67 @@ func (s *Store) start(sh *shard, i int, u *Update) Outcome {
 }
 
 // complete counts an update whose body has been received, and installs it if o is Accepted.
-func (s *Store) complete(sh *shard, i int, u *Update, o Outcome) Outcome {
+func (s *Store) complete(st *stripe, i int, u *Update, o Outcome) Outcome {
 	d := &s.devices[i]
 	d.bytes += uint64(u.Size)
-	sh.totals.BytesReceived += uint64(u.Size)
+	st.totals.BytesReceived += uint64(u.Size)
 	if o == Accepted {
-		o = s.installUpdate(sh, i, u)
+		o = s.installUpdate(st, i, u)
 	}
-	s.countOutcome(sh, d, o)
+	s.countOutcome(st, d, o)
 	switch o {
 	case FalseAck:
-		s.ensureSideState(sh, i).falseAcks++
+		s.ensureSideState(st, i).falseAcks++
 	case InstallFailed:
-		s.ensureSideState(sh, i).installFailures++
+		s.ensureSideState(st, i).installFailures++
 	}
 	if u.Duplicate && o == Applied { // counts once more, as if it had been sent twice
 		d.pushes++
-		sh.totals.Pushes++
+		st.totals.Pushes++
 		again := s.checkUpdate(d, u)
 		if again == Applied {
-			again = s.setUpdate(sh, d, u)
+			again = s.setUpdate(st, d, u)
 		}
-		s.countOutcome(sh, d, again)
+		s.countOutcome(st, d, again)
 	}
 	return o
 }
 
-func (s *Store) countOutcome(sh *shard, d *record, o Outcome) {
+func (s *Store) countOutcome(st *stripe, d *record, o Outcome) {
 	switch o {
 	case Applied:
 		d.applied++
-		sh.totals.Applied++
+		st.totals.Applied++
 	case Repeated:
 		d.repeats++
-		sh.totals.Repeats++
+		st.totals.Repeats++
 	case FalseAck: // the device's own count is in its side state, and so is that of InstallFailed
-		sh.totals.FalseAcks++
+		st.totals.FalseAcks++
 	case InstallFailed:
-		sh.totals.InstallFailures++
+		st.totals.InstallFailures++
 	case ForcedReject:
 		d.forcedRejects++
-		sh.totals.ForcedRejects++
+		st.totals.ForcedRejects++
 		fallthrough
 	default:
 		d.rejected++
-		sh.totals.Rejected++
+		st.totals.Rejected++
 	}
 }
 
-func (s *Store) countIncomplete(sh *shard, d *record, u *Update) {
+func (s *Store) countIncomplete(st *stripe, d *record, u *Update) {
 	d.bytes += uint64(u.Size)
 	d.incomplete++
-	sh.totals.BytesReceived += uint64(u.Size)
-	sh.totals.Incomplete++
+	st.totals.BytesReceived += uint64(u.Size)
+	st.totals.Incomplete++
 }
 
 // witness returns a copy of device i's record, its version, and the counts of its side state.
 func (s *Store) witness(i int) (d record, version string, t faultCounts) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	d = s.visible(sh, i)
-	if kept := s.sideState(sh, i); kept != nil {
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	d = s.visible(st, i)
+	if kept := s.sideState(st, i); kept != nil {
 		t = kept.faultCounts
 		t.byKind = slices.Clone(kept.byKind)
 	}
@@ -316,16 +316,16 @@ func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
 	if err != nil {
 		return err
 	}
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
+	st := s.lock(i)
+	defer st.mu.Unlock()
 	d := &s.devices[i]
 	s.behaviors.release(d.behavior)
 	d.behavior, d.attempts = slot, 0
 	d.connects, d.reuses, d.versionReads = 0, 0, 0
-	if t := s.sideState(sh, i); t != nil && t.phase == phaseRebooting { // it can be reached at once
+	if t := s.sideState(st, i); t != nil && t.phase == phaseRebooting { // it can be reached at once
 		s.nextPhase(i, t, time.Now())
 		s.timers.schedule(t)
-		s.dropIfEmpty(sh, i)
+		s.dropIfEmpty(st, i)
 	}
 	return nil
 }
@@ -333,14 +333,14 @@ func (s *Store) SetBehavior(i int, b behavior.Behavior) error {
 // Reset puts every device back to its initial version and forgets what was received. Behaviors
 // stay.
 func (s *Store) Reset() {
-	for i := range s.shards {
-		s.shards[i].mu.Lock()
+	for i := range s.stripes {
+		s.stripes[i].mu.Lock()
 	}
 	s.epoch.Add(1)
 	s.began = time.Now()
 	for i := range s.devices {
 		d := &s.devices[i]
-		s.cancelLifecycle(s.shard(i), i)
+		s.cancelLifecycle(s.stripe(i), i)
 		s.versions.release(d.version)
 		*d = record{version: s.initial, behavior: d.behavior, openConns: d.openConns, flags: d.flags & flagOffline}
 	}
@@ -349,20 +349,20 @@ func (s *Store) Reset() {
 	for kind := range s.injections {
 		s.injections[kind].Store(0)
 	}
-	for i := range s.shards {
-		s.shards[i].totals = ledger.Totals{}
-		clear(s.shards[i].sideStates)
-		s.shards[i].mu.Unlock()
+	for i := range s.stripes {
+		s.stripes[i].totals = ledger.Totals{}
+		clear(s.stripes[i].sideStates)
+		s.stripes[i].mu.Unlock()
 	}
 }
 
 // Totals returns the sums over all devices since the last reset.
 func (s *Store) Totals() (t ledger.Totals) {
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		part := sh.totals
-		sh.mu.Unlock()
+	for i := range s.stripes {
+		st := &s.stripes[i]
+		st.mu.Lock()
+		part := st.totals
+		st.mu.Unlock()
 		t.Add(&part)
 	}
 	return t
@@ -381,15 +381,15 @@ type Kept struct {
 func (s *Store) Kept() Kept {
 	k := Kept{Versions: map[string]int{}}
 	for i := range s.devices {
-		sh := s.lock(i)
+		st := s.lock(i)
 		k.OpenConns += int(s.devices[i].openConns)
-		sh.mu.Unlock()
+		st.mu.Unlock()
 	}
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		k.SideStates += len(sh.sideStates)
-		sh.mu.Unlock()
+	for i := range s.stripes {
+		st := &s.stripes[i]
+		st.mu.Lock()
+		k.SideStates += len(st.sideStates)
+		st.mu.Unlock()
 	}
 	s.timers.mu.Lock()
 	k.Timers = len(s.timers.list)

@@ -19,7 +19,7 @@ import (
 
 func TestADeviceIsSmall(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(record{}), uintptr(128))
-	require.Zero(t, unsafe.Sizeof(shard{})%64, "a shard fills whole cache lines")
+	require.Zero(t, unsafe.Sizeof(stripe{})%64, "a stripe fills whole cache lines")
 }
 
 // BenchmarkMillionDevices reports how many bytes a store of a million devices takes for each, and

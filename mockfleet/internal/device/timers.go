@@ -11,7 +11,7 @@ import (
 // the device, so that the port opens and the side state is dropped. A device has at most one entry,
 // and only while a phase lasts. The whole fleet needs one timer.
 //
-// Its lock is taken while a shard is locked, never the other way around.
+// Its lock is taken while a stripe is locked, never the other way around.
 type timerQueue struct {
 	mu   sync.Mutex
 	list timerHeap
@@ -21,7 +21,7 @@ type timerQueue struct {
 func newTimerQueue() *timerQueue { return &timerQueue{wake: make(chan struct{}, 1)} }
 
 // schedule adds t with the end of its phase, or removes t if the phase doesn't end by itself. The
-// shard of t must be locked.
+// stripe of t must be locked.
 func (q *timerQueue) schedule(t *sideState) {
 	if t.phase == phaseNone || t.until.IsZero() {
 		q.cancel(t)
@@ -40,7 +40,7 @@ func (q *timerQueue) schedule(t *sideState) {
 	}
 }
 
-// cancel removes t. The shard of t must be locked.
+// cancel removes t. The stripe of t must be locked.
 func (q *timerQueue) cancel(t *sideState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -49,7 +49,7 @@ func (q *timerQueue) cancel(t *sideState) {
 	}
 }
 
-// clear removes everything. Every shard must be locked.
+// clear removes everything. Every stripe must be locked.
 func (q *timerQueue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -114,12 +114,12 @@ func (s *Store) RunTimers(done <-chan struct{}, onChange func(device int)) {
 
 // onTimer ends the phase of device i, and schedules the next.
 func (s *Store) onTimer(i int) {
-	sh := s.lock(i)
-	defer sh.mu.Unlock()
-	s.catchUp(sh, i)
-	if t := s.sideState(sh, i); t != nil {
+	st := s.lock(i)
+	defer st.mu.Unlock()
+	s.catchUp(st, i)
+	if t := s.sideState(st, i); t != nil {
 		s.timers.schedule(t)
-		s.dropIfEmpty(sh, i)
+		s.dropIfEmpty(st, i)
 	}
 }
 
