@@ -20,7 +20,8 @@ import (
 
 // Config says which fleet to start. Every field but Devices has a useful zero value.
 type Config struct {
-	Devices        int               // how many devices: 1 to Addressing.Capacity()
+	Devices        int               // how many devices, of all shards: 1 to Addressing.Capacity() in each
+	Shard          address.Shard     // the part of the devices that the fleet has; the zero value is all of them
 	Listen         string            // host:port of the devices; "" is 127.0.0.1:0, any free port
 	ControlListen  string            // host:port of the control port; "" is 127.0.0.1:0
 	Addressing     address.Mode      // how devices are addressed; "" is DefaultMode()
@@ -86,8 +87,11 @@ func (c Config) Validate() error {
 	bad := func(name, value, want string) {
 		errs = append(errs, &field.Error{Field: name, Value: value, Want: want})
 	}
+	errs = append(errs, c.Shard.Validate()...)
 	if _, err := address.ParseMode(string(c.Addressing)); err != nil {
 		errs = append(errs, err)
+	} else if !c.Shard.IsWhole() && len(errs) == 0 {
+		errs = append(errs, c.checkShard()...)
 	} else if c.Devices < 1 || c.Devices > c.Addressing.Capacity() {
 		want := fmt.Sprintf("1 to %d devices in %s addressing", c.Addressing.Capacity(), c.Addressing)
 		if c.Addressing == address.Port && c.Devices > c.Addressing.Capacity() && c.Devices <= address.Path.Capacity() {
@@ -124,6 +128,18 @@ func (c Config) Validate() error {
 		bad("max-connections", strconv.Itoa(c.MaxConnections), fmt.Sprintf("0 to %d", maxMaxConnections))
 	}
 	return errors.Join(errs...)
+}
+
+// checkShard returns a *ConfigError if a fleet of so many devices can't have the shard.
+func (c Config) checkShard() []error {
+	most := min(address.MaxDevices, c.Addressing.Capacity()*c.Shard.Count)
+	if c.Devices >= c.Shard.Count && c.Devices <= most {
+		return nil
+	}
+	return []error{&field.Error{
+		Field: "devices", Value: strconv.Itoa(c.Devices),
+		Want: fmt.Sprintf("%d to %d devices in %d shards in %s addressing", c.Shard.Count, most, c.Shard.Count, c.Addressing),
+	}}
 }
 
 // checkListen returns a *ConfigError unless address is an IP address (or localhost) and a port, and

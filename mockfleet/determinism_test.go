@@ -93,11 +93,12 @@ func everyFault(t testing.TB) (groups []behavior.Group) {
 	return groups
 }
 
-// outcomes runs a client against every device. What each client does depends on the answers of its
-// device alone. It returns what the clients saw and what the ledger has, a line for each device, in
-// order of index.
-func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
-	f := startFleet(t, Config{Devices: devices, Addressing: address.IP, Seed: seed, Groups: everyFault(t)})
+// outcomes runs a client against every device of a shard of a fleet. What each client does depends
+// on the answers of its device alone. It returns what the clients saw and what the ledger has, a
+// line for each device, in order of index.
+func outcomes(t *testing.T, seed uint64, devices, workers int, shard address.Shard) []byte {
+	f := startFleet(t, Config{Devices: devices, Shard: shard, Addressing: address.IP, Seed: seed, Groups: everyFault(t)})
+	devices = f.Devices()
 	saw := make([]string, devices)
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -108,7 +109,7 @@ func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 				if i >= devices {
 					return
 				}
-				saw[i] = converse(f, i)
+				saw[i] = converse(f, i, shard.Number(i))
 			}
 		})
 	}
@@ -120,18 +121,21 @@ func outcomes(t *testing.T, seed uint64, devices, workers int) []byte {
 	for e := range entries {
 		balanced(t, e)
 		e.UpdatedAt, e.ContactedNS, e.UpdatedNS = "", 0, 0
+		said := saw[e.Device]
+		e.Device = shard.Number(e.Device)
 		line, err := json.Marshal(e)
 		require.NoError(t, err)
-		fmt.Fprintf(&out, "%s %s\n", line, saw[e.Device])
+		fmt.Fprintf(&out, "%s %s\n", line, said)
 	}
 	return out.Bytes()
 }
 
 // converse pushes to device i four times and asks for its version after each push. It keeps one
-// connection, and opens another only after a request that got no answer.
-func converse(f *Fleet, i int) string {
+// connection, and opens another only after a request that got no answer. The artifact derives from
+// number.
+func converse(f *Fleet, i, number int) string {
 	var said []string
-	artifact := bytes.Repeat([]byte{byte(i)}, 1500)
+	artifact := bytes.Repeat([]byte{byte(number)}, 1500)
 	for range 4 {
 		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(portOf(f)))}
 		said = append(said, v.ask(string(pushRequest("/update", artifact))))
@@ -219,7 +223,7 @@ func TestTheSeedDeterminesTheOutcome(t *testing.T) {
 		var first []byte
 		for _, workers := range []int{1, 16, 256} {
 			t.Run(fmt.Sprintf("seed=%d/workers=%d", seed+1, workers), func(t *testing.T) {
-				got := outcomes(t, seed+1, *determinismDevices, workers)
+				got := outcomes(t, seed+1, *determinismDevices, workers, address.Shard{})
 				if first == nil {
 					first = got
 				}

@@ -92,7 +92,7 @@ func newFleet(cfg Config) *Fleet {
 		Listen: cfg.Listen, Addressing: cfg.Addressing, TLS: cfg.TLS,
 		Capacity: cfg.Capacity, MaxConnections: connectionLimit(cfg),
 		Devices: device.Config{
-			Devices: cfg.Devices, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion,
+			Devices: cfg.Devices, Shard: cfg.Shard, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion,
 			Behavior: cfg.Behavior, Groups: cfg.Groups, Queued: cfg.Capacity > 0,
 		},
 	})

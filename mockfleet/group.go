@@ -1,8 +1,6 @@
 package mockfleet
 
 import (
-	"math"
-	"slices"
 	"strconv"
 
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
@@ -14,14 +12,14 @@ import (
 // Membership returns which device is in which group of a fleet with this configuration, without
 // starting one. The configuration must be valid.
 func (c Config) Membership() *behavior.Membership {
-	return behavior.NewMembership(c.Devices, c.Seed, c.Groups)
+	return behavior.NewMembership(c.Devices, c.Shard, c.Seed, c.Groups)
 }
 
 // GroupStatus is the current status of a group.
 type GroupStatus struct {
 	Name     string               `json:"name"`
 	Share    random.Share         `json:"share"`   // of all devices, as configured
-	Devices  int                  `json:"devices"` // how many devices the group has
+	Devices  int                  `json:"devices"` // how many devices the group has, in a shard of the shard's
 	TLS      behavior.TLSMode     `json:"tls,omitempty"`
 	Behavior behavior.Behavior    `json:"behavior"` // of its devices, except those that have one of their own
 	Stages   map[ledger.Stage]int `json:"stages"`   // how many of its devices are in each stage; zeros are left out
@@ -42,7 +40,7 @@ func (f *Fleet) Groups() []GroupStatus {
 	defer f.bulk.Unlock()
 	var list []GroupStatus
 	for g, of := range groups.All {
-		if groups.Size(g) == 0 && of.Name == behavior.RestGroup {
+		if groups.WholeSize(g) == 0 && of.Name == behavior.RestGroup {
 			continue
 		}
 		list = append(list, GroupStatus{of.Name, of.Share, groups.Size(g), of.TLS, of.Behavior, counts[g]})
@@ -118,7 +116,8 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 // the others back. It returns how many are offline. The seed decides which: a larger share includes
 // the devices of a smaller one. The port of an offline device refuses connections. If devices share
 // a listener, new connections are reset as soon as they are accepted, and open ones when they are
-// used. Reset doesn't bring the devices back.
+// used. Reset doesn't bring the devices back. In a shard, the share is of the whole fleet's devices,
+// and those of them that the shard has are taken offline and counted.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	groups := f.store.Groups()
 	g, all, err := groups.Lookup(group)
@@ -130,17 +129,15 @@ func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	}
 	f.bulk.Lock()
 	defer f.bulk.Unlock()
-	var members, order []int
+	count, end := 0, groups.OfflineEnd(g, all, share)
 	for i := range f.store.Len() {
-		if all || groups.Of(i) == g {
-			members = append(members, i)
-			order = append(order, groups.OfflineOrder(i))
+		if !all && groups.Of(i) != g {
+			continue
 		}
-	}
-	slices.Sort(order)
-	count := int(math.Round(float64(share) * float64(len(members))))
-	for _, i := range members {
-		off := count > 0 && groups.OfflineOrder(i) <= order[count-1]
+		off := groups.OfflineOrder(i) < end
+		if off {
+			count++
+		}
 		if f.store.SetOffline(i, off) {
 			f.server.UpdatePorts(i, i+1)
 		}

@@ -15,13 +15,13 @@ func checkDescriptors(cfg Config) error {
 	limit, known := server.DescriptorLimit()
 	needed := uint64(descriptorReserve)
 	if cfg.Addressing == address.Port {
-		needed += uint64(cfg.Devices)
+		needed += uint64(cfg.Shard.Len(cfg.Devices))
 	}
 	if !known || needed <= limit {
 		return nil
 	}
 	return &field.Error{
-		Field: "devices", Value: strconv.Itoa(cfg.Devices), Err: fmt.Errorf("the process may open %d files", limit),
+		Field: "devices", Value: strconv.Itoa(cfg.Shard.Len(cfg.Devices)), Err: fmt.Errorf("the process may open %d files", limit),
 		Want: fmt.Sprintf("port addressing needs %d of them (ulimit -n), the others need %d", needed, descriptorReserve),
 	}
 }
@@ -42,7 +42,7 @@ func connectionLimit(cfg Config) int {
 	}
 	taken := uint64(descriptorReserve / 2)
 	if cfg.Addressing == address.Port {
-		taken += uint64(cfg.Devices)
+		taken += uint64(cfg.Shard.Len(cfg.Devices))
 	}
 	return int(min(defaultMaxConnections, max(limit, taken+1)-taken))
 }

@@ -13,7 +13,7 @@ import (
 // Reset. Counts of requests, bytes and connections are since the start. Figures of the process
 // cover all of it, so they describe the fleet alone only if the fleet has a process of its own.
 type Status struct {
-	Devices    uint64       `json:"devices"`    // how many there are
+	Devices    uint64       `json:"devices"`    // how many there are, in a shard of the shard's
 	Addressing address.Mode `json:"addressing"` // ip, port or path
 
 	// Generation changes with every Reset, and is another in another fleet: two readings with the same
@@ -30,6 +30,9 @@ type Status struct {
 
 	Health Health `json:"health"` // whether the fleet keeps up
 	Seed   uint64 `json:"seed"`   // of every random choice of the fleet
+
+	Shard        address.Shard `json:"shard,omitzero"`         // the part of a fleet that this is, if it isn't the whole
+	WholeDevices uint64        `json:"whole_devices,omitzero"` // how many devices all shards have; 0 if it is the whole
 }
 
 // Traffic counts what passed over the devices' connections since the start.
@@ -61,6 +64,9 @@ func (f *Fleet) Status() Status {
 			Descriptors:   server.OpenDescriptors(),
 			Uptime:        f.server.Uptime(),
 		},
+	}
+	if s.Shard = f.cfg.Shard; s.Shard != (address.Shard{}) {
+		s.WholeDevices = uint64(f.cfg.Devices)
 	}
 	s.CPUSeconds, s.PeakResidentBytes = server.CPUTime()
 	s.Health = newHealth(f.server.Observed())

@@ -67,7 +67,7 @@ func importRules() []packageRule {
 		{"mockfleet/address", "mockfleet/internal/field"},
 		{"mockfleet/ledger", "internal/wire internal/jsonscan mockfleet/internal/field"},
 		{"mockfleet/fault", "internal/wire mockfleet/internal/field mockfleet/random"},
-		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/fault"},
+		{"mockfleet/behavior", "mockfleet/internal/field mockfleet/random mockfleet/address mockfleet/fault"},
 		{"mockfleet/internal/device", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address " +
 			"mockfleet/ledger mockfleet/fault mockfleet/behavior"},
 		{"mockfleet/internal/server", "internal/wire mockfleet/internal/field mockfleet/random mockfleet/address " +

@@ -97,7 +97,7 @@ type Response struct {
 
 // VersionReport is what a device reports in answer to a version request.
 type VersionReport struct {
-	Device  int
+	Device  int    // its number in the whole fleet
 	Version string // as a JSON string, quotes and all
 	Digest  [32]byte
 }

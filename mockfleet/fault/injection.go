@@ -22,7 +22,7 @@ type Compiled struct {
 // Attempt is one attempt of one device. [Fault] says what an attempt is.
 type Attempt struct {
 	Seed   uint64
-	Device int
+	Device int    // its number in the whole fleet
 	Number uint32 // counted from 1; 0 stands for the whole device
 	Gated  bool   // the device has a port that Port hooks control; Connect hooks of the same kinds don't act
 }

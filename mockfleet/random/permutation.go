@@ -30,11 +30,31 @@ func (p Permutation) Of(i int) int {
 	}
 }
 
+// At returns the number whose place is i. It is the inverse of Of.
+func (p Permutation) At(i int) int {
+	x := uint64(i)
+	for {
+		if x = p.stepBack(x); x < p.n {
+			return int(x)
+		}
+	}
+}
+
 func (p Permutation) step(x uint64) uint64 {
 	mask := uint64(1)<<p.half - 1
 	left, right := x>>p.half, x&mask
 	for round := range uint64(feistelRounds) {
 		left, right = right, left^Mix(p.key^right<<8^round)&mask
+	}
+	return left<<p.half | right
+}
+
+// stepBack is the inverse of step.
+func (p Permutation) stepBack(x uint64) uint64 {
+	mask := uint64(1)<<p.half - 1
+	left, right := x>>p.half, x&mask
+	for round := uint64(feistelRounds); round > 0; round-- {
+		left, right = right^Mix(p.key^left<<8^(round-1))&mask, left
 	}
 	return left<<p.half | right
 }

@@ -15,6 +15,7 @@ func TestAPermutationIsABijection(t *testing.T) {
 				at := p.Of(i)
 				require.False(t, seen[at], "%d of %d", i, n)
 				seen[at] = true
+				require.Equal(t, i, p.At(at))
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func askGroups(
 	if (mockfleet.Config{Devices: n, Addressing: address.Path, Groups: list}).Validate() != nil {
 		return nil, groupsUnclear, nil
 	}
-	m = behavior.NewMembership(n, status.Seed, list)
+	m = behavior.NewMembership(n, status.Shard, status.Seed, list)
 	names := m.Names()
 	if len(names) != len(groups) {
 		return nil, groupsUnclear, nil

@@ -101,12 +101,12 @@ func (s *Store) unreachable(st *stripe, i int) bool {
 
 // attempt returns the number-th attempt of device i, as faults see it.
 func (s *Store) attempt(i int, number uint32) fault.Attempt {
-	return fault.Attempt{Seed: s.seed, Device: i, Number: number, Gated: s.gated}
+	return fault.Attempt{Seed: s.seed, Device: s.Number(i), Number: number, Gated: s.gated}
 }
 
 // countAborted counts a connection that a fault ends unanswered.
 func (s *Store) countAborted(st *stripe, in fault.Injection) {
 	s.countInjection(st, in)
-	s.ensureSideState(st, in.Device).aborted++
+	s.ensureSideState(st, s.part.Local(in.Device)).aborted++
 	st.totals.ConnectionsAborted++
 }

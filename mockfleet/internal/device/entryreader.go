@@ -30,7 +30,7 @@ func (r *EntryReader) Read(i int, all bool) (e ledger.Entry, ok bool) {
 func (r *EntryReader) entry(i int, d *record, version string, t *faultCounts) ledger.Entry {
 	e := ledger.Entry{
 		Device: i,
-		ID:     address.DeviceID(i),
+		ID:     address.DeviceID(r.store.Number(i)),
 		Counts: ledger.Counts[uint32]{
 			Pushes:               d.pushes,
 			Applied:              d.applied,

@@ -1,8 +1,10 @@
 package device
 
 import (
+	"math"
 	"strconv"
 
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
@@ -13,13 +15,17 @@ import (
 type Groups struct {
 	*behavior.Membership
 	All          []behavior.Group   // the rest comes last
-	offlineOrder random.Permutation // the order in which devices are taken offline
+	offlineOrder random.Permutation // the order in which devices of the whole fleet are taken offline
+	devices      int                // of the whole fleet
+	shard        address.Shard
 }
 
 func newGroups(cfg Config) *Groups {
 	g := &Groups{
-		Membership:   behavior.NewMembership(cfg.Devices, cfg.Seed, cfg.Groups),
+		Membership:   behavior.NewMembership(cfg.Devices, cfg.Shard, cfg.Seed, cfg.Groups),
 		offlineOrder: random.NewPermutation(cfg.Devices, cfg.Seed, random.StreamOffline),
+		devices:      cfg.Devices,
+		shard:        cfg.Shard,
 	}
 	var sum float64
 	for _, group := range cfg.Groups {
@@ -32,8 +38,28 @@ func newGroups(cfg Config) *Groups {
 	return g
 }
 
-// OfflineOrder returns device i's place in the order in which devices are taken offline.
-func (g *Groups) OfflineOrder(i int) int { return g.offlineOrder.Of(i) }
+// OfflineOrder returns device i's place in the order in which devices are taken offline. Devices of
+// other shards have places in it too.
+func (g *Groups) OfflineOrder(i int) int { return g.offlineOrder.Of(g.shard.Number(i)) }
+
+// OfflineEnd returns the end of the places in that order of a share of a group, or of all groups:
+// its devices with a place below it are those to be taken offline. It is the same in each shard.
+func (g *Groups) OfflineEnd(group int, all bool, share random.Share) (end int) {
+	size := g.devices
+	if !all {
+		size = g.WholeSize(group)
+	}
+	count := int(math.Round(float64(share) * float64(size)))
+	if all {
+		return count
+	}
+	for ; count > 0; end++ {
+		if g.OfNumber(g.offlineOrder.At(end)) == group {
+			count--
+		}
+	}
+	return end
+}
 
 // Lookup returns the index of the group of that name. If the name is "all", which stands for every
 // device, it returns true for all. The error is a *field.Error.

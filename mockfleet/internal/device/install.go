@@ -10,7 +10,7 @@ func (s *Store) installUpdate(st *stripe, i int, u *Update) Outcome {
 	if o != Applied {
 		return o
 	}
-	c := u.Behavior.Life.Lifecycle(s.seed, i, u.Attempt).Accepted()
+	c := u.Behavior.Life.Lifecycle(s.seed, s.Number(i), u.Attempt).Accepted()
 	if life := u.Injections.Install; !life.IsZero() {
 		c = life.Kind.Install(life).Merge(c)
 	}

@@ -24,7 +24,7 @@ type Report struct {
 // device must be locked.
 func (s *Store) reportOf(i int, d *record) Report {
 	return Report{
-		VersionReport: fault.VersionReport{Device: i, Version: s.versions.slots[d.version].quoted, Digest: d.digest},
+		VersionReport: fault.VersionReport{Device: s.Number(i), Version: s.versions.slots[d.version].quoted, Digest: d.digest},
 		updated:       d.flags&flagUpdated != 0,
 		state:         d.state(),
 		updatedAt:     d.updatedAt,

@@ -86,14 +86,14 @@ func (s *Store) dropIfEmpty(st *stripe, i int) {
 
 // CountInjection counts an injection, for its device, its kind and the fleet.
 func (s *Store) CountInjection(in fault.Injection) {
-	st := s.lock(in.Device)
+	st := s.lock(s.part.Local(in.Device))
 	defer st.mu.Unlock()
 	s.countInjection(st, in)
 }
 
 // countInjection is CountInjection with the device's stripe locked already.
 func (s *Store) countInjection(st *stripe, in fault.Injection) {
-	s.ensureSideState(st, in.Device).countKind(uint8(in.Index))
+	s.ensureSideState(st, s.part.Local(in.Device)).countKind(uint8(in.Index))
 	s.injections[in.Index].Add(1)
 	st.totals.Injections++
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/mockfleet/behavior"
 	"github.com/fleetmark/fleetmark/mockfleet/fault"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
@@ -17,8 +18,9 @@ import (
 // lock.
 type Store struct {
 	seed       uint64
-	gated      bool   // as in Config
-	initial    uint32 // slot of the initial version
+	part       address.Shard // the part of the fleet whose devices these are
+	gated      bool          // as in Config
+	initial    uint32        // slot of the initial version
 	keySeed    maphash.Seed
 	now        *atomic.Int64 // Unix nanoseconds
 	epoch      atomic.Uint32 // counts resets; changed only with every stripe locked
@@ -29,7 +31,7 @@ type Store struct {
 	groups     *Groups
 	kinds      []string        // as Kinds returns them
 	injections []atomic.Uint64 // injections by kind, since the last reset
-	stripes     [stripeCount]stripe
+	stripes    [stripeCount]stripe
 	devices    []record
 }
 
@@ -44,7 +46,8 @@ type stripe struct {
 
 // Config says which devices a store holds.
 type Config struct {
-	Devices        int
+	Devices        int // of the whole fleet
+	Shard          address.Shard
 	Seed           uint64
 	InitialVersion string
 	Behavior       behavior.Behavior
@@ -53,11 +56,15 @@ type Config struct {
 	Gated          bool // ports take the states that PortState returns, so that they refuse and stall by themselves
 }
 
+// Len returns how many devices a store has.
+func (c Config) Len() int { return c.Shard.Len(c.Devices) }
+
 // New returns a store whose devices run the initial version. now is the clock that dates updates,
 // in Unix nanoseconds; the caller advances it.
 func New(cfg Config, now *atomic.Int64) *Store {
 	s := &Store{
 		seed:      cfg.Seed,
+		part:      cfg.Shard,
 		gated:     cfg.Gated,
 		keySeed:   maphash.MakeSeed(),
 		now:       now,
@@ -67,11 +74,11 @@ func New(cfg Config, now *atomic.Int64) *Store {
 		timers:    newTimerQueue(),
 		kinds:     fault.Names(),
 		groups:    newGroups(cfg),
-		devices:   make([]record, cfg.Devices),
+		devices:   make([]record, cfg.Len()),
 	}
 	s.injections = make([]atomic.Uint64, len(s.kinds))
 	s.initial, _ = s.versions.acquire([]byte(cfg.InitialVersion)) // an empty table has room
-	s.versions.retain(s.initial, cfg.Devices)
+	s.versions.retain(s.initial, len(s.devices))
 	for i := range s.devices {
 		s.devices[i].version = s.initial
 	}
@@ -84,6 +91,10 @@ func New(cfg Config, now *atomic.Int64) *Store {
 
 // Len returns how many devices there are.
 func (s *Store) Len() int { return len(s.devices) }
+
+// Number returns the number of device i in the whole fleet, from which all that is random about it
+// and its ID derive.
+func (s *Store) Number(i int) int { return s.part.Number(i) }
 
 // Seed returns the seed of the fleet's random choices.
 func (s *Store) Seed() uint64 { return s.seed }

@@ -90,7 +90,8 @@ func (c *conn) injectUpload(u *upload) fault.Action {
 func (c *conn) serveVersion(r *request) bool {
 	v := &c.buf.report
 	in := c.srv.store.ReportWithFaults(r.device, &r.Request, v)
-	if !c.sleep(v.Behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, v.Number, random.StreamVersionRTT)) {
+	seed, number := c.srv.store.Seed(), c.srv.store.Number(r.device)
+	if !c.sleep(v.Behavior.Network.ExtraDelay(seed, number, v.Number, random.StreamVersionRTT)) {
 		return false
 	}
 	c.buf.body = v.Append(c.buf.body[:0])

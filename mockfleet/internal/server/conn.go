@@ -197,7 +197,7 @@ func (c *conn) respond(r *request) bool {
 		b.body = b.report.Append(b.body[:0])
 		return c.send(r, fault.Response{Status: http.StatusOK, ContentType: typeJSONLine, Body: b.body})
 	}
-	if r.behavior != nil && !c.sleep(r.behavior.Network.ExtraDelay(c.srv.store.Seed(), r.device, 0, random.StreamRTT)) {
+	if r.behavior != nil && !c.sleep(r.behavior.Network.ExtraDelay(c.srv.store.Seed(), c.srv.store.Number(r.device), 0, random.StreamRTT)) {
 		return false
 	}
 	b.body = append(b.body[:0], wire.HealthBody...)

@@ -30,9 +30,9 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 	var listeners []net.Listener
 	switch {
 	case cfg.Addressing == address.Port && port == 0:
-		listeners, err = listenFreeBlock(ctx, host, freePortRange, cfg.Devices.Devices, cfg.Devices.Seed)
+		listeners, err = listenFreeBlock(ctx, host, freePortRange, cfg.Devices.Len(), cfg.Devices.Seed)
 	case cfg.Addressing == address.Port:
-		listeners, err = listenBlock(ctx, host, int(port), cfg.Devices.Devices)
+		listeners, err = listenBlock(ctx, host, int(port), cfg.Devices.Len())
 	case cfg.Addressing == address.IP:
 		listeners, err = one(listenLoopback(ctx, port))
 	default:

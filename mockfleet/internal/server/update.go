@@ -30,8 +30,9 @@ type upload struct {
 	flipByte  int64 // the byte of the body in which a bit is flipped, counted from 1; 0 is none
 }
 
-// announce fills u from the head of the request that brings the update.
-func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Seed) {
+// announce fills u from the head of the request that brings the update. number is the device's in
+// the whole fleet.
+func (u *upload) announce(r *request, number int, h *fasthttp.RequestHeader, seed maphash.Seed) {
 	*u = upload{Update: device.Update{Request: &r.Request, Header: h}}
 	u.Version = h.PeekCanonical(headerVersion)
 	if u.Version != nil {
@@ -39,7 +40,7 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 	}
 	if id := h.PeekCanonical(headerDeviceID); id != nil {
 		var own [address.DeviceIDLen]byte
-		u.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], r.device))
+		u.Misdirected = string(id) != string(address.AppendDeviceID(own[:0], number))
 		if len(id) > wire.MaxDeviceID || field.HasControl(id) {
 			u.Problem = "the device id is longer than 128 bytes or has a control character"
 		}
@@ -67,7 +68,7 @@ func (u *upload) announce(r *request, h *fasthttp.RequestHeader, seed maphash.Se
 // step; a larger one occupies its device until it is read, and other updates are answered 409.
 func (c *conn) serveUpdate(r *request) bool {
 	u := &c.buf.upload
-	u.announce(r, &c.buf.head.RequestHeader, c.srv.store.KeySeed())
+	u.announce(r, c.srv.store.Number(r.device), &c.buf.head.RequestHeader, c.srv.store.KeySeed())
 	switch {
 	case r.BodyRead:
 		u.Problem = "the artifact is empty"
@@ -112,7 +113,7 @@ func (c *conn) receiveLarge(r *request, u *upload) bool {
 		u.Injections.Response = fault.Injection{} // one answer is enough
 		return c.respondUpdate(r, u, store.Commit(r.device, &u.Update, device.ForcedReject))
 	}
-	if rate := u.Behavior.Network.BytesPerSecond(store.Seed(), r.device, u.Attempt); rate > 0 {
+	if rate := u.Behavior.Network.BytesPerSecond(store.Seed(), store.Number(r.device), u.Attempt); rate > 0 {
 		c.limitBandwidth(u, rate)
 	}
 	if c.buf.reader.Buffered() == 0 && !c.sendContinue(r) {
@@ -162,8 +163,8 @@ func (c *conn) responseDelay(r *request, u *upload) time.Duration {
 	if u.Behavior == nil { // the device was busy, and its behavior was not asked
 		return 0
 	}
-	seed := c.srv.store.Seed()
+	seed, number := c.srv.store.Seed(), c.srv.store.Number(r.device)
 	turn := c.srv.limiter.wait(int64(time.Since(c.srv.started)))
-	latency := u.Behavior.Delay(seed, r.device, u.Attempt)
-	return turn + latency + u.Behavior.Network.ExtraDelay(seed, r.device, u.Attempt, random.StreamRTT)
+	latency := u.Behavior.Delay(seed, number, u.Attempt)
+	return turn + latency + u.Behavior.Network.ExtraDelay(seed, number, u.Attempt, random.StreamRTT)
 }
