@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/fleetmark/fleetmark/internal/osinfo"
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results/internal/stats"
 )
 
@@ -32,6 +33,11 @@ type Machine struct {
 	// booted again on other hardware; it then counts as another machine, and its times aren't
 	// judged.
 	Identity string `json:"identity"`
+
+	// Agents is how many agents of a merged run are meant, whose processors and memory are added
+	// up, and Machines on how many machines they ran. Both are 0 for a single process.
+	Agents   int `json:"agents,omitempty"`
+	Machines int `json:"machines,omitempty"` // distinct ones
 }
 
 // ThisMachine describes the machine that this process runs on. A field that the system doesn't
@@ -54,6 +60,65 @@ func ThisMachine(ctx context.Context) (Machine, error) {
 	return m, nil
 }
 
+// MergedMachine describes what the agents of a merged run had together. It takes the machine of each
+// agent, in any order, and more than once if several agents shared it. The result is the
+// [Machine.SameAs] of another merged run only if that had as many agents, on the same machines, each
+// with the same GOMAXPROCS; and of no single process, whose times aren't comparable. Its identity is
+// derived from the agents' identities; it has none if one of them has none.
+//
+// Cores and memory are those of all machines, each counted once, and GOMAXPROCS is that of all
+// agents. Texts that differ are joined. The result for a single machine is that machine.
+func MergedMachine(machines []Machine) Machine {
+	if len(machines) == 1 {
+		return machines[0]
+	}
+	merged := Machine{Agents: len(machines)}
+	seen, known := map[string]bool{}, len(machines) > 0
+	var lines []string
+	for _, m := range machines {
+		merged.GOMAXPROCS += m.GOMAXPROCS
+		lines = append(lines, strings.Join([]string{m.Identity, strconv.Itoa(m.GOMAXPROCS), m.OS, m.Arch}, "\x00"))
+		known = known && m.Identity != ""
+		if m.Identity != "" && seen[m.Identity] {
+			continue
+		}
+		seen[m.Identity] = true
+		merged.Machines++
+		merged.Cores += m.Cores
+		merged.MemoryBytes += m.MemoryBytes
+	}
+	text := func(of func(m Machine) string) string { return joinDistinct(machines, of) }
+	merged.OS, merged.Arch = text(func(m Machine) string { return m.OS }), text(func(m Machine) string { return m.Arch })
+	merged.CPU, merged.Kernel = text(func(m Machine) string { return m.CPU }), text(func(m Machine) string { return m.Kernel })
+	merged.GoVersion = text(func(m Machine) string { return m.GoVersion })
+	if known {
+		slices.Sort(lines)
+		sum := sha256.Sum256([]byte("agents\x00" + strings.Join(lines, "\n")))
+		merged.Identity = hex.EncodeToString(sum[:])[:12]
+	}
+	return merged
+}
+
+// maxDistinct is how many texts that differ are in a text of all machines.
+const maxDistinct = 3
+
+// joinDistinct returns the distinct texts of machines, sorted, such as "amd64 and arm64". It says how
+// many there are beyond [maxDistinct].
+func joinDistinct(machines []Machine, of func(m Machine) string) string {
+	var texts []string
+	for _, m := range machines {
+		if text := of(m); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	if more := len(texts) - maxDistinct; more > 0 {
+		texts = append(texts[:maxDistinct], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(texts, " and ")
+}
+
 // identity returns the Identity of a machine, or "" if it has neither a machine id nor a boot id.
 func identity(machineID, bootID, processor string, cores int) string {
 	if machineID == "" && bootID == "" {
@@ -70,11 +135,15 @@ func (m Machine) SameAs(o Machine) bool {
 }
 
 // String returns one line such as "linux/amd64, Example CPU, 2 cores (GOMAXPROCS 2), 23.5 GiB,
-// kernel 6.1, go1.26.0, 0123456789ab".
+// kernel 6.1, go1.26.0, 0123456789ab". That of a merged run begins "4 agents on 3 machines: ".
 func (m Machine) String() string {
 	processor, kernel := cmp.Or(m.CPU, "unknown processor"), cmp.Or(m.Kernel, "unknown")
 	id := cmp.Or(m.Identity, "no identity")
-	return fmt.Sprintf("%s/%s, %s, %d cores (GOMAXPROCS %d), %.1f GiB, kernel %s, %s, %s",
+	agents := ""
+	if m.Agents > 0 {
+		agents = fmt.Sprintf("%s on %s: ", plaintext.Count(m.Agents, "agent"), plaintext.Count(m.Machines, "machine"))
+	}
+	return agents + fmt.Sprintf("%s/%s, %s, %d cores (GOMAXPROCS %d), %.1f GiB, kernel %s, %s, %s",
 		m.OS, m.Arch, processor, m.Cores, m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30), kernel, m.GoVersion, id)
 }
 

@@ -79,3 +79,52 @@ func TestMachineString(t *testing.T) {
 	require.Equal(t, "/, unknown processor, 0 cores (GOMAXPROCS 0), 0.0 GiB, kernel unknown, , no identity",
 		Machine{}.String())
 }
+
+func TestMergedMachine(t *testing.T) {
+	one := Machine{
+		OS: "linux", Arch: "amd64", CPU: "Example CPU", Cores: 2, GOMAXPROCS: 2, MemoryBytes: 8 << 30,
+		Kernel: "6.1", GoVersion: "go1.26.0", Identity: "0123456789ab",
+	}
+	with := func(m Machine, change func(*Machine)) Machine { change(&m); return m }
+	other := with(one, func(m *Machine) { m.Identity, m.CPU, m.Cores, m.GOMAXPROCS = "ba9876543210", "Another CPU", 4, 4 })
+	unknown := with(one, func(m *Machine) { m.Identity = "" })
+
+	require.Equal(t, one, MergedMachine([]Machine{one}))
+	require.Equal(t, Machine{}, MergedMachine(nil))
+
+	merged := MergedMachine([]Machine{one, other, one})
+	// The beginning of what sha256sum prints of "agents", a zero byte, and the lines of the agents,
+	// sorted, whose fields have zero bytes between them.
+	require.Equal(t, Machine{
+		OS: "linux", Arch: "amd64", CPU: "Another CPU and Example CPU", Cores: 6, GOMAXPROCS: 8, MemoryBytes: 16 << 30,
+		Kernel: "6.1", GoVersion: "go1.26.0", Identity: "050075051479", Agents: 3, Machines: 2,
+	}, merged)
+	require.Equal(t, "3 agents on 2 machines: linux/amd64, Another CPU and Example CPU, 6 cores (GOMAXPROCS 8), "+
+		"16.0 GiB, kernel 6.1, go1.26.0, 050075051479", merged.String())
+
+	for name, c := range map[string]struct {
+		machines []Machine
+		same     bool
+	}{
+		"in another order":    {[]Machine{other, one, one}, true},
+		"one agent less":      {[]Machine{one, other}, false},
+		"the other twice":     {[]Machine{one, other, other}, false},
+		"a single machine":    {[]Machine{one}, false},
+		"an unknown one":      {[]Machine{one, other, unknown}, false},
+		"another GOMAXPROCS":  {[]Machine{with(one, func(m *Machine) { m.GOMAXPROCS = 1 }), with(other, func(m *Machine) { m.GOMAXPROCS = 5 }), one}, false},
+		"another system's Go": {[]Machine{one, other, with(one, func(m *Machine) { m.GoVersion = "go1.27.0" })}, true},
+	} {
+		require.Equal(t, c.same, merged.SameAs(MergedMachine(c.machines)), name)
+	}
+	local := MergedMachine([]Machine{one, one, one, one})
+	require.Equal(t, []int{2, 8, 4, 1}, []int{local.Cores, local.GOMAXPROCS, local.Agents, local.Machines})
+	require.False(t, local.SameAs(one), "four agents share what one process has alone")
+	require.Empty(t, MergedMachine([]Machine{unknown, unknown}).Identity)
+	require.Equal(t, 2, MergedMachine([]Machine{unknown, unknown}).Machines)
+
+	var many []Machine
+	for _, kernel := range []string{"5", "4", "3", "2", "1"} {
+		many = append(many, with(one, func(m *Machine) { m.Kernel = kernel }))
+	}
+	require.Equal(t, "1 and 2 and 3 and 2 more", MergedMachine(many).Kernel)
+}

@@ -101,9 +101,13 @@ func (p *Page) validate() error {
 // which revision.
 func (p *Page) machineText() string {
 	m := p.Machine
-	return fmt.Sprintf("Measured on %s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; "+
+	agents := ""
+	if m.Agents > 0 {
+		agents = fmt.Sprintf(" by %s on %s", plaintext.Count(m.Agents, "agent"), plaintext.Count(m.Machines, "machine"))
+	}
+	return fmt.Sprintf("Measured on %s%s on %s, kernel %s: %s, %s (GOMAXPROCS %d), %.1f GiB of memory; "+
 		"%s, revision %s, machine %s.",
-		p.Created.UTC().Format("2006-01-02 15:04:05 UTC"), markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel),
+		p.Created.UTC().Format("2006-01-02 15:04:05 UTC"), agents, markdown.Escape(m.OS+"/"+m.Arch), markdown.Escape(m.Kernel),
 		markdown.Escape(m.CPU), plaintext.Count(m.Cores, "core"), m.GOMAXPROCS, float64(m.MemoryBytes)/(1<<30),
 		markdown.Escape(p.GoVersion), markdown.Code(p.Revision), markdown.Code(m.Identity))
 }

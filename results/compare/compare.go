@@ -158,6 +158,7 @@ func Inputs(inputs []Input, o Options) (*Comparison, error) {
 		}
 		c.Warnings = append(c.Warnings, warnings...)
 	}
+	c.Warnings = append(c.Warnings, otherAgents(inputs, c.Inputs)...)
 	b.build(c, reader.Units())
 	if len(c.Tables) == 0 {
 		return nil, errors.New("compare: the filter leaves no result: want one that matches a benchmark")
@@ -190,6 +191,33 @@ func (c *Comparison) Compared() int {
 	return n
 }
 
+// otherAgents returns a sentence for each input whose times don't compare with those of the base
+// because one of them is a merged run, and the other isn't of the same agents and machines.
+func otherAgents(inputs []Input, labels []string) (sentences []string) {
+	base := inputs[0].machine
+	for i, in := range inputs[1:] {
+		m := in.machine
+		if base == nil || m == nil || base.Agents == 0 && m.Agents == 0 || base.SameAs(*m) {
+			continue
+		}
+		by := agentsOf(base)
+		if by == agentsOf(m) {
+			by = "as many on others"
+		}
+		sentences = append(sentences, fmt.Sprintf("%s was measured by %s, and %s by %s: times and rates don't compare",
+			labels[i+1], agentsOf(m), labels[0], by))
+	}
+	return sentences
+}
+
+// agentsOf returns who measured on a machine: "4 agents on 3 machines", or "one process".
+func agentsOf(m *results.Machine) string {
+	if m.Agents == 0 {
+		return "one process"
+	}
+	return plaintext.Count(m.Agents, "agent") + " on " + plaintext.Count(m.Machines, "machine")
+}
+
 // columnLabels returns the labels of inputs. As in benchstat, a path that is given more than once
 // gets a number, and a label that the user gave stays as it is, so inputs with the same label are
 // merged.
@@ -220,6 +248,8 @@ type Input struct {
 	hasLabel      bool // whether the user gave the label
 	rejectsDamage bool // Fleetmark wrote the file: a damaged line is an error instead of a warning
 	data          []byte
+
+	machine *results.Machine // of a run or a page; nil if unknown
 }
 
 // Open reads the file of samples, run directory or baseline page that path names. As in benchstat,
@@ -244,10 +274,11 @@ func Open(path string) (Input, error) {
 		return Input{}, err
 	}
 	if baseline.IsPage(data) {
-		if _, err := baseline.Parse(data, in.Path); err != nil {
+		page, err := baseline.Parse(data, in.Path)
+		if err != nil {
 			return Input{}, err
 		}
-		in.rejectsDamage = true
+		in.rejectsDamage, in.machine = true, &page.Machine
 	}
 	in.data = data
 	return in, nil
@@ -274,7 +305,7 @@ func (in Input) openRun(dir string) (Input, error) {
 		}
 	}
 	in.Path = filepath.Join(dir, rundir.SamplesFile)
-	in.Warnings, in.data, in.rejectsDamage = run.Warnings, run.SampleText(), true
+	in.Warnings, in.data, in.rejectsDamage, in.machine = run.Warnings, run.SampleText(), true, &run.Machine
 	if !run.Valid && !run.Unfinished {
 		in.Warnings = append(in.Warnings, dir+": the run is invalid: "+strings.Join(run.Invalid, "; "))
 	}
