@@ -137,6 +137,7 @@ func importRules() []packageRule {
 		{"scenarios/baselinepage", "internal/shell internal/plaintext internal/codestats internal/project results results/baseline " +
 			"results/rundir results/report scenarios " +
 			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
+		{"scenarios/cluster/bus", "internal/scratch"},
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results " +
