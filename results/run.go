@@ -47,6 +47,7 @@ type Run struct {
 
 	Counts           Counts        `json:"counts"`                      // the worst of each over the timed and profiled repetitions
 	RepetitionCounts []Counts      `json:"repetition_counts,omitempty"` // of each repetition in Counts
+	Outcomes         []string      `json:"outcomes,omitempty"`          // of each repetition in Counts, a digest of what became of each device; nil without a ledger, and for a service
 	Operations       []Operations  `json:"operations,omitempty"`        // of the timed repetitions
 	Rollouts         []Rollout     `json:"rollouts,omitempty"`          // of the timed repetitions of a rollout
 	Groups           []Group       `json:"groups,omitempty"`            // of the timed repetitions, of a fleet with groups

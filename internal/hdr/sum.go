@@ -97,7 +97,7 @@ func (s *Sum) decode(encoded []byte) (same bool, counts []byte, err error) {
 	counts = p[headerLength:]
 	length := binary.BigEndian.Uint32(p[4:])
 	if uint64(length) > uint64(len(counts)) {
-		return false, nil, errors.New("the histogram is cut short")
+		return false, nil, errCutShort
 	}
 	return true, counts[:length], nil
 }
@@ -108,7 +108,7 @@ func addCounts(to []int64, encoded []byte) error {
 	for at := 0; len(encoded) > 0; {
 		v, n := zigZag(encoded)
 		if n == 0 {
-			return errors.New("the histogram is cut short")
+			return errCutShort
 		}
 		encoded = encoded[n:]
 		switch {

@@ -112,6 +112,7 @@ func importRules() []packageRule {
 			"scenarios/client/internal/command"},
 		{"scenarios/load", "internal/osinfo internal/hdr delivery delivery/rollout results scenarios/client"},
 		{"scenarios/health", "internal/osinfo internal/plaintext mockfleet profiles/capture results"},
+		{"scenarios/portion", "internal/hdr internal/plaintext delivery mockfleet/ledger results scenarios/load scenarios/health"},
 		{"scenarios", "internal/yamlnode internal/plaintext internal/markdown delivery mockfleet/random " +
 			"mockfleet/address mockfleet/fault mockfleet/behavior mockfleet results"},
 		{"scenarios/target", "internal/childproc internal/yamlnode internal/plaintext delivery mockfleet/address " +
@@ -119,7 +120,7 @@ func importRules() []packageRule {
 			"scenarios"},
 		{"scenarios/windows", "delivery results scenarios/load scenarios"},
 		{"scenarios/runner", "internal/scratch internal/osinfo internal/hdr internal/yamlnode internal/plaintext delivery delivery/rollout mockfleet/ledger mockfleet/behavior mockfleet " +
-			"profiles profiles/capture results results/timeline results/rundir scenarios/client scenarios/client/process scenarios/client/service scenarios/load scenarios/health scenarios " +
+			"profiles profiles/capture results results/timeline results/rundir scenarios/client scenarios/client/process scenarios/client/service scenarios/load scenarios/health scenarios/portion scenarios " +
 			"scenarios/target scenarios/windows"},
 		{"scenarios/exporter", "internal/hdr internal/plaintext delivery results scenarios/load scenarios/runner"},
 		{"scenarios/opcost", "internal/childproc internal/osinfo delivery profiles profiles/capture scenarios " +

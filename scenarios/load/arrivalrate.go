@@ -64,7 +64,10 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 	for i := range a.Workers {
 		tasks = append(tasks, l.worker(i))
 	}
-	elapsed := l.run(ctx, tasks)
+	elapsed, err := l.run(ctx, tasks)
+	if err != nil {
+		return Result{}, err
+	}
 	planned := e.Record.dispatched.Load()
 	if !e.Record.allDispatched.Load() {
 		planned = max(planned, a.Expect(e.Devices.Len()).Operations)

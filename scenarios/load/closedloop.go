@@ -50,7 +50,11 @@ func (c ClosedLoop) Run(ctx context.Context, e Env) (Result, error) {
 			}
 		}
 	}
-	result := l.result(l.run(ctx, tasks), 0)
+	elapsed, err := l.run(ctx, tasks)
+	if err != nil {
+		return Result{}, err
+	}
+	result := l.result(elapsed, 0)
 	result.Workers = c.Workers
 	return result, nil
 }

@@ -32,16 +32,32 @@ type Env struct {
 
 	// NewHook makes one Hook for each recorder. If it is nil, there are no hooks.
 	NewHook func() Hook
+	// Gate, if not nil, is called when every worker is ready and no operation has begun, and returns
+	// when the load is to begin. If it returns an error, no operation begins, and Run returns that error.
+	Gate func(context.Context) error
 	// OnReady, if not nil, is called when every worker is ready and no operation has begun, so that
 	// the cost of making workers doesn't count as the operations'.
 	OnReady func()
+	// OnBegin, if not nil, is called with the time at which the load begins, right after that time.
+	OnBegin func(time.Time)
 	// OnInterval, if not nil, is called at the end of each interval of the load, by one goroutine. The
 	// Interval is valid only during the call.
 	OnInterval func(*Interval)
 	// AlignIntervals, if not 0, makes intervals end at its multiples.
 	AlignIntervals time.Duration
+	// ExactIntervals makes an interval end at the end of the plan even if the load goes on for a short
+	// time only, so that the intervals of loads with the same plan end together, except the last ones.
+	ExactIntervals bool
 	// SystemClock makes the dispatcher sleep by the system's clock instead of Go's timers.
 	SystemClock bool
+}
+
+// awaitStart waits for the gate, if there is one.
+func (e *Env) awaitStart(ctx context.Context) error {
+	if e.Gate == nil {
+		return nil
+	}
+	return e.Gate(ctx)
 }
 
 // An Expectation is what is known about a load before it begins.
@@ -94,13 +110,22 @@ func newLoop(e Env, duration, plan, drain time.Duration) *loop {
 	return l
 }
 
+// startClock begins the load now.
+func (l *loop) startClock() {
+	l.start = time.Now()
+	if l.OnBegin != nil {
+		l.OnBegin(l.start)
+	}
+}
+
 // lateTime is how long operations may go on after the caller has ended the load. A client whose
 // operations don't end with their context would otherwise keep the load running for ever.
 const lateTime = 30 * time.Second
 
 // run runs the tasks concurrently, and returns how long they took. Tasks may add others to
-// l.workers, for which run waits as well, but no longer than lateTime after caller has ended.
-func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.Duration {
+// l.workers, for which run waits as well, but no longer than lateTime after caller has ended. It
+// returns the error of the gate.
+func (l *loop) run(caller context.Context, tasks []func(context.Context)) (time.Duration, error) {
 	ctx, breakOff := context.WithCancelCause(caller)
 	defer breakOff(nil)
 	var ready sync.WaitGroup
@@ -119,10 +144,16 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 		defer close(ended)
 		l.workers.Wait()
 	}()
+	if err := l.awaitStart(caller); err != nil {
+		breakOff(err) // so that the tasks do nothing
+		close(begin)
+		<-ended
+		return 0, err
+	}
 	if l.OnReady != nil {
 		l.OnReady()
 	}
-	l.start = time.Now()
+	l.startClock()
 	if l.drained < never {
 		defer time.AfterFunc(l.drained, func() { breakOff(errDrained) }).Stop()
 	}
@@ -145,7 +176,7 @@ func (l *loop) run(caller context.Context, tasks []func(context.Context)) time.D
 	if complete && caller.Err() != nil { // the caller ended the load before its plan did
 		l.plan = min(l.plan, elapsed)
 	}
-	return elapsed
+	return elapsed, nil
 }
 
 // finished reports whether the load is over before operation n, which is due at the given time.
@@ -210,12 +241,12 @@ func (l *loop) result(elapsed time.Duration, planned int64) Result {
 	o := results.Operations{Planned: planned, Succeeded: t.Succeeded, Failed: t.Failed, BrokenOff: r.brokenOff.Load()}
 	o.Started = o.Succeeded + o.Failed + o.BrokenOff
 	o.NotSent = max(0, planned-o.Started)
-	o.SucceededInPlan, o.EndedInPlan = o.Succeeded-t.succeededLate, o.Succeeded+o.Failed-t.succeededLate-t.failedLate
+	o.SucceededInPlan, o.EndedInPlan = o.Succeeded-t.SucceededLate, o.Succeeded+o.Failed-t.SucceededLate-t.FailedLate
 	if l.plan > 0 {
 		o.PlanNS, o.DrainNS = int64(l.plan), int64(max(0, elapsed-l.plan))
 	}
 	return Result{
 		Elapsed: elapsed, Operations: o, InFlightPeak: int(r.inFlight.peak.Load()),
-		MeanBusy: t.busy / time.Duration(max(1, o.Started)),
+		MeanBusy: t.Busy / time.Duration(max(1, o.Started)),
 	}
 }

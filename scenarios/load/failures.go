@@ -162,6 +162,15 @@ func (f *Failures) P99() float64 {
 	return float64(f.took.ValueAtQuantile(99))
 }
 
+// Times returns the response times of failed operations.
+func (f *Failures) Times() *hdr.Histogram {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := hdr.New(f.took.Highest())
+	all.Merge(f.took)
+	return all
+}
+
 // takeInterval returns how many operations failed since the last call, by class. It returns nil if
 // none did.
 func (f *Failures) takeInterval() map[string]int64 {

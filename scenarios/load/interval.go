@@ -124,6 +124,7 @@ func (v *intervals) end(start time.Duration) time.Duration {
 //
 // If the load lasts for a known time, the interval in which it ends also has what follows it within
 // half an interval, so that there is no tiny last interval with a few operations that were running.
+// With ExactIntervals there may be one.
 func (l *loop) startIntervals() (stop func(elapsed time.Duration)) {
 	r := l.Record
 	v := &r.intervals
@@ -141,7 +142,7 @@ func (l *loop) startIntervals() (stop func(elapsed time.Duration)) {
 		defer timer.Stop()
 		for {
 			due := end
-			if end == v.lasts {
+			if end == v.lasts && !l.ExactIntervals {
 				due += (end - v.v.End) / 2
 			}
 			timer.Reset(due - time.Since(l.start))
@@ -158,6 +159,9 @@ func (l *loop) startIntervals() (stop func(elapsed time.Duration)) {
 	return func(elapsed time.Duration) {
 		close(stopping)
 		<-stopped
+		for next := v.end(v.v.End); l.ExactIntervals && next < elapsed; next = v.end(next) {
+			r.endInterval(next, v.end(next), false)
+		}
 		r.endInterval(max(elapsed, v.v.End), never, true)
 	}
 }

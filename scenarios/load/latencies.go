@@ -16,7 +16,7 @@ type Latencies struct {
 	Count    int64
 	Overflow int64 // number of times beyond the histogram, which counts them as its highest value
 
-	sum int64 // of response times, in nanoseconds, for an exact mean
+	Sum int64 // of response times, in nanoseconds, for an exact mean
 }
 
 // NewLatencies returns empty latencies for times up to longest. If planned is set, it keeps service
@@ -37,13 +37,13 @@ func (l *Latencies) Planned() bool { return l.Service != l.Response }
 func (l *Latencies) Reset() {
 	l.Response.Reset()
 	l.Service.Reset()
-	l.sum, l.Count, l.Overflow = 0, 0, 0
+	l.Sum, l.Count, l.Overflow = 0, 0, 0
 }
 
 // Add adds the times of a success.
 func (l *Latencies) Add(response, service time.Duration) {
 	l.Count++
-	l.sum += int64(response)
+	l.Sum += int64(response)
 	if !l.Response.Record(response) {
 		l.Overflow++
 	}
@@ -61,7 +61,7 @@ func (l *Latencies) Merge(o *Latencies) {
 	if l.Service != l.Response {
 		l.Service.Merge(o.Service)
 	}
-	l.sum += o.sum
+	l.Sum += o.Sum
 	l.Count += o.Count
 	l.Overflow += o.Overflow
 }
@@ -71,5 +71,5 @@ func (l *Latencies) Mean() float64 {
 	if l.Count == 0 {
 		return 0
 	}
-	return float64(l.sum) / float64(l.Count)
+	return float64(l.Sum) / float64(l.Count)
 }

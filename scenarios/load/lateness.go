@@ -49,8 +49,8 @@ func (l *Lateness) trackLast(planned, sent time.Duration) {
 	}
 }
 
-// merge adds another part of the same load.
-func (l *Lateness) merge(o *Lateness) {
+// Merge adds another part of the same load, whose histograms must have the same range.
+func (l *Lateness) Merge(o *Lateness) {
 	l.Queued.Merge(o.Queued)
 	l.Timer.Merge(o.Timer)
 	l.trackLast(o.LastPlanned, o.LastSent)

@@ -149,8 +149,8 @@ func (r *Recording) recorder(i int) *recorder { return r.recorders[i%len(r.recor
 type Totals struct {
 	Succeeded, Failed, Retries int64
 
-	succeededLate, failedLate int64         // after the plan's end
-	busy                      time.Duration // time that workers of an ArrivalRate spent on operations
+	SucceededLate, FailedLate int64         // after the plan's end
+	Busy                      time.Duration // time that workers of an ArrivalRate spent on operations
 }
 
 // Totals counts the operations that have ended so far.
@@ -160,9 +160,9 @@ func (r *Recording) Totals() Totals {
 		t.Succeeded += rec.succeeded.Load()
 		t.Failed += rec.failed.Load()
 		t.Retries += rec.retries.Load()
-		t.succeededLate += rec.succeededLate.Load()
-		t.failedLate += rec.failedLate.Load()
-		t.busy += time.Duration(rec.busy.Load())
+		t.SucceededLate += rec.succeededLate.Load()
+		t.FailedLate += rec.failedLate.Load()
+		t.Busy += time.Duration(rec.busy.Load())
 	}
 	return t
 }

@@ -38,10 +38,14 @@ func (r Rollout) Run(ctx context.Context, e Env) (Result, error) {
 		}
 		l.recordEvent(event, index[event.Device.Address])
 	}
+	if err := l.awaitStart(ctx); err != nil {
+		return Result{}, err
+	}
 	if e.OnReady != nil {
 		e.OnReady()
 	}
-	l.start, l.begun = time.Now(), make([]bool, e.Devices.Len())
+	l.begun = make([]bool, e.Devices.Len())
+	l.startClock()
 	stopIntervals := l.startIntervals()
 	report, err := client.Rollout(ctx, all(e.Devices), e.Update, r.Options)
 	elapsed := time.Since(l.start)

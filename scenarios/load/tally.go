@@ -153,7 +153,7 @@ func (t *tally) whole() (map[delivery.Op]*Latencies, *Lateness) {
 		return sum, nil
 	}
 	late := NewLateness(t.config.Longest)
-	late.merge(t.sent)
+	late.Merge(t.sent)
 	return sum, late
 }
 

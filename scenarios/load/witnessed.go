@@ -26,10 +26,13 @@ func (w Witnessed) Run(ctx context.Context, e Env) (Result, error) {
 	l := newLoop(e, 0, 0, 0)
 	l.begun = make([]bool, e.Devices.Len())
 	s := &Sightings{loop: l, recorder: e.Record.recorder(0), ended: make([]bool, e.Devices.Len())}
+	if err := l.awaitStart(ctx); err != nil {
+		return Result{}, err
+	}
 	if e.OnReady != nil {
 		e.OnReady()
 	}
-	l.start = time.Now()
+	l.startClock()
 	intervals := &e.Record.intervals
 	if e.OnInterval != nil {
 		intervals.receive, intervals.align = e.OnInterval, e.AlignIntervals

@@ -26,9 +26,10 @@ type drive struct {
 	// client doesn't count.
 	before *delivery.Stats
 
-	notSent  atomic.Int64 // at the end of the last interval
-	overflow atomic.Int64 // times that were too long to be recorded
-	reset    atomic.Bool  // somebody else reset the fleet
+	began    atomic.Pointer[time.Time] // when the load began; nil before
+	notSent  atomic.Int64              // at the end of the last interval
+	overflow atomic.Int64              // times that were too long to be recorded
+	reset    atomic.Bool               // somebody else reset the fleet
 }
 
 // newDrive prepares the load of a task, with the client of this repetition.
@@ -43,6 +44,10 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 		d.waves = &waves{spec: t.load.Rollout, sizes: waveSizes(t.load.Rollout, devices.Len())}
 		onEvent = d.waves.event
 	}
+	if s.onBegin != nil {
+		d.env.OnBegin = func(at time.Time) { s.onBegin(d.task.Repetition, at) }
+	}
+	d.env.ExactIntervals = s.isPart
 	d.executor = executorOf(t.load, s.maxWorkers, onEvent)
 	if s.service != nil {
 		d.executor = s.service.executor(s, u)

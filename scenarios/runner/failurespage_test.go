@@ -15,5 +15,5 @@ func TestFailuresPage(t *testing.T) {
 	load.Foreign = map[string]string{"delivery.Op": "string"}
 	docpage.Check(t, page, "failures", ours.FieldTable(t, "Failure"))
 	docpage.Check(t, page, "operation", load.FieldTable(t, "Failure"))
-	docpage.Check(t, page, "excerpt", ours.FieldTable(t, "LedgerExcerpt"))
+	docpage.Check(t, page, "excerpt", docpage.ReadSource(t, filepath.Join("..", "portion")).FieldTable(t, "LedgerExcerpt"))
 }

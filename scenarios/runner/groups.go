@@ -7,6 +7,7 @@ import (
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
 // maxGroupEntries is the largest number of entries by repetition and group in run.json, which is
@@ -18,6 +19,8 @@ type deviceCounts struct {
 	results.Counts
 	groups  []results.Counts // nil if the devices have no groups
 	groupOf func(i int) int
+
+	outcomes portion.OutcomeDigest // zero without a ledger
 }
 
 // newCounts returns the counts before anything became of the devices.
@@ -123,7 +126,7 @@ func newGroup(p load.Part, spec scenarios.LoadSpec, repetition int) results.Grou
 
 // setCounts sets what became of the devices.
 func (m *measured) setCounts(n deviceCounts) {
-	m.counts = n.Counts
+	m.counts, m.outcomes = n.Counts, n.outcomes
 	for i := range m.groups {
 		m.groups[i].Counts = n.groups[i]
 	}

@@ -132,6 +132,9 @@ func (j *journal) append(rep Repetition, spec scenarios.Spec, m *measured) error
 	}
 	j.run.Counts = j.run.Counts.Worst(m.counts) // the run's counts are those of its worst repetition
 	j.run.RepetitionCounts = append(j.run.RepetitionCounts, m.counts)
+	if !j.run.Unconfirmed && m.service == nil {
+		j.run.Outcomes = append(j.run.Outcomes, m.outcomes.String())
+	}
 	return j.dir.WriteRun(j.run)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/client/process"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
 // measured is everything that one repetition measured, with the findings about it.
@@ -20,6 +21,7 @@ type measured struct {
 	load.Totals
 
 	started     time.Time       // by the wall clock
+	waited      time.Duration   // at the gate
 	failedP99   float64         // 99th percentile of the failed operations' response times, ns; 0 if none failed
 	usage       usage           // of this process
 	processes   *process.Usage  // of the client's processes; nil if the client is in this one
@@ -34,15 +36,16 @@ type measured struct {
 	ports       *results.LocalPorts // local ports at its end; nil if unknown
 	bytes       int64               // size of the artifact
 	counts      results.Counts
-	rollout     results.Rollout // the waves of a rollout; empty for other loads
-	service     *serviceRollout // of a service; nil for other loads
-	groups      []results.Group // of a fleet with groups; nil otherwise
-	limit       float64         // the rate that a search found, in operations per second; 0 without a search
+	outcomes    portion.OutcomeDigest // zero without a ledger
+	rollout     results.Rollout       // the waves of a rollout; empty for other loads
+	service     *serviceRollout       // of a service; nil for other loads
+	groups      []results.Group       // of a fleet with groups; nil otherwise
+	limit       float64               // the rate that a search found, in operations per second; 0 without a search
 
-	failures []load.Failure         // a sample of the failed operations
-	excerpts map[int]*LedgerExcerpt // what the ledger says about the devices of failures; nil without a ledger
-	notes    []string               // sentences for the reader of the run
-	findings []health.Finding       // why the figures can't be trusted
+	failures []load.Failure                 // a sample of the failed operations
+	excerpts map[int]*portion.LedgerExcerpt // what the ledger says about the devices of failures; nil without a ledger
+	notes    []string                       // sentences for the reader of the run
+	findings []health.Finding               // why the figures can't be trusted
 
 	// Only for a timed repetition whose checks were made; otherwise nil.
 	fleet   *results.FleetHealth
@@ -237,7 +240,7 @@ func (s *Session) checkOutcome(m *measured) {
 		Operations: m.Operations, RolloutStopped: m.rollout.Stopped, Drain: s.spec.Load.DrainTime(),
 	}
 	if m.Failed > 0 {
-		o.FailureClasses = classesText(s.recording.Failures)
+		o.FailureClasses = classesText(s.recording.Failures.ByClass())
 	}
 	for _, op := range s.spec.Load.Operations() {
 		o.Overflows = append(o.Overflows, health.Overflow{

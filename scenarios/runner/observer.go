@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"iter"
 	"time"
 
 	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/scenarios"
 )
 
 // A Phase says what a repetition is for.
@@ -26,6 +28,26 @@ type Repetition struct {
 	Planned  int64         // operations; 0 if the load ends after a time and they aren't planned
 	Duration time.Duration // 0 if the load ends after a number of operations
 	Rate     float64       // the rate that a search is trying, in operations per second; 0 if this is no trial
+}
+
+// Repetitions yields the repetitions of a scenario, in the order in which a run does them. How many
+// operations each has isn't set.
+func Repetitions(s scenarios.Spec) iter.Seq[Repetition] {
+	return func(yield func(Repetition) bool) {
+		for _, part := range []struct {
+			phase Phase
+			n     int
+		}{{WarmUp, s.Warmup}, {Timed, s.Repetitions}, {Profiled, s.Profiled}} {
+			for n := 1; n <= part.n; n++ {
+				rep := Repetition{
+					Scenario: s.Name, Phase: part.phase, Number: n, Total: part.n, Duration: s.Load.TotalDuration(),
+				}
+				if !yield(rep) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // A Stage says what a repetition is doing.

@@ -90,7 +90,7 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	}
 	if failed := record.Totals().Failed; failed > 0 && ctx.Err() == nil {
 		return fmt.Errorf("readying the devices for verification: %d of %d updates failed: %s",
-			failed, devices.Len(), classesText(record.Failures))
+			failed, devices.Len(), classesText(record.Failures.ByClass()))
 	}
 	return ctx.Err()
 }

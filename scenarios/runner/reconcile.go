@@ -10,6 +10,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
 // claims holds what the client says it did with each device in one repetition.
@@ -28,6 +29,9 @@ type claims struct {
 
 // A ledgerOffset is what the ledger contained about a device before the load.
 type ledgerOffset struct{ pushes, applied, repeats, verifies uint32 }
+
+// global returns the global number of device i, which is its index in the whole run.
+func (c *claims) global(i int) int { return i }
 
 // reset prepares the claims for the next repetition. It must be called before the outcomes of the
 // last one are reset, since it keeps which operations failed.
@@ -124,13 +128,16 @@ func (c *claims) reconcile(
 	// absentUntil compares devices that the ledger has no entry for.
 	absentUntil := func(until int) {
 		for ; next < until; next++ {
-			claimed := c.Of(next)
+			claimed, outcome := c.Of(next), portion.None
 			if claimed.Succeeded > 0 {
+				outcome = portion.Lost
 				n.add(next, lost)
 				contradict(next, "the client claims %d successes, the ledger knows nothing of it", claimed.Succeeded)
 			} else if claimed.Failed > 0 {
+				outcome = portion.Failed
 				n.add(next, failed)
 			}
+			n.outcomes.AddDevice(c.global(next), outcome, ledger.Entry{})
 		}
 	}
 	for e, err := range entries {
@@ -158,16 +165,21 @@ func (c *claims) reconcile(
 		if problem := missing(e, u, op, claimed.Succeeded); claimed.Succeeded > 0 && problem != "" {
 			n.add(e.Device, lost)
 			contradict(e.Device, "the client claims %d successes, the ledger: %s", claimed.Succeeded, problem)
+			n.outcomes.AddDevice(c.global(e.Device), portion.Lost, e)
 			continue
 		}
+		outcome := portion.None
 		switch {
 		case claimed.Succeeded > 0: // the device runs the update, whatever else failed in a load with a duration
+			outcome = portion.Updated
 			n.add(e.Device, updated)
 		case claimed.Failed > 0:
+			outcome = portion.Failed
 			n.add(e.Device, failed)
 		case e.Applied > 0 && surplus == "" && claimed.BrokenOff == 0 && ctx.Err() == nil:
 			contradict(e.Device, "applied an update that the client claims nothing of")
 		}
+		n.outcomes.AddDevice(c.global(e.Device), outcome, e)
 	}
 	absentUntil(c.Len())
 	if contradictions > maxContradictions {

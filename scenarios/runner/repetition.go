@@ -20,6 +20,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/portion"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 	"github.com/fleetmark/fleetmark/scenarios/windows"
 )
@@ -63,6 +64,7 @@ func (s *Session) repeat(ctx context.Context, t task) (m *measured, err error) {
 	t.Planned = d.task.Planned
 	s.observer.Begin(t.Repetition)
 	m, err = s.measure(ctx, t, c, d, before)
+	before.fleet.Uptime += m.waited // as if the fleet had been observed only during the load
 	m.dialErrors, m.failures = c.dialer.errors(), s.recording.Failures.Sample()
 	end := d.progress(&load.LatencyWindow{}, m.Elapsed)
 	end.Stage, end.Invalid = "", s.certainlyInvalid(ctx, d, c, m.Elapsed)
@@ -172,10 +174,23 @@ func (s *Session) measure(
 	var beginProcesses processSnapshot
 	m.intervals = t.intervals
 	d.env.OnInterval = s.onInterval(d, c)
-	if t.windows != nil {
-		d.env.AlignIntervals = t.windows.Step
+	if t.windows != nil || s.isPart {
+		d.env.AlignIntervals = s.spec.WindowStep()
+	}
+	var closed error // why the gate didn't let the load begin
+	if s.gate != nil {
+		d.env.Gate = func(ctx context.Context) error {
+			since := time.Now()
+			if closed = s.gate(ctx, d.task.Repetition); closed != nil && ctx.Err() != nil {
+				closed = ctx.Err()
+			}
+			m.waited = time.Since(since)
+			return closed
+		}
 	}
 	d.env.OnReady = func() {
+		now := time.Now()
+		d.began.Store(&now)
 		m.started, d.before = time.Now(), c.stats()
 		if t.intervals != nil {
 			t.intervals.begin(m.started, d.before)
@@ -185,6 +200,10 @@ func (s *Session) measure(
 		d.waves.begin(time.Now())
 	}
 	health.DoAsClient(ctx, func(ctx context.Context) { m.Result, err = d.run(ctx) })
+	if closed != nil {
+		stop()
+		return m, errors.Join(closed, endProfiling(0, 0))
+	}
 	if err != nil {
 		stop()
 		return m, errors.Join(fmt.Errorf("rolling out: %w", err), endProfiling(0, 0))
@@ -245,9 +264,13 @@ const resetInterval = 5 * time.Second
 // reportProgress reports the load's progress to the observer until stop is called. before is the
 // state of the fleet before the load.
 func (s *Session) reportProgress(ctx context.Context, d *drive, c repetitionClient, before snapshot) (stop func()) {
-	started, window := time.Now(), &load.LatencyWindow{}
+	window := &load.LatencyWindow{}
 	stopTicks := everyInterval(func() {
-		v := d.progress(window, time.Since(started))
+		began := d.began.Load()
+		if began == nil {
+			return
+		}
+		v := d.progress(window, time.Since(*began))
 		v.Invalid = s.certainlyInvalid(ctx, d, c, v.Elapsed)
 		s.observer.Progress(d.task.Repetition, v)
 	})
@@ -324,7 +347,7 @@ func fleetTraffic(before, after mockfleet.Status) *delivery.Stats {
 // annotateFailures passes the ledger on, and keeps what it says about the devices of the sampled
 // failures.
 func (m *measured) annotateFailures(entries iter.Seq2[ledger.Entry, error]) iter.Seq2[ledger.Entry, error] {
-	m.excerpts = map[int]*LedgerExcerpt{}
+	m.excerpts = map[int]*portion.LedgerExcerpt{}
 	for _, f := range m.failures {
 		m.excerpts[f.Device] = nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
+	"github.com/fleetmark/fleetmark/scenarios/portion"
 	"github.com/fleetmark/fleetmark/scenarios/target"
 	"github.com/fleetmark/fleetmark/scenarios/windows"
 )
@@ -60,6 +61,22 @@ type Options struct {
 	// only during the call. The function should take microseconds and allocate little, since what it
 	// uses counts as the client's.
 	OnInterval func(Repetition, *load.Interval, *delivery.Stats)
+
+	// Gate, OnBegin and OnPortion are for a run that is a part of a merged run, which OnPortion makes it:
+	// its thresholds aren't judged and don't end it, since they are those of the merged run.
+	//
+	// Gate, if not nil, is called once in each repetition, when devices, connections and workers are
+	// ready and no operation has begun, and returns when the load is to begin. If it returns an error,
+	// the repetition ends without operations, and the run with that error, or as an interrupted one if
+	// ctx has ended. A profiled repetition is profiled while it waits.
+	Gate func(ctx context.Context, rep Repetition) error
+	// OnBegin, if not nil, is called right after the clock of a repetition's load has started, with the
+	// time at which it did, which has a monotonic part. No operation begins before it returns.
+	OnBegin func(Repetition, time.Time)
+	// OnPortion, if not nil, is called after each repetition that was reconciled with the ledger,
+	// before the next one begins, and after a timed repetition that was interrupted. The function may
+	// keep the portion.
+	OnPortion func(Repetition, *portion.Portion)
 
 	// OnStart, if not nil, is called with the run when it has begun, before its first repetition.
 	// OnEnd, if not nil, is called with the run after its last one, before it is judged; the sentences
@@ -155,7 +172,10 @@ func begin(ctx context.Context, o Options) (_ *runner, err error) {
 	if o.OnStart != nil {
 		o.OnStart(run)
 	}
-	w := windows.New(s.spec, s.artifact.Size(), s.recording.Longest())
+	var w *windows.Judge
+	if !s.isPart {
+		w = windows.New(s.spec, s.artifact.Size(), s.recording.Longest())
+	}
 	return &runner{s, j, o, newWatchdog(s), w}, nil
 }
 
@@ -210,20 +230,12 @@ func (r *runner) runRepetitions(ctx context.Context) error {
 	if err != nil {
 		return r.endCause(ctx, err)
 	}
-	for _, part := range []struct {
-		phase Phase
-		n     int
-	}{{WarmUp, r.spec.Warmup}, {Timed, r.spec.Repetitions}, {Profiled, r.spec.Profiled}} {
-		for n := 1; n <= part.n; n++ {
-			if r.windows.Aborted() {
-				return errAborted
-			}
-			rep := Repetition{
-				Scenario: r.spec.Name, Phase: part.phase, Number: n, Total: part.n, Duration: r.spec.Load.TotalDuration(),
-			}
-			if err := r.runRepetition(ctx, rep); err != nil {
-				return r.endCause(ctx, err)
-			}
+	for rep := range Repetitions(r.spec) {
+		if r.windows.Aborted() {
+			return errAborted
+		}
+		if err := r.runRepetition(ctx, rep); err != nil {
+			return r.endCause(ctx, err)
 		}
 	}
 	dial := r.clients.config.Timeouts.Dial
@@ -279,8 +291,8 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 			r.invalidate(health.Finding{Kind: kind, Detail: strings.ReplaceAll(err.Error(), "\n", "; ")})
 		}
 	}
-	if s := r.run.Status; s == results.StatusFinished || s == results.StatusAborted {
-		r.judgeThresholds()
+	if s := r.run.Status; !r.isPart && (s == results.StatusFinished || s == results.StatusAborted) {
+		r.judgeThresholds(r.spec, r.windows)
 	}
 	if r.o.OnEnd != nil {
 		for _, text := range r.o.OnEnd(r.run) {
@@ -292,16 +304,16 @@ func (r *runner) end(ctx context.Context, runErr error) error {
 
 // judgeThresholds adds the outcome of each threshold to the run. If the run was ended early, those
 // that didn't fail until then are undecided.
-func (r *runner) judgeThresholds() {
-	for i, t := range r.spec.EffectiveThresholds() {
-		o, windowed := r.windows.Outcome(i)
+func (j *journal) judgeThresholds(spec scenarios.Spec, w *windows.Judge) {
+	for i, t := range spec.EffectiveThresholds() {
+		o, windowed := w.Outcome(i)
 		if !windowed {
-			o = t.Outcome(r.spec.Load, r.records, r.run.Groups)
+			o = t.Outcome(spec.Load, j.records, j.run.Groups)
 		}
-		if _, v := o.Result(); r.run.Status == results.StatusAborted && (!windowed || v != results.Regressed) {
+		if _, v := o.Result(); j.run.Status == results.StatusAborted && (!windowed || v != results.Regressed) {
 			o.Held, o.Undecided = false, "the run was ended early"
 		}
-		r.run.Thresholds = append(r.run.Thresholds, o)
+		j.run.Thresholds = append(j.run.Thresholds, o)
 	}
 }
 
@@ -348,7 +360,11 @@ func (r *runner) runRepetition(ctx context.Context, rep Repetition) error {
 		return err
 	}
 	r.addProfilingCost(rep, r.spec, m)
-	return r.append(rep, r.spec, m)
+	if err := r.append(rep, r.spec, m); err != nil {
+		return err
+	}
+	r.sendPortion(t, m)
+	return nil
 }
 
 // attempt runs a repetition and records its findings in the run, however it ended.
@@ -361,6 +377,7 @@ func (r *runner) attempt(ctx context.Context, t task) (*measured, error) {
 		}
 		if m.partial != nil {
 			r.appendPartial(t.Repetition, r.spec, m)
+			r.sendPortion(t, m)
 		}
 	}
 	return m, err

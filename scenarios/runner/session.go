@@ -38,6 +38,10 @@ type Session struct {
 	observer Observer
 	receive  func(Repetition, *load.Interval, *delivery.Stats) // see Options.OnInterval; may be nil
 
+	gate    func(context.Context, Repetition) error // see Options.Gate; may be nil
+	onBegin func(Repetition, time.Time)             // see Options.OnBegin; may be nil
+	isPart  bool                                    // the run is a part of a merged run
+
 	invalid string // why earlier repetitions make the run invalid; empty if they don't
 
 	recording *load.Recording                // large, so it is reset and reused
@@ -59,13 +63,14 @@ type Session struct {
 	repetitions int // how many repetitions Repeat has begun
 }
 
-// OpenSession opens what repetitions share. It ignores Options.Out and Options.Observer, and takes
+// OpenSession opens what repetitions share. It ignores Options.Out and what is to be called, and takes
 // no lease of the fleet. It returns the same errors as [Start].
 func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o.Observer, o.OnInterval, o.Target.Shared, o.wholeOnly = nil, nil, true, true
+	o.Gate, o.OnBegin, o.OnPortion = nil, nil, nil
 	return openSession(ctx, o)
 }
 
@@ -127,7 +132,8 @@ func (s *Session) Repeat(
 // openSession opens what all repetitions share. If it returns an error, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s := &Session{
-		spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: fmt.Sprintf("%06x", rand.Uint32()&0xffffff),
+		spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: newRunID(),
+		gate: o.Gate, onBegin: o.OnBegin, isPart: o.OnPortion != nil,
 	}
 	if s.observer == nil {
 		s.observer = discard{}
@@ -231,6 +237,9 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	return s, ctx.Err()
 }
+
+// newRunID returns the ID of a new run.
+func newRunID() string { return fmt.Sprintf("%06x", rand.Uint32()&0xffffff) }
 
 // newRun returns the content of run.json before the first repetition.
 func (s *Session) newRun(o Options) (results.Run, error) {
