@@ -3,6 +3,7 @@ package scenarios
 import (
 	"math"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/fleetmark/fleetmark/mockfleet/address"
@@ -88,6 +89,18 @@ func fieldTable() map[reflect.Type]section {
 			{Key: "seed", Example: "42",
 				Flag: "seed", Usage: "seed of the artifact, the devices' behavior and the retries",
 				Doc: "Seed of the artifact, the devices' behavior and the retries' jitter. The same seed replays the same faults."},
+			{Key: "shard",
+				Doc: "The part of the devices and of the planned operations that a run does, if several do all of them " +
+					"together. Left out: all."},
+		}},
+
+		reflect.TypeFor[ShardSpec](): {"Shard", []Field{
+			{Key: "index", Example: "1", Max: address.MaxShards - 1,
+				Doc: "Which shard: 0 to count-1. It has each device whose number, from 0, has this remainder when it is " +
+					"divided by count, and all operations for them."},
+			{Key: "count", Example: "4", Max: address.MaxShards,
+				Doc: "How many shards there are, {max} at most, each with a device and a worker at least. 0: one. Not with " +
+					"the models rollout, breakpoint and service."},
 		}},
 
 		reflect.TypeFor[thresholdMapping](): {"ThresholdMapping", []Field{
@@ -99,9 +112,10 @@ func fieldTable() map[reflect.Type]section {
 		}},
 
 		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{
-			{Key: "devices", Min: 1, Max: float64(address.Path.Capacity()), ByRule: true,
+			{Key: "devices", Min: 1, Max: address.MaxDevices, ByRule: true,
 				Flag: "devices", Usage: "how many devices",
-				Doc: "How many devices: 1 to {max}, in port addressing to 5000."},
+				Doc: "How many devices: 1 to " + strconv.Itoa(address.Path.Capacity()) + ", in port addressing to 5000; of " +
+					"shards, so many in each, and {max} altogether."},
 			{Key: "addressing",
 				Flag: "addressing", Usage: "how devices are addressed: ip, port or path (default ip on Linux, else path)",
 				Doc: "How devices are addressed: ip (an address each, Linux only), port (a port each) or path (/d/INDEX, all " +

@@ -417,7 +417,7 @@ func TestReport(t *testing.T) {
     want a rate such as 10/s, 90/m or 0.5/s, 10000000/s at most`},
 		{"name: x\r\nseed: a\r\n", "m.yaml:2:7: seed: \"a\"\n    seed: a\n          ^\n    want a whole number"},
 		{"name: x\nlod: 3\n", "m.yaml:2:1: unknown key \"lod\": did you mean load?\n    lod: 3\n    ^\n" +
-			"    want one of name, description, suite, fleet, artifact, client, load, thresholds, repetitions, warmup, profiled, slow_trace, seed, extends"},
+			"    want one of name, description, suite, fleet, artifact, client, load, thresholds, repetitions, warmup, profiled, slow_trace, seed, shard, extends"},
 		{"name: x\nload:\t{workers:\ta}\n", "m.yaml:2:17: load.workers: \"a\"\n    load:\t{workers:\ta}\n         \t         \t^\n    want a whole number"},
 		{"{name: x, description: 日本é, seed: a}\n", "m.yaml:1:35: seed: \"a\"\n    {name: x, description: 日本é, seed: a}\n" +
 			"    " + strings.Repeat(" ", 36) + "^\n    want a whole number"},

@@ -46,7 +46,8 @@ func rules() []rule {
 	of := func(fields ...string) []string { return fields }
 	return []rule{
 		{of("suite"), nil, checkSuite},
-		{of("fleet.devices", "fleet.addressing"), nil, checkDevices},
+		{of("shard.index", "shard.count"), nil, checkShard},
+		{of("fleet.devices", "fleet.addressing", "shard.count"), nil, checkDevices},
 		{of("fleet.behavior", "fleet.addressing"), nil, checkBehavior},
 		{of("fleet.groups", "fleet.addressing", "fleet.tls"), nil, checkGroups},
 		{of("fleet.tls"), nil, checkFleet},
@@ -73,6 +74,8 @@ func rules() []rule {
 				report("load.workers", fmt.Sprint(n), fmt.Sprintf("1 to %d", MaxWorkers))
 			}
 		}},
+		{of("load.workers", "shard.count"), nil, checkShardWorkers},
+		{of("load.model", "shard.count"), nil, checkShardModel},
 		{of("load.drain"), []Model{ClosedLoop, Burst}, func(s *Spec, report reporter) {
 			if l := s.Load; !l.Drains() && l.Drain > 0 && l.Drain <= maxDrain {
 				want := "a duration (of bursts, burst.every), or no drain"
@@ -154,6 +157,10 @@ func checkSuite(s *Spec, report reporter) {
 }
 
 func checkDevices(s *Spec, report reporter) {
+	if !s.Shard.IsWhole() {
+		checkShardDevices(s, report)
+		return
+	}
 	addressing, n := s.Addressing(), s.Fleet.Devices
 	switch limit := addressing.Capacity(); {
 	case n > limit && addressing == address.Port:
@@ -180,7 +187,8 @@ func checkFleet(s *Spec, report reporter) {
 
 func (s Spec) withoutBehavior() mockfleet.Config {
 	cfg := s.FleetConfig()
-	cfg.Devices, cfg.Behavior = min(max(cfg.Devices, 1), cfg.Addressing.Capacity()), behavior.Behavior{}
+	cfg.Devices, cfg.Shard = min(max(cfg.Devices, 1), cfg.Addressing.Capacity()*max(1, s.Shard.Count)), address.Shard{}
+	cfg.Behavior = behavior.Behavior{}
 	return cfg
 }
 

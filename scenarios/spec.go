@@ -49,6 +49,8 @@ type Spec struct {
 	SlowTrace   Duration `yaml:"slow_trace,omitempty" json:"slow_trace,omitempty"` // operations of profiled repetitions that are slower leave a trace
 
 	Seed uint64 `yaml:"seed" json:"seed"` // seeds the artifact, the devices' behavior and the retries' jitter
+
+	Shard ShardSpec `yaml:"shard,omitzero" json:"shard,omitzero"` // the part of devices and operations that a run does
 }
 
 // FleetSpec says which devices there are.
@@ -392,10 +394,11 @@ func (l LoadSpec) Drains() bool {
 	return true
 }
 
-// FleetConfig returns the configuration of the fleet that a scenario asks for.
+// FleetConfig returns the configuration of the fleet that a scenario asks for, or of its shard of
+// that. Ask [Spec.Part] for it, so that the shards together have the capacity of the whole.
 func (s Spec) FleetConfig() mockfleet.Config {
 	return mockfleet.Config{
-		Devices: s.Fleet.Devices, Addressing: s.Addressing(), Seed: s.Seed,
+		Devices: s.Fleet.Devices, Shard: s.Shard.Fleet(), Addressing: s.Addressing(), Seed: s.Seed,
 		Behavior: s.Fleet.Behavior, Groups: s.Fleet.Groups, TLS: s.Fleet.TLS, Capacity: float64(s.Fleet.Capacity),
 	}
 }
