@@ -114,8 +114,8 @@ func fieldTable() map[reflect.Type]section {
 		reflect.TypeFor[FleetSpec](): {"FleetSpec", []Field{
 			{Key: "devices", Min: 1, Max: address.MaxDevices, ByRule: true,
 				Flag: "devices", Usage: "how many devices",
-				Doc: "How many devices: 1 to " + strconv.Itoa(address.Path.Capacity()) + ", in port addressing to 5000; of " +
-					"shards, so many in each, and {max} altogether."},
+				Doc: "How many devices: 1 to " + strconv.Itoa(address.Path.Capacity()) + ", in port addressing to 5000; so " +
+					"many in each shard."},
 			{Key: "addressing",
 				Flag: "addressing", Usage: "how devices are addressed: ip, port or path (default ip on Linux, else path)",
 				Doc: "How devices are addressed: ip (an address each, Linux only), port (a port each) or path (/d/INDEX, all " +

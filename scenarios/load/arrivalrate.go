@@ -15,6 +15,7 @@ type ArrivalRate struct {
 	Workers    int           // workers at the beginning
 	MaxWorkers int           // a worker is started whenever an operation is due and none is free, up to this many
 	Drain      time.Duration // how long operations may go on after the plan's end
+	Shard      Shard         // the part of the Pacer's operations that are begun
 
 	// StopBehind ends the load once its plan certainly can't be kept any more: when some operations
 	// are still unsent [AllowedLag] after the plan's end.
@@ -23,22 +24,22 @@ type ArrivalRate struct {
 
 // Expect implements [Executor].
 func (a ArrivalRate) Expect(devices int) Expectation {
-	e := Expectation{RateAt: rateAt(a.Pacer)}
+	e := Expectation{RateAt: a.Shard.rateAt(a.Pacer)}
 	if a.Duration > 0 {
-		e.Operations = countBy(a.Pacer, a.Duration, math.MaxInt64)
+		e.Operations = a.Shard.countBy(a.Pacer, a.Duration, math.MaxInt64)
 	} else {
-		e.Operations = countBy(a.Pacer, never, int64(devices))
+		e.Operations = a.Shard.countBy(a.Pacer, never, int64(devices))
 	}
 	return e
 }
 
 // Run implements [Executor].
 func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
-	// Without a duration, the plan ends when one more operation would be due. If that is at once or
-	// never, the plan has no length.
+	// Without a duration, the plan ends when one more operation would be due, in any shard. If that is
+	// at once or never, the plan has no length.
 	plan := a.Duration
 	if plan == 0 {
-		if end := timeOf(a.Pacer, int64(e.Devices.Len()), e.Seed); end < never {
+		if end := timeOf(a.Pacer, int64(a.Shard.all(e.Devices.Len())), e.Seed); end < never {
 			plan = end
 		}
 	}
@@ -50,7 +51,7 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 			most = int64(e.Devices.Len())
 		}
 		var stop func()
-		l.planned, stop = plannedBy(a.Pacer, e.Seed, a.Duration, most)
+		l.planned, stop = plannedBy(a.Pacer, a.Shard, e.Seed, a.Duration, most)
 		defer stop()
 	}
 	if plan > 0 {

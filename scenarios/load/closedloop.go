@@ -12,6 +12,7 @@ type ClosedLoop struct {
 	Workers  int
 	Duration time.Duration // 0: until every device had the operation once
 	Drain    time.Duration // how long operations may go on after Duration
+	Shard    Shard         // the part of all workers that these are, which think at times of their own
 
 	// Think returns how long a worker waits after an operation, given a random number in [0, 1). If
 	// it is nil, workers don't wait.
@@ -65,7 +66,7 @@ func (c ClosedLoop) thinker(seed uint64, i int) func(ctx context.Context) {
 	if c.Think == nil {
 		return nil
 	}
-	rng := rand.New(rand.NewPCG(seed, uint64(i)))
+	rng := rand.New(rand.NewPCG(seed, uint64(c.Shard.worker(i))))
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	return func(ctx context.Context) {

@@ -39,7 +39,7 @@ func (l *openLoop) dispatch(ctx context.Context) {
 		w.preciseSleep = osinfo.Sleeper()
 	}
 	record, workers, n := l.Record, l.Workers, int64(0)
-	for planned := range l.Pacer.Arrivals(l.Seed) {
+	for planned := range l.Shard.arrivals(l.Pacer, l.Seed) {
 		if l.finished(n, planned) {
 			break
 		}

@@ -212,22 +212,22 @@ func (r *Recording) endInterval(end, next time.Duration, last bool) {
 	v.spare = times
 }
 
-// plannedBy returns a function that counts how many of the operations that p plans are due before a
-// time. The times it is called with must ascend. It counts no operation that is due at duration or
-// later, and no more than most. The caller calls stop when it is done.
+// plannedBy returns a function that counts how many of a shard's operations that p plans are due
+// before a time. The times it is called with must ascend. It counts no operation that is due at
+// duration or later, and no more than most. The caller calls stop when it is done.
 func plannedBy(
-	p Pacer, seed uint64, duration time.Duration, most int64,
+	p Pacer, s Shard, seed uint64, duration time.Duration, most int64,
 ) (count func(time.Duration) int64, stop func()) {
 	if duration == 0 {
 		duration = never
 	}
 	// The counts of a pacer with At don't depend on the seed.
 	if _, ok := p.(interface{ At(int64) time.Duration }); ok {
-		if c, ok := p.(interface{ CountBy(time.Duration) int64 }); ok {
-			return func(end time.Duration) int64 { return min(most, c.CountBy(min(end, duration))) }, func() {}
+		if _, ok := p.(interface{ CountBy(time.Duration) int64 }); ok {
+			return func(end time.Duration) int64 { return s.countBy(p, min(end, duration), most) }, func() {}
 		}
 	}
-	next, stop := iter.Pull(p.Arrivals(seed))
+	next, stop := iter.Pull(s.arrivals(p, seed))
 	planned, ok := next()
 	n := int64(0)
 	return func(end time.Duration) int64 {
