@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,12 +20,21 @@ import (
 )
 
 // Config says which fleet to start. Every field but Devices has a useful zero value.
+//
+// With a Network, an IPv4 prefix of 8 to 30 bits, devices have addresses of their own on a real
+// network, the second address of the prefix and up; its first and last address are no device's. It
+// takes ip addressing and AllowRemote, and a machine that a route has given all addresses of the
+// prefix ("ip route add local PREFIX dev lo" on Linux); only the port of Listen counts. A
+// connection to any other address of the machine is closed at once. A shard has a Network to itself,
+// which holds as many devices as address.NetworkCapacity says (see address.Subnet). A Network within
+// 127.0.0.0/8 takes neither AllowRemote nor a route. On 127.0.0.0/8 itself device 0 is at 127.1.0.0.
 type Config struct {
 	Devices        int               // how many devices, of all shards: 1 to Addressing.Capacity() in each
 	Shard          address.Shard     // the part of the devices that the fleet has; the zero value is all of them
 	Listen         string            // host:port of the devices; "" is 127.0.0.1:0, any free port
 	ControlListen  string            // host:port of the control port; "" is 127.0.0.1:0
 	Addressing     address.Mode      // how devices are addressed; "" is DefaultMode()
+	Network        netip.Prefix      // whose addresses devices have in ip addressing; zero is 127.0.0.0/8, see below
 	Seed           uint64            // of every random choice of the fleet
 	InitialVersion string            // the version each device starts with; "" is "1.0.0"
 	Behavior       behavior.Behavior // how devices answer; the zero value answers at once and never fails
@@ -90,10 +100,12 @@ func (c Config) Validate() error {
 	errs = append(errs, c.Shard.Validate()...)
 	if _, err := address.ParseMode(string(c.Addressing)); err != nil {
 		errs = append(errs, err)
+	} else if err := c.checkNetwork(); err != nil {
+		errs = append(errs, err)
 	} else if !c.Shard.IsWhole() && len(errs) == 0 {
 		errs = append(errs, c.checkShard()...)
-	} else if c.Devices < 1 || c.Devices > c.Addressing.Capacity() {
-		want := fmt.Sprintf("1 to %d devices in %s addressing", c.Addressing.Capacity(), c.Addressing)
+	} else if capacity := c.addresses(); c.Devices < 1 || c.Devices > capacity {
+		want := fmt.Sprintf("1 to %d devices in %s", capacity, c.addressed())
 		if c.Addressing == address.Port && c.Devices > c.Addressing.Capacity() && c.Devices <= address.Path.Capacity() {
 			want += fmt.Sprintf("; %s and %s addressing hold up to %d", address.IP, address.Path, address.Path.Capacity())
 		}
@@ -132,14 +144,49 @@ func (c Config) Validate() error {
 
 // checkShard returns a *ConfigError if a fleet of so many devices can't have the shard.
 func (c Config) checkShard() []error {
-	most := min(address.MaxDevices, c.Addressing.Capacity()*c.Shard.Count)
+	most := min(address.MaxDevices, c.addresses()*c.Shard.Count)
 	if c.Devices >= c.Shard.Count && c.Devices <= most {
 		return nil
 	}
 	return []error{&field.Error{
 		Field: "devices", Value: strconv.Itoa(c.Devices),
-		Want: fmt.Sprintf("%d to %d devices in %d shards in %s addressing", c.Shard.Count, most, c.Shard.Count, c.Addressing),
+		Want: fmt.Sprintf("%d to %d devices in %d shards in %s", c.Shard.Count, most, c.Shard.Count, c.addressed()),
 	}}
+}
+
+// checkNetwork returns a *ConfigError if devices can't have addresses of the network.
+func (c Config) checkNetwork() error {
+	if err := address.CheckNetwork(c.Network); err != nil {
+		return err
+	}
+	bad := func(want string) error {
+		return &field.Error{Field: address.NetworkField, Value: c.Network.String(), Want: want}
+	}
+	switch {
+	case c.Network == (netip.Prefix{}):
+		return nil
+	case c.Addressing != address.IP:
+		return bad("ip addressing: in " + string(c.Addressing) + " addressing devices share an address")
+	case !address.OnLoopback(c.Network) && !c.AllowRemote:
+		return bad("remote access allowed, since other machines reach the devices there")
+	}
+	return nil
+}
+
+// addresses returns how many devices the fleet can address.
+func (c Config) addresses() int {
+	if c.Addressing == address.IP {
+		return min(address.NetworkCapacity(c.Network), address.Path.Capacity())
+	}
+	return c.Addressing.Capacity()
+}
+
+// addressed returns how devices are addressed, in words.
+func (c Config) addressed() string {
+	if c.Network.IsValid() {
+		return "the network " + c.Network.String()
+	}
+	return string(c.Addressing) + " addressing"
 }
 
 // checkListen returns a *ConfigError unless address is an IP address (or localhost) and a port, and

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -49,6 +50,22 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		"a negative shard": {func(c *Config) { c.Shard = address.Shard{Index: -1, Count: 2} }, []string{"shard.index: -1: want 0 to 1"}},
 		"too many shards": {func(c *Config) { c.Devices, c.Shard = 5000, address.Shard{Count: 4097} },
 			[]string{"shard.count: 4097: want 1 to 4096, or 0 for the whole fleet"}},
+		"the most of a network": {func(c *Config) {
+			c.Devices, c.Addressing, c.Network = 62, address.IP, netip.MustParsePrefix("127.9.0.64/26")
+		}, nil},
+		"too many for a network": {func(c *Config) {
+			c.Devices, c.Addressing, c.Network = 63, address.IP, netip.MustParsePrefix("127.9.0.64/26")
+		}, []string{"devices: 63: want 1 to 62 devices in the network 127.9.0.64/26"}},
+		"shards of a network": {func(c *Config) {
+			c.Devices, c.Shard = 187, address.Shard{Index: 2, Count: 3}
+			c.Addressing, c.Network = address.IP, netip.MustParsePrefix("127.9.0.64/26")
+		}, []string{"devices: 187: want 3 to 186 devices in 3 shards in the network 127.9.0.64/26"}},
+		"network": {func(c *Config) { c.Addressing, c.Network = address.IP, netip.MustParsePrefix("10.64.0.1/10") },
+			[]string{"device-network: 10.64.0.1/10: want 10.64.0.0/10, the network that this address is in"}},
+		"network of one address": {func(c *Config) { c.Network = netip.MustParsePrefix("10.64.0.0/10") },
+			[]string{"device-network: 10.64.0.0/10: want ip addressing"}},
+		"network of others": {func(c *Config) { c.Addressing, c.Network = address.IP, netip.MustParsePrefix("10.64.0.0/10") },
+			[]string{"device-network: 10.64.0.0/10: want remote access allowed"}},
 		"addressing": {func(c *Config) { c.Addressing = "IP" }, []string{`addressing: "IP": want ip, port or path`}},
 		"no port":    {func(c *Config) { c.Listen = "127.0.0.1" }, []string{`listen: "127.0.0.1": want HOST:PORT`}},
 		"a large port": {func(c *Config) { c.Listen = "127.0.0.1:65536" },
@@ -123,23 +140,23 @@ func TestAddressing(t *testing.T) {
 		{"other", 0, ""},
 	}
 	for _, test := range tests {
-		got, err := address.DeviceAddress(base, test.addressing, test.device)
+		got, err := address.DeviceAddress(base, test.addressing, netip.Prefix{}, test.device)
 		require.Equal(t, test.want, got)
 		require.Equal(t, test.want == "", err != nil)
 	}
 	for _, bad := range []string{"", "127.0.0.1:80", "http://localhost:80", "http://127.0.0.1", "http://127.0.0.1:65536",
 		"http://[::1"} {
-		_, err := address.DeviceAddress(bad, address.Path, 0)
+		_, err := address.DeviceAddress(bad, address.Path, netip.Prefix{}, 0)
 		require.Error(t, err, bad)
 	}
-	_, err := address.DeviceAddress("http://127.0.0.1:65535", address.Port, 1)
+	_, err := address.DeviceAddress("http://127.0.0.1:65535", address.Port, netip.Prefix{}, 1)
 	require.ErrorContains(t, err, "port 65536 is beyond 65535")
-	v6, err := address.DeviceAddress("http://[::1]:80", address.Port, 2)
+	v6, err := address.DeviceAddress("http://[::1]:80", address.Port, netip.Prefix{}, 2)
 	require.NoError(t, err)
 	require.Equal(t, "http://[::1]:82", v6)
 
 	for _, i := range []int{0, 1, 255, 256, 70_000, 16_711_678} {
-		require.Equal(t, i, address.DeviceOfIP(address.DeviceIP(i)))
+		require.Equal(t, i, address.DeviceOfIP(netip.Prefix{}, address.DeviceIP(netip.Prefix{}, i)))
 	}
 	require.Equal(t, "device-00000042", address.DeviceID(42))
 	require.Equal(t, "device-16711678", address.DeviceID(16_711_678))

@@ -137,7 +137,7 @@ func converse(f *Fleet, i, number int) string {
 	var said []string
 	artifact := bytes.Repeat([]byte{byte(number)}, 1500)
 	for range 4 {
-		v := &visitor{address: net.JoinHostPort(address.DeviceIP(i).String(), fmt.Sprint(portOf(f)))}
+		v := &visitor{address: net.JoinHostPort(address.DeviceIP(address.Loopback(), i).String(), fmt.Sprint(portOf(f)))}
 		said = append(said, v.ask(string(pushRequest("/update", artifact))))
 		for range 2 {
 			answer := v.ask(askVersion)

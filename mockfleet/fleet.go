@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	drawn "math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type Ready struct {
 	Control string `json:"control"`
 	Token   string `json:"token"`
 	CA      string `json:"ca,omitempty"` // the CA of the devices' certificates, in PEM; empty without TLS
+
+	// Network is the Config.Network that devices have addresses of; left out if it is zero.
+	Network netip.Prefix `json:"network,omitzero"`
 }
 
 // Format prints r without its token, whatever the verb.
@@ -89,7 +93,7 @@ func newFleet(cfg Config) *Fleet {
 	f.lease.now = time.Now
 	f.generation = drawn.Uint32() // not from the seed, so that two fleets of one seed differ
 	f.server = server.New(server.Config{
-		Listen: cfg.Listen, Addressing: cfg.Addressing, TLS: cfg.TLS,
+		Listen: cfg.Listen, Addressing: cfg.Addressing, Network: cfg.Network, TLS: cfg.TLS,
 		Capacity: cfg.Capacity, MaxConnections: connectionLimit(cfg),
 		Devices: device.Config{
 			Devices: cfg.Devices, Shard: cfg.Shard, Seed: cfg.Seed, InitialVersion: cfg.InitialVersion,
@@ -103,7 +107,7 @@ func newFleet(cfg Config) *Fleet {
 // Ready returns how to reach the fleet.
 func (f *Fleet) Ready() Ready {
 	r := Ready{Address: f.server.URL(), Control: f.control.url(), Token: string(f.cfg.Token)}
-	r.CA = f.server.CA()
+	r.CA, r.Network = f.server.CA(), f.cfg.Network
 	return r
 }
 

@@ -123,7 +123,7 @@ func TestEveryAddressingUpdatesAndVerifiesEachDevice(t *testing.T) {
 			client := newClient(t)
 			for i := range f.Devices() {
 				at := f.DeviceAddress(i)
-				derived, err := address.DeviceAddress(f.Ready().Address, a, i)
+				derived, err := address.DeviceAddress(f.Ready().Address, a, f.Ready().Network, i)
 				require.NoError(t, err)
 				require.Equal(t, at, derived)
 

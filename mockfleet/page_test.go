@@ -21,7 +21,7 @@ func TestControlPortPage(t *testing.T) {
 	const page = "reference/device-http.md"
 	ours, ledger := docpage.ReadSource(t, "."), docpage.ReadSource(t, "ledger")
 	ledger.Foreign = map[string]string{"wire.State": "string", "N": "number"}
-	ours.Foreign = map[string]string{"address.Mode": "string"}
+	ours.Foreign = map[string]string{"address.Mode": "string", "netip.Prefix": "string"}
 	server := docpage.ReadSource(t, filepath.Join("internal", "server"))
 	docpage.Check(t, page, "entry", ledger.FieldTable(t, "Entry"))
 	docpage.Check(t, page, "counts", ledger.FieldTable(t, "Counts"))

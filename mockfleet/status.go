@@ -1,6 +1,7 @@
 package mockfleet
 
 import (
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 type Status struct {
 	Devices    uint64       `json:"devices"`    // how many there are, in a shard of the shard's
 	Addressing address.Mode `json:"addressing"` // ip, port or path
+	// Network is the network that devices have addresses of, such as 10.64.0.0/10; left out unless the
+	// fleet was given one.
+	Network netip.Prefix `json:"network,omitzero"`
 
 	// Generation changes with every Reset, and is another in another fleet: two readings with the same
 	// one are of one ledger.
@@ -53,6 +57,7 @@ func (f *Fleet) Status() Status {
 	s := Status{
 		Devices:    uint64(f.Devices()),
 		Addressing: f.cfg.Addressing,
+		Network:    f.cfg.Network,
 		Seed:       f.cfg.Seed,
 		Generation: uint64(f.generation) + uint64(f.store.Resets()),
 		Totals:     f.store.Totals(),

@@ -42,7 +42,7 @@ func TestDevicesSpeakTLS(t *testing.T) {
 		t.Run(string(a), func(t *testing.T) {
 			f := startFleet(t, Config{Devices: 5, Addressing: a, TLS: behavior.TLSGood})
 			require.True(t, strings.HasPrefix(f.DeviceAddress(3), "https://"))
-			derived, err := address.DeviceAddress(f.Ready().Address, a, 3)
+			derived, err := address.DeviceAddress(f.Ready().Address, a, f.Ready().Network, 3)
 			require.NoError(t, err)
 			require.Equal(t, f.DeviceAddress(3), derived)
 			client := newClient(t)

@@ -1,13 +1,11 @@
 // Package address derives the addresses and the identities of a fleet's devices. A device is known
 // by its index, from 0. Depending on the fleet's [Mode], it has an IP address, a port or a path of
-// its own, which [Base] derives from the index and the address of the fleet. So a driver in another
-// process can reach every device without asking the fleet for its address.
+// its own, which [Base] derives from the index, the address of the fleet and the network that its
+// devices are in. So a driver in another process, or on another machine, can reach every device
+// without asking the fleet for its address.
 package address
 
 import (
-	"encoding/binary"
-	"fmt"
-	"net/netip"
 	"runtime"
 	"strconv"
 
@@ -20,15 +18,12 @@ type Mode string
 // The addressing modes. In each of them, DeviceAddress derives the addresses of devices 0 to
 // Devices-1 from the address of the fleet.
 const (
-	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up, all on one port; Linux only
+	IP   Mode = "ip"   // an IP address each, 127.1.0.0 and up or those of a network, all on one port; Linux only
 	Port Mode = "port" // a port each, in one contiguous block
 	Path Mode = "path" // a path each, /d/INDEX, all on one port
 )
 
 const (
-	firstDeviceIP  = 127<<24 + 1<<16 // 127.1.0.0, device 0 in ip addressing
-	loopbackEnd    = 128<<24 - 1     // 127.255.255.255, the broadcast address
-	capacityIP     = loopbackEnd - firstDeviceIP
 	capacityPort   = 5000
 	deviceIDPrefix = "device-"
 	deviceIDDigits = 8
@@ -59,7 +54,7 @@ func ParseMode(s string) (Mode, error) {
 
 // Capacity returns how many devices a fleet can address in mode a: 16,711,679 for IP (127.1.0.0 up
 // to but excluding the broadcast address 127.255.255.255) and for Path, 5,000 for Port, and 0 for
-// an unknown mode.
+// an unknown mode. With a network of its own, a fleet has as many as NetworkCapacity says for IP.
 func (a Mode) Capacity() int {
 	switch a {
 	case IP, Path:
@@ -84,33 +79,4 @@ func AppendDeviceID(dst []byte, i int) []byte {
 		i /= 10
 	}
 	return append(dst, digits[:]...)
-}
-
-func (a Mode) check(i int) error {
-	if i < 0 || i >= a.Capacity() {
-		return fmt.Errorf("mockfleet: device %d: %q addressing holds devices 0 to %d", i, string(a), a.Capacity()-1)
-	}
-	return nil
-}
-
-// DeviceIP returns the IP address of device i in ip addressing: 127.1.0.0 + i. It doesn't check i.
-func DeviceIP(i int) netip.Addr {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], firstDeviceIP+uint32(i))
-	return netip.AddrFrom4(b)
-}
-
-// DeviceOfIP returns the index of the device at ip; it is the inverse of DeviceIP. It returns -1 if
-// ip isn't from 127.1.0.0 to 127.255.255.254.
-func DeviceOfIP(ip netip.Addr) int {
-	ip = ip.Unmap()
-	if !ip.Is4() {
-		return -1
-	}
-	b := ip.As4()
-	n := binary.BigEndian.Uint32(b[:])
-	if n < firstDeviceIP || n >= loopbackEnd {
-		return -1
-	}
-	return int(n - firstDeviceIP)
 }

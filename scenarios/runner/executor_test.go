@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"math"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -199,7 +200,7 @@ func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Du
 	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices,
 		Workers: most, Longest: longest})
 	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush,
-		Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, devices)), Record: record, Seed: 1}
+		Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, netip.Prefix{}, devices)), Record: record, Seed: 1}
 	result, err := executorOf(spec, 0, nil).Run(t.Context(), e)
 	require.NoError(t, err)
 	return result, record

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -41,7 +42,7 @@ func benchFleet(b *testing.B, devices int) (ready mockfleet.Ready) {
 func oneByOne(base string, a address.Mode, devices int) iter.Seq[delivery.Device] {
 	return func(yield func(delivery.Device) bool) {
 		for i := range devices {
-			at, err := address.DeviceAddress(base, a, i)
+			at, err := address.DeviceAddress(base, a, netip.Prefix{}, i)
 			if err != nil || !yield(delivery.Device{ID: address.DeviceID(i), Address: at}) {
 				return
 			}
@@ -90,7 +91,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	defer func() { require.NoError(b, artifact.Close()) }()
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
-			device := must(target.ListDevices(benchFleet(b, 1).Address, address.DefaultMode(), 1)).At(0)
+			device := must(target.ListDevices(benchFleet(b, 1).Address, address.DefaultMode(), netip.Prefix{}, 1)).At(0)
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()

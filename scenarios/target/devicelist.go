@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"net/netip"
 	"strings"
 
 	"github.com/fleetmark/fleetmark/delivery"
@@ -115,9 +116,10 @@ func (b *deviceListBuilder) build() *DeviceList {
 	return &b.list
 }
 
-// ListDevices returns the first n devices of the fleet whose own address is base.
-func ListDevices(base string, a address.Mode, n int) (*DeviceList, error) {
-	addresses, err := address.ParseBase(base, a)
+// ListDevices returns the first n devices of the fleet whose own address is base. network is the
+// one that the fleet is in, if it is in ip addressing; the zero Prefix is the loopback network.
+func ListDevices(base string, a address.Mode, network netip.Prefix, n int) (*DeviceList, error) {
+	addresses, err := address.ParseBase(base, a, network)
 	if err != nil {
 		return nil, err
 	}

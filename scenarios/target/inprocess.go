@@ -23,7 +23,7 @@ func openInProcess(ctx context.Context, s scenarios.Spec) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	of, err := knownOf(InProcess, s, f.Ready().Address)
+	of, err := knownOf(InProcess, s, f.Ready())
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

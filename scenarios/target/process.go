@@ -90,7 +90,7 @@ func startProcess(ctx context.Context, o Options, s scenarios.Spec, timeout time
 		return nil, notUp("%s", answer.Error)
 	}
 	p.Ready = answer.Ready
-	if p.known, err = knownOf(OwnProcess, s, p.Ready.Address); err != nil {
+	if p.known, err = knownOf(OwnProcess, s, p.Ready); err != nil {
 		return nil, err
 	}
 	if p.control, err = mockfleet.NewControl(p.Ready.Control, p.Ready.Token); err != nil {

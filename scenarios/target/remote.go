@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 type remote struct {
 	known
 	addressing address.Mode
+	network    netip.Prefix // of the devices in ip addressing, as the fleet reports it; zero is the loopback network
 	control    *mockfleet.Control
 	lease      *lease // nil if the fleet has no leases
 }
@@ -65,13 +67,17 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		// The fleet is known to be large enough, and its first device may be one that never answers.
 		ends, tries = ends[:1], nearbyDevices
 	}
-	if r.devices, err = ListDevices(o.Address, r.addressing, cfg.Devices); err != nil {
+	if r.devices, err = ListDevices(o.Address, r.addressing, r.network, cfg.Devices); err != nil {
 		return nil, o.addressError(err, "")
+	}
+	hint := ""
+	if r.control == nil && r.addressing == address.IP {
+		hint = "; only with {Target.Control} can it be on a network of its own"
 	}
 	for _, end := range ends {
 		if err := anyHealthy(ctx, r.devices, end, tries, trust); err != nil {
 			return nil, o.addressError(err, "device %d of %d does not answer at %s; "+
-				"is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?",
+				"is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?"+hint,
 				end, cfg.Devices, r.devices.At(end).Address)
 		}
 	}
@@ -118,6 +124,7 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 		return o.addressError(nil, "it has %s addressing, the scenario %s: "+
 			"leave the addressing out, or start the fleet with {fleet.addressing} %[2]s", status.Addressing, want)
 	}
+	r.network = status.Network
 	groups, err := r.control.Groups(ctx)
 	if err != nil {
 		return refused(err)

@@ -166,10 +166,10 @@ func (*known) CA() string                               { return "" }
 func (*known) Addressing() address.Mode                 { return "" }
 func (*known) Exited() <-chan struct{}                  { return nil }
 
-// knownOf returns what is known about the fleet of a scenario that is up at an address.
-func knownOf(kind string, s scenarios.Spec, address string) (known, error) {
+// knownOf returns what is known about the fleet of a scenario that is up.
+func knownOf(kind string, s scenarios.Spec, at mockfleet.Ready) (known, error) {
 	cfg := s.FleetConfig()
-	devices, err := ListDevices(address, cfg.Addressing, cfg.Devices)
+	devices, err := ListDevices(at.Address, cfg.Addressing, at.Network, cfg.Devices)
 	return known{kind: kind, devices: devices, mayReboot: mayReboot(cfg), groups: groupsOf(s)}, err
 }
 

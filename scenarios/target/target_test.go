@@ -3,6 +3,8 @@ package target
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -220,4 +222,45 @@ func TestStartProfile(t *testing.T) {
 	}
 	require.NoError(t, p.Close())
 	require.ErrorIs(t, stop(7), ErrExited)
+}
+
+// TestOpen_network opens a fleet whose devices are in a network of their own, as a driver on
+// another machine does: the fleet says over its control port which network that is.
+func TestOpen_network(t *testing.T) {
+	if address.DefaultMode() != address.IP {
+		t.Skip("only Linux has addresses for all devices")
+	}
+	s := small()
+	s.Fleet.Groups = []behavior.Group{{Name: "a", Share: 0.25}}
+	cfg := s.FleetConfig()
+	cfg.Addressing, cfg.Network, cfg.TLS = address.IP, netip.MustParsePrefix("127.88.0.0/24"), behavior.TLSGood
+	outside, err := mockfleet.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, outside.Close()) }()
+	at := outside.Ready()
+	base, err := url.Parse(at.Address)
+	require.NoError(t, err)
+	require.Equal(t, "127.88.0.1", base.Hostname(), "other machines reach this address, too")
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM([]byte(at.CA)))
+	trust := &tls.Config{RootCAs: roots}
+
+	f, err := Open(t.Context(), Options{Address: at.Address, Control: at.Control, Token: at.Token}, s, trust)
+	require.NoError(t, err)
+	require.Equal(t, address.IP, f.Addressing())
+	require.Equal(t, 40, f.Devices().Len())
+	require.Equal(t, "https://127.88.0.1:"+base.Port(), f.Devices().At(0).Address)
+	require.Equal(t, "https://127.88.0.40:"+base.Port(), f.Devices().At(39).Address)
+	groups, unknown := f.Groups()
+	require.Empty(t, unknown)
+	require.Equal(t, 10, groups.Size(0))
+	for i := range 40 {
+		require.NoError(t, healthy(t.Context(), f.Devices().At(i).Address, time.Minute, trust))
+	}
+	require.NoError(t, f.Close())
+
+	s.Fleet.Addressing = address.IP
+	_, err = Open(t.Context(), Options{Address: at.Address}, s, trust)
+	require.ErrorContains(t, err, "does not answer at https://127.1.0.0:")
+	require.ErrorContains(t, err, "only with Target.Control can it be on a network of its own")
 }

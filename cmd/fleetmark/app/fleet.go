@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime/debug"
 
@@ -19,7 +20,7 @@ import (
 
 func newFleet(c cli.Console) *cobra.Command {
 	var cfg mockfleet.Config
-	var addressing, scenario string
+	var addressing, scenario, network string
 	var driven, quiet bool
 	cmd := &cobra.Command{
 		Use:   "fleet --devices N",
@@ -31,6 +32,10 @@ what FLEETMARK_FLEET_TOKEN holds). How the fleet does is shown on standard error
 With path addressing device 7 is at ADDRESS/d/7; with port addressing at ADDRESS
 with the port plus 7; with ip addressing (Linux) at 127.1.0.7 and the same port.
 Every address is a loopback address unless --allow-remote is given.
+
+With --device-network 10.64.0.0/10 and --allow-remote, device 7 is at 10.64.0.8, for
+drivers on other machines. The addresses must be this machine's own: sudo ip route add
+local 10.64.0.0/10 dev lo (see "Devices on a network" in the documentation).
 
 A session with curl:
 
@@ -89,6 +94,10 @@ A session with curl:
 				}
 				cfg.Addressing = a
 			}
+			var err error
+			if cfg.Network, err = deviceNetwork(network); err != nil {
+				return err
+			}
 			cfg.Token = mockfleet.Secret(os.Getenv(tokenEnv))
 			return serve(cmd, cfg, quiet, c)
 		},
@@ -98,6 +107,8 @@ A session with curl:
 	flags.IntVar(&cfg.Devices, "devices", 100, "how many devices")
 	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", "host:port of the devices (port 0: any that is free)")
 	flags.StringVar(&addressing, "addressing", "", "ip, port or path (default ip on Linux, else path)")
+	flags.StringVar(&network, address.NetworkField, "",
+		"`CIDR`: give devices the addresses of this network, with ip addressing (default 127.0.0.0/8)")
 	flags.StringVar(&scenario, "scenario", "", "behave as in this scenario: a name or a file")
 	flags.StringVar(&cfg.ControlListen, "control-listen", "127.0.0.1:0", "host:port of the control port")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behavior")
@@ -115,6 +126,22 @@ A session with curl:
 		panic(err)
 	}
 	return cmd
+}
+
+// deviceNetwork returns the network that --device-network names, or the zero Prefix if text is
+// empty.
+func deviceNetwork(text string) (netip.Prefix, error) {
+	if text == "" {
+		return netip.Prefix{}, nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, cli.Usagef("--%s %q: want an IPv4 network such as 10.64.0.0/10", address.NetworkField, text)
+	}
+	if bad, ok := errors.AsType[*mockfleet.ConfigError](address.CheckNetwork(p)); ok {
+		return p, cli.Usagef("--%s %s: want %s", address.NetworkField, text, bad.Want)
+	}
+	return p, nil
 }
 
 // lowerGCPercent makes the garbage collector run when the garbage is half as large as live memory,

@@ -74,7 +74,7 @@ func (s *Server) ServeConn(nc net.Conn, device int) bool {
 
 // identify returns the device that a connection is for, or -1 in path addressing, where each
 // request names its device. ok is false if the connection is for no device, or comes from another
-// machine.
+// machine although the devices are on the loopback interface.
 func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 	switch s.cfg.Addressing {
 	case address.Port:
@@ -83,10 +83,10 @@ func (s *Server) identify(nc net.Conn, index int) (device int, ok bool) {
 		return -1, true
 	}
 	peer, own := ipOf(nc.RemoteAddr()), ipOf(nc.LocalAddr())
-	if !peer.IsLoopback() { // the interface that the listener is bound to lets nobody else in; this is a second check
-		return 0, false
+	if address.OnLoopback(s.cfg.Network) && !peer.IsLoopback() {
+		return 0, false // the interface that the listener is bound to lets nobody else in; this is a second check
 	}
-	device = address.DeviceOfIP(own)
+	device = address.DeviceOfIP(s.cfg.Network, own)
 	return device, device >= 0 && device < s.store.Len()
 }
 

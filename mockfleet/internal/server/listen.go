@@ -33,8 +33,13 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 		listeners, err = listenFreeBlock(ctx, host, freePortRange, cfg.Devices.Len(), cfg.Devices.Seed)
 	case cfg.Addressing == address.Port:
 		listeners, err = listenBlock(ctx, host, int(port), cfg.Devices.Len())
-	case cfg.Addressing == address.IP:
+	case cfg.Addressing == address.IP && address.OnLoopback(cfg.Network):
 		listeners, err = one(listenLoopback(ctx, port))
+	case cfg.Addressing == address.IP:
+		if err := checkRoute(ctx, cfg.Network); err != nil {
+			return nil, netip.AddrPort{}, err
+		}
+		listeners, err = one(Listen(ctx, net.ListenConfig{}, "tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port)))
 	default:
 		listeners, err = one(Listen(ctx, net.ListenConfig{}, "tcp", netip.AddrPortFrom(host, port)))
 	}
@@ -42,13 +47,39 @@ func listenDevices(ctx context.Context, cfg Config) ([]net.Listener, netip.AddrP
 		return nil, netip.AddrPort{}, ListenError("listen", cfg.Listen, err)
 	}
 	at := listeners[0].Addr().(*net.TCPAddr).AddrPort()
-	if host = at.Addr().Unmap(); host.IsUnspecified() {
+	host = at.Addr().Unmap()
+	switch {
+	case cfg.Addressing == address.IP && cfg.Network.IsValid():
+		host = address.DeviceIP(cfg.Network, 0) // other machines reach it, too
+	case host.IsUnspecified():
 		host = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // an address at which this machine reaches the listener
 	}
 	return listeners, netip.AddrPortFrom(host, at.Port()), nil
 }
 
 func one(l net.Listener, err error) ([]net.Listener, error) { return []net.Listener{l}, err }
+
+// checkRoute returns a *field.Error that says what to do unless this machine has the addresses of a
+// device network: it binds sockets to those of the first and of the last device. A route makes all
+// addresses of a network the machine's own, so that no device's is missing in between.
+func checkRoute(ctx context.Context, network netip.Prefix) error {
+	for _, i := range []int{0, address.NetworkCapacity(network) - 1} {
+		at := netip.AddrPortFrom(address.DeviceIP(network, i), 0)
+		var lc net.ListenConfig
+		c, err := lc.ListenPacket(ctx, "udp4", at.String()) // UDP, so that nobody can connect
+		if err == nil {
+			err = c.Close()
+		}
+		if err != nil {
+			want := "choose another network, or see what keeps a program from using its addresses"
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				want = "make its addresses this machine's own (Linux): sudo " + address.RouteCommand(network)
+			}
+			return &field.Error{Field: address.NetworkField, Value: network.String(), Want: want, Err: err}
+		}
+	}
+	return nil
+}
 
 // Listen opens a listener. It binds one at a loopback address to the loopback interface, if the
 // system can.

@@ -51,6 +51,7 @@ import (
 type Config struct {
 	Listen         string // host:port
 	Addressing     address.Mode
+	Network        netip.Prefix // of the devices in ip addressing; zero is the loopback network
 	TLS            behavior.TLSMode
 	Capacity       float64 // updates a second that all devices together answer; 0 is no limit
 	MaxConnections int
@@ -172,7 +173,7 @@ func (s *Server) URL() string { return s.scheme() + "://" + s.address.String() }
 
 // DeviceAddress returns the address of device i, or "" if the addressing has no such device.
 func (s *Server) DeviceAddress(i int) string {
-	at, err := address.NewBase(s.scheme(), s.address, s.cfg.Addressing).Append(nil, i)
+	at, err := address.NewBase(s.scheme(), s.address, s.cfg.Addressing, s.cfg.Network).Append(nil, i)
 	if err != nil {
 		return ""
 	}
