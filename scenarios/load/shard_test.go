@@ -180,3 +180,21 @@ func TestWorkersOfShardsThinkApart(t *testing.T) {
 	}
 	require.Equal(t, whole, first)
 }
+
+// BenchmarkArrivalsOfAShard measures what the plan costs one of 1,000 shards for each operation of
+// the whole plan. If arrivals are drawn, every shard draws all of them; otherwise it works out its
+// own alone.
+func BenchmarkArrivalsOfAShard(b *testing.B) {
+	s := Shard{Index: 1, Count: 1000, Devices: 100_000}
+	for name, p := range map[string]Pacer{"constant": ConstantRate(1e6), "poisson": Poisson{ConstantRate(1e6)}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			last := time.Duration(float64(b.N) / 1e6 * float64(time.Second))
+			for planned := range s.arrivals(p, 1) {
+				if planned >= last {
+					break
+				}
+			}
+		})
+	}
+}
