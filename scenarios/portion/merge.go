@@ -97,7 +97,7 @@ func (m *merger) add(name string, p *Portion) error {
 		return err
 	}
 	f := m.first
-	if p.Phase != f.Phase || p.Number != f.Number || p.Interrupted != f.Interrupted {
+	if p.Phase != f.Phase || p.Number != f.Number {
 		return fmt.Errorf("its portion is of %s repetition %d, that of the first agent of %s repetition %d",
 			p.Phase, p.Number, f.Phase, f.Number)
 	}

@@ -61,6 +61,10 @@ func (l *intervalLog) begin(started time.Time, stats *delivery.Stats) {
 	l.write() // opens the files, before the allocations of the load are counted
 }
 
+// countBytes makes later intervals say how many bytes were written and read. Nothing had been counted
+// when the load began.
+func (l *intervalLog) countBytes() { l.v.Bytes = &l.bytes }
+
 // add writes an interval. stats is what the client has counted, if it counts.
 func (l *intervalLog) add(v *load.Interval, stats delivery.Stats) {
 	to := &l.v
