@@ -23,16 +23,16 @@ const (
 
 // An AgentOff says in which measures an agent is off from the others.
 type AgentOff struct {
-	Name    string      // of the agent
-	Index   int         // of its shard
-	Reasons []OffReason // at least one, in the order of the measures
+	Name    string      `json:"name"`    // of the agent
+	Index   int         `json:"index"`   // of its shard
+	Reasons []OffReason `json:"reasons"` // at least one, in the order of the measures
 }
 
 // An OffReason is one measure in which an agent is off from the others.
 type OffReason struct {
-	Measure AgentMeasure
-	Value   float64 // of the agent: nanoseconds, or operations per second
-	Others  float64 // the others' median; of a rate, what that comes to for the agent's share of the load
+	Measure AgentMeasure `json:"measure"` // p99, rate, lateness-p99 or cpu-ns-per-op
+	Value   float64      `json:"value"`   // of the agent: nanoseconds, or operations per second
+	Others  float64      `json:"others"`  // the others' median; of a rate, what that comes to for the agent's share of the load
 }
 
 // AgentMeasure is what agents are compared by.

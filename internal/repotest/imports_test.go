@@ -95,12 +95,14 @@ func importRules() []packageRule {
 		{"results/judge", "results/internal/stats results results/baseline results/sequential"},
 		{"results/report/internal/bounded", ""},
 		{"results/report/internal/svgplot", ""},
+		{"results/report/agents", "internal/plaintext internal/texttable results"},
 		{"results/report", "internal/shell internal/plaintext internal/texttable internal/markdown profiles " +
 			"profiles/explain results " +
-			"results/baseline results/rundir results/evidence results/judge results/report/internal/bounded"},
+			"results/baseline results/rundir results/evidence results/judge results/report/internal/bounded " +
+			"results/report/agents"},
 		{"results/report/ci", "internal/plaintext results results/report/internal/bounded results/report"},
 		{"results/report/htmlpage", "internal/plaintext results results/rundir results/timeline results/evidence " +
-			"results/report/internal/bounded results/report/internal/svgplot results/report"},
+			"results/report/internal/bounded results/report/internal/svgplot results/report/agents results/report"},
 
 		// Packages that measure.
 		{"scenarios/client", "delivery delivery/rollout"},
@@ -132,7 +134,7 @@ func importRules() []packageRule {
 		{"scenarios/abtest", "internal/shell internal/atomicfile internal/scratch internal/childproc internal/checkout delivery profiles profiles/capture " +
 			"profiles/explain profiles/view results results/sequential results/judge scenarios scenarios/target " +
 			"scenarios/client/process scenarios/load scenarios/health scenarios/runner"},
-		{"scenarios/batch", "internal/atomicfile internal/plaintext results results/baseline results/rundir " +
+		{"scenarios/batch", "internal/atomicfile internal/plaintext internal/texttable results results/baseline results/rundir " +
 			"results/judge " +
 			"results/report results/report/htmlpage scenarios scenarios/runner"},
 		{"scenarios/baselinepage", "internal/shell internal/plaintext internal/codestats internal/project results results/baseline " +

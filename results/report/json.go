@@ -78,6 +78,8 @@ type runObject struct {
 	Operations  []results.Operations          `json:"operations"`           // as in run.json
 	Rollouts    []results.Rollout             `json:"rollouts,omitempty"`   // as in run.json
 	Groups      []results.GroupSummary        `json:"groups,omitempty"`     // of a fleet with groups
+	Agents      *results.Agents               `json:"agents,omitempty"`     // as in run.json, of a merged run
+	AgentsOff   []results.AgentOff            `json:"agents_off,omitempty"` // the agents that are off from the others
 	ClientsWord bool                          `json:"clients_word_only"`    // as in run.json
 	Metrics     map[string]map[string]float64 `json:"metrics"`              // medians
 	Fleet       results.FleetHealth           `json:"fleet"`                // as in run.json
@@ -124,7 +126,7 @@ func newRunObject(d *Document) runObject {
 		Run: run.Path, Scenario: run.Scenario, Status: run.Status, Verdict: r.Verdict, Reason: r.Reason,
 		Valid: run.Valid, Invalid: run.Invalid, Notes: run.Notes, Repetitions: run.Repetitions,
 		Counts: run.Counts, Operations: run.Operations, Rollouts: run.Rollouts,
-		Groups: r.Now.Groups(), ClientsWord: run.Unconfirmed,
+		Groups: r.Now.Groups(), Agents: run.Agents, AgentsOff: run.Agents.Off(), ClientsWord: run.Unconfirmed,
 		Metrics: results.Medians(r.Now.Records), Fleet: run.Fleet, Harness: run.Harness,
 		Thresholds: r.Thresholds, Partial: run.Partial, Mode: d.Mode, ExitCode: d.ExitCode,
 		encodedResults: encodeResults(d),

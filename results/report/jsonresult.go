@@ -82,6 +82,9 @@ type runJSON struct {
 
 	Spec json.RawMessage `json:"spec,omitempty"`
 
+	Agents    *results.Agents    `json:"agents,omitempty"`     // of a merged run
+	AgentsOff []results.AgentOff `json:"agents_off,omitempty"` // off from the others
+
 	Partial *results.Partial `json:"partial,omitempty"` // broken off, and not judged
 }
 
@@ -104,7 +107,7 @@ func newSideJSON(s Side) sideJSON {
 	if run := s.Run; run != nil {
 		d.Run = &runJSON{
 			run.ID, run.Path, run.Status, run.Valid, run.Seed, run.WorkloadDigest, run.Unconfirmed,
-			run.Counts, run.Operations, run.Rollouts, run.Spec, run.Partial,
+			run.Counts, run.Operations, run.Rollouts, run.Spec, run.Agents, run.Agents.Off(), run.Partial,
 		}
 		if !json.Valid(run.Spec) {
 			d.Run.Spec = nil

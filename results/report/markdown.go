@@ -26,6 +26,7 @@ func writeMarkdown(w io.Writer, d *Document, width int) error {
 	}
 	p.metrics()
 	p.stalls()
+	p.agents()
 	if p.run != nil {
 		p.parts()
 		p.partial()
@@ -61,12 +62,14 @@ type markdownPage struct {
 
 func (p *markdownPage) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
 
-func (p *markdownPage) table(t *Table) {
+func (p *markdownPage) table(t *Table) { p.text(t.markdown(p.prose, p.code)) }
+
+func (p *markdownPage) text(t texttable.Table) {
 	if p.err != nil {
 		return
 	}
 	var fitted texttable.Layout
-	fitted, p.err = t.markdown(p.prose, p.code).FitMarkdown(&p.out, p.width)
+	fitted, p.err = t.FitMarkdown(&p.out, p.width)
 	if note := fitted.Note(); note != "" {
 		p.printf("\n%s\n", markdown.Escape(note))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/fleetmark/fleetmark/internal/markdown"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/internal/texttable"
+	"github.com/fleetmark/fleetmark/results/report/agents"
 )
 
 // A By says into which parts a run is divided.
@@ -56,6 +57,40 @@ func (p *markdownPage) parts() {
 			}
 			p.printf("\n")
 		}
+	}
+}
+
+// Agents returns what the agents of a merged run did, with a row for at most most of them; 0 means
+// all. It returns nil if the result isn't of a merged run.
+func (r *Result) Agents(most int) *agents.Section {
+	if r.Run == nil {
+		return nil
+	}
+	return agents.New(r.Run.Agents, most)
+}
+
+// agents writes what each agent of a merged run did.
+func (p *markdownPage) agents() {
+	s := p.r.Agents(agents.MaxRows)
+	if s == nil {
+		return
+	}
+	p.printf("## %s\n\n", agents.Title)
+	p.list("", s.Sentences)
+	p.text(s.Table(markdown.Escape, func(bad string) string { return "**" + bad + "**" }))
+	p.printf("\n")
+}
+
+// agents shows what each agent of a merged run did.
+func (p *terminal) agents(r *Result) {
+	if s := r.Agents(agents.MaxRows); s != nil && p.err == nil {
+		p.printf("\nwhat each agent did:\n\n")
+		for _, sentence := range s.Sentences {
+			p.printf("%s\n", sentence)
+		}
+		p.printf("\n")
+		bad := func(text string) string { return p.Paint(texttable.Bad, text) }
+		p.err = p.Write(&p.out, s.Table(plaintext.Line, bad))
 	}
 }
 

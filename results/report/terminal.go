@@ -88,6 +88,7 @@ func (p *terminal) run(r *Result) {
 		t.Columns[0].Kind = Number
 		p.table(t)
 	}
+	p.agents(r)
 	if disturbed := run.Harness.Interference.Excess(); disturbed != "" {
 		p.printf("\nwarning: %s meanwhile: times and rates say little\n", disturbed)
 	}

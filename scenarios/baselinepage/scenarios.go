@@ -10,7 +10,6 @@ import (
 
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/baseline"
-	"github.com/fleetmark/fleetmark/results/report"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
@@ -18,7 +17,7 @@ import (
 // suiteMeasurement runs the scenarios of the suite integration once, for the sections that show
 // them.
 type suiteMeasurement struct {
-	rows  report.Suite
+	rows  batch.Suite
 	large *batch.Result // the result of the scenario large-payload
 }
 

@@ -200,7 +200,7 @@ func Names(names []string) ([]string, error) {
 }
 
 // SuiteRow returns the run's row in the table of a suite.
-func (r *Result) SuiteRow() report.SuiteRow {
+func (r *Result) SuiteRow() SuiteRow {
 	result := "passed"
 	switch v := r.Judgement.Verdict; v {
 	case results.Regressed:
@@ -208,7 +208,7 @@ func (r *Result) SuiteRow() report.SuiteRow {
 	case results.Inconclusive, results.Invalid:
 		result = string(v)
 	}
-	return report.SuiteRow{
+	return SuiteRow{
 		Test: r.Run.Scenario, Result: result, Passed: result == "passed",
 		Duration: r.Run.Finished.Sub(r.Run.Started), Notes: r.note(),
 	}

@@ -320,7 +320,7 @@ func (f *runFlags) show(r *batch.Result, c cli.Console) error {
 
 // showSuite prints a table of those scenarios of a suite that ran to their end, if there are any.
 func showSuite(name string, done []*batch.Result, c cli.Console) error {
-	var rows report.Suite
+	var rows batch.Suite
 	for _, r := range done {
 		if r.Err == nil && !r.Interrupted() {
 			rows = append(rows, r.SuiteRow())

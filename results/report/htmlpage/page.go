@@ -158,7 +158,7 @@ func (b *builder) page() (*page, error) {
 		EndState: b.EndSentence(""),
 		HasBase:  b.HasBase, Base: plaintext.Clip(b.Base.Label, 40), Now: plaintext.Clip(b.Now.Label, 40),
 	}
-	sections := []section{b.changes(), b.timelines()}
+	sections := []section{b.changes(), b.agents(), b.timelines()}
 	for i := range min(len(b.Causes), report.MaxResults) {
 		sections = append(sections, b.cause(i))
 	}

@@ -77,6 +77,12 @@ func (w *Wide) Band(class string, upper, lower []Step) {
 // Window fills the whole height between two horizontal positions.
 func (w *Wide) Window(class string, from, to float64) { w.path(class, w.window(from, to)) }
 
+// Bar fills a rectangle between two horizontal and two vertical positions.
+func (w *Wide) Bar(class string, from, to, top, bottom float64) {
+	w.path(class, "M"+coordinate(from)+" "+coordinate(w.inside(top))+"H"+coordinate(to)+
+		"V"+coordinate(w.inside(bottom))+"H"+coordinate(from)+"z")
+}
+
 // Vertical draws a line over the whole height.
 func (w *Wide) Vertical(class string, x float64) {
 	w.path(class, "M"+coordinate(x)+" 0V"+coordinate(w.Height))
