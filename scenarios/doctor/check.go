@@ -54,8 +54,16 @@ func Examine(f Facts, a Advice) []Check {
 			func(f Facts) (State, string, string) { return noise(f, a) }},
 		{"loopback", "every simulated device has an address of its own",
 			func(f Facts) (State, string, string) { return loopback(f, a) }},
+		{"device network", "devices on a network are reached only if packets to their addresses come to the fleet's machine",
+			deviceNetwork},
+		{"reverse path", "a strict filter drops packets whose way back leads over another interface", reversePath},
+		{"conntrack", "a tracked connection takes an entry until two minutes after its end, and packets without one are dropped",
+			conntrack},
 	} {
 		state, found, change := c.judge(f)
+		if state == "" { // nobody asked
+			continue
+		}
 		if state == OK {
 			change = ""
 		}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -42,6 +43,8 @@ type Facts struct {
 	Interference *results.Interference `json:"neighbours"`
 	Noise        Noise                 `json:"noise"`
 	Loopback     Loopback              `json:"loopback"`
+
+	DeviceNetwork *DeviceNetwork `json:"device_network,omitempty"` // left out if none was asked about
 }
 
 // Need is how many file descriptors a scenario's driver must have, and how many it can use.
@@ -65,15 +68,22 @@ type Loopback struct {
 	NoIPv6     string `json:"no_ipv6,omitempty"` // why there is no ::1; empty if there is
 }
 
-// Gather examines the machine. It calls progress as each step begins. Its error is the context's,
-// or says that the reference benchmark failed.
-func Gather(ctx context.Context, progress func(doing string, n, of int)) (Facts, error) {
+// Gather examines the machine, and what it has for the addresses of a device network unless that is
+// the zero Prefix. It calls progress as each step begins. Its error is the context's, or says that
+// the reference benchmark failed.
+func Gather(ctx context.Context, network netip.Prefix, progress func(doing string, n, of int)) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
 	steps := []struct {
 		doing string
 		do    func() error
 	}{
-		{"the system's settings", func() error { f.readSystem("/"); return f.readLimits() }},
+		{"the system's settings", func() error {
+			f.readSystem("/")
+			if network.IsValid() {
+				f.DeviceNetwork = readDeviceNetwork(ctx, "/", network)
+			}
+			return f.readLimits()
+		}},
 		{"what else runs", func() (err error) {
 			f.Interference, err = health.MeasureInterference(ctx, time.Second)
 			return err

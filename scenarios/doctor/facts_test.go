@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ func TestFacts_JSON(t *testing.T) {
 func TestGather_canceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var steps []string
-	_, err := Gather(ctx, func(doing string, n, of int) {
+	_, err := Gather(ctx, netip.Prefix{}, func(doing string, n, of int) {
 		steps = append(steps, doing)
 		require.Equal(t, 6, of)
 		require.Len(t, steps, n)

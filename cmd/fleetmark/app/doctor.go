@@ -7,12 +7,14 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/progress"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/doctor"
 )
 
 func newDoctor(c cli.Console) *cobra.Command {
 	var asJSON, quiet bool
+	var networkText string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether this machine is fit to measure on, and what to change",
@@ -20,12 +22,19 @@ func newDoctor(c cli.Console) *cobra.Command {
 what else runs, and how different the same work comes out from one moment to the next.
 Each check says what was found, why it matters, and what to change.
 
+With --device-network it also looks whether devices can have addresses of that network
+here, or whether a driver on this machine can reach them.
+
 Exit codes: 0 fit, perhaps with warnings; 3 a problem, so that times can't be judged
 here; 130 interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := deviceNetwork(networkText)
+			if err != nil {
+				return err
+			}
 			view := progress.NewSteps(c.Err, "doctor", quiet)
-			facts, err := doctor.Gather(cmd.Context(), view.Show)
+			facts, err := doctor.Gather(cmd.Context(), network, view.Show)
 			view.Close()
 			if err != nil {
 				return err
@@ -43,6 +52,8 @@ here; 130 interrupted.`,
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&networkText, address.NetworkField, "",
+		"a network (a `CIDR`) that devices are to have the addresses of, as with fleetmark fleet")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: checks and the facts that they were judged by")
 	cmd.Flags().BoolVar(&quiet, "no-progress", false, "don't show what is looked at")
 	return cmd

@@ -108,7 +108,7 @@ A session with curl:
 	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", "host:port of the devices (port 0: any that is free)")
 	flags.StringVar(&addressing, "addressing", "", "ip, port or path (default ip on Linux, else path)")
 	flags.StringVar(&network, address.NetworkField, "",
-		"`CIDR`: give devices the addresses of this network, with ip addressing (default 127.0.0.0/8)")
+		"give devices the addresses of this network (a `CIDR`), with ip addressing (default 127.0.0.0/8)")
 	flags.StringVar(&scenario, "scenario", "", "behave as in this scenario: a name or a file")
 	flags.StringVar(&cfg.ControlListen, "control-listen", "127.0.0.1:0", "host:port of the control port")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the devices' behavior")
