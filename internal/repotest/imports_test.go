@@ -157,7 +157,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project internal/starter delivery mockfleet/address mockfleet " +
 			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios scenarios/client scenarios/client/process " +
 			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
-			"scenarios/abtest scenarios/batch scenarios/baselinepage cmd/fleetmark/app/cli " +
+			"scenarios/abtest scenarios/batch scenarios/baselinepage scenarios/cluster/bus cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 		{"docs/examples/service", "delivery"},

@@ -116,7 +116,7 @@ func valueKinds() map[string]valueKind {
 	profile := []string{"cpu", "heap", "allocs", "goroutine", "mutex", "block"}
 	some := func(name string, values ...string) valueKind { return valueKind{name: name, values: values} }
 	kinds := map[string]valueKind{
-		"init --client": text("name"), "init --dir": kind("dir"), "init --ci": oneOf("github", "none"),
+		"init --client": text("name"), "host": text("name|IP"), "init --dir": kind("dir"), "init --ci": oneOf("github", "none"),
 		"out": kind("dir"), "profiles": kind("dir"), "profile flame --out": kind("file"),
 		"html": kind("file"), "markdown": kind("file"), "comment": kind("file"), "junit": kind("file"),
 		"json": kind("file"), "file": kind("file"), "baseline": kind("file"), "devices-from": kind("file"),

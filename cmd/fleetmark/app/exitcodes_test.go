@@ -192,6 +192,8 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "fleet --listen 192.0.2.1:80", said: "loopback"},
 		{code: cli.ExitUsage, args: "fleet --scenario nosuch", said: "no such scenario"},
 		{code: cli.ExitUsage, args: "doctor more", said: "unknown command"},
+		{code: cli.ExitPass, args: "cluster keys keys-of-test"},
+		{code: cli.ExitUsage, args: "cluster keys a.txt", said: "keys in a.txt"},
 		{code: cli.ExitUsage, args: "init", said: "no go.mod and no git repository here"},
 		{code: cli.ExitUsage, args: "version now", said: "unknown command"},
 		{code: cli.ExitUsage, args: "completion tcsh", said: "want bash, zsh, fish or powershell"},

@@ -73,6 +73,7 @@ type ServerOptions struct {
 type Server struct {
 	options ServerOptions
 	nats    *server.Server
+	address string
 	log     *serverLog
 	store   *store
 	close   func() error
@@ -120,6 +121,7 @@ func Serve(o ServerOptions) (*Server, error) {
 	if !s.nats.ReadyForConnections(readyWithin) || !s.nats.JetStreamEnabled() {
 		return nil, errors.Join(fmt.Errorf("NATS server on %s wasn't ready within %v", o.Listen, readyWithin), s.Close())
 	}
+	s.address = s.nats.Addr().String()
 	return s, nil
 }
 
@@ -198,7 +200,7 @@ func mayListen(address string) error {
 }
 
 // Addr returns the address that the server listens on, HOST:PORT, with the port that was taken.
-func (s *Server) Addr() string { return s.nats.Addr().String() }
+func (s *Server) Addr() string { return s.address }
 
 // URL returns the server's URL for [ConnectOptions]. If the server listens on all addresses of the
 // machine, its host is the loopback address; other machines replace it.
