@@ -3,6 +3,7 @@ package address
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/fleetmark/fleetmark/mockfleet/internal/field"
 )
@@ -52,6 +53,19 @@ func (s Shard) String() string {
 		return "whole"
 	}
 	return strconv.Itoa(s.Index) + "/" + strconv.Itoa(s.Count)
+}
+
+// ParseShard reads INDEX/COUNT, such as "0/4". The error is a *mockfleet.ConfigError.
+func ParseShard(s string) (Shard, error) {
+	index, count, _ := strings.Cut(s, "/")
+	i, err := strconv.Atoi(index)
+	n, countErr := strconv.Atoi(count)
+	shard := Shard{i, n}
+	if err != nil || countErr != nil || n < 1 || len(shard.Validate()) > 0 {
+		want := fmt.Sprintf("INDEX/COUNT, such as 0/4: an index below the count, which is %d at most", MaxShards)
+		return Shard{}, &field.Error{Field: "shard", Value: strconv.Quote(s), Want: want}
+	}
+	return shard, nil
 }
 
 // Validate returns a *mockfleet.ConfigError for each field of s that is out of bounds.

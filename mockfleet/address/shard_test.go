@@ -38,5 +38,12 @@ func TestShard(t *testing.T) {
 	require.True(t, Shard{}.IsWhole())
 	require.True(t, Shard{Count: 1}.IsWhole())
 	require.Equal(t, "1/3", s.String())
+	parsed, err := ParseShard("1/3")
+	require.NoError(t, err)
+	require.Equal(t, s, parsed)
+	for _, bad := range []string{"", "1", "1/", "/3", "3/3", "-1/3", "0/0", "0/4097", "1/3/3", "a/b", " 1/3"} {
+		_, err := ParseShard(bad)
+		require.ErrorContains(t, err, "want INDEX/COUNT, such as 0/4: an index below the count, which is 4096 at most")
+	}
 	require.Equal(t, "whole", Shard{}.String())
 }

@@ -90,6 +90,7 @@ type clientFactory struct {
 	newClient func(context.Context, delivery.Config) (load.Client, error)
 	config    delivery.Config
 	seed      uint64
+	shard     int                           // index of the shard, so that the retries of two have different jitter
 	wrap      func(load.Client) load.Client // wraps each client; may be nil
 
 	closeTimeout time.Duration // 0: closeTimeout
@@ -127,7 +128,7 @@ func (c repetitionClient) count() (stats delivery.Stats, ok bool) {
 func (f *clientFactory) open(ctx context.Context, number int) (c repetitionClient, err error) {
 	c.dialer = &dialer{}
 	cfg := f.config
-	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(number)), c.dialer.dial
+	cfg.Random, cfg.Dial = rand.NewPCG(f.seed, uint64(f.shard)<<32|uint64(number)), c.dialer.dial
 	health.DoAsClient(ctx, func(ctx context.Context) { c.Client, err = f.newClient(ctx, cfg) })
 	if err != nil {
 		return c, err

@@ -48,13 +48,21 @@ func (s *Session) newDrive(t task, c load.Client, u *delivery.Update) *drive {
 		d.env.OnBegin = func(at time.Time) { s.onBegin(d.task.Repetition, at) }
 	}
 	d.env.ExactIntervals = s.isPart
-	d.executor = executorOf(t.load, s.maxWorkers, onEvent)
+	d.executor = executorOf(t.load, s.maxWorkers, s.loadShard(), onEvent)
 	if s.service != nil {
 		d.executor = s.service.executor(s, u)
 	}
 	d.expect = d.executor.Expect(devices.Len())
 	d.task.Planned = d.expect.Operations
 	return d
+}
+
+// loadShard returns the part of the load that the session does.
+func (s *Session) loadShard() load.Shard {
+	if s.whole.Shard.IsWhole() {
+		return load.Shard{}
+	}
+	return load.Shard{Index: s.whole.Shard.Index, Count: s.whole.Shard.Count, Devices: s.whole.Fleet.Devices}
 }
 
 // run runs the load. It ends the last wave of a rollout, unless the rollout was interrupted.

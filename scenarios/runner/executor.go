@@ -12,8 +12,9 @@ import (
 )
 
 // executorOf returns the executor of a load. If the load starts workers as needed, it starts at
-// most maxAuto of them, unless maxAuto is 0. A rollout calls onEvent with its events.
-func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) load.Executor {
+// most maxAuto of them, unless maxAuto is 0. l has the workers of the shard alone. A rollout calls
+// onEvent with its events.
+func executorOf(l scenarios.LoadSpec, maxAuto int, shard load.Shard, onEvent func(rollout.Event)) load.Executor {
 	workers, most := l.WorkerRange()
 	switch l.Model {
 	case scenarios.Service: // Session.newDrive sets Watch
@@ -21,7 +22,7 @@ func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) 
 	case scenarios.Rollout:
 		return load.Rollout{Options: rolloutOptions(l, onEvent)}
 	case scenarios.ClosedLoop, scenarios.Once:
-		x := load.ClosedLoop{Workers: workers, Duration: l.Duration.Std(), Drain: l.DrainTime()}
+		x := load.ClosedLoop{Workers: workers, Duration: l.Duration.Std(), Drain: l.DrainTime(), Shard: shard}
 		if !l.Think.IsZero() {
 			x.Think = l.Think.Sample
 		}
@@ -32,7 +33,7 @@ func executorOf(l scenarios.LoadSpec, maxAuto int, onEvent func(rollout.Event)) 
 	}
 	return load.ArrivalRate{
 		Pacer: pacerOf(l), Duration: l.TotalDuration(), Workers: min(workers, most), MaxWorkers: most,
-		Drain: l.DrainTime(), StopBehind: l.Drain == 0,
+		Drain: l.DrainTime(), StopBehind: l.Drain == 0, Shard: shard,
 	}
 }
 

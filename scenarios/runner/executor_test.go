@@ -48,13 +48,13 @@ func TestExecutorOf(t *testing.T) {
 		"rollout": {scenarios.LoadSpec{Model: scenarios.Rollout, Workers: 5, Rate: 3},
 			load.Rollout{Options: rollout.Options{Workers: 5, PerSecond: 3}}},
 	} {
-		require.Equal(t, row.want, executorOf(row.spec, 40, nil), name)
+		require.Equal(t, row.want, executorOf(row.spec, 40, load.Shard{}, nil), name)
 	}
-	require.Equal(t, 12, executorOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1}, 12,
+	require.Equal(t, 12, executorOf(scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 1}, 12, load.Shard{},
 		nil).(load.ArrivalRate).Workers, "no more workers than maxAuto")
 	spec := scenarios.LoadSpec{Model: scenarios.ClosedLoop}
 	require.NoError(t, spec.Think.UnmarshalText([]byte("90ms")))
-	require.Equal(t, 90*time.Millisecond, executorOf(spec, 0, nil).(load.ClosedLoop).Think(0.5))
+	require.Equal(t, 90*time.Millisecond, executorOf(spec, 0, load.Shard{}, nil).(load.ClosedLoop).Think(0.5))
 }
 
 // rateOf returns a pointer to a rate, for the end of a stage.
@@ -200,8 +200,8 @@ func runLoad(t *testing.T, spec scenarios.LoadSpec, devices int, longest time.Du
 	record := load.NewRecording(load.RecordingConfig{Op: delivery.OpPush, Planned: spec.IsOpen(), Devices: devices,
 		Workers: most, Longest: longest})
 	e := load.Env{Client: &standIn{takes: takes}, Op: delivery.OpPush,
-		Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, netip.Prefix{}, devices)), Record: record, Seed: 1}
-	result, err := executorOf(spec, 0, nil).Run(t.Context(), e)
+		Devices: must(target.ListDevices("http://127.0.0.1:1", address.Path, netip.Prefix{}, address.Shard{}, devices)), Record: record, Seed: 1}
+	result, err := executorOf(spec, 0, load.Shard{}, nil).Run(t.Context(), e)
 	require.NoError(t, err)
 	return result, record
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
@@ -31,11 +32,15 @@ func newLedgerExcerpt(e ledger.Entry) *portion.LedgerExcerpt {
 }
 
 // writeFailures writes the sampled failures of a repetition, with what the ledger says about their
-// devices, as a JSON object on each line.
-func writeFailures(w io.Writer, repetition int, sample []load.Failure, ledger map[int]*portion.LedgerExcerpt) error {
+// devices, as a JSON object on each line. The lines have the devices' numbers of all shards.
+func writeFailures(
+	w io.Writer, repetition int, shard scenarios.ShardSpec, sample []load.Failure, ledger map[int]*portion.LedgerExcerpt,
+) error {
 	enc := json.NewEncoder(w)
 	for _, f := range sample {
-		if err := enc.Encode(Failure{repetition, f, ledger[f.Device]}); err != nil {
+		excerpt := ledger[f.Device]
+		f.Device = shard.Fleet().Number(f.Device)
+		if err := enc.Encode(Failure{repetition, f, excerpt}); err != nil {
 			return err
 		}
 	}

@@ -211,7 +211,7 @@ func TestActivity(t *testing.T) {
 	c := &standIn{takes: func(int64) time.Duration { return 0 }}
 	s.current.Store(&repetitionClient{Client: c})
 	require.Zero(t, s.activity())
-	devices := must(target.ListDevices("http://127.0.0.1:1", address.Path, netip.Prefix{}, 3))
+	devices := must(target.ListDevices("http://127.0.0.1:1", address.Path, netip.Prefix{}, address.Shard{}, 3))
 	_, err := load.ClosedLoop{Workers: 1}.Run(t.Context(),
 		load.Env{Client: c, Op: delivery.OpPush, Devices: devices, Record: s.recording})
 	require.NoError(t, err)

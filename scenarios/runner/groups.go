@@ -56,7 +56,7 @@ func (s *Session) recordingConfig(parts bool) load.RecordingConfig {
 	_, most := s.spec.Load.WorkerRange()
 	c := load.RecordingConfig{
 		Op: s.spec.Load.Operation, Planned: s.spec.Load.IsOpen(), Devices: s.target.Devices().Len(),
-		Workers: most, Longest: longest(s.spec),
+		Workers: most, Longest: longest(s.whole),
 	}
 	if s.service != nil { // which may have all devices under way at once
 		c.Workers = c.Devices

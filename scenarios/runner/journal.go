@@ -146,6 +146,6 @@ func (m *measured) failureLines(rep Repetition, spec scenarios.Spec) (rundir.Chu
 		number += spec.Repetitions
 	}
 	var lines bytes.Buffer
-	err := writeFailures(&lines, number, m.failures, m.excerpts)
+	err := writeFailures(&lines, number, spec.Shard, m.failures, m.excerpts)
 	return rundir.Chunk{Name: rundir.FailuresFile, Data: lines.Bytes()}, err
 }

@@ -158,7 +158,7 @@ func (m *Merging) Begin(rep Repetition, started time.Time) error {
 	if m.running != nil || m.stopped || m.failed {
 		return fmt.Errorf("%s repetition %d can't begin: the one before, or the run, was not ended", rep.Phase, rep.Number)
 	}
-	expect := executorOf(m.spec.Load, 0, nil).Expect(m.spec.Fleet.Devices)
+	expect := executorOf(m.spec.Load, 0, load.Shard{}, nil).Expect(m.spec.Fleet.Devices)
 	rep.Planned = expect.Operations
 	m.running = newMergedRepetition(m, rep, expect, started)
 	if rep.Phase == Timed {

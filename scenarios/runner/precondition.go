@@ -63,7 +63,7 @@ func (s *Session) precondition(ctx context.Context, t task, c repetitionClient, 
 // client begins without connections.
 func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery.Update) error {
 	cfg := s.clients.config
-	cfg.Random = rand.NewPCG(s.spec.Seed, 0) // no repetition has number 0
+	cfg.Random = rand.NewPCG(s.spec.Seed, uint64(s.spec.Shard.Index)<<32) // no repetition has number 0
 	client, err := s.clients.newClient(ctx, cfg)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 	spec.Model, spec.Rate, spec.Duration, spec.Drain = scenarios.ClosedLoop, 0, 0, 0
 	devices := s.target.Devices()
 	record := load.NewRecording(load.RecordingConfig{
-		Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.spec),
+		Op: delivery.OpDeliver, Devices: devices.Len(), Workers: 1, Longest: longest(s.whole),
 	})
 	s.updating.Store(record)
 	defer s.updating.Store(nil)
@@ -81,7 +81,7 @@ func (s *Session) updateDevices(ctx context.Context, rep Repetition, u *delivery
 		t := record.Totals()
 		return int(t.Succeeded + t.Failed), devices.Len()
 	})
-	_, err = executorOf(spec, 0, nil).Run(ctx, load.Env{
+	_, err = executorOf(spec, 0, s.loadShard(), nil).Run(ctx, load.Env{
 		Client: client, Op: delivery.OpDeliver, Devices: devices, Update: u, Record: record,
 	})
 	stop()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
+	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
@@ -16,9 +17,10 @@ import (
 // claims holds what the client says it did with each device in one repetition.
 type claims struct {
 	*load.Outcomes
-	groups  int             // how many groups the devices have; 0 if none
-	groupOf func(i int) int // of device i
-	offsets []ledgerOffset  // what the ledger held of each device before the load; empty if nothing
+	shard   scenarios.ShardSpec // whose devices they are
+	groups  int                 // how many groups the devices have; 0 if none
+	groupOf func(i int) int     // of device i
+	offsets []ledgerOffset      // what the ledger held of each device before the load; empty if nothing
 
 	// late counts, by device, operations that failed in the previous repetition. Their requests may
 	// arrive in this one. It is nil if none failed.
@@ -31,7 +33,7 @@ type claims struct {
 type ledgerOffset struct{ pushes, applied, repeats, verifies uint32 }
 
 // global returns the global number of device i, which is its index in the whole run.
-func (c *claims) global(i int) int { return i }
+func (c *claims) global(i int) int { return c.shard.Fleet().Number(i) }
 
 // reset prepares the claims for the next repetition. It must be called before the outcomes of the
 // last one are reset, since it keeps which operations failed.
@@ -121,7 +123,7 @@ func (c *claims) reconcile(
 	contradict := func(device int, format string, args ...any) {
 		contradictions++
 		if contradictions <= maxContradictions {
-			said = append(said, fmt.Sprintf("device %d: ", device)+fmt.Sprintf(format, args...))
+			said = append(said, fmt.Sprintf("device %d: ", c.global(device))+fmt.Sprintf(format, args...))
 		}
 	}
 	next := 0 // the first device that hasn't been compared

@@ -91,7 +91,7 @@ func BenchmarkGigabyteStream(b *testing.B) {
 	defer func() { require.NoError(b, artifact.Close()) }()
 	for _, transport := range []delivery.Transport{delivery.Lean, delivery.NetHTTP} {
 		b.Run(string(transport), func(b *testing.B) {
-			device := must(target.ListDevices(benchFleet(b, 1).Address, address.DefaultMode(), netip.Prefix{}, 1)).At(0)
+			device := must(target.ListDevices(benchFleet(b, 1).Address, address.DefaultMode(), netip.Prefix{}, address.Shard{}, 1)).At(0)
 			client, err := delivery.New(delivery.Config{Transport: transport})
 			require.NoError(b, err)
 			defer client.Close()

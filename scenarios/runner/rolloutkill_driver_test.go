@@ -61,7 +61,7 @@ func (longestRollout) Uint64() uint64 { return math.MaxUint64 }
 // scale. The retry budget and the breaker are off, because they may fail healthy devices, which is
 // their purpose and tested elsewhere.
 func (o rolloutOrder) carryOut(t *testing.T) {
-	devices, err := target.ListDevices(o.Address, o.Addressing, netip.Prefix{}, o.Devices)
+	devices, err := target.ListDevices(o.Address, o.Addressing, netip.Prefix{}, address.Shard{}, o.Devices)
 	require.NoError(t, err)
 	update, err := delivery.NewUpdate(rolloutVersion, rolloutArtifact(t))
 	require.NoError(t, err)

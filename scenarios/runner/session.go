@@ -26,12 +26,13 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A Session repeats the load of a scenario. It holds what repetitions share: the devices, the
+// A Session repeats the load of a scenario, or of its shard. It holds what repetitions share: the devices, the
 // artifact, how a client is made, and the recording. It writes no run directory. One repetition
 // runs at a time, and between repetitions the process does nothing, so several sessions may take
 // turns at one fleet.
 type Session struct {
-	spec     scenarios.Spec // with client.max_idle fitted to this machine
+	spec     scenarios.Spec // the part of the scenario's shard, with client.max_idle fitted to this machine
+	whole    scenarios.Spec // the scenario of all shards
 	target   target.Target
 	artifact *delivery.Artifact
 	clients  clientFactory
@@ -106,6 +107,7 @@ func (s *Session) Repeat(
 	ctx context.Context, spec scenarios.LoadSpec, phase Phase, into *ProfileTarget,
 ) (Measurement, error) {
 	s.repetitions++
+	spec = scenarios.Spec{Load: spec, Shard: s.whole.Shard}.Part().Load
 	t := task{load: spec, Repetition: Repetition{
 		Scenario: s.spec.Name, Phase: phase, Number: s.repetitions, Total: s.repetitions, Duration: spec.TotalDuration(),
 	}}
@@ -132,7 +134,7 @@ func (s *Session) Repeat(
 // openSession opens what all repetitions share. If it returns an error, it leaves nothing behind.
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s := &Session{
-		spec: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: newRunID(),
+		spec: o.Spec.Part(), whole: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: newRunID(),
 		gate: o.Gate, onBegin: o.OnBegin, isPart: o.OnPortion != nil,
 	}
 	if s.observer == nil {
@@ -155,7 +157,8 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	}
 	s.closers = append(s.closers, s.artifact.Close)
 	s.clients = clientFactory{
-		newClient: newDeliveryClient, config: s.spec.Client.Config(), seed: s.spec.Seed, wrap: o.wrap,
+		newClient: newDeliveryClient, config: s.spec.Client.Config(), seed: s.spec.Seed, shard: s.spec.Shard.Index,
+		wrap: o.wrap,
 	}
 	client := &s.clients.config
 	if client.Header, err = resolveHeader(s.spec.Client); err != nil {
@@ -192,7 +195,7 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 		}
 		s.client.Package, s.client.Version = buildOf(s.clientPackage)
 	}
-	if s.target, err = target.Open(ctx, o.Target, o.Spec, client.TLS); err != nil {
+	if s.target, err = target.Open(ctx, o.Target, o.Spec.Part(), client.TLS); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.target.Close)
@@ -225,7 +228,9 @@ func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	_, most := s.spec.Load.WorkerRange()
 	recorded := s.recordingConfig(!o.wholeOnly)
 	s.recording = load.NewRecording(recorded)
-	s.claims = &claims{Outcomes: s.recording.Outcomes, groups: len(recorded.Groups), groupOf: recorded.GroupOf}
+	s.claims = &claims{
+		Outcomes: s.recording.Outcomes, shard: s.spec.Shard, groups: len(recorded.Groups), groupOf: recorded.GroupOf,
+	}
 	if s.target.MayReboot() {
 		s.claims.reboots = uint32(most)
 	}
@@ -243,14 +248,19 @@ func newRunID() string { return fmt.Sprintf("%06x", rand.Uint32()&0xffffff) }
 
 // newRun returns the content of run.json before the first repetition.
 func (s *Session) newRun(o Options) (results.Run, error) {
-	spec, err := json.Marshal(s.spec)
+	asked := o.Spec // the scenario before it was fitted to this machine's limits
+	asked.Fleet.Addressing = s.spec.Fleet.Addressing
+	fitted := asked
+	fitted.Client.MaxIdle = s.spec.Client.MaxIdle
+	spec, err := json.Marshal(fitted)
 	if err != nil {
 		return results.Run{}, err
 	}
-	asked := o.Spec // the scenario before it was fitted to this machine's limits
-	asked.Fleet.Addressing = s.spec.Fleet.Addressing
-	devices := s.target.Devices().Len()
-	digest, err := workloadDigest(asked, s.target.Kind(), devices, s.artifact)
+	devices, all := s.target.Devices().Len(), s.target.Devices().Len()
+	if !asked.Shard.IsWhole() {
+		all = asked.Fleet.Devices
+	}
+	digest, err := workloadDigest(asked, s.target.Kind(), all, s.artifact)
 	if err != nil {
 		return results.Run{}, err
 	}
@@ -333,6 +343,9 @@ func (s *Session) fitConnections(inProcess bool) error {
 		perConnection = 2
 	}
 	workers, most := s.spec.Load.WorkerRange()
+	if s.spec.Load.AutoWorkers() {
+		most = s.spec.Shard.Portion(most)
+	}
 	c := health.Connections{Workers: workers, MaxWorkers: most, MaxIdle: s.spec.Client.MaxIdle}
 	fitted, err := c.Fit(limit, perConnection)
 	if err != nil {

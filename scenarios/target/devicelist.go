@@ -116,17 +116,20 @@ func (b *deviceListBuilder) build() *DeviceList {
 	return &b.list
 }
 
-// ListDevices returns the first n devices of the fleet whose own address is base. network is the
-// one that the fleet is in, if it is in ip addressing; the zero Prefix is the loopback network.
-func ListDevices(base string, a address.Mode, network netip.Prefix, n int) (*DeviceList, error) {
+// ListDevices returns the devices that a shard has of the first n devices. base is the own address of
+// the shard's fleet, from which the devices' addresses derive by their indices in the shard. Their IDs
+// are those of their numbers in the whole fleet. network is the one that the fleet is in, if it is in
+// ip addressing; the zero Prefix is the loopback network.
+func ListDevices(base string, a address.Mode, network netip.Prefix, shard address.Shard, n int) (*DeviceList, error) {
 	addresses, err := address.ParseBase(base, a, network)
 	if err != nil {
 		return nil, err
 	}
+	n = shard.Len(n)
 	b := newDeviceListBuilder(n)
 	var id, text []byte
 	for i := range n {
-		id = address.AppendDeviceID(id[:0], i)
+		id = address.AppendDeviceID(id[:0], shard.Number(i))
 		if text, err = addresses.Append(text[:0], i); err != nil {
 			return nil, err
 		}

@@ -58,7 +58,7 @@ func TestDeviceList(t *testing.T) {
 func TestTheDevicesOfAFleet(t *testing.T) {
 	for _, a := range []address.Mode{address.IP, address.Port, address.Path} {
 		const base = "http://127.0.0.1:4000"
-		list, err := ListDevices(base, a, netip.Prefix{}, 5000)
+		list, err := ListDevices(base, a, netip.Prefix{}, address.Shard{}, 5000)
 		require.NoError(t, err)
 		require.Equal(t, 5000, list.Len())
 		for i, d := range slices.Collect(list.All()) {
@@ -67,9 +67,9 @@ func TestTheDevicesOfAFleet(t *testing.T) {
 			require.Equal(t, delivery.Device{ID: address.DeviceID(i), Address: at}, d)
 		}
 	}
-	_, err := ListDevices("127.0.0.1", address.IP, netip.Prefix{}, 1)
+	_, err := ListDevices("127.0.0.1", address.IP, netip.Prefix{}, address.Shard{}, 1)
 	require.Error(t, err)
-	_, err = ListDevices("http://127.0.0.1:65000", address.Port, netip.Prefix{}, 1000)
+	_, err = ListDevices("http://127.0.0.1:65000", address.Port, netip.Prefix{}, address.Shard{}, 1000)
 	require.ErrorContains(t, err, "port 65536")
 }
 
@@ -79,7 +79,7 @@ func TestAListIsMadeWithoutGarbage(t *testing.T) {
 	const devices = 200_000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	list, err := ListDevices("http://127.0.0.1:40000", address.IP, netip.Prefix{}, devices)
+	list, err := ListDevices("http://127.0.0.1:40000", address.IP, netip.Prefix{}, address.Shard{}, devices)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
 	text := 0

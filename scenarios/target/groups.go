@@ -44,11 +44,14 @@ func askGroups(
 	if len(list) == 0 {
 		return nil, "", nil
 	}
-	n := int(status.Devices)
-	if (mockfleet.Config{Devices: n, Addressing: address.Path, Groups: list}).Validate() != nil {
+	n, whole := int(status.Devices), int(status.Devices)
+	if !status.Shard.IsWhole() {
+		whole = int(status.WholeDevices)
+	}
+	if (mockfleet.Config{Devices: whole, Shard: status.Shard, Addressing: address.Path, Groups: list}).Validate() != nil {
 		return nil, groupsUnclear, nil
 	}
-	m = behavior.NewMembership(n, status.Shard, status.Seed, list)
+	m = behavior.NewMembership(whole, status.Shard, status.Seed, list)
 	names := m.Names()
 	if len(names) != len(groups) {
 		return nil, groupsUnclear, nil

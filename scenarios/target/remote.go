@@ -56,7 +56,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	ends, tries := []int{0, cfg.Devices - 1}, 1
+	ends, tries := []int{0, s.Devices() - 1}, 1
 	if len(cfg.Groups) > 0 {
 		r.ungrouped = groupsUnasked
 	}
@@ -67,7 +67,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		// The fleet is known to be large enough, and its first device may be one that never answers.
 		ends, tries = ends[:1], nearbyDevices
 	}
-	if r.devices, err = ListDevices(o.Address, r.addressing, r.network, cfg.Devices); err != nil {
+	if r.devices, err = ListDevices(o.Address, r.addressing, r.network, cfg.Shard, cfg.Devices); err != nil {
 		return nil, o.addressError(err, "")
 	}
 	hint := ""
@@ -78,7 +78,7 @@ func openRemote(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Con
 		if err := anyHealthy(ctx, r.devices, end, tries, trust); err != nil {
 			return nil, o.addressError(err, "device %d of %d does not answer at %s; "+
 				"is the fleet up, and do {fleet.devices} and {fleet.addressing} agree with it?"+hint,
-				end, cfg.Devices, r.devices.At(end).Address)
+				end, s.Devices(), r.devices.At(end).Address)
 		}
 	}
 	return r, nil
@@ -112,7 +112,10 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 			return refused(err)
 		}
 	}
-	if want := s.Fleet.Devices; status.Devices < uint64(want) {
+	if err := o.checkShard(status, s); err != nil {
+		return err
+	}
+	if want := s.Devices(); status.Devices < uint64(want) {
 		return o.addressError(nil, "it has %d devices, the scenario %d: use {fleet.devices} %[1]d, or a larger fleet",
 			status.Devices, want)
 	}
@@ -137,6 +140,21 @@ func (r *remote) ask(ctx context.Context, o Options, s scenarios.Spec) (err erro
 	}
 	inGroup := func(g mockfleet.GroupStatus) bool { return reboots(g.Behavior) }
 	r.mayReboot = r.mayReboot || slices.ContainsFunc(groups, inGroup)
+	return nil
+}
+
+// checkShard returns an error unless the fleet is the part of a fleet that the scenario has.
+func (o Options) checkShard(status mockfleet.Status, s scenarios.Spec) error {
+	is, want := status.Shard, s.Shard.Fleet()
+	switch {
+	case is.IsWhole() && want.IsWhole():
+		return nil
+	case is != want:
+		return o.addressError(nil, "it is shard %v, the scenario shard %v: drive it as what it is", is, want)
+	case status.WholeDevices != uint64(s.Fleet.Devices):
+		return o.addressError(nil, "it is a shard of %d devices, the scenario of %d: use {fleet.devices} %[1]d",
+			status.WholeDevices, s.Fleet.Devices)
+	}
 	return nil
 }
 

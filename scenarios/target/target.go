@@ -29,7 +29,7 @@ import (
 // A Target is the devices that a run drives.
 type Target interface {
 	Kind() string         // such as OwnProcess
-	Devices() *DeviceList // a device's place in it is its index
+	Devices() *DeviceList // of the scenario's shard; a device's place in it is its index
 	Pid() int             // the id of the process that Open started; 0 if it started none
 
 	// CA returns the certificates of the authority of the devices, in PEM. It returns "" if the
@@ -129,12 +129,19 @@ func checkNoSecret(option, address string) error {
 	}
 }
 
-// Open starts or finds the devices of a scenario. trust is for checking that devices at an address
+// Open starts or finds the devices of a scenario, or of its shard; the scenario is that of
+// [scenarios.Spec.Part]. trust is for checking that devices at an address
 // answer; nil trusts the system's authorities. If Open returns an error, such as a
 // [*scenarios.OptionError], it leaves nothing behind.
 func Open(ctx context.Context, o Options, s scenarios.Spec, trust *tls.Config) (Target, error) {
 	switch {
 	case o.DeviceFile != "":
+		if !s.Shard.IsWhole() {
+			return nil, &scenarios.OptionError{
+				Option: "Target.DeviceFile", Problem: "a list of devices has no shards",
+				Want: "give each shard its own list, and no shard",
+			}
+		}
 		return openList(o.DeviceFile, len(s.Fleet.Groups) > 0)
 	case o.Address == "" || o.Address == OwnProcess:
 		p, err := startProcess(ctx, o, s, startTimeout)
@@ -169,7 +176,7 @@ func (*known) Exited() <-chan struct{}                  { return nil }
 // knownOf returns what is known about the fleet of a scenario that is up.
 func knownOf(kind string, s scenarios.Spec, at mockfleet.Ready) (known, error) {
 	cfg := s.FleetConfig()
-	devices, err := ListDevices(at.Address, cfg.Addressing, at.Network, cfg.Devices)
+	devices, err := ListDevices(at.Address, cfg.Addressing, at.Network, cfg.Shard, cfg.Devices)
 	return known{kind: kind, devices: devices, mayReboot: mayReboot(cfg), groups: groupsOf(s)}, err
 }
 

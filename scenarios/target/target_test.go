@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -128,6 +129,54 @@ func TestOpen_groups(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOpen_shard opens shard 1 of 3 of a fleet of 41 devices in each place where devices can be. It has
+// devices 1, 4, …, 40.
+func TestOpen_shard(t *testing.T) {
+	s := small()
+	s.Fleet.Devices, s.Fleet.Addressing = 41, address.Path
+	s.Fleet.Groups = []behavior.Group{{Name: "a", Share: 0.25}, {Name: "b", Share: 0.5}}
+	whole := s.FleetConfig().Membership()
+	s.Shard = scenarios.ShardSpec{Index: 1, Count: 3}
+	outside, err := mockfleet.Start(t.Context(), s.FleetConfig())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, outside.Close()) }()
+	at := outside.Ready()
+	asked := Options{Address: at.Address, Control: at.Control, Token: at.Token}
+	for name, o := range map[string]Options{
+		"process": {Command: fleetCommand()}, "inprocess": {Address: "inprocess"}, "at an address": {Address: at.Address},
+		"asked": asked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := Open(t.Context(), o, s, nil)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, f.Close()) }()
+			groups, _ := f.Groups()
+			require.Equal(t, 14, f.Devices().Len())
+			for i := range 14 {
+				d := f.Devices().At(i)
+				require.Equal(t, address.DeviceID(1+3*i), d.ID)
+				require.Regexp(t, `^http://127\.0\.0\.1:\d+/d/`+strconv.Itoa(i)+"$", d.Address)
+				if groups != nil {
+					require.Equal(t, whole.Of(1+3*i), groups.Of(i))
+				}
+			}
+			require.Equal(t, name != "at an address", groups != nil)
+		})
+	}
+	for want, change := range map[string]func(*scenarios.Spec){
+		"it is shard 1/3, the scenario shard 2/3":                               func(s *scenarios.Spec) { s.Shard.Index = 2 },
+		"it is shard 1/3, the scenario shard whole":                             func(s *scenarios.Spec) { s.Shard = scenarios.ShardSpec{} },
+		"it is a shard of 41 devices, the scenario of 40: use fleet.devices 41": func(s *scenarios.Spec) { s.Fleet.Devices = 40 },
+	} {
+		s := s
+		change(&s)
+		_, err := Open(t.Context(), asked, s, nil)
+		require.ErrorContains(t, err, want)
+	}
+	_, err = Open(t.Context(), Options{DeviceFile: "devices"}, s, nil)
+	require.ErrorContains(t, err, "a list of devices has no shards")
 }
 
 // TestAskGroups checks that groups that contradict the fleet's seed aren't used.

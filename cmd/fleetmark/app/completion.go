@@ -129,6 +129,7 @@ func valueKinds() map[string]valueKind {
 		"set": text("KEY=VALUE"), "fleet-control": text("URL"), "bench": text("regexp"), "base-command": text("command"), "command": text("command"), "cpu": text("list"),
 		"bench-time": text("duration"), "revision": text("commit"), "since": text("time"), "metrics": text("host:port"),
 		"listen": text("host:port"), "control-listen": text("host:port"), "initial-version": text("version"),
+		"shard":  text("INDEX/COUNT"),
 		"filter": text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),
 		"ignore": text("keys"), "sample-index": text("name"), "own": text("prefixes"), "within": text("prefixes"),
 

@@ -20,7 +20,7 @@ import (
 
 func newFleet(c cli.Console) *cobra.Command {
 	var cfg mockfleet.Config
-	var addressing, scenario, network string
+	var addressing, scenario, network, shard string
 	var driven, quiet bool
 	cmd := &cobra.Command{
 		Use:   "fleet --devices N",
@@ -77,6 +77,7 @@ A session with curl:
 				}
 				from := s.FleetConfig()
 				cfg.Behavior, cfg.Groups = from.Behavior, from.Groups
+				cfg.Shard = from.Shard
 				if !cmd.Flags().Changed("devices") {
 					cfg.Devices = from.Devices
 				}
@@ -98,6 +99,13 @@ A session with curl:
 			if cfg.Network, err = deviceNetwork(network); err != nil {
 				return err
 			}
+			if shard != "" {
+				s, err := address.ParseShard(shard)
+				if err != nil {
+					return cli.Usagef("--shard %v", err)
+				}
+				cfg.Shard = s
+			}
 			cfg.Token = mockfleet.Secret(os.Getenv(tokenEnv))
 			return serve(cmd, cfg, quiet, c)
 		},
@@ -105,6 +113,8 @@ A session with curl:
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.IntVar(&cfg.Devices, "devices", 100, "how many devices")
+	flags.StringVar(&shard, "shard", "",
+		"have only this part of the devices: INDEX/COUNT, such as 0/4 for the first of four")
 	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", "host:port of the devices (port 0: any that is free)")
 	flags.StringVar(&addressing, "addressing", "", "ip, port or path (default ip on Linux, else path)")
 	flags.StringVar(&network, address.NetworkField, "",
