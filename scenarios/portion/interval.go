@@ -43,8 +43,9 @@ type Interval struct {
 }
 
 // An IntervalWriter makes the JSON of an agent's intervals. It runs in the process that is measured:
-// it takes some microseconds for each operation of an interval, and allocates nothing if dst has room
-// and no operation failed. It isn't safe for concurrent use.
+// for each histogram it takes from 10 µs, with a few times, to half a millisecond, with thousands of
+// different ones. It allocates nothing if dst has room and no operation failed. It isn't safe for
+// concurrent use.
 type IntervalWriter struct{ encoder *hdr.Encoder }
 
 // NewIntervalWriter returns a writer.

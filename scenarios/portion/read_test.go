@@ -2,6 +2,8 @@ package portion
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -259,4 +261,24 @@ func FuzzRead(f *testing.F) {
 			require.Equal(t, v.Succeeded, a.Sum().Succeeded)
 		}
 	})
+}
+
+// BenchmarkIntervalWriter measures what it costs to make the JSON of an interval of an open load.
+func BenchmarkIntervalWriter(b *testing.B) {
+	for _, operations := range []int{5, 1000, 30_000} {
+		b.Run(fmt.Sprintf("operations=%d", operations), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			times := load.NewLatencies(true, 100*time.Second)
+			for range operations {
+				times.Add(time.Duration(1e6*rng.ExpFloat64()), time.Duration(1e6*rng.ExpFloat64()))
+			}
+			w, v := NewIntervalWriter(), &load.Interval{Times: []load.OpTimes{{Op: delivery.OpPush, Latencies: times}}}
+			text := w.Append(nil, v, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				text = w.Append(text[:0], v, nil)
+			}
+			b.ReportMetric(float64(len(text)), "bytes")
+		})
+	}
 }

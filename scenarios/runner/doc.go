@@ -39,6 +39,13 @@
 // A search for the breakpoint (breakpoint.go) is one repetition of the run, but many of the
 // session: one, called a trial, for each rate that it tries.
 //
+// # Merged runs
+//
+// A run may be a part of a merged run ([Options.OnPortion]). It then waits before each load until all
+// agents are ready ([Options.Gate]), and hands out what it measured as package portion has it. A
+// [Merging] adds that up, and writes the run directory of the whole (merging.go,
+// mergedrepetition.go). It makes a measured of the sum, and goes on as the runner does.
+//
 // # What to know about the figures
 //
 // The times of a delivery's push and verification are those of its last push and verification.
