@@ -187,6 +187,9 @@ type LoadSpec struct {
 	// that an open load which is certain to be behind its plan sends no more.
 	Drain Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
 
+	// MaxSkew is how far apart the agents of a merged run may begin a repetition. 0 means 50 ms.
+	MaxSkew Duration `yaml:"max_skew,omitempty" json:"max_skew,omitempty"`
+
 	Think      random.Duration `yaml:"think,omitzero" json:"think,omitzero"` // how long a worker waits after each operation
 	Arrivals   Arrivals        `yaml:"arrivals,omitempty" json:"arrivals,omitempty"`
 	Ramp       RampSpec        `yaml:"ramp,omitzero" json:"ramp,omitzero"`
@@ -379,6 +382,13 @@ const defaultDrain = Duration(30 * time.Second)
 
 // DrainTime returns how long after the plan's end operations may go on.
 func (l LoadSpec) DrainTime() time.Duration { return cmp.Or(l.Drain, defaultDrain).Std() }
+
+// defaultMaxSkew is how far apart agents may begin if load.max_skew isn't set. Machines that do
+// nothing else begin within a millisecond.
+const defaultMaxSkew = Duration(50 * time.Millisecond)
+
+// MaxSkewTime returns how far apart agents may begin a repetition.
+func (l LoadSpec) MaxSkewTime() time.Duration { return cmp.Or(l.MaxSkew, defaultMaxSkew).Std() }
 
 // Drains reports whether operations may still be running or due when the load's plan ends. It
 // returns false for a load that ends with its last operation.

@@ -141,6 +141,8 @@ func importRules() []packageRule {
 			"results/rundir results/report scenarios " +
 			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
 		{"scenarios/cluster/bus", "internal/scratch"},
+		{"scenarios/cluster", "internal/scratch internal/childproc internal/plaintext delivery mockfleet/address mockfleet results " +
+			"scenarios/load scenarios/health scenarios/portion scenarios scenarios/runner scenarios/cluster/bus"},
 
 		// The command.
 		{"cmd/fleetmark/app/cli", "internal/atomicfile internal/shell internal/texttable internal/project results " +
@@ -157,7 +159,7 @@ func importRules() []packageRule {
 		{"cmd/fleetmark/app", "internal/plaintext internal/texttable internal/project internal/starter delivery mockfleet/address mockfleet " +
 			"results results/timeline results/baseline results/rundir results/compare results/judge results/report results/report/ci scenarios scenarios/client scenarios/client/process " +
 			"scenarios/target scenarios/runner scenarios/exporter scenarios/opcost scenarios/doctor scenarios/gobench " +
-			"scenarios/abtest scenarios/batch scenarios/baselinepage scenarios/cluster/bus cmd/fleetmark/app/cli " +
+			"scenarios/abtest scenarios/batch scenarios/baselinepage scenarios/cluster/bus scenarios/cluster cmd/fleetmark/app/cli " +
 			"cmd/fleetmark/app/progress cmd/fleetmark/app/profilecmd cmd/fleetmark/app/gatecmd"},
 		{"cmd/fleetmark", "cmd/fleetmark/app"},
 		{"docs/examples/service", "delivery"},

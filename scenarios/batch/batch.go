@@ -45,8 +45,40 @@ type Options struct {
 
 	Client *runner.NamedClient // drives the devices; nil: the client of package delivery
 
+	// Start begins a run; nil: a run in this process, as [runner.Start] does.
+	Start func(context.Context, runner.Options) (Running, error)
+
 	View func() View   // returns what shows the next scenario; nil: nothing is shown
 	Done func(*Result) // is called with each result, before the next scenario begins; may be nil
+}
+
+// A Running is a run that has begun, such as a [*runner.Running]. Measure is called once, and Finish
+// after it.
+type Running interface {
+	Measure(context.Context) (*runner.Result, error)
+	Finish(results.Verdict) error
+}
+
+// start begins a run in this process.
+func start(ctx context.Context, o runner.Options) (Running, error) {
+	r, err := runner.Start(ctx, o)
+	if err != nil {
+		return nil, err // don't return r, since a nil *Running isn't a nil Running
+	}
+	return r, nil
+}
+
+// RunnerOptions returns the options of a run that are the same for all scenarios.
+func (o Options) RunnerOptions() runner.Options {
+	var s runner.Options
+	o.set(&s)
+	return s
+}
+
+// set sets the options of a run that are the same for all scenarios.
+func (o Options) set(s *runner.Options) {
+	s.Target.Command, s.Target.Stderr, s.NoopClient = o.FleetCommand, o.Stderr, o.NoopClient
+	s.Out, s.Revision, s.Machine, s.Client = o.Out, o.Revision, o.Machine, o.Client
 }
 
 // A View shows a scenario while it runs. It is closed when the scenario has ended.
@@ -100,9 +132,12 @@ func (o Options) run(ctx context.Context, s runner.Options) (*Result, error) {
 		view := o.View()
 		s.Observer, closeView = view, view.Close
 	}
-	s.Target.Command, s.Target.Stderr, s.NoopClient = o.FleetCommand, o.Stderr, o.NoopClient
-	s.Out, s.Revision, s.Machine, s.Client = o.Out, o.Revision, o.Machine, o.Client
-	running, err := runner.Start(ctx, s)
+	o.set(&s)
+	begin := o.Start
+	if begin == nil {
+		begin = start
+	}
+	running, err := begin(ctx, s)
 	if err != nil {
 		closeView()
 		return nil, err

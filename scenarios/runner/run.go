@@ -111,6 +111,15 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	return &Running{r: r}, nil
 }
 
+// Directory returns the run's directory.
+func (r *Running) Directory() string { return r.r.dir.Path() }
+
+// ArtifactDigest returns the SHA-256 of the artifact, in hex.
+func (r *Running) ArtifactDigest() string { return r.r.artifact.DigestHex() }
+
+// Devices returns how many devices the run drives.
+func (r *Running) Devices() int { return r.r.target.Devices().Len() }
+
 // Measure runs all repetitions. It always returns a result, and also an error if a repetition
 // failed. If ctx ends, the run is interrupted, which is no error. The directory then holds what was
 // measured, but its run.json says that the run is still running until Finish is called.

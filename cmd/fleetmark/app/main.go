@@ -224,8 +224,9 @@ from judging, 3 inconclusive, 4 invalid run, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(c), newCluster(c), newScenarios(c), newCompare(c), gatecmd.New(c), newRuns(c), newBaseline(c), newReport(c),
-		profilecmd.New(c), newFleet(c), newDoctor(c), newInit(c), newVersion(c), newCompletion(c), newDrive(c), newOpcost(c),
+	root.AddCommand(newRun(c), newAgent(c), newCluster(c), newScenarios(c), newCompare(c), gatecmd.New(c), newRuns(c),
+		newBaseline(c), newReport(c), profilecmd.New(c), newFleet(c), newDoctor(c), newInit(c), newVersion(c), newCompletion(c),
+		newDrive(c), newOpcost(c),
 		newNoopClient(c))
 	root.SetHelpCommand(newHelp(root))
 	for _, cmd := range root.Commands() {

@@ -49,6 +49,8 @@ type runFlags struct {
 
 	metrics       string // the address to serve metrics on; empty: none
 	metricsLinger time.Duration
+
+	agents agentsFlags
 }
 
 func newRun(c cli.Console) *cobra.Command {
@@ -59,7 +61,8 @@ func newRun(c cli.Console) *cobra.Command {
 		Example: `  fleetmark run
   fleetmark run throughput --workers 16 --size 4KiB
   fleetmark run --artifact firmware.bin --devices 50 --repeat 3
-  fleetmark run my.yaml --set client.answer_timeout=2s --json`,
+  fleetmark run my.yaml --set client.answer_timeout=2s --json
+  fleetmark run --agents 3 --local`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if len(names) == 0 {
 				names = []string{"rollout"}
@@ -94,6 +97,7 @@ func newRun(c cli.Console) *cobra.Command {
 		"serve live metrics for Prometheus here, at "+exporter.Path+"; :9464 is port 9464 of 127.0.0.1")
 	flags.DurationVar(&f.metricsLinger, "metrics-linger", 0,
 		"how long the metrics are served after the last scenario, 10m0s at most")
+	f.agents.addAgents(flags)
 	return cmd
 }
 
@@ -102,7 +106,7 @@ const maxMetricsLinger = 10 * time.Minute
 
 // run runs the scenarios. Errors that can be found in advance are found before the first scenario
 // begins. The worst verdict decides the exit code.
-func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error {
+func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) (failed error) {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
@@ -134,6 +138,14 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) error 
 	o, err := c.Batch(cmd.Context(), f.out, view)
 	if err != nil {
 		return err
+	}
+	if f.agents.o.Agents > 0 {
+		start, closeAgents, err := f.agents.open(cmd.Context(), f.out, c)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = errors.Join(failed, closeAgents()) }()
+		o.Start = start
 	}
 	o.Baseline = base
 	if f.baseline != "" { // a baseline that was named must be usable
@@ -224,6 +236,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if err := cli.CheckBy(f.by); err != nil {
 		return err
 	}
+	if err := f.agents.check(cmd); err != nil {
+		return err
+	}
 	if f.by != "" && f.json {
 		return cli.Usagef("--by and --json: the object has all groups and waves; leave --by out")
 	}
@@ -282,7 +297,9 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 				Address: f.fleet, Control: f.control, Token: os.Getenv(tokenEnv), DeviceFile: f.devicesFrom, Profile: f.profileFleet,
 			},
 		}
-		if err := typed.rephrase(list[i].Validate()); err != nil {
+		checked := list[i]
+		checked.Spec.Shard.Count = f.agents.o.Agents
+		if err := typed.rephrase(checked.Validate()); err != nil {
 			return nil, err
 		}
 	}

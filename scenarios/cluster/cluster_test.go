@@ -1,0 +1,177 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/results"
+	"github.com/fleetmark/fleetmark/results/rundir"
+	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/cluster/bus"
+	"github.com/fleetmark/fleetmark/scenarios/runner"
+	"github.com/fleetmark/fleetmark/scenarios/target"
+)
+
+// A testCluster is a NATS server with agents in this process.
+type testCluster struct {
+	server *bus.Server
+	dir    string // in which agents and controller make their run directories
+	notes  *lines
+}
+
+// lines collects lines; it is safe for concurrent use.
+type lines struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *lines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, line)
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.list...)
+}
+
+func newTestCluster(t *testing.T) *testCluster {
+	t.Helper()
+	s, err := bus.Serve(bus.ServerOptions{Listen: "127.0.0.1:0", Store: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return &testCluster{server: s, dir: t.TempDir(), notes: &lines{}}
+}
+
+// connect returns a connection that is closed at the test's end.
+func (c *testCluster) connect(t *testing.T, role bus.Role) *nats.Conn {
+	t.Helper()
+	conn, err := bus.Connect(t.Context(), bus.ConnectOptions{URL: c.server.URL(), Role: role, Name: string(role)})
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// agent starts an agent whose options change may change. It ends with the test, or by end.
+func (c *testCluster) agent(t *testing.T, name string, change func(*AgentOptions)) (end func() error) {
+	t.Helper()
+	o := AgentOptions{
+		Name: name, Host: "host-of-" + name, Out: filepath.Join(c.dir, name), Revision: "r1", Client: "delivery",
+		Machine: results.Machine{Cores: 2, GOMAXPROCS: 2, Identity: "machine-of-" + name},
+		Options: func() runner.Options { return runner.Options{Target: target.Options{Address: target.InProcess}} },
+		Note:    func(line string) { c.notes.add(name + ": " + line) },
+	}
+	if change != nil {
+		change(&o)
+	}
+	conn := c.connect(t, bus.Agent)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- ServeAgent(ctx, conn, o) }()
+	end = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { _ = end() })
+	return end
+}
+
+// agents starts n agents, a1 to an.
+func (c *testCluster) agents(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		c.agent(t, fmt.Sprintf("a%d", i+1), nil)
+	}
+}
+
+func (c *testCluster) controller(t *testing.T, o Options) *Controller {
+	t.Helper()
+	if o.Lease == 0 {
+		o.Lease = 2 * time.Second
+	}
+	o.Host, o.Note = "here", func(line string) { c.notes.add("controller: " + line) }
+	controller, err := NewController(t.Context(), c.connect(t, bus.Controller), o)
+	require.NoError(t, err)
+	return controller
+}
+
+// spec returns a small scenario with the changes in sets, each KEY=VALUE.
+func spec(t *testing.T, sets ...string) scenarios.Spec {
+	t.Helper()
+	s := scenarios.Default()
+	s.Name = "small"
+	for _, set := range append([]string{
+		"fleet.devices=50", "artifact.size=1KiB", "repetitions=2", "warmup=1", "profiled=0", "load.workers=8",
+	}, sets...) {
+		require.NoError(t, s.Set(set), set)
+	}
+	return s
+}
+
+// options returns the options of a run of a scenario.
+func (c *testCluster) options(s scenarios.Spec) runner.Options {
+	return runner.Options{
+		Spec: s, Out: filepath.Join(c.dir, "merged"), Command: "fleetmark run small --agents", Revision: "r1",
+		Machine: results.Machine{Cores: 2, GOMAXPROCS: 2, Identity: "machine-of-controller"},
+	}
+}
+
+// run does a run, and returns it as its directory has it.
+func run(t *testing.T, c *Controller, o runner.Options) (*rundir.Loaded, error) {
+	t.Helper()
+	r, err := c.Start(t.Context(), o)
+	require.NoError(t, err)
+	result, failed := r.Measure(t.Context())
+	v := results.Pass
+	if !result.Run.Valid {
+		v = results.Invalid
+	}
+	require.NoError(t, r.Finish(v))
+	loaded, err := rundir.Load(result.Directory)
+	require.NoError(t, err)
+	return loaded, failed
+}
+
+func TestRunWithAgents(t *testing.T) {
+	for _, sets := range [][]string{
+		{},
+		{"load.model=constant", "load.rate=200/s", "load.duration=1s", "load.operation=push"},
+		{"load.model=poisson", "load.rate=300/s"},
+		{"load.duration=300ms", "load.operation=verify"},
+	} {
+		for _, agents := range []int{1, 3} {
+			t.Run(fmt.Sprint(agents, sets), func(t *testing.T) {
+				cluster := newTestCluster(t)
+				cluster.agents(t, agents)
+				got, err := run(t, cluster.controller(t, Options{Agents: agents}), cluster.options(spec(t, sets...)))
+				require.NoError(t, err)
+				require.True(t, got.Run.Valid, "%v", got.Run.Invalid)
+				require.Equal(t, results.StatusFinished, got.Run.Status)
+				require.Equal(t, results.Counts{Devices: 50, Updated: 50}, got.Run.Counts)
+				require.Equal(t, 2, got.Run.Repetitions)
+				require.Len(t, got.Run.Agents.List, agents)
+				devices := 0
+				for i, a := range got.Run.Agents.List {
+					require.Equal(t, fmt.Sprintf("a%d", i+1), a.Name)
+					require.Equal(t, results.AgentFinished, a.Status)
+					own, err := rundir.Load(filepath.Join(cluster.dir, a.Name, a.Directory))
+					require.NoError(t, err)
+					require.Equal(t, results.StatusFinished, own.Run.Status)
+					require.Equal(t, a.Devices, own.Run.Counts.Updated)
+					devices += a.Devices
+				}
+				require.Equal(t, 50, devices)
+				require.Len(t, got.Run.Agents.Starts, 3, "a warm-up and two timed repetitions")
+			})
+		}
+	}
+}
