@@ -1,9 +1,12 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -102,10 +105,9 @@ func (r *mergedRun) gate(ctx context.Context, rep Repetition) error {
 	if r.waiting++; r.waiting == len(r.portions) {
 		r.waiting, r.arrived = 0, 0
 		clear(r.portions)
-		switch err := r.m.Begin(rep, time.Now()); {
-		case r.m.Aborted():
+		if r.m.Aborted() {
 			r.stop(errStopped)
-		case err != nil:
+		} else if err := r.m.Begin(rep, time.Now()); err != nil {
 			r.failed = err
 			r.stop(err)
 		}
@@ -115,10 +117,9 @@ func (r *mergedRun) gate(ctx context.Context, rep Repetition) error {
 	r.mu.Unlock()
 	select {
 	case <-open:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 // receive takes an agent's portion, and ends the repetition with the last one.
@@ -139,16 +140,29 @@ func (r *mergedRun) receive(rep Repetition, agent int, p *portion.Portion) error
 	return r.m.End(rep, r.portions)
 }
 
-// divided returns the parts that agents have of a scenario, as far as devices, workers and a constant
-// rate go.
+// divided returns a scenario as n agents have it, each with another shard.
 func divided(s scenarios.Spec, n int) (parts []scenarios.Spec) {
-	for range n {
-		part := s
-		part.Fleet.Devices, part.Load.Workers = s.Fleet.Devices/n, s.Load.Workers/n
-		part.Load.Rate = s.Load.Rate / scenarios.Rate(n)
-		parts = append(parts, part)
+	for i := range n {
+		s.Shard = scenarios.ShardSpec{Index: i, Count: n}
+		parts = append(parts, s)
 	}
 	return parts
+}
+
+// failedDevices returns the devices of the sampled failures of the first repetition, in order.
+func failedDevices(t *testing.T, dir string) (list []int) {
+	text, err := os.ReadFile(filepath.Join(dir, rundir.FailuresFile))
+	require.NoError(t, err)
+	for line := range bytes.Lines(text) {
+		var f Failure
+		require.NoError(t, json.Unmarshal(line, &f))
+		require.NotNil(t, f.Fleet)
+		if f.Repetition == 1 {
+			list = append(list, f.Device)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // TestMergedRun checks that what agents in this process measure, sent as JSON, makes a run directory
@@ -203,6 +217,17 @@ func TestMergedRun(t *testing.T) {
 			require.Equal(t, []int64{sum.Succeeded, sum.Failed}, []int64{run.Operations[1].Succeeded, run.Operations[1].Failed})
 			require.Equal(t, counts, run.RepetitionCounts[1])
 			require.Equal(t, digest.String(), run.Outcomes[1])
+			if s.Load.Duration == 0 && row.agents > 1 { // with one operation for each device, always the same becomes of it
+				alone, err := Run(t.Context(), options(t, s))
+				require.NoError(t, err)
+				require.Equal(t, alone.Run.Outcomes[1], run.Outcomes[1], "as of a run without agents")
+				require.Equal(t, alone.Run.RepetitionCounts[1], run.RepetitionCounts[1])
+				require.Equal(t, alone.Run.WorkloadDigest, run.WorkloadDigest)
+				for i, g := range alone.Run.Groups[:4] {
+					require.Equal(t, []any{g.Name, g.Counts, g.Failures}, []any{run.Groups[i].Name, run.Groups[i].Counts, run.Groups[i].Failures})
+				}
+				require.Equal(t, failedDevices(t, alone.Directory), failedDevices(t, res.Directory))
+			}
 			require.Len(t, run.Outcomes, len(run.RepetitionCounts))
 			var held []bool
 			for _, o := range run.Thresholds {
@@ -245,6 +270,23 @@ func TestMergedRun_aborted(t *testing.T) {
 	require.Equal(t, results.Regressed, v)
 	require.Contains(t, text, "failed in 2 of 2 windows, from 0s to 200ms of repetition 1: the run was ended early")
 	require.NotEqual(t, results.Pass, run.Verdict)
+}
+
+// TestMergedRun_abortedAfterARepetition checks that a threshold that fails in the last window of a
+// repetition ends the run after it, and that the repetition counts as a whole one.
+func TestMergedRun_abortedAfterARepetition(t *testing.T) {
+	s := endless()
+	s.Repetitions, s.Profiled, s.Fleet.Devices, s.Load.Workers = 2, 0, 40, 4
+	s.Load.Duration = scenarios.Duration(300 * time.Millisecond)
+	limit := threshold(t, "ops/s > 9000000/s in every 300ms")
+	limit.Abort = true
+	s.Thresholds = []scenarios.Threshold{limit}
+	res, _ := runMerged(t, mergeOptions(t, s, 2), divided(s, 2), nil)
+	require.Equal(t, results.StatusAborted, res.Run.Status)
+	require.Equal(t, 1, res.Run.Repetitions)
+	require.Nil(t, res.Run.Partial)
+	requireIntervals(t, res.Directory)
+	require.Equal(t, results.Regressed, res.Run.Verdict)
 }
 
 // TestMergedRun_interrupted checks that a run whose agents are interrupted keeps what all

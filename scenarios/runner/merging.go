@@ -73,7 +73,8 @@ type Merging struct {
 	adder    *portion.Adder
 	stopped  bool // the run was interrupted, or ended by a threshold
 	failed   bool
-	aborting bool // a threshold asked to break the load off, and OnAbort wasn't called yet
+	result   *Result // nil before Result
+	aborting bool    // a threshold asked to break the load off, and OnAbort wasn't called yet
 }
 
 // StartMerging begins a merged run. If it can't begin, StartMerging leaves nothing behind and returns
@@ -325,14 +326,15 @@ func (m *Merging) Result() *Result {
 			m.note(text)
 		}
 	}
-	return &Result{Directory: m.dir.Path(), Run: m.run, Records: m.records}
+	m.result = &Result{Directory: m.dir.Path(), Run: m.run, Records: m.records}
+	return m.result
 }
 
 // Finish writes run.json with the verdict, and closes the directory. It must be called once, after
-// Result.
+// Result, in whose result the verdict is afterwards.
 func (m *Merging) Finish(v results.Verdict) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.run.Verdict = v
+	m.run.Verdict, m.result.Run.Verdict = v, v
 	return errors.Join(m.dir.WriteRun(m.run), m.dir.Close())
 }

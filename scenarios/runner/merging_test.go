@@ -25,12 +25,13 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/portion"
+	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
 // mergeOptions returns options of a merged run of so many agents, called a, b, c and so on.
 func mergeOptions(t *testing.T, s scenarios.Spec, agents int) MergeOptions {
 	o := options(t, s)
-	m := MergeOptions{Spec: s, Out: o.Out, Machine: o.Machine, Revision: o.Revision, Command: o.Command}
+	m := MergeOptions{Spec: s, FleetKind: target.InProcess, Out: o.Out, Machine: o.Machine, Revision: o.Revision, Command: o.Command}
 	for i := range agents {
 		m.Agents = append(m.Agents, string(rune('a'+i)))
 	}

@@ -62,8 +62,9 @@ type Options struct {
 	// uses counts as the client's.
 	OnInterval func(Repetition, *load.Interval, *delivery.Stats)
 
-	// Gate, OnBegin and OnPortion are for a run that is a part of a merged run, which OnPortion makes it:
-	// its thresholds aren't judged and don't end it, since they are those of the merged run.
+	// Gate, OnBegin and OnPortion are for a run that is a part of a merged run. OnPortion makes it one, and
+	// so does a scenario with a shard: its thresholds aren't judged and don't end it, since they are those
+	// of the merged run.
 	//
 	// Gate, if not nil, is called once in each repetition, when devices, connections and workers are
 	// ready and no operation has begun, and returns when the load is to begin. If it returns an error,

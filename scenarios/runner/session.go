@@ -135,7 +135,7 @@ func (s *Session) Repeat(
 func openSession(ctx context.Context, o Options) (_ *Session, err error) {
 	s := &Session{
 		spec: o.Spec.Part(), whole: o.Spec, observer: o.Observer, receive: o.OnInterval, runID: newRunID(),
-		gate: o.Gate, onBegin: o.OnBegin, isPart: o.OnPortion != nil,
+		gate: o.Gate, onBegin: o.OnBegin, isPart: o.OnPortion != nil || !o.Spec.Shard.IsWhole(),
 	}
 	if s.observer == nil {
 		s.observer = discard{}
