@@ -57,7 +57,7 @@ func Examine(f Facts, a Advice) []Check {
 		{"device network", "devices on a network are reached only if packets to their addresses come to the fleet's machine",
 			deviceNetwork},
 		{"reverse path", "a strict filter drops packets whose way back leads over another interface", reversePath},
-		{"conntrack", "a tracked connection takes an entry until two minutes after its end, and packets without one are dropped",
+		{"conntrack", "a tracked connection takes an entry until two minutes after its end; packets without one are dropped",
 			conntrack},
 	} {
 		state, found, change := c.judge(f)

@@ -113,11 +113,13 @@ func (at systemFiles) reversePath() map[string]int {
 	if all == nil {
 		return nil
 	}
-	found, _ := filepath.Glob(filepath.Join(string(at), filepath.FromSlash(conf), "*", "rp_filter")) // the pattern is valid
+	pattern := filepath.Join(string(at), filepath.FromSlash(conf), "*", "rp_filter")
+	found, _ := filepath.Glob(pattern) // the pattern is valid
 	list := map[string]int{}
 	for _, path := range found {
 		name := filepath.Base(filepath.Dir(path))
-		if own := at.number(conf + "/" + name + "/rp_filter"); own != nil && !slices.Contains([]string{"all", "default", "lo"}, name) {
+		own := at.number(conf + "/" + name + "/rp_filter")
+		if own != nil && !slices.Contains([]string{"all", "default", "lo"}, name) {
 			list[name] = max(*all, *own)
 		}
 	}

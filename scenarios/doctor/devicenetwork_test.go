@@ -81,7 +81,8 @@ func TestExamine_deviceNetwork(t *testing.T) {
 			"strict on eth1", "sudo sysctl -w net.ipv4.conf.eth1.rp_filter=2"},
 		"strict on the only one": {"reverse path", func(f *Facts) { f.DeviceNetwork.ReversePath = map[string]int{"eth0": 1} },
 			OK, "strict on eth0", ""},
-		"filter unknown": {"reverse path", func(f *Facts) { f.DeviceNetwork.ReversePath = nil }, Unknown, "unknown", "way back"},
+		"filter unknown": {"reverse path", func(f *Facts) { f.DeviceNetwork.ReversePath = nil }, Unknown, "unknown",
+			"way back"},
 
 		"untracked": {"conntrack", func(f *Facts) {}, OK, "connections aren't tracked", ""},
 		"a small table": {"conntrack", func(f *Facts) { f.DeviceNetwork.Conntrack = to(65536) }, Warning,
