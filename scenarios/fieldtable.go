@@ -271,7 +271,7 @@ func fieldTable() map[reflect.Type]section {
 				Models: []Model{ClosedLoop, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst, Breakpoint},
 				Doc: "How long after the plan's end operations may be sent and may end, {max} at most; operations " +
 					"still running then are broken off. 0s: 30s, and an open load that is certain to be invalid sends no more."},
-			{Key: "max_skew", Max: float64(maxMaxSkew), Want: maxMaxSkew.String() + " at most, or 0s for " + defaultMaxSkew.String(),
+			{Key: "max_skew", Example: "100ms", Max: float64(maxMaxSkew), Want: maxMaxSkew.String() + " at most, or 0s for " + defaultMaxSkew.String(),
 				OutsideWorkload: true, Models: []Model{ClosedLoop, Once, ConstantRate, Poisson, RampingRate, Stages, Spike, Burst},
 				Doc: "Of a run with agents: how far apart they may begin a repetition, {max} at most; beyond, the run is invalid. 0s: " +
 					defaultMaxSkew.String() + "."},
