@@ -254,6 +254,9 @@ func (a *agentServer) answerOffer(m *nats.Msg) {
 	case err != nil:
 		refuse("the scenario can't be read: %v", err)
 		return
+	case !tokenForm.MatchString(of.Run):
+		refuse("the run is called %q: want 12 hexadecimal digits", of.Run)
+		return
 	case of.Revision != a.Revision:
 		refuse("its program is of revision %s, the controller's of %s: use the same", a.Revision, of.Revision)
 		return

@@ -184,6 +184,9 @@ func CheckName(name string) error {
 	return nil
 }
 
+// tokenForm is what the token of a run looks like.
+var tokenForm = regexp.MustCompile(`^[0-9a-f]{12}$`)
+
 // newToken returns a random word of so many bytes in hex.
 func newToken(bytes int) string {
 	b := make([]byte, bytes)

@@ -332,9 +332,12 @@ func (r *session) take(m *member, msg jetstream.Msg) error {
 		if p.Repetition != keyOf(r.repetition) || m.portion != nil {
 			return fmt.Errorf("a portion of %v came in %v", p.Repetition, keyOf(r.repetition))
 		}
-		m.began, m.within = p.Began, p.Within
-		m.portion, err = r.shape.Read(p.Portion)
-		return err
+		of, err := r.shape.Read(p.Portion)
+		if err != nil {
+			return err
+		}
+		m.portion, m.began, m.within = of, p.Began, p.Within
+		return nil
 	default:
 		return fmt.Errorf("a result of the kind %q: this program knows none", kind)
 	}
