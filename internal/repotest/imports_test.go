@@ -26,6 +26,7 @@ func importRules() []packageRule {
 		{"internal/wire", ""},
 		{"internal/jsonscan", ""},
 		{"internal/testenv", ""},
+		{"internal/testnet", "internal/testenv"},
 		{"internal/atomicfile", ""},
 		{"internal/scratch", ""},
 		{"internal/childproc", ""},

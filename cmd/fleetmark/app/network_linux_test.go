@@ -18,6 +18,7 @@ import (
 
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/internal/testenv"
+	"github.com/fleetmark/fleetmark/internal/testnet"
 	"github.com/fleetmark/fleetmark/mockfleet"
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 	"github.com/fleetmark/fleetmark/scenarios/doctor"
@@ -31,55 +32,26 @@ const (
 )
 
 // machines are two linked network namespaces, which end with the test.
-type machines struct {
-	ip            string // path of the program ip
-	fleet, driver string // names of the namespaces
-}
+type machines struct{ fleet, driver *testnet.Machine }
 
 func newMachines(t *testing.T) *machines {
 	t.Helper()
-	testenv.Root(t)
-	prefix := fmt.Sprintf("fleetmark-net-%d-", os.Getpid())
-	m := &machines{testenv.Program(t, "ip", "/usr/sbin/ip", "/sbin/ip"), prefix + "fleet", prefix + "driver"}
-	for _, name := range []string{m.fleet, m.driver} {
-		if out, err := m.command(t, "netns", "add", name).CombinedOutput(); err != nil {
-			testenv.Missing(t, fmt.Sprintf("no network namespace: %s", out))
-		}
-		t.Cleanup(func() { // the ends of the link go with their namespaces
-			out, err := m.command(t, "netns", "del", name).CombinedOutput()
-			assert.NoError(t, err, "%s", out)
-		})
-	}
-	m.must(t, "-n", m.fleet, "link", "add", "drivers", "type", "veth", "peer", "name", "fleet", "netns", m.driver)
-	m.must(t, "-n", m.fleet, "address", "add", fleetHost+"/30", "dev", "drivers")
-	m.must(t, "-n", m.driver, "address", "add", driverHost+"/30", "dev", "fleet")
-	for name, device := range map[string]string{m.fleet: "drivers", m.driver: "fleet"} {
-		m.must(t, "-n", name, "link", "set", "lo", "up")
-		m.must(t, "-n", name, "link", "set", device, "up")
-	}
+	m := &machines{testnet.New(t, "fleet"), testnet.New(t, "driver")}
+	m.fleet.Link(t, "drivers", m.driver, "fleet")
+	m.fleet.IP(t, "address", "add", fleetHost+"/30", "dev", "drivers")
+	m.driver.IP(t, "address", "add", driverHost+"/30", "dev", "fleet")
 	return m
 }
 
-// command returns an ip command, which ends even after the test's context has.
-func (m *machines) command(t *testing.T, args ...string) *exec.Cmd {
-	return exec.CommandContext(context.WithoutCancel(t.Context()), m.ip, args...)
-}
-
-func (m *machines) must(t *testing.T, args ...string) {
-	t.Helper()
-	out, err := m.command(t, args...).CombinedOutput()
-	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
-}
-
 // on returns a command that runs on one of the machines.
-func (m *machines) on(ctx context.Context, machine string, command ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, m.ip, append([]string{"netns", "exec", machine}, command...)...)
+func (m *machines) on(ctx context.Context, machine *testnet.Machine, command ...string) *exec.Cmd {
+	cmd := machine.Command(ctx, command...)
 	cmd.Env = append(os.Environ(), tokenEnv+"=for-this-test")
 	return cmd
 }
 
 // says runs a command on a machine, and returns its output and its exit code.
-func (m *machines) says(t *testing.T, dir, machine string, command ...string) (string, int) {
+func (m *machines) says(t *testing.T, dir string, machine *testnet.Machine, command ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -127,8 +99,8 @@ func TestDevicesOnANetwork(t *testing.T) {
 		"sudo ip route add local 10.64.0.0/22 dev lo\n", out)
 	m.doctorSays(t, m.fleet, doctor.Problem)
 
-	m.must(t, "-n", m.fleet, "route", "add", "local", deviceNet, "dev", "lo")
-	m.must(t, "-n", m.driver, "route", "add", deviceNet, "via", fleetHost)
+	m.fleet.IP(t, "route", "add", "local", deviceNet, "dev", "lo")
+	m.driver.IP(t, "route", "add", deviceNet, "via", fleetHost)
 	m.doctorSays(t, m.fleet, doctor.OK)
 	m.doctorSays(t, m.driver, doctor.OK)
 
@@ -171,7 +143,7 @@ func TestDevicesOnANetwork(t *testing.T) {
 
 // doctorSays checks what doctor says on a machine about the network of the devices. It takes ten
 // seconds each time, so it isn't asked by default.
-func (m *machines) doctorSays(t *testing.T, machine string, want doctor.State) {
+func (m *machines) doctorSays(t *testing.T, machine *testnet.Machine, want doctor.State) {
 	t.Helper()
 	if !testenv.Everything() {
 		return
