@@ -3,12 +3,15 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fleetmark/fleetmark/results"
@@ -22,8 +25,10 @@ import (
 // A testCluster is a NATS server with agents in this process.
 type testCluster struct {
 	server *bus.Server
+	keys   string // directory of the keys; empty if there are none
 	dir    string // in which agents and controller make their run directories
 	notes  *lines
+	errors *lines // what the server forbade
 }
 
 // lines collects lines; it is safe for concurrent use.
@@ -46,16 +51,23 @@ func (l *lines) all() []string {
 
 func newTestCluster(t *testing.T) *testCluster {
 	t.Helper()
-	s, err := bus.Serve(bus.ServerOptions{Listen: "127.0.0.1:0", Store: t.TempDir()})
+	return newTestClusterWith(t, bus.ServerOptions{Listen: "127.0.0.1:0", Store: t.TempDir()})
+}
+
+func newTestClusterWith(t *testing.T, o bus.ServerOptions) *testCluster {
+	t.Helper()
+	s, err := bus.Serve(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return &testCluster{server: s, dir: t.TempDir(), notes: &lines{}}
+	return &testCluster{server: s, keys: o.Keys, dir: t.TempDir(), notes: &lines{}, errors: &lines{}}
 }
 
 // connect returns a connection that is closed at the test's end.
 func (c *testCluster) connect(t *testing.T, role bus.Role) *nats.Conn {
 	t.Helper()
-	conn, err := bus.Connect(t.Context(), bus.ConnectOptions{URL: c.server.URL(), Role: role, Name: string(role)})
+	conn, err := bus.Connect(t.Context(), bus.ConnectOptions{
+		URL: c.server.URL(), Keys: c.keys, Role: role, Name: string(role), OnError: func(err error) { c.errors.add(err.Error()) },
+	})
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
 	return conn
@@ -174,4 +186,19 @@ func TestRunWithAgents(t *testing.T) {
 			})
 		}
 	}
+}
+
+func jetStream(t *testing.T, conn *nats.Conn) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(conn)
+	require.NoError(t, err)
+	return js
+}
+
+// writeRandom writes a file with so many bytes that nothing can compress.
+func writeRandom(t *testing.T, path string, bytes int) {
+	t.Helper()
+	b := make([]byte, bytes)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
+	require.NoError(t, os.WriteFile(path, b, 0o600))
 }

@@ -78,12 +78,12 @@ func (f *agentsFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// open opens what runs with agents need. start begins a run, and closeAll ends everything.
+// open opens what runs with agents need. start begins a run, and end ends everything.
 func (f *agentsFlags) open(ctx context.Context, out string, c cli.Console) (
-	start func(context.Context, runner.Options) (batch.Running, error), closeAll func() error, err error,
+	start func(context.Context, runner.Options) (batch.Running, error), end func() error, err error,
 ) {
 	var closers []func() error
-	closeAll = func() error {
+	closeAll := func() error {
 		var all error
 		for i := len(closers) - 1; i >= 0; i-- {
 			all = errors.Join(all, closers[i]())

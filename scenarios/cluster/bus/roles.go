@@ -16,9 +16,12 @@ type grant struct {
 // the names of streams, which begin with [Prefix], can't be told from others here: an own
 // nats-server keeps Fleetmark in an account of its own.
 //
-//	fleetmark.RUN.agents.NAME.…    an agent's reports        agent publishes
-//	fleetmark.RUN.commands.…       what agents are to do     controller publishes
 //	fleetmark.discover             who is there?             controller publishes
+//	fleetmark.offers.NAME          take part in a run?       controller publishes
+//	fleetmark.names.NAME           has anybody this name?    agent publishes
+//	fleetmark.RUN.commands.…       what agents are to do     controller publishes
+//	fleetmark.RUN.clock            what time is it?          agent publishes
+//	fleetmark.RUN.agents.NAME.…    an agent's reports        agent publishes
 //	_INBOX.fleetmark.ROLE.…        answers to a role         its own role subscribes
 //
 // An agent answers a request that it was sent and publishes to no other inbox. Agents of one set of
@@ -35,13 +38,14 @@ func grants(r Role) grant {
 				"$JS.ACK.>", // acknowledge what it took from a stream
 				"$JS.FC.>",  // answer the flow control of object downloads
 				"$O.>",      // objects: artifacts
-				"$KV.>",     // keys and values: leases
 			},
 			subscribe: []string{"fleetmark.>", inboxPrefix(Controller) + ".>"},
 		}
 	}
 	return grant{
 		publish: []string{
+			"fleetmark.names.*",
+			"fleetmark.*.clock",
 			"fleetmark.*.agents.>",
 			"$JS.API.INFO",             // is there JetStream?
 			"$JS.API.STREAM.INFO.*",    // open a bucket, look for a run's stream
@@ -57,9 +61,10 @@ func grants(r Role) grant {
 			"$JS.FC.>",
 			"$O.*.C.*", // upload an object: its parts, and its description
 			"$O.*.M.*",
-			"$KV.*.>", // renew a lease
 		},
-		subscribe: []string{"fleetmark.*.commands.>", "fleetmark.discover", inboxPrefix(Agent) + ".>"},
+		subscribe: []string{
+			"fleetmark.discover", "fleetmark.offers.*", "fleetmark.names.*", "fleetmark.*.commands.>", inboxPrefix(Agent) + ".>",
+		},
 	}
 }
 
