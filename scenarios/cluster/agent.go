@@ -266,6 +266,10 @@ func (a *agentServer) answerOffer(m *nats.Msg) {
 	case of.Role != a.Role:
 		refuse("its role is %s, the run needs %s", a.Role, of.Role)
 		return
+	case of.Role == Fleet && of.Network != a.Network:
+		refuse("its devices have addresses of %v, those of the run are to have addresses of %v: give both the same --device-network",
+			a.Network, of.Network)
+		return
 	case of.Lease < minLease || of.Lease > maxLease:
 		refuse("the lease is %v: want %v to %v", of.Lease, minLease, maxLease)
 		return

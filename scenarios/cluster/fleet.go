@@ -48,11 +48,7 @@ func (j *job) serveFleet(ctx context.Context) (err error) {
 // fleetConfig returns the configuration of the fleet of the agent's shard.
 func (j *job) fleetConfig() (mockfleet.Config, error) {
 	a, cfg := j.agent, j.spec.FleetConfig()
-	whole := a.Network
-	if j.offer.Network.IsValid() {
-		whole = j.offer.Network
-	}
-	own, err := address.Subnet(whole, cfg.Shard, cfg.Devices)
+	own, err := address.Subnet(a.Network, cfg.Shard, cfg.Devices)
 	if err != nil {
 		return cfg, fmt.Errorf("the device network: %w", err)
 	}

@@ -251,7 +251,7 @@ func TestServe_log(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NotEmpty(t, log.String())
 	for lines := bufio.NewScanner(&log); lines.Scan(); {
-		require.Regexp(t, `^nats( warning| error)?: "[^\n]*"$`, lines.Text())
+		require.Regexp(t, `^nats( warning| error)?: "[^[:cntrl:]]*"$`, lines.Text())
 	}
 }
 
