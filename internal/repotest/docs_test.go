@@ -68,6 +68,7 @@ func TestCommandsInTheDocumentation(t *testing.T) {
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			childproc.SetGroup(cmd)
+			cmd.WaitDelay = 30 * time.Second // for a page that fails and leaves a process with its output
 			out, err := cmd.CombinedOutput()
 			left := childproc.KillGroup(cmd) == nil
 			require.NoError(t, err, "%s\n%s", commands, out)
