@@ -9,14 +9,23 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 )
+
+// readPage returns a page of docs/reference with single spaces.
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", name))
+	require.NoError(t, err)
+	return strings.Join(strings.Fields(string(text)), " ")
+}
 
 // TestProtocolPage checks that docs/reference/cluster.md has every subject, and the figures of the
 // code.
 func TestProtocolPage(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "cluster.md"))
-	require.NoError(t, err)
-	page := strings.Join(strings.Fields(string(text)), " ")
+	page := readPage(t, "cluster.md")
 	run := runSubject + "RUN"
 	for _, subject := range []string{
 		discoverSubject, offerSubject + "NAME", nameSubject + "NAME", run + stateOfRun, run + clockOfRun, run + aliveOfRun,
@@ -38,4 +47,24 @@ func TestProtocolPage(t *testing.T) {
 	} {
 		require.Contains(t, page, figure)
 	}
+}
+
+// TestScalePage checks that docs/reference/scale.md has the bounds of the code.
+func TestScalePage(t *testing.T) {
+	page := readPage(t, "scale.md")
+	delay := func(agents int) time.Duration { return (&session{drivers: make([]*member, agents)}).startDelay() }
+	for _, bound := range []string{
+		fmt.Sprintf("| agents that drive | %s |", plaintext.Thousands(address.MaxShards)),
+		fmt.Sprintf("| devices of all agents | %s |", plaintext.Thousands(address.MaxDevices)),
+		fmt.Sprintf("`ip` addressing on loopback | %s |", plaintext.Thousands(address.IP.Capacity())),
+		fmt.Sprintf("`port` addressing | %s |", plaintext.Thousands(address.Port.Capacity())),
+		fmt.Sprintf("| results that wait in an agent | %d MiB |", maxQueued>>20),
+		fmt.Sprintf("once, %d agents at a time", offersAtTime),
+		fmt.Sprintf("%d to begin with, %d before a repetition", firstExchanges, nextExchanges),
+		fmt.Sprintf("batches at most %d times a second", time.Second/batchTime),
+		"100 ms + 0.1 ms an agent that the start is ahead: 200 ms",
+	} {
+		require.Contains(t, page, bound)
+	}
+	require.Equal(t, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}, []time.Duration{delay(0), delay(1000)})
 }
