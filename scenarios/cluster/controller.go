@@ -89,7 +89,8 @@ type roster struct{ drivers, fleets []Info }
 
 // gather waits until as many agents as the run needs are there and free. It is an error if there
 // are more, since which ones take part would be chance.
-func (c *Controller) gather(ctx context.Context) (roster, error) {
+func (c *Controller) gather(ctx context.Context, view *joinView) (roster, error) {
+	defer view.close()
 	late := time.Now().Add(c.Wait)
 	var before, noted string
 	for {
@@ -108,6 +109,9 @@ func (c *Controller) gather(ctx context.Context) (roster, error) {
 			return r, nil
 		case !complete && time.Now().After(late):
 			return roster{}, errors.New(c.tooFew(r, all))
+		}
+		if !complete {
+			view.show(len(r.drivers)+len(r.fleets), c.Agents+c.fleets())
 		}
 		if text := c.tooFew(r, all); !complete && text != noted && before != "" {
 			c.note("waiting for agents: %s", text)

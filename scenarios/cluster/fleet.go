@@ -18,6 +18,7 @@ func (j *job) serveFleet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	j.doing("starting its fleet", 0, 0)
 	f, err := mockfleet.Start(ctx, cfg)
 	if err != nil {
 		return causeOf(ctx, err)
@@ -35,7 +36,7 @@ func (j *job) serveFleet(ctx context.Context) (err error) {
 	o := j.offset
 	j.mu.Unlock()
 	j.update(func(s *agentState) {
-		s.Phase = ready
+		s.Phase, s.Activity = ready, ""
 		s.Ready = &readiness{
 			Plan: plan, Offset: int64(o.theirs), Error: int64(o.within), Devices: f.Devices(),
 			Fleet: &fleetAddress{at.Address, at.Control, string(at.Token), at.CA},

@@ -217,7 +217,7 @@ func (j *job) await(ctx context.Context, condition func(controllerState) bool) (
 
 // finish tells the controller how the work ended, once all results are with it.
 func (j *job) finish(over context.Context, err error) {
-	j.update(func(s *agentState) { s.Phase = uploading })
+	j.update(func(s *agentState) { s.Phase, s.Activity = uploading, "" })
 	sent, unsent := j.out.close(over)
 	if err == nil && unsent != nil {
 		err = fmt.Errorf("its results could not be sent: %w", unsent)

@@ -133,13 +133,18 @@ const (
 type agentState struct {
 	Instance string        `json:"instance"`
 	Phase    agentPhase    `json:"phase"`
-	Ready    *readiness    `json:"ready,omitempty"`   // from the phase ready on
-	AtGate   repetitionKey `json:"at_gate,omitzero"`  // the repetition that waits for its start, or has begun
-	Armed    int64         `json:"armed,omitempty"`   // the start that it waits for, by the controller's clock
-	Activity string        `json:"stage,omitempty"`   // what is done outside a load
-	Error    string        `json:"failure,omitempty"` // why it failed
-	Status   string        `json:"status,omitempty"`  // of its run directory, once it is over
-	Results  uint64        `json:"results,omitempty"` // how many messages with results it has sent in all, once it is over
+	Ready    *readiness    `json:"ready,omitempty"`  // from the phase ready on
+	AtGate   repetitionKey `json:"at_gate,omitzero"` // the repetition that waits for its start, or has begun
+	Armed    int64         `json:"armed,omitempty"`  // the start that it waits for, by the controller's clock
+	Activity string        `json:"stage,omitempty"`  // what is done outside a load
+
+	// How far that is, in devices or connections; ActivityOf is 0 if they aren't counted.
+	ActivityDone int `json:"stage_done,omitempty"`
+	ActivityOf   int `json:"stage_of,omitempty"`
+
+	Error   string `json:"failure,omitempty"` // why it failed
+	Status  string `json:"status,omitempty"`  // of its run directory, once it is over
+	Results uint64 `json:"results,omitempty"` // how many messages with results it has sent in all, once it is over
 }
 
 // A readiness is what an agent has to begin with.

@@ -40,7 +40,8 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 			return nil, err
 		}
 	}
-	agents, err := c.gather(ctx)
+	view := newJoinView(o, spec)
+	agents, err := c.gather(ctx, view)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +49,7 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	if err != nil {
 		return nil, err
 	}
+	r.observer, r.last = o.Observer, view.first
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.end())
@@ -187,14 +189,7 @@ func (r *session) awaitReady(ctx context.Context, plan string, members []*member
 	for _, m := range members {
 		m.seen = time.Now()
 	}
-	err := r.await(ctx, func() bool {
-		for _, m := range members {
-			if m.state.Ready == nil {
-				return false
-			}
-		}
-		return true
-	})
+	err := r.awaitAll(ctx, r.last, runner.Readying, members, func(m *member) bool { return m.state.Ready != nil })
 	if err != nil {
 		return err
 	}
@@ -240,17 +235,7 @@ func (r *session) repeat(ctx context.Context) error {
 	}
 	// The agents check for leaks after the last repetition, and finish their directories.
 	r.repetition = runner.Repetition{}
-	return r.await(ctx, func() bool { return r.all(func(m *member) bool { return m.state.Phase == ended }) })
-}
-
-// all reports whether something is true of all drivers.
-func (r *session) all(is func(*member) bool) bool {
-	for _, m := range r.drivers {
-		if !is(m) {
-			return false
-		}
-	}
-	return true
+	return r.awaitAll(ctx, r.last, runner.Uploading, r.drivers, func(m *member) bool { return m.state.Phase == ended })
 }
 
 // startDelay is how long before its start a repetition's start is announced. Each agent has to hear
@@ -263,11 +248,9 @@ func (r *session) startDelay() time.Duration {
 // measured.
 func (r *session) runRepetition(ctx context.Context, rep runner.Repetition) error {
 	key := keyOf(rep)
-	r.repetition, r.begun = rep, false
+	r.repetition, r.last, r.begun = rep, rep, false
 	r.say(func(s *controllerState) { s.Repetition, s.Start = key, 0 })
-	if err := r.await(ctx, func() bool {
-		return r.all(func(m *member) bool { return m.state.AtGate == key })
-	}); err != nil {
+	if err := r.awaitAll(ctx, rep, runner.AtGate, r.drivers, func(m *member) bool { return m.state.AtGate == key }); err != nil {
 		return err
 	}
 	start := r.c.clock.now() + int64(r.startDelay())
@@ -276,11 +259,12 @@ func (r *session) runRepetition(ctx context.Context, rep runner.Repetition) erro
 	}
 	r.begun, r.armedAt = true, r.c.clock.moment(start)
 	r.say(func(s *controllerState) { s.Start = start })
-	if err := r.await(ctx, func() bool {
+	// While the load runs, the Observer is told of it, and then of this.
+	if err := r.awaitAll(ctx, rep, runner.Uploading, r.drivers, func(m *member) bool {
 		if r.merging.Aborted() {
-			return r.all(func(m *member) bool { return m.state.Phase == ended })
+			return m.state.Phase == ended
 		}
-		return r.all(func(m *member) bool { return m.portion != nil })
+		return m.portion != nil
 	}); err != nil || r.merging.Aborted() {
 		return err
 	}
@@ -335,9 +319,9 @@ func (r *session) drain(failure error) {
 	late, cancel := context.WithTimeout(context.Background(), r.c.Lease)
 	defer cancel()
 	r.failure = nil
-	_ = r.await(late, func() bool {
+	_ = r.awaitAll(late, r.last, runner.Uploading, r.drivers, func(m *member) bool {
 		r.failure = nil // what else fails follows from the first failure
-		return r.all(func(m *member) bool { return m.gone != nil || m.state.Phase == ended })
+		return m.gone != nil || m.state.Phase == ended
 	})
 	r.failure = failure
 }

@@ -41,9 +41,13 @@ type session struct {
 	state   controllerState
 	changed chan struct{} // has room for one
 
+	observer runner.Observer // may be nil
+	waiting  wait            // zero while nothing is waited for
+
 	disconnected time.Time // since when there is no connection; zero if there is one
 
-	repetition runner.Repetition // that runs, or comes next
+	repetition runner.Repetition // that runs, or comes next; zero before the first and after the last
+	last       runner.Repetition // that runs, comes next, or was the last
 	merging    *runner.Merging   // nil until all agents are ready
 	begun      bool              // whether the repetition's load has begun
 	armedAt    time.Time
@@ -193,6 +197,8 @@ func (r *session) end() error {
 func (r *session) await(ctx context.Context, condition func() bool) error {
 	tick := time.NewTicker(r.c.Lease / (2 * beatsPerLease))
 	defer tick.Stop()
+	show := time.NewTicker(viewInterval)
+	defer show.Stop()
 	for {
 		if r.failure != nil {
 			return r.failure
@@ -205,6 +211,8 @@ func (r *session) await(ctx context.Context, condition func() bool) error {
 			r.handle(e)
 		case <-tick.C:
 			r.checkLeases(ctx)
+		case now := <-show.C:
+			r.show(now)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -24,6 +24,7 @@ func (j *job) work(ctx context.Context) (err error) {
 			return fmt.Errorf("a place for the artifact: %w", err)
 		}
 		defer func() { err = errors.Join(err, dir.Close()) }()
+		j.doing("getting the artifact", 0, 0)
 		j.spec.Artifact.File = filepath.Join(dir.Path, "artifact")
 		if err := fetchArtifact(ctx, j.js, j.offer.Run, *j.offer.Artifact, j.spec.Artifact.File); err != nil {
 			return err
@@ -65,6 +66,11 @@ func (j *job) drive(ctx context.Context) error {
 	}
 	if err := o.Validate(); err != nil {
 		return err
+	}
+	if j.offer.Role == Both {
+		j.doing("starting its fleet", 0, 0)
+	} else {
+		j.doing("opening its fleet", 0, 0)
 	}
 	r, err := runner.Start(ctx, o)
 	if err != nil {
@@ -108,12 +114,14 @@ func (j *job) report(ctx context.Context, r *runner.Running) error {
 	if err != nil {
 		return err
 	}
+	j.doing("comparing clocks", 0, 0)
 	if err := j.measureOffset(ctx, firstExchanges); err != nil {
 		return err
 	}
 	j.mu.Lock()
 	o := j.offset
 	j.mu.Unlock()
+	j.doing("", 0, 0)
 	j.update(func(s *agentState) {
 		s.Phase = ready
 		s.Ready = &readiness{
@@ -164,7 +172,7 @@ func (j *job) controllersTime(at time.Time) (theirs, within int64) {
 type jobObserver struct{ j *job }
 
 func (o jobObserver) Doing(_ runner.Repetition, a runner.Activity) {
-	o.j.update(func(s *agentState) { s.Activity = string(a.Stage) })
+	o.j.doing(string(a.Stage), a.Done, a.Of)
 }
 func (jobObserver) Begin(runner.Repetition)                     {}
 func (jobObserver) Progress(runner.Repetition, runner.Progress) {}

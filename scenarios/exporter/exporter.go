@@ -50,6 +50,7 @@ type run struct {
 	loading          bool // the load of a timed repetition is running
 	invalid, failing bool
 	wave             int
+	agents           runner.AgentsStatus
 	scrapes          int64        // during timed repetitions
 	scraped          map[int]bool // timed repetitions during which there was one
 	phases           []*phase     // in the order in which they began
@@ -234,7 +235,11 @@ func (o *observer) update(rep runner.Repetition, change func(*run)) {
 
 // Doing implements runner.Observer.
 func (o *observer) Doing(rep runner.Repetition, a runner.Activity) {
-	o.update(rep, func(r *run) { r.stage = a.Stage })
+	o.update(rep, func(r *run) {
+		if r.stage = a.Stage; a.Agents.Of > 0 {
+			r.agents = a.Agents
+		}
+	})
 	o.next.Doing(rep, a)
 }
 
@@ -253,6 +258,7 @@ func (o *observer) Progress(rep runner.Repetition, v runner.Progress) {
 	o.update(rep, func(r *run) {
 		p := r.phase(rep, o.e.limits)
 		r.stage, p.elapsed, p.inFlight = cmp.Or(v.Stage, runner.Load), v.Elapsed, v.InFlight
+		r.agents = v.Agents
 		r.certain(rep, v)
 	})
 	o.next.Progress(rep, v)

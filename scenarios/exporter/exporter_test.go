@@ -92,6 +92,23 @@ func values(t *testing.T, e *Exporter) map[string]float64 {
 	return all
 }
 
+// TestExporter_agents checks that the agents of a merged run are counted, and that other runs have none.
+func TestExporter_agents(t *testing.T) {
+	e := New()
+	_, watch := filled(e)
+	require.NotContains(t, values(t, e), "fleetmark_run_agents")
+	counts := func() []float64 {
+		got := values(t, e)
+		return []float64{got["fleetmark_run_agents"], got["fleetmark_run_agents_alive"]}
+	}
+	watch.Progress(rep, runner.Progress{Agents: runner.AgentsStatus{Of: 4, Alive: 3, Silent: "a"}})
+	require.Equal(t, []float64{4, 3}, counts())
+	watch.Doing(rep, runner.Activity{Stage: runner.Uploading, Agents: runner.AgentsStatus{Of: 4, Alive: 4}})
+	watch.Doing(rep, runner.Activity{})
+	require.Equal(t, []float64{4, 4}, counts())
+	require.InDelta(t, 0, values(t, e)["fleetmark_run_stage uploading results"], 0)
+}
+
 func TestExporter(t *testing.T) {
 	e := New()
 	require.Empty(t, values(t, e))

@@ -18,6 +18,8 @@ const (
 	runInvalid
 	runFailing
 	runWave
+	runAgents
+	runAgentsAlive
 	runRepetition
 	runRepetitions
 	runElapsed
@@ -62,6 +64,10 @@ func definitions() [numMetrics]definition {
 			"Whether a threshold failed, or is certain to: 1 if so."},
 		runWave: {"fleetmark_run_wave", gauge, scenario,
 			"The rollout's wave, from 1; 0 for other loads."},
+		runAgents: {"fleetmark_run_agents", gauge, scenario,
+			"Agents of a run with --agents; missing in other runs."},
+		runAgentsAlive: {"fleetmark_run_agents_alive", gauge, scenario,
+			"Agents that said something in the last half of the lease; missing in other runs."},
 		runRepetition: {"fleetmark_run_repetition", gauge, phase,
 			"Number of the repetition within its phase, from 1."},
 		runRepetitions: {"fleetmark_run_repetitions", gauge, phase,
@@ -180,6 +186,10 @@ func (r *run) collect(c *collection) {
 	c.add(runInvalid, boolean(r.invalid), r.created, name)
 	c.add(runFailing, boolean(r.failing), r.created, name)
 	c.add(runWave, float64(r.wave), r.created, name)
+	if r.agents.Of > 0 {
+		c.add(runAgents, float64(r.agents.Of), r.created, name)
+		c.add(runAgentsAlive, float64(r.agents.Alive), r.created, name)
+	}
 	c.add(runScrapes, float64(r.scrapes), r.created, name)
 	for _, p := range r.phases {
 		p.collect(c, name, string(r.op))

@@ -31,6 +31,8 @@ type mergedRepetition struct {
 	bytes  int             // of all pending intervals
 	ends   map[int64]int64 // when they end that aren't the last ones, by when they begin, in nanoseconds
 
+	started       time.Time
+	shown         time.Duration // elapsed as the Observer was told it last
 	start, latest time.Duration // when the next merged interval begins, and when the last one of an agent ended
 
 	// held is set while the adder has the interval that ends with the plan. If operations go on for less
@@ -65,7 +67,7 @@ type mergedAgent struct {
 
 func newMergedRepetition(m *Merging, rep Repetition, expect load.Expectation, started time.Time) *mergedRepetition {
 	r := &mergedRepetition{
-		m: m, rep: rep, expect: expect, agents: make([]mergedAgent, len(m.o.Agents)),
+		m: m, rep: rep, expect: expect, started: started, agents: make([]mergedAgent, len(m.o.Agents)),
 		ends: map[int64]int64{}, classes: map[string]int64{}, times: map[delivery.Op]*load.Latencies{},
 	}
 	for _, op := range m.shape.Ops {
@@ -123,6 +125,32 @@ func (r *mergedRepetition) slowest() int {
 		}
 	}
 	return slowest
+}
+
+// allEnded reports whether all agents have ended the load.
+func (r *mergedRepetition) allEnded() bool {
+	return !slices.ContainsFunc(r.agents, func(a mergedAgent) bool { return !a.ended })
+}
+
+// An agent is behind if others are ahead of it by both: a batch of intervals that is on its way makes
+// none of them late.
+const (
+	behindIntervals = 3
+	behindTime      = 2 * time.Second
+)
+
+// behind returns the agent whose intervals the others wait for, and how far they are ahead. It returns
+// "" if none is far behind.
+func (r *mergedRepetition) behind() (string, time.Duration) {
+	slowest, most, last := r.slowest(), 0, int64(0)
+	for i := range r.agents {
+		most, last = max(most, len(r.agents[i].pending)), max(last, r.agents[i].next)
+	}
+	by := time.Duration(last - r.agents[slowest].next)
+	if most < behindIntervals || by < behindTime || r.agents[slowest].ended {
+		return "", 0
+	}
+	return r.m.o.Agents[slowest], by
 }
 
 // flush writes what is there, whether or not all agents have sent it.
@@ -283,12 +311,13 @@ func (r *mergedRepetition) counted() *delivery.Stats {
 // progress returns how far the load of all agents is.
 func (r *mergedRepetition) progress() Progress {
 	v := Progress{
-		Stage: Load, Elapsed: r.start, Done: r.totals.Succeeded, Failed: r.totals.Failed, Retries: r.totals.Retries,
+		Stage: Load, Elapsed: max(r.start, r.shown), Agents: r.m.agents, Done: r.totals.Succeeded, Failed: r.totals.Failed, Retries: r.totals.Retries,
 		InFlight: r.inFlight, NotSent: r.notSent, P50: r.recentP50, P99: r.recentP99, Failing: r.m.windows.Failing(),
 	}
 	if r.expect.RateAt != nil {
 		v.PlannedRate = r.expect.RateAt(v.Elapsed)
 	}
+	v.Uncounted = v.Elapsed - r.start
 	if r.plan > 0 && v.Elapsed > r.plan {
 		v.Stage = Draining
 	}
@@ -433,6 +462,7 @@ func (m *Merging) keepRunning(portions []*portion.Portion) {
 	if err := r.flush(); err != nil {
 		m.note("not all intervals of the partial repetition could be kept: " + plaintext.Line(err.Error()))
 	}
+	r.shown = 0 // the end is where the figures end
 	end := r.progress()
 	end.Stage = ""
 	m.o.Observer.End(r.rep, end)

@@ -73,8 +73,9 @@ type Merging struct {
 	adder    *portion.Adder
 	stopped  bool // the run was interrupted, or ended by a threshold
 	failed   bool
-	result   *Result // nil before Result
-	aborting bool    // a threshold asked to break the load off, and OnAbort wasn't called yet
+	result   *Result      // nil before Result
+	aborting bool         // a threshold asked to break the load off, and OnAbort wasn't called yet
+	agents   AgentsStatus // as the last call of Report had it
 }
 
 // StartMerging begins a merged run. If it can't begin, StartMerging leaves nothing behind and returns
@@ -105,6 +106,7 @@ func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
 		o.Client = results.Client{Name: "delivery", Package: reflect.TypeFor[delivery.Client]().PkgPath()}
 	}
 	m := &Merging{o: o, spec: o.Spec, shape: PortionShape(o.Spec)}
+	m.agents = AgentsStatus{Of: len(o.Agents), Alive: len(o.Agents)}
 	a, err := openArtifact(ctx, o.Spec)
 	if err != nil {
 		return nil, err
@@ -198,6 +200,24 @@ func (m *Merging) Interval(rep Repetition, agent int, v *portion.Interval) error
 	return err
 }
 
+// Report tells the Observer how far the load of all agents is, and how they are. Call it several times
+// a second, so that the Observer is told in time although agents send their intervals in batches. at
+// is by the clock of Begin's started. Report finds out itself which agent is behind. It reports false,
+// and tells nothing, if no load runs: no repetition does, or all agents have ended its load.
+func (m *Merging) Report(at time.Time, agents AgentsStatus) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.running
+	m.agents = agents
+	if r == nil || r.allEnded() {
+		return false
+	}
+	m.agents.Behind, m.agents.BehindBy = r.behind()
+	r.shown = max(r.shown, at.Sub(r.started))
+	m.o.Observer.Progress(r.rep, r.progress())
+	return true
+}
+
 // End ends a repetition with the portions of all agents, in their order, and appends what they add up
 // to to the run directory: all of it, or nothing. It returns an error if they can't be merged; the
 // repetition then still runs, so that Interrupt or Fail can keep what its intervals say.
@@ -245,6 +265,7 @@ func (m *Merging) End(rep Repetition, portions []*portion.Portion) error {
 	}
 	end := r.progress()
 	m.running, m.aborting = nil, false
+	end.Uncounted = 0
 	end.Stage, end.Elapsed, end.Plan, end.DoneInPlan = "", all.Elapsed, all.plannedFor(), all.Operations.SucceededInPlan
 	end.P50, end.P99 = all.percentiles(m.spec.Load.Operation)
 	m.o.Observer.End(r.rep, end)

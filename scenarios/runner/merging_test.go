@@ -197,6 +197,73 @@ func (a *syntheticAgent) portion(t *testing.T) []byte {
 	return text
 }
 
+// A watched is the last thing that an observer was told.
+type watched struct {
+	discard
+	last Progress
+	n    int
+}
+
+func (w *watched) Progress(_ Repetition, v Progress) { w.last, w.n = v, w.n+1 }
+func (w *watched) End(_ Repetition, v Progress)      { w.last, w.n = v, w.n+1 }
+
+// TestMerging_Report checks that the time of a merged load runs evenly although its figures come in
+// batches, that an agent that keeps the others waiting is named, and that the end says the end.
+func TestMerging_Report(t *testing.T) {
+	s, began, watch := synthetic(), time.Now(), &watched{}
+	o := mergeOptions(t, s, 2)
+	o.Observer = watch
+	m, err := StartMerging(t.Context(), o)
+	require.NoError(t, err)
+	alive := AgentsStatus{Of: 2, Alive: 2}
+	require.False(t, m.Report(began, alive), "nothing runs")
+	rep := slices.Collect(Repetitions(s))[0]
+	require.NoError(t, m.Begin(rep, began))
+	agents := newSyntheticAgents(m.Shape(), syntheticSamples(func(int) bool { return false }), 2)
+	send := func(agent, from, to int) {
+		for _, text := range agents[agent].intervals()[from:to] {
+			v, err := m.Shape().ReadInterval(text)
+			require.NoError(t, err)
+			require.NoError(t, m.Interval(rep, agent, v))
+		}
+	}
+	type told struct{ elapsed, uncounted time.Duration }
+	report := func(at time.Duration) told {
+		require.True(t, m.Report(began.Add(at), alive))
+		return told{watch.last.Elapsed, watch.last.Uncounted}
+	}
+	const second = time.Second
+	require.Equal(t, told{0, 0}, report(-100*time.Millisecond), "before the common start")
+	require.Equal(t, told{300 * time.Millisecond, 300 * time.Millisecond}, report(300*time.Millisecond))
+	send(0, 0, 2)
+	send(1, 0, 1)
+	require.Equal(t, told{1 * second, 0}, told{watch.last.Elapsed, watch.last.Uncounted})
+	require.Equal(t, told{2200 * time.Millisecond, 1200 * time.Millisecond}, report(2200*time.Millisecond))
+	require.Equal(t, Load, watch.last.Stage)
+	require.InDelta(t, 100, watch.last.Done+watch.last.Failed+watch.last.InFlight, 0, "what began in the first second")
+	require.Equal(t, alive, watch.last.Agents)
+	send(0, 2, 5)
+	require.Equal(t, told{5 * second, 4 * second}, report(5*second))
+	require.Equal(t, AgentsStatus{Of: 2, Alive: 2, Behind: "b", BehindBy: 4 * second}, watch.last.Agents)
+	send(1, 1, 5)
+	report(4 * second) // a clock that was set back
+	require.Equal(t, alive, watch.last.Agents)
+	require.Equal(t, 5*second, watch.last.Elapsed)
+	send(0, 5, len(agents[0].intervals()))
+	require.Equal(t, told{10100 * time.Millisecond, 5100 * time.Millisecond}, report(10100*time.Millisecond))
+	send(1, 5, len(agents[1].intervals()))
+	require.Equal(t, Draining, watch.last.Stage)
+	n := watch.n
+	require.False(t, m.Report(began.Add(11*second), alive), "all agents have ended")
+	require.Equal(t, n, watch.n)
+	m.Interrupt(nil)
+	require.Zero(t, watch.last.Uncounted)
+	require.Equal(t, max(agents[0].elapsed(), agents[1].elapsed()), watch.last.Elapsed)
+	require.False(t, m.Report(began.Add(12*second), alive))
+	m.Result()
+	require.NoError(t, m.Finish(results.Invalid))
+}
+
 // mergeSynthetic merges what synthetic agents send, in turns, and returns the directory.
 func mergeSynthetic(t *testing.T, s scenarios.Spec, agents []*syntheticAgent, began time.Time) string {
 	m, err := StartMerging(t.Context(), mergeOptions(t, s, len(agents)))

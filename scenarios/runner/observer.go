@@ -55,33 +55,65 @@ type Stage string
 
 // The stages of a repetition, in their order.
 const (
-	Resetting   Stage = "resetting the fleet" // so that it forgets the repetition before
-	Updating    Stage = "updating devices"    // of a load that only verifies, so that there is something to verify
-	Opening     Stage = "opening connections" // before a load that has a duration
-	Load        Stage = "load"                // operations are sent
-	Soaking     Stage = "soaking"             // the load is a rollout that waits after a wave
-	Draining    Stage = "draining"            // nothing more is due, and operations are running
-	Profiles    Stage = "writing profiles"    // of a profiled repetition
-	Reconciling Stage = "reading the ledger"  // to compare it with what the client claims
-	Releasing   Stage = "checking for leaks"  // after the last repetition
+	Joining     Stage = "waiting for agents"   // of a merged run, before its first repetition
+	Readying    Stage = "agents getting ready" // of a merged run, before its first repetition
+	Resetting   Stage = "resetting the fleet"  // so that it forgets the repetition before
+	Updating    Stage = "updating devices"     // of a load that only verifies, so that there is something to verify
+	Opening     Stage = "opening connections"  // before a load that has a duration
+	AtGate      Stage = "at the gate"          // of a merged run: agents wait until all are ready for the repetition
+	Load        Stage = "load"                 // operations are sent
+	Soaking     Stage = "soaking"              // the load is a rollout that waits after a wave
+	Draining    Stage = "draining"             // nothing more is due, and operations are running
+	Profiles    Stage = "writing profiles"     // of a profiled repetition
+	Reconciling Stage = "reading the ledger"   // to compare it with what the client claims
+	Uploading   Stage = "uploading results"    // of a merged run: agents send what they measured
+	Releasing   Stage = "checking for leaks"   // after the last repetition
 )
 
 // Stages returns every stage, in the order of a repetition.
 func Stages() []Stage {
-	return []Stage{Resetting, Updating, Opening, Load, Soaking, Draining, Profiles, Reconciling, Releasing}
+	return []Stage{
+		Joining, Readying, Resetting, Updating, Opening, AtGate, Load, Soaking, Draining, Profiles, Reconciling, Uploading,
+		Releasing,
+	}
 }
 
 // Activity says how far a stage outside the load is. The zero Activity says that it is over.
 type Activity struct {
 	Stage    Stage
-	Done, Of int           // devices or connections; Of is 0 if they aren't counted
+	Done, Of int           // devices or connections, or agents of a merged run; Of is 0 if they aren't counted
 	Elapsed  time.Duration // since the stage began
+
+	// Agents says how the agents of a merged run are, and WaitingFor names one that the others wait
+	// for, and says what it does. Both are zero in other runs.
+	Agents     AgentsStatus
+	WaitingFor string
+}
+
+// AgentsStatus says how the agents of a merged run are. It is zero in other runs.
+type AgentsStatus struct {
+	Of    int // agents, including those that are only fleets
+	Alive int // agents that said something in the last half of the lease
+
+	// Silent names the agent that has said nothing for the longest time, which is SilentFor. It is
+	// empty if all are alive.
+	Silent    string
+	SilentFor time.Duration
+
+	// Behind names the agent whose intervals the merged ones wait for, and BehindBy says how much
+	// load time others are ahead of it. It is empty if none is far behind.
+	Behind   string
+	BehindBy time.Duration
 }
 
 // Progress says how far the load of a repetition is.
 type Progress struct {
 	Stage   Stage // Load, Soaking or Draining; empty when the load has ended
 	Elapsed time.Duration
+
+	// Uncounted is the last part of Elapsed, which the figures below don't cover yet. It is 0 but in
+	// merged runs, whose agents send their figures in intervals.
+	Uncounted time.Duration
 
 	Done, Failed, Retries int64
 	InFlight              int64          // operations that are running
@@ -104,13 +136,15 @@ type Progress struct {
 	Waves     []results.Wave
 	WaveCount int
 	SoakLeft  time.Duration
+
+	Agents AgentsStatus // of a merged run
 }
 
 // An Observer is told how a run goes. Only one goroutine calls it at a time. Every view of a run
 // (progress bars, lines, pages) is an Observer.
 type Observer interface {
 	// Doing says what is being done before the load of the repetition begins or after it has ended.
-	// It is called several times a second if that takes noticeable time, and then once with the zero
+	// In a merged run, it may be called between the end of all agents' loads and End. It is called several times a second if that takes noticeable time, and then once with the zero
 	// Activity when it is over.
 	Doing(Repetition, Activity)
 	Begin(Repetition)              // the load begins

@@ -126,7 +126,8 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) (faile
 	if f.noProgress {
 		mode = progress.None
 	}
-	view := func() batch.View { return progress.New(c.Err, mode) }
+	screen := progress.NewScreen(c.Err, mode)
+	view := screen.View
 	var done []*batch.Result
 	if f.metrics != "" {
 		stop, err := f.serveMetrics(cmd.Context(), list, &view, c)
@@ -140,7 +141,9 @@ func (f *runFlags) run(cmd *cobra.Command, names []string, c cli.Console) (faile
 		return err
 	}
 	if f.agents.o.Agents > 0 {
-		start, closeAgents, err := f.agents.open(cmd.Context(), f.out, c)
+		noted := c
+		noted.Err = screen // what is noted during the run doesn't destroy what is shown of it
+		start, closeAgents, err := f.agents.open(cmd.Context(), f.out, noted)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -33,7 +34,7 @@ func newBars(w io.Writer, options ...mpb.ContainerOption) *progressBars {
 // Doing implements runner.Observer.
 func (b *progressBars) Doing(s runner.Repetition, a runner.Activity) {
 	b.selectBar(s)
-	b.current.doing(s, activityText(a))
+	b.current.doing(s, a)
 }
 
 // Begin implements runner.Observer.
@@ -78,6 +79,7 @@ type progressBar struct {
 	mu       sync.Mutex // guards the fields below, which the drawing goroutine reads
 	eta      eta
 	activity string // what is being done outside the load; empty if nothing is
+	waiting  string // which agent is waited for meanwhile, and what it does; empty if none is
 	number   int    // number of the repetition
 	count    int    // number of repetitions
 }
@@ -96,10 +98,11 @@ func newBar(pool *mpb.Progress, s runner.Repetition) *progressBar {
 	return b
 }
 
-func (b *progressBar) doing(s runner.Repetition, text string) {
+func (b *progressBar) doing(s runner.Repetition, a runner.Activity) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.activity, b.number, b.count = text, s.Number, s.Total
+	b.waiting, a.WaitingFor = plaintext.Line(a.WaitingFor), "" // in a line of its own
+	b.activity, b.number, b.count = activityText(a), s.Number, s.Total
 }
 
 func (b *progressBar) begin(s runner.Repetition) {
@@ -122,7 +125,7 @@ func (b *progressBar) update(change func(*eta)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(&b.eta)
-	b.activity, b.number, b.count = "", b.eta.rep.Number, b.eta.rep.Total
+	b.activity, b.waiting, b.number, b.count = "", "", b.eta.rep.Number, b.eta.rep.Total
 }
 
 // move shows how far the current repetition is. It never fills the bar.
@@ -147,23 +150,35 @@ func (b *progressBar) text() string {
 	return fmt.Sprintf(" %d/%d  %s", b.number, b.count, text)
 }
 
-// fillDetails writes the details of a running load, in lines that fit the terminal.
+// fillDetails writes the details of a running load, or which agent is waited for, in lines that fit
+// the terminal.
 func (b *progressBar) fillDetails(w io.Writer, st decor.Statistics) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if st.Aborted || st.Completed || b.activity != "" || b.eta.ended || b.eta.live.Stage == "" {
+	if st.Aborted || st.Completed {
 		return nil
 	}
-	lines := foldParts(append(b.eta.stage(), b.eta.details()...), "  ", st.AvailableWidth)
-	for _, text := range b.eta.warnings() {
-		lines = append(lines, foldParts(strings.Fields(text), " ", st.AvailableWidth)...)
-	}
-	for _, line := range lines {
+	for _, line := range b.details(st.AvailableWidth) {
 		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// details returns the lines of details, which have at most the given width.
+func (b *progressBar) details(width int) (lines []string) {
+	switch {
+	case b.activity != "" && b.waiting != "":
+		return foldParts(strings.Fields("waiting for "+b.waiting), " ", width)
+	case b.activity != "" || b.eta.ended || b.eta.live.Stage == "":
+		return nil
+	}
+	lines = foldParts(append(b.eta.stage(), b.eta.details()...), "  ", width)
+	for _, text := range b.eta.warnings() {
+		lines = append(lines, foldParts(strings.Fields(text), " ", width)...)
+	}
+	return lines
 }
 
 const detailsIndent = "  "

@@ -65,7 +65,7 @@ func (e *eta) end(v runner.Progress) { e.live, e.ended = v, true }
 func (e *eta) rates() (done, finished float64, ok bool) {
 	from, to := runner.Progress{}, e.live
 	if !e.ended {
-		if e.live.Elapsed < minElapsed {
+		if e.live.Elapsed-e.live.Uncounted < minElapsed {
 			return 0, 0, false
 		}
 		from, to = e.recent[0], e.recent[e.known-1]
@@ -73,7 +73,7 @@ func (e *eta) rates() (done, finished float64, ok bool) {
 	if e.ended && to.Plan > 0 { // as in the metric ops/s
 		to.Done, to.Elapsed = to.DoneInPlan, to.Plan
 	}
-	seconds := (to.Elapsed - from.Elapsed).Seconds()
+	seconds := (to.Elapsed - to.Uncounted - from.Elapsed + from.Uncounted).Seconds()
 	if seconds <= 0 {
 		return 0, 0, false
 	}
@@ -217,6 +217,28 @@ func (e *eta) details() (parts []string) {
 	}
 	if v.Retries > 0 {
 		parts = append(parts, plaintext.Thousands(v.Retries)+" retries")
+	}
+	if v.Stage != "" {
+		parts = append(parts, agentsParts(v.Agents)...)
+	}
+	return parts
+}
+
+// agentsParts says how many agents there are, and which of them is silent or behind.
+func agentsParts(a runner.AgentsStatus) (parts []string) {
+	switch {
+	case a.Of == 0:
+		return nil
+	case a.Alive == a.Of:
+		parts = append(parts, plaintext.Count(a.Of, "agent"))
+	default:
+		parts = append(parts, fmt.Sprintf("%d of %s", a.Alive, plaintext.Count(a.Of, "agent")))
+	}
+	if a.Silent != "" {
+		parts = append(parts, fmt.Sprintf("%s silent for %s", a.Silent, elapsedText(a.SilentFor)))
+	}
+	if a.Behind != "" && a.Behind != a.Silent {
+		parts = append(parts, fmt.Sprintf("%s behind by %s", a.Behind, elapsedText(a.BehindBy)))
 	}
 	return parts
 }

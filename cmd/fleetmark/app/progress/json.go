@@ -62,6 +62,26 @@ type jsonProgress struct {
 	SoakLeftNS int64          `json:"soak_left_ns,omitempty"` // how much longer the rollout waits after a wave
 	Invalid    string         `json:"invalid,omitempty"`      // why the run is certain to be invalid
 	Failing    string         `json:"failing,omitempty"`      // why the run is certain to fail
+
+	Agents     *jsonAgents `json:"agents,omitempty"`      // how the agents of a merged run are; missing in other runs
+	WaitingFor string      `json:"waiting_for,omitempty"` // an agent that the others wait for, and what it does
+}
+
+// jsonAgents says how the agents of a merged run are.
+type jsonAgents struct {
+	Of       int    `json:"of"`                  // agents, including those that are only fleets
+	Alive    int    `json:"alive"`               // agents that said something in the last half of the lease
+	Silent   string `json:"silent,omitempty"`    // the agent that has said nothing for the longest time
+	SilentNS int64  `json:"silent_ns,omitempty"` // for which it has said nothing
+	Behind   string `json:"behind,omitempty"`    // the agent whose figures the others' wait for, if it is far behind
+	BehindNS int64  `json:"behind_ns,omitempty"` // by which it is behind
+}
+
+func newJSONAgents(a runner.AgentsStatus) *jsonAgents {
+	if a.Of == 0 {
+		return nil
+	}
+	return &jsonAgents{a.Of, a.Alive, a.Silent, int64(a.SilentFor), a.Behind, int64(a.BehindBy)}
 }
 
 // Doing implements runner.Observer.
@@ -74,6 +94,7 @@ func (j *jsonView) Doing(s runner.Repetition, a runner.Activity) {
 	object := jsonProgress{
 		Scenario: s.Scenario, Kind: s.Phase, Repetition: s.Number, Of: s.Total,
 		Stage: a.Stage, ElapsedNS: int64(a.Elapsed), Done: int64(a.Done), Planned: int64(a.Of),
+		Agents: newJSONAgents(a.Agents), WaitingFor: a.WaitingFor,
 	}
 	switch a.Stage {
 	case runner.Resetting, runner.Updating, runner.Opening:
@@ -118,6 +139,7 @@ func (j *jsonView) write() {
 		OpsPerSecond: rate, PlannedOpsPerSecond: v.PlannedRate, TryingOpsPerSecond: s.Rate,
 		P50NS: int64(v.P50), P99NS: int64(v.P99),
 		Waves: v.Waves, WaveCount: v.WaveCount, SoakLeftNS: int64(v.SoakLeft), Invalid: v.Invalid, Failing: v.Failing,
+		Agents: newJSONAgents(v.Agents),
 	}
 	if seconds, ok := j.eta.remaining(); ok && seconds < maxRemaining {
 		object.LeftNS = int64(seconds * float64(time.Second))

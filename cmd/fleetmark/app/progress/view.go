@@ -88,6 +88,7 @@ type lineView struct {
 	eta          eta
 	last         time.Duration // elapsed when the last line of the repetition was written
 	active       time.Time     // when the last line about an activity was written, or else when it began
+	waited       string        // what the last line about agents that are waited for said, without its time
 	wavesPrinted int
 	warned       [2]string // the last printed reasons why the run will be invalid, and why it will fail
 }
@@ -101,26 +102,50 @@ func (l *lineView) println(s runner.Repetition, text string) {
 func (l *lineView) Doing(s runner.Repetition, a runner.Activity) {
 	switch now := time.Now(); {
 	case a.Stage == "":
-		l.active = time.Time{}
+		l.active, l.waited = time.Time{}, ""
 	case l.active.IsZero():
 		l.active = now // a short activity gets no line
-	case now.Sub(l.active) >= activityInterval:
+	case now.Sub(l.active) >= l.pause(a):
 		l.active = now
+		if a.Agents.Of > 0 {
+			l.waited = whatText(a)
+		}
 		l.println(s, activityText(a))
 	}
 }
 
-// activityText returns text such as "opening connections 40/300  1.2s". It returns "" for the zero
-// Activity.
+// pause returns the time between the last line about an activity and one about a. As long as agents
+// are waited for, which may take minutes, only what has changed is worth a line each second.
+func (l *lineView) pause(a runner.Activity) time.Duration {
+	if a.Agents.Of > 0 && whatText(a) == l.waited {
+		return LineInterval
+	}
+	return activityInterval
+}
+
+// activityText returns text such as "opening connections 40/300  1.2s", or for agents "at the gate 3
+// of 4 (rack-3: opening connections 40/300)  1.2s". It returns "" for the zero Activity.
 func activityText(a runner.Activity) string {
 	if a.Stage == "" {
 		return ""
 	}
+	return whatText(a) + "  " + elapsedText(a.Elapsed)
+}
+
+// whatText is activityText without the time.
+func whatText(a runner.Activity) string {
 	text := string(a.Stage)
-	if a.Of > 0 {
+	switch {
+	case a.Of == 0:
+	case a.Agents.Of > 0:
+		text += fmt.Sprintf(" %d of %d", a.Done, a.Of)
+	default:
 		text += fmt.Sprintf(" %s/%s", plaintext.Thousands(a.Done), plaintext.Thousands(a.Of))
 	}
-	return text + "  " + elapsedText(a.Elapsed)
+	if a.WaitingFor != "" {
+		text += " (" + plaintext.Line(a.WaitingFor) + ")"
+	}
+	return text
 }
 
 // Begin implements runner.Observer.
