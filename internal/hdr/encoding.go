@@ -140,18 +140,8 @@ func Decode(encoded []byte, highest time.Duration) (*Histogram, error) {
 // time, or if the sum of all counts would be more than an int64 holds. It never takes more memory
 // than an encoding of h could need.
 func (d *Decoder) AddTo(h *Histogram, encoded []byte) error {
-	counts, err := d.inflate(h, encoded)
+	counts, sum, err := d.read(encoded, h.Highest(), math.MaxInt64-h.total)
 	if err != nil {
-		return err
-	}
-	var sum int64
-	if err := eachCount(counts, index(h.highest)+1, func(_ int, n int64) bool {
-		if n > math.MaxInt64-h.total-sum {
-			return false
-		}
-		sum += n
-		return true
-	}); err != nil {
 		return err
 	}
 	_ = eachCount(counts, len(h.counts), func(i int, n int64) bool {
@@ -163,15 +153,38 @@ func (d *Decoder) AddTo(h *Histogram, encoded []byte) error {
 	return nil
 }
 
-// inflate returns the encoded counts of a histogram that is like h. They are valid until the next
-// call.
-func (d *Decoder) inflate(h *Histogram, encoded []byte) (counts []byte, err error) {
-	limit := headerLength + 9*len(h.counts)
+// Count returns how many times an encoded histogram counts. It returns the error that [Decoder.AddTo]
+// would return for an empty histogram of times up to highest, and makes no histogram.
+func (d *Decoder) Count(encoded []byte, highest time.Duration) (int64, error) {
+	_, sum, err := d.read(encoded, highest, math.MaxInt64)
+	return sum, err
+}
+
+// read returns the encoded counts of a histogram of times up to highest, and their sum, which must not
+// be more than most. The counts are valid until the next call.
+func (d *Decoder) read(encoded []byte, highest time.Duration, most int64) (counts []byte, sum int64, err error) {
+	if counts, err = d.inflate(highest, encoded); err != nil {
+		return nil, 0, err
+	}
+	err = eachCount(counts, index(max(int64(highest), 0))+1, func(_ int, n int64) bool {
+		if n > most-sum {
+			return false
+		}
+		sum += n
+		return true
+	})
+	return counts, sum, err
+}
+
+// inflate returns the encoded counts of a histogram of times up to highest. They are valid until the
+// next call.
+func (d *Decoder) inflate(highest time.Duration, encoded []byte) (counts []byte, err error) {
+	limit := headerLength + 9*length(highest)
 	switch {
 	case len(encoded) < frameLength:
 		return nil, errCutShort
 	case len(encoded) > limit+limit/64+1<<10: // zlib adds little to what it can't compress
-		return nil, fmt.Errorf("the histogram has %d bytes, more than one of times up to %v needs", len(encoded), h.Highest())
+		return nil, fmt.Errorf("the histogram has %d bytes, more than one of times up to %v needs", len(encoded), highest)
 	case binary.BigEndian.Uint32(encoded)&cookieMask != compressedCookie&cookieMask:
 		return nil, errors.New("the histogram has another encoding than V2")
 	case int64(binary.BigEndian.Uint32(encoded[4:])) != int64(len(encoded)-frameLength):
@@ -201,9 +214,9 @@ func (d *Decoder) inflate(h *Histogram, encoded []byte) (counts []byte, err erro
 	case binary.BigEndian.Uint32(p[8:]) != 0 || binary.BigEndian.Uint32(p[12:]) != digits ||
 		binary.BigEndian.Uint64(p[16:]) != unit || binary.BigEndian.Uint64(p[32:]) != math.Float64bits(1):
 		return nil, errors.New("the histogram divides times otherwise")
-	case binary.BigEndian.Uint64(p[24:]) != uint64(h.highest):
+	case binary.BigEndian.Uint64(p[24:]) != uint64(highest):
 		return nil, fmt.Errorf("the histogram is of times up to %v, not %v",
-			time.Duration(binary.BigEndian.Uint64(p[24:])), h.Highest())
+			time.Duration(binary.BigEndian.Uint64(p[24:])), highest)
 	case int64(binary.BigEndian.Uint32(p[4:])) != int64(len(p)-headerLength):
 		return nil, errCutShort
 	}

@@ -34,6 +34,9 @@ func TestEncoding(t *testing.T) {
 
 		sum := New(highest)
 		var d Decoder
+		times, err := d.Count(encoded, highest)
+		require.NoError(t, err)
+		require.Equal(t, h.TotalCount(), times)
 		for range 3 {
 			require.NoError(t, d.AddTo(sum, encoded))
 		}
@@ -121,8 +124,31 @@ func TestDecoder_mistakes(t *testing.T) {
 			}
 			require.EqualError(t, err, row.says)
 			require.Equal(t, before, h, "nothing is added")
+			if name != "more than with the sum" {
+				_, err = new(Decoder).Count(row.encoded, highest)
+				require.EqualError(t, err, row.says)
+			}
 		})
 	}
+}
+
+// TestDecoder_Count checks that counting the times of an encoding doesn't make a histogram of them, whose
+// counts would take 120 KiB.
+func TestDecoder_Count(t *testing.T) {
+	const highest = 5 * time.Minute
+	h, d := New(highest), new(Decoder)
+	for i := range 1000 {
+		h.Record(time.Duration(i) * time.Millisecond)
+	}
+	encoded := NewEncoder().Encode(h)
+	result := testing.Benchmark(func(b *testing.B) {
+		for range b.N {
+			n, err := d.Count(encoded, highest)
+			require.NoError(t, err)
+			require.EqualValues(t, 1000, n)
+		}
+	})
+	require.Less(t, result.AllocedBytesPerOp(), int64(16<<10))
 }
 
 // FuzzDecoder checks that no bytes make a Decoder panic, and that what it takes is the encoding of

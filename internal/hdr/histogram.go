@@ -39,12 +39,17 @@ type Histogram struct {
 
 // New returns an empty histogram of times up to highest.
 func New(highest time.Duration) *Histogram {
-	n := index(max(int64(highest), 0)) + 1
-	n = (n + halfBuckets - 1) / halfBuckets * halfBuckets // a whole number of buckets, as others have
-	n = max(n, 2*halfBuckets)
+	n := length(highest)
 	return &Histogram{
 		counts: make([]uint64, n), used: make([]uint64, (n/block+63)/64), highest: int64(highest),
 	}
+}
+
+// length returns how many counts a histogram of times up to highest has.
+func length(highest time.Duration) int {
+	n := index(max(int64(highest), 0)) + 1
+	n = (n + halfBuckets - 1) / halfBuckets * halfBuckets // a whole number of buckets, as others have
+	return max(n, 2*halfBuckets)
 }
 
 // index returns the index of the count for a time of v nanoseconds, which must not be negative.

@@ -27,12 +27,13 @@ type Failures struct {
 }
 
 const (
-	failuresPerClass = 20
+	// FailuresPerClass is how many failures of a class are kept.
+	FailuresPerClass = 20
 
-	// maxClasses bounds how many classes are told apart. A client may make its own, so they could
-	// be as many as there are operations. Failures of further classes count as otherClass.
-	maxClasses = 100
-	otherClass = "other"
+	// MaxClasses bounds how many classes are told apart. A client may make its own, so they could
+	// be as many as there are operations. Failures of further classes count as OtherClass.
+	MaxClasses = 100
+	OtherClass = "other"
 )
 
 // A Failure is one failed operation.
@@ -80,8 +81,8 @@ func (f *Failures) add(
 	defer f.mu.Unlock()
 	f.took.Record(took) // a time beyond the histogram counts as its highest
 	class := classOf(err)
-	if f.class[class] == 0 && len(f.class) >= maxClasses {
-		class = otherClass
+	if f.class[class] == 0 && len(f.class) >= MaxClasses {
+		class = OtherClass
 	}
 	f.interval[class]++
 	if f.groups != nil {
@@ -90,7 +91,7 @@ func (f *Failures) add(
 	if w := int(wave) - 1; w >= 0 && w < len(f.waves) {
 		f.waves[w][class]++
 	}
-	if f.class[class]++; f.class[class] > failuresPerClass {
+	if f.class[class]++; f.class[class] > FailuresPerClass {
 		return
 	}
 	f.sample = append(f.sample, Failure{

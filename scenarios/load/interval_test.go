@@ -351,16 +351,16 @@ func TestIntervalsAddUp(t *testing.T) {
 // memory.
 func TestFailuresBoundClasses(t *testing.T) {
 	f := newFailures(RecordingConfig{Longest: time.Second})
-	for i := range 10 * maxClasses {
+	for i := range 10 * MaxClasses {
 		f.add(0, delivery.Device{}, delivery.OpPush, 0, delivery.Report{}, 0, classed(fmt.Sprint(i)))
 	}
-	require.Len(t, f.ByClass(), maxClasses+1)
-	require.Equal(t, 9*maxClasses, f.ByClass()[otherClass])
+	require.Len(t, f.ByClass(), MaxClasses+1)
+	require.Equal(t, 9*MaxClasses, f.ByClass()[OtherClass])
 	taken := f.takeInterval()
-	require.Len(t, taken, maxClasses+1)
+	require.Len(t, taken, MaxClasses+1)
 	require.Nil(t, f.takeInterval())
 	f.add(0, delivery.Device{}, delivery.OpPush, 0, delivery.Report{}, 0, errors.New("x"))
-	require.Equal(t, map[string]int64{otherClass: 1}, maps.Collect(maps.All(f.takeInterval())))
+	require.Equal(t, map[string]int64{OtherClass: 1}, maps.Collect(maps.All(f.takeInterval())))
 }
 
 // TestIntervalAllocatesNothing checks that the end of an interval doesn't add to the allocations of

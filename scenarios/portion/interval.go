@@ -187,7 +187,7 @@ func (a *Adder) Add(v *Interval) error {
 	if to.Classes == nil && len(v.Classes) > 0 {
 		to.Classes = map[string]int64{}
 	}
-	addClasses(to.Classes, v.Classes)
+	AddClasses(to.Classes, v.Classes)
 	for i := range v.Times {
 		t := &v.Times[i]
 		at := slices.Index(a.shape.Ops, t.Op)

@@ -2,6 +2,7 @@ package portion
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -22,22 +23,24 @@ type Sum struct {
 	Lateness    *load.Lateness // nil without a plan
 	FailedTimes *hdr.Histogram // response times of failed operations
 	Classes     map[string]int64
-	Failures    []Failure
+	Failures    []Failure // of each class no more than one agent keeps
 
 	Usage                Usage // sums, but PeakResident is that of the largest agent
 	Processes            *ProcessUsage
 	Traffic              *delivery.Stats // nil if one of the agents doesn't have it
 	NoPort, NoDescriptor int64
 
-	Counts         results.Counts
-	Unwitnessed    string
-	Contradictions []string
-	Outcomes       OutcomeDigest // zero if one of the agents has none
-	Groups         []GroupSum
+	Counts      results.Counts
+	Unwitnessed string
+	Outcomes    OutcomeDigest // zero if one of the agents has none
+	Groups      []GroupSum
 
-	// Notes and Findings begin with the name of the agent.
+	// Notes, Findings and Contradictions begin with the name of the agent. If many agents say the like,
+	// they are the first few, and how many more there are.
 	Notes    []string
 	Findings []health.Finding
+
+	Contradictions []string
 
 	Fleet   *results.FleetHealth   // of the worst agent, value by value; nil if none has one
 	Harness *results.HarnessHealth // likewise
@@ -87,6 +90,8 @@ type merger struct {
 	decoder hdr.Decoder
 
 	busy, gc float64 // sums of nanoseconds
+
+	notes, contradictions, findings textSample
 }
 
 func (m *merger) add(name string, p *Portion) error {
@@ -122,8 +127,7 @@ func (m *merger) add(name string, p *Portion) error {
 		}
 		m.Lateness.Merge(part)
 	}
-	addClasses(m.Classes, p.Classes)
-	m.Failures = append(m.Failures, p.Failures...)
+	AddClasses(m.Classes, p.Classes)
 	m.addUsage(p)
 	m.addHealth(p)
 	m.Counts = addCounts(m.Counts, p.Counts)
@@ -132,13 +136,13 @@ func (m *merger) add(name string, p *Portion) error {
 	}
 	m.Outcomes.Add(p.Outcomes)
 	for _, text := range p.Contradictions {
-		m.Contradictions = append(m.Contradictions, "agent "+name+": "+text)
+		m.contradictions.add(withoutDigits(text), name, text)
 	}
 	for _, text := range p.Notes {
-		m.Notes = append(m.Notes, "agent "+name+": "+text)
+		m.notes.add(withoutDigits(text), name, text)
 	}
-	for _, finding := range p.Findings {
-		m.Findings = append(m.Findings, health.Finding{Kind: finding.Kind, Detail: "agent " + name + ": " + finding.Detail})
+	for _, f := range p.Findings {
+		m.findings.add(string(f.Kind), name, f.Detail)
 	}
 	return m.addGroups(p.Groups)
 }
@@ -263,7 +267,7 @@ func (m *merger) addGroups(list []Group) error {
 		if to.Part.Classes == nil && len(g.Classes) > 0 {
 			to.Part.Classes = map[string]int64{}
 		}
-		addClasses(to.Part.Classes, g.Classes)
+		AddClasses(to.Part.Classes, g.Classes)
 		to.Counts = addCounts(to.Counts, g.Counts)
 	}
 	return nil
@@ -281,6 +285,11 @@ func (m *merger) finish(list []*Portion) {
 	if m.Usage.CPUNS > 0 {
 		m.Usage.GCFraction = math.Min(1, m.gc/float64(m.Usage.CPUNS))
 	}
+	m.Failures = sampleFailures(list)
+	m.Notes, m.Contradictions = m.notes.texts(), m.contradictions.texts()
+	for kind, text := range m.findings.all {
+		m.Findings = append(m.Findings, health.Finding{Kind: health.Kind(kind), Detail: text})
+	}
 	for _, p := range list {
 		if p.Traffic == nil {
 			m.Traffic = nil
@@ -291,9 +300,15 @@ func (m *merger) finish(list []*Portion) {
 	}
 }
 
-func addClasses(to, from map[string]int64) {
-	for class, n := range from {
-		to[class] += n
+// AddClasses adds failed operations by class. If there were more classes than an agent tells apart,
+// those of further classes count as load.OtherClass.
+func AddClasses(to, from map[string]int64) {
+	for _, class := range slices.Sorted(maps.Keys(from)) {
+		into := class
+		if _, known := to[class]; !known && len(to) >= maxClasses-1 {
+			into = load.OtherClass
+		}
+		to[into] += from[class]
 	}
 }
 

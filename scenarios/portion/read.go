@@ -9,6 +9,7 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/internal/hdr"
 	"github.com/fleetmark/fleetmark/internal/plaintext"
+	"github.com/fleetmark/fleetmark/scenarios/load"
 )
 
 // A Shape is what the portions and intervals of a run have in common.
@@ -22,9 +23,9 @@ type Shape struct {
 const (
 	maxPortion  = 64 << 20
 	maxInterval = 4 << 20
-	maxClasses  = 101      // those that package load tells apart, and the rest
-	maxFailures = 101 * 20 // those that it keeps
-	maxTexts    = 1000     // notes, findings and contradictions
+	maxClasses  = load.MaxClasses + 1 // those that package load tells apart, and the rest
+	maxFailures = maxClasses * load.FailuresPerClass
+	maxTexts    = 1000 // notes, findings and contradictions
 	maxDevices  = 1 << 31
 	maxNS       = 1e18 // 30 years
 )
@@ -80,12 +81,12 @@ func (c *checker) histogram(what string, encoded []byte, count int64) {
 	if c.err != nil {
 		return
 	}
-	h := hdr.New(c.Longest)
-	if err := c.decoder.AddTo(h, encoded); err != nil {
+	times, err := c.decoder.Count(encoded, c.Longest)
+	if err != nil {
 		c.err = fmt.Errorf("%s: %w", what, err)
 		return
 	}
-	c.want(h.TotalCount() == count, "%s: the histogram has %d times, of %d operations", what, h.TotalCount(), count)
+	c.want(times == count, "%s: the histogram has %d times, of %d operations", what, times, count)
 }
 
 // classes notes that failures by class aren't so many.
@@ -157,13 +158,15 @@ func (s Shape) check(p *Portion) error {
 	}
 	c.want((p.Lateness != nil) == s.Planned, "the lateness of a load is there exactly if the load has a plan")
 	if l := p.Lateness; l != nil && c.err == nil {
-		sent := hdr.New(s.Longest)
+		sent := int64(0)
 		for _, encoded := range [][]byte{l.Queued, l.Timer} {
-			if err := c.decoder.AddTo(sent, encoded); err != nil && c.err == nil {
+			n, err := c.decoder.Count(encoded, s.Longest)
+			if err != nil && c.err == nil {
 				c.err = fmt.Errorf("lateness: %w", err)
 			}
+			sent += n
 		}
-		c.want(sent.TotalCount() == o.Started, "%d operations were started, and %d have a lateness", o.Started, sent.TotalCount())
+		c.want(sent == o.Started, "%d operations were started, and %d have a lateness", o.Started, sent)
 		c.notNegative("lateness", l.LastPlannedNS, l.LastSentNS)
 	}
 	n := p.Counts

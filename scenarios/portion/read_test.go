@@ -282,3 +282,63 @@ func BenchmarkIntervalWriter(b *testing.B) {
 		})
 	}
 }
+
+// TestMerge_manyAgents checks that what a thousand agents say alike is a few lines, that their
+// failures are no more than those that one agent keeps, and that none is lost from the counts.
+func TestMerge_manyAgents(t *testing.T) {
+	var names []string
+	var list []*Portion
+	for i := range 1000 {
+		p, own := right(), fmt.Sprintf("class %d", i)
+		p.Classes, p.Groups[0].Classes = map[string]int64{own: 1}, map[string]int64{own: 1}
+		p.Notes = []string{fmt.Sprintf("client.max_idle was lowered to %d", i), "slow"}
+		p.Contradictions = []string{fmt.Sprintf("device %d: lost", i)}
+		p.Failures = nil
+		for k := range 30 {
+			p.Failures = append(p.Failures, Failure{Failure: load.Failure{Device: i + 1000*k, Class: "timeout"}})
+		}
+		names, list = append(names, fmt.Sprintf("n%d", i)), append(list, p)
+	}
+	list[999].Failures = append(list[999].Failures, Failure{Failure: load.Failure{Class: "rare"}})
+	list[999].Findings = append(list[999].Findings, health.Finding{Kind: health.FleetReset, Detail: "at 3s"})
+	s, err := planned().Merge(names, list)
+	require.NoError(t, err)
+	const more = "995 more like that are in the agents' own run directories"
+	require.Equal(t, []string{
+		"agent n0: client.max_idle was lowered to 0", "agent n1: client.max_idle was lowered to 1",
+		"agent n2: client.max_idle was lowered to 2", "agent n3: client.max_idle was lowered to 3",
+		"agent n4: client.max_idle was lowered to 4", more,
+		"agent n0: slow", "agent n1: slow", "agent n2: slow", "agent n3: slow", "agent n4: slow", more,
+	}, s.Notes)
+	require.Equal(t, []string{"agent n0: device 0: lost", "agent n1: device 1: lost", "agent n2: device 2: lost",
+		"agent n3: device 3: lost", "agent n4: device 4: lost", more}, s.Contradictions)
+	require.Equal(t, []health.Finding{
+		{Kind: health.Leak, Detail: "agent n0: a socket"}, {Kind: health.Leak, Detail: "agent n1: a socket"},
+		{Kind: health.Leak, Detail: "agent n2: a socket"}, {Kind: health.Leak, Detail: "agent n3: a socket"},
+		{Kind: health.Leak, Detail: "agent n4: a socket"}, {Kind: health.Leak, Detail: more},
+		{Kind: health.FleetReset, Detail: "agent n999: at 3s"},
+	}, s.Findings)
+
+	require.Len(t, s.Failures, 21)
+	for i, f := range s.Failures[:20] {
+		require.Equal(t, i, f.Device, "the first of each agent")
+	}
+	require.Equal(t, "rare", s.Failures[20].Class)
+	for _, classes := range []map[string]int64{s.Classes, s.Groups[0].Classes} {
+		require.Len(t, classes, 101)
+		require.EqualValues(t, 900, classes["other"])
+	}
+}
+
+// TestTextSample_manyKinds checks that texts are bounded even if no two are alike.
+func TestTextSample_manyKinds(t *testing.T) {
+	var s textSample
+	for i := range 1000 {
+		for range 2 {
+			s.add(fmt.Sprint(i), "a", "x")
+		}
+	}
+	list := s.texts()
+	require.Len(t, list, 201)
+	require.Equal(t, "1,800 more of other kinds are in the agents' own run directories", list[200])
+}

@@ -268,9 +268,7 @@ func (r *mergedRepetition) emit(start, end time.Duration, last bool) {
 	t.SucceededLate += v.SucceededLate
 	r.planned, r.sent, r.brokenOff = r.planned+v.Planned, r.sent+v.Sent, r.brokenOff+v.BrokenOff
 	r.plan, r.inFlight, r.notSent = max(r.plan, v.Plan), v.InFlight, v.NotSent
-	for class, n := range v.Classes {
-		r.classes[class] += n
-	}
+	portion.AddClasses(r.classes, v.Classes)
 	for _, times := range v.Times {
 		r.times[times.Op].Merge(times.Latencies)
 	}
