@@ -109,13 +109,12 @@ func WorstHarness(a, b results.HarnessHealth) results.HarnessHealth {
 	worst.PeakResidentBytes = max(a.PeakResidentBytes, b.PeakResidentBytes)
 	worst.Dials = max(a.Dials, b.Dials)
 	worst.Saturated = a.Saturated || b.Saturated
-	worst.Descriptors = max(a.Descriptors, b.Descriptors)
-	worst.DescriptorLimit = b.DescriptorLimit
-	if p, q := a.Ports, b.Ports; q != nil {
+	// A count and its limit are of the same process, or machine.
+	if share(a.Descriptors, a.DescriptorLimit) <= share(b.Descriptors, b.DescriptorLimit) {
+		worst.Descriptors, worst.DescriptorLimit = b.Descriptors, b.DescriptorLimit
+	}
+	if p, q := a.Ports, b.Ports; q != nil && (p == nil || portShare(p) <= portShare(q)) {
 		ports := *q
-		if p != nil {
-			ports.TimeWait = max(p.TimeWait, q.TimeWait)
-		}
 		worst.Ports = &ports
 	}
 	if p, q := a.Pacing, b.Pacing; p == nil {
@@ -128,4 +127,17 @@ func WorstHarness(a, b results.HarnessHealth) results.HarnessHealth {
 		}
 	}
 	return worst
+}
+
+// share returns n as a share of a limit, or 0 if the limit is unknown.
+func share(n int, limit uint64) float64 {
+	if limit == 0 {
+		return 0
+	}
+	return float64(n) / float64(limit)
+}
+
+// portShare returns the share of the local ports that can't be used again yet.
+func portShare(p *results.LocalPorts) float64 {
+	return share(p.TimeWait, uint64(max(0, p.Last-p.First+1)))
 }

@@ -113,4 +113,10 @@ func TestWorstHarness(t *testing.T) {
 	require.Equal(t, 3, second.Ports.TimeWait, "the arguments aren't changed")
 	require.Equal(t, worst, WorstHarness(worst, results.HarnessHealth{DescriptorLimit: 99}),
 		"a repetition that says nothing of it")
+
+	const gibi = 1 << 30
+	full := results.HarnessHealth{Descriptors: 900, DescriptorLimit: 1000, Ports: &results.LocalPorts{First: 1, Last: 100, TimeWait: 90}}
+	roomy := results.HarnessHealth{Descriptors: 5000, DescriptorLimit: gibi, Ports: &results.LocalPorts{First: 1, Last: 50000, TimeWait: 91}}
+	require.Equal(t, full, WorstHarness(full, roomy), "of two machines, what is nearer to its limit")
+	require.Equal(t, full, WorstHarness(roomy, full))
 }
