@@ -70,12 +70,27 @@ func (a ArrivalRate) Run(ctx context.Context, e Env) (Result, error) {
 		return Result{}, err
 	}
 	planned := e.Record.dispatched.Load()
-	if !e.Record.allDispatched.Load() {
+	switch {
+	case e.Record.allDispatched.Load():
+	case ctx.Err() != nil: // the plan wasn't over
 		planned = max(planned, a.Expect(e.Devices.Len()).Operations)
+	default:
+		planned = a.count(e)
 	}
 	result := l.result(elapsed, planned)
 	result.Workers = max(a.Workers, a.MaxWorkers)
 	return result, nil
+}
+
+// count returns how many operations the plan has. Unlike Expect, it counts those of e's seed.
+func (a ArrivalRate) count(e Env) int64 {
+	most := int64(math.MaxInt64)
+	if a.Duration == 0 {
+		most = int64(e.Devices.Len())
+	}
+	count, stop := plannedBy(a.Pacer, a.Shard, e.Seed, a.Duration, most)
+	defer stop()
+	return count(never)
 }
 
 // An openLoop is a running load of an ArrivalRate.

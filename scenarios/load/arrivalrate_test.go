@@ -296,3 +296,33 @@ func TestOperationsOfThePlan(t *testing.T) {
 		})
 	}
 }
+
+// TestOperationsOfAPoissonPlanThatFellBehind checks that a load which fell behind its plan, and so
+// didn't send all of it, says how many operations the plan has, as its intervals do. On average there
+// would be 1,000 of them.
+func TestOperationsOfAPoissonPlanThatFellBehind(t *testing.T) {
+	for _, shard := range []Shard{{}, {Index: 1, Count: 2, Devices: 8}} {
+		synctest.Test(t, func(t *testing.T) {
+			a := ArrivalRate{Pacer: Poisson{Rate: ConstantRate(1000)}, Duration: time.Second, Workers: 1, MaxWorkers: 1,
+				Drain: 30 * time.Second, StopBehind: true, Shard: shard}
+			want, device := int64(0), 0
+			for planned := range a.Pacer.Arrivals(1) {
+				if planned >= time.Second {
+					break
+				}
+				if shard.isWhole() || device%8%2 == 1 {
+					want++
+				}
+				device++
+			}
+			e := newEnv(a, delivery.OpPush, 4, &standIn{takes: each(10 * time.Millisecond)})
+			var planned int64
+			e.OnInterval = func(v *Interval) { planned += v.Planned }
+			r, err := a.Run(t.Context(), e)
+			require.NoError(t, err)
+			require.Positive(t, r.Operations.NotSent)
+			require.Equal(t, want, planned)
+			require.Equal(t, want, r.Operations.Planned)
+		})
+	}
+}
