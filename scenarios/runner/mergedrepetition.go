@@ -331,8 +331,11 @@ func (r *mergedRepetition) progress() Progress {
 	return v
 }
 
-// checkSums returns a finding for each agent whose intervals don't add up to its portion, and one if
-// the histograms of all intervals aren't those of all portions.
+// maxDisagreeing is how many agents are named whose intervals don't add up to their portions.
+const maxDisagreeing = 5
+
+// checkSums returns a finding for each agent whose intervals don't add up to its portion, with a bound,
+// and one if the histograms of all intervals aren't those of all portions.
 func (r *mergedRepetition) checkSums(portions []*portion.Portion, sum *portion.Sum) (findings []health.Finding) {
 	disagree := func(format string, args ...any) {
 		findings = append(findings, health.Finding{Kind: health.AgentsDisagree, Detail: fmt.Sprintf(format, args...)})
@@ -364,6 +367,10 @@ func (r *mergedRepetition) checkSums(portions []*portion.Portion, sum *portion.S
 					name, plaintext.Thousands(of.Count), t.Op, plaintext.Thousands(t.Count))
 			}
 		}
+	}
+	if more := len(findings) - maxDisagreeing; more > 0 {
+		findings = findings[:maxDisagreeing]
+		disagree("%s more agents: likewise", plaintext.Thousands(more))
 	}
 	if len(findings) > 0 {
 		return findings
@@ -500,7 +507,9 @@ func (m *Merging) takeKnown(all *measured, portions []*portion.Portion, rep Repe
 	var list []*portion.Portion
 	for i, p := range portions {
 		if p != nil && i < len(m.o.Agents) && p.Phase == string(rep.Phase) && p.Number == rep.Number {
-			names, list = append(names, m.o.Agents[i]), append(list, p)
+			known := *p
+			known.Groups = nil // an agent that was interrupted has none
+			names, list = append(names, m.o.Agents[i]), append(list, &known)
 		}
 	}
 	known := all.partial

@@ -22,7 +22,7 @@ import (
 
 // MergeOptions say what a merged run is made of.
 type MergeOptions struct {
-	Spec   scenarios.Spec // the whole scenario, valid and without a shard
+	Spec   scenarios.Spec // the whole scenario, without a shard, and valid for as many shards as there are agents
 	Agents []string       // the names of the agents, in the order of their shards; at least one
 
 	Out      string // as in [Options]
@@ -82,9 +82,6 @@ type Merging struct {
 // an error, such as a *scenarios.OptionError for a model of load that has no shards, or the error of
 // an artifact that can't be read.
 func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
-	if err := (Options{Spec: o.Spec}).Validate(); err != nil {
-		return nil, err
-	}
 	if len(o.Agents) == 0 {
 		return nil, &scenarios.OptionError{Option: "Agents", Problem: "there are none", Want: "name at least one"}
 	}
@@ -94,6 +91,12 @@ func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
 			Option: "load.model", Value: string(model), Problem: "agents can't share such a load",
 			Want: "run it on one machine, or choose another model",
 		}
+	}
+	o.Spec.Shard = scenarios.ShardSpec{}
+	shared := o.Spec // may have more devices than one machine can
+	shared.Shard.Count = len(o.Agents)
+	if err := (Options{Spec: shared}).Validate(); err != nil {
+		return nil, err
 	}
 	if o.Observer == nil {
 		o.Observer = discard{}

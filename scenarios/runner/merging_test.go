@@ -604,6 +604,56 @@ func TestMerging_killed(t *testing.T) {
 	require.NotContains(t, units, results.UnitCPU)
 }
 
+// TestMerging_interruptedGroups checks that what became of the devices is known if some agents of a
+// fleet with groups had ended their load when the run was interrupted, and others had not.
+func TestMerging_interruptedGroups(t *testing.T) {
+	s := synthetic()
+	agents := newSyntheticAgents(PortionShape(s), syntheticSamples(func(int) bool { return false }), 2)
+	m, err := StartMerging(t.Context(), mergeOptions(t, s, 2))
+	require.NoError(t, err)
+	rep := slices.Collect(Repetitions(s))[0]
+	require.NoError(t, m.Begin(rep, time.Now()))
+	var portions []*portion.Portion
+	for i, a := range agents {
+		v, err := m.Shape().ReadInterval(a.intervals()[0])
+		require.NoError(t, err)
+		require.NoError(t, m.Interval(rep, i, v))
+		p, err := m.Shape().Read(a.portion(t))
+		require.NoError(t, err)
+		portions = append(portions, p)
+	}
+	portions[1].Interrupted, portions[1].Groups = true, nil
+	m.Interrupt(portions)
+	partial := m.Result().Run.Partial
+	require.NoError(t, m.Finish(""))
+	require.NotNil(t, partial)
+	require.Empty(t, partial.Unwitnessed)
+	require.Equal(t, results.Counts{Devices: 70, Updated: 70}, partial.Counts)
+	require.NotEmpty(t, portions[0].Groups, "a portion isn't changed")
+}
+
+// TestMerging_manyDisagree checks that only the first few agents are named whose messages don't agree.
+func TestMerging_manyDisagree(t *testing.T) {
+	s := synthetic()
+	agents := newSyntheticAgents(PortionShape(s), syntheticSamples(func(int) bool { return false }), 9)
+	m, err := StartMerging(t.Context(), mergeOptions(t, s, 9))
+	require.NoError(t, err)
+	rep := slices.Collect(Repetitions(s))[0]
+	require.NoError(t, m.Begin(rep, time.Now()))
+	var portions []*portion.Portion
+	for _, a := range agents { // which have sent no interval
+		p, err := m.Shape().Read(a.portion(t))
+		require.NoError(t, err)
+		portions = append(portions, p)
+	}
+	require.NoError(t, m.End(rep, portions))
+	run := m.Result().Run
+	require.NoError(t, m.Finish(results.Invalid))
+	require.Len(t, run.Invalid, 6)
+	require.Contains(t, run.Invalid[4], "agent e: its intervals have 0 operations that were planned")
+	require.Contains(t, run.Invalid[5], "4 more agents: likewise")
+}
+
 // TestOutcomeDigest checks that the digests of shards add up to that of the whole, and that a change
 // of any device changes it.
 func TestOutcomeDigest(t *testing.T) {
