@@ -30,7 +30,7 @@ type busFlags struct{ nats, keys, creds string }
 
 func (f *busFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.nats, "nats", "", "the NATS cluster that carries the messages, such as tls://nats.example.com:4222")
-	flags.StringVar(&f.keys, "keys", "", "directory of keys, made by `fleetmark cluster keys`")
+	flags.StringVar(&f.keys, "keys", "", "directory of the keys that fleetmark cluster keys has made")
 	flags.StringVar(&f.creds, "creds", "", "a .creds file, for a NATS cluster with accounts of its own")
 }
 

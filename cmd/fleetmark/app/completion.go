@@ -129,8 +129,11 @@ func valueKinds() map[string]valueKind {
 		"set": text("KEY=VALUE"), "fleet-control": text("URL"), "bench": text("regexp"), "base-command": text("command"), "command": text("command"), "cpu": text("list"),
 		"bench-time": text("duration"), "revision": text("commit"), "since": text("time"), "metrics": text("host:port"),
 		"listen": text("host:port"), "control-listen": text("host:port"), "initial-version": text("version"),
-		"shard":  text("INDEX/COUNT"),
-		"filter": text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),
+		"shard": text("INDEX/COUNT"),
+		"join":  text("host:port"), "cluster-listen": text("host:port"), "agent --listen": text("IP"),
+		"nats": text("URL"), "keys": kind("dir"), "creds": kind("file"), "name": text("name"), "role": oneOf("both", "driver", "fleet"),
+		"device-network": text("CIDR"),
+		"filter":         text("expr"), "table": text("projection"), "row": text("projection"), "col": text("projection"),
 		"ignore": text("keys"), "sample-index": text("name"), "own": text("prefixes"), "within": text("prefixes"),
 
 		"fleet":    some("process|inprocess|URL", "process", "inprocess"),

@@ -71,7 +71,7 @@ func TestMistakesAreToldInTheUsersWords(t *testing.T) {
 		{[]string{"--set", "fleet.groups[0].share=0"},
 			"--set fleet.groups[0].share: fleet.groups is empty: want the whole list, fleet.groups=[…]"},
 		{[]string{"--workers", "5", "--set", "load.wrkers=3"},
-			`--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, drain, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
+			`--set load.wrkers: unknown key "wrkers": did you mean workers?; want one of model, operation, workers, rate, duration, drain, max_skew, think, arrivals, ramp, spike, burst, stages, breakpoint, rollout`},
 	} {
 		_, err := specOf(t, c.args...)
 		require.EqualError(t, err, c.want)
