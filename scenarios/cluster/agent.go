@@ -24,8 +24,7 @@ type AgentOptions struct {
 	Role Role   // empty: Both
 	Host string // of its machine, for people
 
-	Runs  int           // how many runs it takes part in before ServeAgent returns; 0: any number
-	Lease time.Duration // how long it waits for another agent of its name to go; 0: defaultLease
+	Runs int // how many runs it takes part in before ServeAgent returns; 0: any number
 
 	// Network is the device network that a fleet's agent gives its devices addresses of, and Listen
 	// the address of this machine at which drivers reach the fleet's control port. Only for the role
@@ -92,10 +91,12 @@ type agentServer struct {
 	clock    clock
 
 	mu   sync.Mutex
-	busy string        // token of the run that it has; empty if it has none
-	jobs chan *job     // accepted offers; one at most
-	lost chan struct{} // closed when another agent has this one's name
-	once sync.Once     // closes lost
+	busy    string        // token of the run that it has; empty if it has none
+	leaving bool          // it accepts no offers any more
+	rival   Info          // the agent that has this one's name
+	jobs    chan *job     // accepted offers; one at most
+	lost    chan struct{} // closed when another agent has this one's name
+	once    sync.Once     // sets rival and closes lost
 }
 
 // ErrNameTaken is the error of ServeAgent if another agent has its name.
@@ -108,7 +109,7 @@ func ServeAgent(ctx context.Context, conn *nats.Conn, o AgentOptions) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	o.Role, o.Lease = cmp.Or(o.Role, Both), cmp.Or(o.Lease, defaultLease)
+	o.Role = cmp.Or(o.Role, Both)
 	if o.work == nil {
 		o.work = (*job).work
 	}
@@ -124,21 +125,44 @@ func ServeAgent(ctx context.Context, conn *nats.Conn, o AgentOptions) error {
 	if err := a.claimName(ctx); err != nil {
 		return err
 	}
-	a.note("agent %s is ready", a.Name)
-	for done := 0; a.Runs == 0 || done < a.Runs; done++ {
+	if ctx.Err() == nil {
+		a.note("agent %s is ready", a.Name)
+	}
+	defer a.leave(ctx)
+	for done := 1; ; done++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-a.lost:
-			return ErrNameTaken
+			return a.rival.taken()
 		case j := <-a.jobs:
 			j.run(ctx)
 			a.mu.Lock()
-			a.busy = ""
+			a.busy, a.leaving = "", done == a.Runs
 			a.mu.Unlock()
+			if done == a.Runs {
+				return nil
+			}
 		}
 	}
-	return nil
+}
+
+// leave ends what the agent has accepted at the last moment, so that the controller learns of it.
+func (a *agentServer) leave(ctx context.Context) {
+	a.mu.Lock()
+	a.leaving = true
+	a.mu.Unlock()
+	select {
+	case j := <-a.jobs:
+		j.run(canceled(ctx, errEnded))
+	default:
+	}
+}
+
+// taken returns the error of an agent whose name i has.
+func (i Info) taken() error {
+	return fmt.Errorf("%w: %s, on %s since %s: give this one another with --name", ErrNameTaken, i.Name, i.Host,
+		i.Started.Format(time.DateTime))
 }
 
 func (a *agentServer) note(format string, args ...any) {
@@ -188,7 +212,10 @@ func (a *agentServer) answerName(m *nats.Msg) {
 	}
 	_ = m.Respond(encode(a.info()))
 	if other.before(a.info()) {
-		a.once.Do(func() { close(a.lost) })
+		a.once.Do(func() {
+			a.rival = other
+			close(a.lost)
+		})
 	}
 }
 
@@ -230,8 +257,7 @@ func (a *agentServer) claimName(ctx context.Context) error {
 		case err != nil: // nobody has it, or nobody said more in time
 			return nil
 		case json.Unmarshal(m.Data, &other) == nil && other.Instance != a.instance && other.before(mine):
-			return fmt.Errorf("%w: %s, on %s since %s", ErrNameTaken, a.Name, other.Host,
-				other.Started.Format(time.DateTime))
+			return other.taken()
 		}
 	}
 }
@@ -276,6 +302,10 @@ func (a *agentServer) answerOffer(m *nats.Msg) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.leaving {
+		refuse("it is ending")
+		return
+	}
 	if a.busy != "" {
 		if a.busy == of.Run { // the answer was lost, and the controller asks again
 			_ = m.Respond(encode(answer{Accepted: true}))

@@ -92,7 +92,7 @@ type roster struct{ drivers, fleets []Info }
 func (c *Controller) gather(ctx context.Context, view *joinView) (roster, error) {
 	defer view.close()
 	late := time.Now().Add(c.Wait)
-	var before, noted string
+	var before, noted, unfit string
 	for {
 		all, err := c.whoIsThere(ctx)
 		if err != nil {
@@ -100,8 +100,13 @@ func (c *Controller) gather(ctx context.Context, view *joinView) (roster, error)
 		}
 		r, err := c.choose(all)
 		if err != nil {
-			return roster{}, err
+			if err.Error() == unfit { // in two rounds, so that one that is just going doesn't count
+				return roster{}, err
+			}
+			before, unfit = "", err.Error()
+			continue
 		}
+		unfit = ""
 		complete := len(r.drivers) == c.Agents && len(r.fleets) == c.fleets()
 		now := r.instances()
 		switch {

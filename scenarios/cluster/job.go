@@ -38,6 +38,7 @@ var (
 	errControllerLost = errors.New("the controller is gone")
 	errStopped        = errors.New("the controller ended the run")
 	errRunOver        = errors.New("the run is over")
+	errEnded          = errors.New("it was ended on its machine")
 )
 
 func newJob(a *agentServer, of offer, spec scenarios.Spec) *job {
@@ -54,8 +55,9 @@ func (j *job) run(caller context.Context) {
 	a := j.agent
 	a.note("run %s of %s begins: %s, shard %d of %d", j.offer.Run, j.offer.Controller, j.spec.Name,
 		j.spec.Shard.Index, max(1, j.spec.Shard.Count))
-	over, end := context.WithCancelCause(caller) // ends when the agent is free again
+	over, end := context.WithCancelCause(context.WithoutCancel(caller)) // ends when the agent is free again
 	defer end(nil)
+	defer context.AfterFunc(caller, func() { end(errEnded) })()
 	work, stop := context.WithCancelCause(over) // ends when no more operations are to be sent
 	defer stop(nil)
 	sub, err := a.conn.Subscribe(runSubject+j.offer.Run+stateOfRun, j.receive)
@@ -74,23 +76,29 @@ func (j *job) run(caller context.Context) {
 	sending, stopSending := context.WithCancel(context.WithoutCancel(caller))
 	all.Go(func() { j.sayStates(sending) })
 	all.Go(func() { j.watch(over, stop, end) })
-	err = a.work(j, work)
+	part := work
+	if j.offer.Role == Fleet { // which its driver needs until that has ended its part
+		part = over
+	}
+	err = a.work(j, part)
 	j.finish(over, err)
 	<-over.Done()
 	cause := context.Cause(over)
-	if errors.Is(cause, errControllerLost) {
+	if errors.Is(cause, errControllerLost) && a.conn.IsConnected() {
 		removeRun(context.Background(), j.js, j.offer.Run)
 	}
-	j.update(func(s *agentState) { s.Phase = free })
 	stopSending()
 	all.Wait()
-	if errors.Is(cause, errRunOver) {
+	switch {
+	case errors.Is(cause, errRunOver):
+		j.update(func(s *agentState) { s.Phase = free })
 		j.sayState()
-	}
-	if caller.Err() != nil { // the controller needn't wait for the lease to end
+	case errors.Is(cause, errEnded): // the controller needn't wait for the lease to end
 		j.sayGoodbye()
 	}
 	switch {
+	case errors.Is(cause, errEnded):
+		a.note("run %s: %v", j.offer.Run, cause)
 	case err != nil:
 		a.note("run %s: %v", j.offer.Run, err)
 	case errors.Is(cause, errRunOver):
@@ -184,7 +192,7 @@ const goodbyeTimeout = 500 * time.Millisecond
 
 // sayGoodbye tells the controller that the agent was ended.
 func (j *job) sayGoodbye() {
-	j.update(func(s *agentState) { s.Phase, s.Error = failed, "it was ended on its machine" })
+	j.update(func(s *agentState) { s.Phase, s.Error = failed, errEnded.Error() })
 	j.sayState()
 	_ = j.agent.conn.FlushTimeout(goodbyeTimeout)
 }
@@ -222,9 +230,12 @@ func (j *job) finish(over context.Context, err error) {
 	if err == nil && unsent != nil {
 		err = fmt.Errorf("its results could not be sent: %w", unsent)
 	}
+	if errors.Is(context.Cause(over), errEnded) { // what else failed follows from it
+		err = errEnded
+	}
 	j.update(func(s *agentState) {
 		s.Phase, s.Results = ended, sent
-		if err != nil && !errors.Is(err, errStopped) {
+		if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, errRunOver) {
 			s.Phase, s.Error = failed, err.Error()
 		}
 	})

@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
@@ -13,11 +16,14 @@ type member struct {
 	index int     // of its shard
 	fleet *member // that it drives; nil if it drives its own
 
+	accepted bool // it said that it takes part
+
 	state agentState
 	seen  time.Time // when it last said something
 	gone  error     // why it takes no part any more; nil if it does
 
-	next    uint64 // number of its next message with results
+	next    uint64    // number of its next message with results
+	gap     time.Time // since when a later one is there, and that one isn't; zero if none is
 	partial []byte // data of a result whose last message has not come
 
 	portion *portion.Portion // of the repetition that runs; nil until it has come
@@ -27,6 +33,32 @@ type member struct {
 
 	late time.Duration // the largest of its starts after the planned ones
 	lost *LostError    // nil if it wasn't lost
+}
+
+// busy reports whether the agent still has to be told that the run is over.
+func (m *member) busy() bool {
+	return m.gone == nil && (m.accepted || m.state.Phase != "") && m.state.Phase != free
+}
+
+// done reports whether nothing more comes from the agent: it has ended its part, and all of its
+// results have come, or it is gone.
+func (m *member) done() bool {
+	if m.state.Phase == ended || m.state.Phase == failed {
+		return m.next > m.state.Results
+	}
+	return m.gone != nil
+}
+
+// ahead reports whether a message with results came before one that the agent sent earlier.
+func (m *member) ahead(msg jetstream.Msg) bool {
+	number, err := strconv.ParseUint(msg.Headers().Get(countHeader), 10, 64)
+	if err != nil || number <= m.next {
+		return false
+	}
+	if m.gap.IsZero() {
+		m.gap = time.Now()
+	}
+	return true
 }
 
 // A LostError says that an agent was lost in a run.

@@ -180,6 +180,7 @@ func (r *session) offerTo(ctx context.Context, of offer, m *member) error {
 		if !a.Accepted {
 			return fmt.Errorf("agent %s on %s refuses: %s", m.Name, m.Host, a.Reason)
 		}
+		m.accepted = true
 		return nil
 	}
 }
@@ -234,8 +235,8 @@ func (r *session) repeat(ctx context.Context) error {
 		}
 	}
 	// The agents check for leaks after the last repetition, and finish their directories.
-	r.repetition = runner.Repetition{}
-	return r.awaitAll(ctx, r.last, runner.Uploading, r.drivers, func(m *member) bool { return m.state.Phase == ended })
+	r.repetition, r.through = runner.Repetition{}, true
+	return r.awaitAll(ctx, r.last, runner.Uploading, r.drivers, (*member).done)
 }
 
 // startDelay is how long before its start a repetition's start is announced. Each agent has to hear
@@ -262,7 +263,7 @@ func (r *session) runRepetition(ctx context.Context, rep runner.Repetition) erro
 	// While the load runs, the Observer is told of it, and then of this.
 	if err := r.awaitAll(ctx, rep, runner.Uploading, r.drivers, func(m *member) bool {
 		if r.merging.Aborted() {
-			return m.state.Phase == ended
+			return m.done()
 		}
 		return m.portion != nil
 	}); err != nil || r.merging.Aborted() {
@@ -284,13 +285,16 @@ func (r *session) runRepetition(ctx context.Context, rep runner.Repetition) erro
 // conclude ends what the agents still do, if err or ctx's end says that the run is over before its
 // time, and keeps what was measured.
 func (r *session) conclude(ctx context.Context, err error) (*runner.Result, error) {
-	if err != nil || ctx.Err() != nil {
-		reason := "it was interrupted"
-		if ctx.Err() == nil {
-			reason = err.Error()
-		}
-		r.stop(reason)
-		r.drain(err)
+	switch {
+	case ctx.Err() != nil:
+		r.stop("it was interrupted")
+		r.drain()
+	case err != nil:
+		r.stop(err.Error())
+		r.drain()
+	case r.merging.Aborted():
+		r.stop(results.EndedEarly)
+		r.drain()
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -314,17 +318,28 @@ func (r *session) stop(reason string) {
 }
 
 // drain takes what the agents that are left still send, until each has ended its part of the
-// repetition, but no longer than a lease.
-func (r *session) drain(failure error) {
+// repetition, but no longer than a lease. It doesn't wait again for one that has not ended then. If
+// NATS is lost, nothing comes any more.
+func (r *session) drain() {
+	if errors.Is(r.failure, errNATSLost) {
+		return
+	}
 	late, cancel := context.WithTimeout(context.Background(), r.c.Lease)
 	defer cancel()
-	r.failure = nil
-	_ = r.awaitAll(late, r.last, runner.Uploading, r.drivers, func(m *member) bool {
-		r.failure = nil // what else fails follows from the first failure
-		return m.gone != nil || m.state.Phase == ended
-	})
-	r.failure = failure
+	all, shown := r.waitFor(r.last, runner.Uploading, r.drivers, (*member).done)
+	defer shown()
+	if r.handleUntil(late, all) == nil {
+		return
+	}
+	for _, m := range r.drivers {
+		if !m.done() {
+			m.gone = errNotStopped
+		}
+	}
 }
+
+// errNotStopped says that an agent didn't end its load when it was told to.
+var errNotStopped = errors.New("it didn't stop")
 
 // portions returns the portions that have come of the repetition that runs. One that has not come is
 // nil.

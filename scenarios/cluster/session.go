@@ -44,10 +44,14 @@ type session struct {
 	observer runner.Observer // may be nil
 	waiting  wait            // zero while nothing is waited for
 
+	left         time.Time // when nobody handled events any more; zero before the first time
 	disconnected time.Time // since when there is no connection; zero if there is one
+	reconnects   uint64    // of the connection that are known
+	unsure       time.Time // since when it isn't known whether NATS still has the run; zero if it has
 
 	repetition runner.Repetition // that runs, or comes next; zero before the first and after the last
 	last       runner.Repetition // that runs, comes next, or was the last
+	through    bool              // whether the last repetition has ended
 	merging    *runner.Merging   // nil until all agents are ready
 	begun      bool              // whether the repetition's load has begun
 	armedAt    time.Time
@@ -71,6 +75,7 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	r := &session{
 		c: c, token: newToken(6), spec: spec, shape: runner.PortionShape(spec), byName: map[string]*member{},
 		events: make(chan event, maxEvents), over: make(chan struct{}), changed: make(chan struct{}, 1),
+		reconnects: c.conn.Stats().Reconnects,
 	}
 	defer func() {
 		if err != nil {
@@ -88,15 +93,15 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	for i, m := range r.members[len(agents.drivers):] {
 		r.drivers[i].fleet = m
 	}
+	// It answers that it is there as long as it has a stream, or another controller would remove that.
+	if err := r.listen(); err != nil {
+		return nil, err
+	}
+	r.stopping = append(r.stopping, func() { removeRun(context.WithoutCancel(ctx), c.js, r.token) })
 	stream, err := bus.RunStream(ctx, c.js, runName(r.token),
 		[]string{runSubject + r.token + ofAgents + "*" + resultsOfAgent})
 	if err != nil {
 		return nil, fmt.Errorf("a stream for the results: %w", err)
-	}
-	// Removed when nobody publishes any more.
-	r.stopping = append(r.stopping, func() { removeRun(context.WithoutCancel(ctx), c.js, r.token) })
-	if err := r.listen(); err != nil {
-		return nil, err
 	}
 	consumer, err := bus.Consumer(ctx, stream, "controller")
 	if err != nil {
@@ -156,34 +161,35 @@ func (r *session) say(change func(*controllerState)) {
 }
 
 // sayStates tells the agents the state, when it changes and several times in each lease, until ctx
-// ends.
+// ends. The last thing that it says is the last state.
 func (r *session) sayStates(ctx context.Context) {
 	tick := time.NewTicker(r.c.Lease / beatsPerLease)
 	defer tick.Stop()
-	for {
+	for last := false; ; {
 		r.mu.Lock()
 		text := encode(r.state)
 		r.mu.Unlock()
 		_ = r.c.conn.Publish(runSubject+r.token+stateOfRun, text) // without a connection, the next one counts
+		if last {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-r.changed:
 		case <-ctx.Done():
-			return
+			last = true
 		}
 	}
 }
 
 // end releases the agents and removes what the run has in NATS. It waits until the agents are free,
-// but no longer than a lease.
+// but no longer than a lease, and only while there is a connection.
 func (r *session) end() error {
 	r.say(func(s *controllerState) { s.Over = true })
 	late, cancel := context.WithTimeout(context.Background(), r.c.Lease)
 	defer cancel()
-	_ = r.await(late, func() bool {
-		return !slices.ContainsFunc(r.members, func(m *member) bool {
-			return m.gone == nil && m.state.Phase != "" && m.state.Phase != free
-		})
+	_ = r.handleUntil(late, func() bool {
+		return !r.c.conn.IsConnected() || !slices.ContainsFunc(r.members, (*member).busy)
 	})
 	close(r.over)
 	for _, stop := range slices.Backward(r.stopping) {
@@ -195,21 +201,34 @@ func (r *session) end() error {
 // await handles events until a condition is true. It returns the cause of ctx's end if that comes
 // first, and r.failure if the run can't go on.
 func (r *session) await(ctx context.Context, condition func() bool) error {
+	err := r.handleUntil(ctx, func() bool { return r.failure != nil || condition() })
+	if r.failure != nil {
+		return r.failure
+	}
+	return err
+}
+
+// handleUntil handles events until a condition is true, whether or not the run can go on. It returns
+// the cause of ctx's end if that comes first.
+func (r *session) handleUntil(ctx context.Context, condition func() bool) error {
 	tick := time.NewTicker(r.c.Lease / (2 * beatsPerLease))
 	defer tick.Stop()
 	show := time.NewTicker(viewInterval)
 	defer show.Stop()
-	for {
-		if r.failure != nil {
-			return r.failure
+	if now := time.Now(); now.Sub(r.left) > r.c.Lease/(2*beatsPerLease) {
+		for _, m := range r.members { // nobody has listened to them
+			m.seen = now
 		}
-		if condition() {
-			return nil
-		}
+	}
+	defer func() { r.left = time.Now() }()
+	for !condition() {
 		select {
 		case e := <-r.events:
 			r.handle(e)
 		case <-tick.C:
+			for range len(r.events) { // an agent whose message waits isn't silent
+				r.handle(<-r.events)
+			}
 			r.checkLeases(ctx)
 		case now := <-show.C:
 			r.show(now)
@@ -217,7 +236,11 @@ func (r *session) await(ctx context.Context, condition func() bool) error {
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
+
+// redeliverAfter is how long a message waits that came before one that the agent sent earlier.
+const redeliverAfter = 100 * time.Millisecond
 
 // handle takes a message of an agent.
 func (r *session) handle(e event) {
@@ -228,9 +251,13 @@ func (r *session) handle(e event) {
 	m.seen = time.Now()
 	if e.state != nil {
 		m.state = *e.state
-		if m.state.Phase == failed && m.gone == nil {
+		if m.state.Phase == failed {
 			r.lose(m, LostError{Why: m.state.Error})
 		}
+		return
+	}
+	if m.ahead(e.result) {
+		_ = e.result.NakWithDelay(redeliverAfter)
 		return
 	}
 	if err := r.take(m, e.result); err != nil {
@@ -239,22 +266,32 @@ func (r *session) handle(e event) {
 	_ = e.result.Ack() // without a connection, it comes again, and is ignored
 }
 
-// lose notes that an agent takes no part any more. The first agent that is lost decides why the run
-// fails.
+// fail notes why the run can't go on. What else fails follows from the first failure.
+func (r *session) fail(err error) {
+	if r.failure == nil {
+		r.failure = err
+	}
+}
+
+// lose notes that an agent takes no part any more, unless that is known. The first agent that is lost
+// decides why the run fails.
 func (r *session) lose(m *member, err LostError) {
+	if m.gone != nil {
+		return
+	}
 	err.Agent, err.When, err.at = m.Name, r.when(), time.Now()
 	if err.phase, err.repetition = string(r.repetition.Phase), r.repetition.Number; err.phase == "" {
 		err.phase = string(m.state.Phase)
 	}
 	m.lost, m.gone = &err, &err
-	if r.failure == nil {
-		r.failure = &err
-	}
+	r.fail(&err)
 }
 
 // when says how far the run is.
 func (r *session) when() string {
 	switch {
+	case r.through:
+		return "after the last repetition"
 	case r.repetition.Number == 0:
 		return "before the first repetition"
 	case !r.begun:
@@ -266,36 +303,61 @@ func (r *session) when() string {
 // errNATSLost is the error of a run whose NATS server is gone, or has forgotten the run.
 var errNATSLost = errors.New("NATS was lost")
 
+// maxGap is how long a message with results may be missing after one that was sent later has come.
+// NATS delivers a message again whose delivery failed, but not at once.
+const maxGap = 30 * time.Second
+
 // checkLeases finds agents that have said nothing for a lease. While there is no connection, nobody
 // can say anything.
 func (r *session) checkLeases(ctx context.Context) {
 	now, lease := time.Now(), r.c.Lease
-	switch connected := r.c.conn.IsConnected(); {
-	case !connected && r.disconnected.IsZero():
-		r.disconnected = now
-		return
-	case !connected:
-		if silent := now.Sub(r.disconnected); silent > lease {
-			r.failure = fmt.Errorf("%w: there was no connection for %v", errNATSLost, lease)
+	if !r.c.conn.IsConnected() {
+		if r.disconnected.IsZero() {
+			r.disconnected = now
 		}
-		return
-	case !r.disconnected.IsZero():
-		r.c.note("the connection to NATS was gone for %v", now.Sub(r.disconnected).Round(time.Millisecond))
-		r.disconnected = time.Time{}
-		for _, m := range r.members {
-			m.seen = now
-		}
-		asked, cancel := context.WithTimeout(ctx, removeTimeout)
-		defer cancel()
-		if _, err := r.c.js.Stream(asked, runName(r.token)); errors.Is(err, jetstream.ErrStreamNotFound) {
-			r.failure = fmt.Errorf("%w: it was started again, and has forgotten the results of the agents", errNATSLost)
+		if now.Sub(r.disconnected) > lease {
+			r.fail(fmt.Errorf("%w: there was no connection for %v", errNATSLost, lease))
 		}
 		return
 	}
-	for _, m := range r.members {
-		if silent := now.Sub(m.seen); silent > lease && m.gone == nil {
-			r.lose(m, LostError{After: silent})
+	// A connection may be lost and back between two calls.
+	if n := r.c.conn.Stats().Reconnects; n != r.reconnects {
+		r.reconnects, r.disconnected, r.unsure = n, time.Time{}, now
+		for _, m := range r.members {
+			m.seen = now
 		}
+	}
+	if !r.unsure.IsZero() {
+		r.checkStream(ctx)
+	}
+	for _, m := range r.members {
+		switch {
+		case !m.accepted: // it has nothing to say
+		case now.Sub(m.seen) > lease:
+			r.lose(m, LostError{After: now.Sub(m.seen)})
+		case !m.gap.IsZero() && now.Sub(m.gap) > maxGap:
+			r.lose(m, LostError{Why: "messages with its results are missing"})
+		}
+	}
+}
+
+// How NATS is asked whether it still has a run. JetStream may begin to answer later than the server.
+const (
+	askTimeout = 250 * time.Millisecond // for one question
+	askFor     = 10 * time.Second       // beyond a lease
+)
+
+// checkStream checks whether the NATS server that is back still has what the run keeps in it.
+func (r *session) checkStream(ctx context.Context) {
+	asked, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	switch _, err := r.c.js.Stream(asked, runName(r.token)); {
+	case err == nil:
+		r.unsure = time.Time{}
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		r.fail(fmt.Errorf("%w: it was started again, and has forgotten the results of the agents", errNATSLost))
+	case time.Since(r.unsure) > r.c.Lease+askFor:
+		r.fail(fmt.Errorf("%w: it doesn't say whether it still has the results of the agents: %w", errNATSLost, err))
 	}
 }
 
@@ -313,7 +375,7 @@ func (r *session) take(m *member, msg jetstream.Msg) error {
 	case len(m.partial)+len(msg.Data()) > maxQueued:
 		return fmt.Errorf("a result is larger than %d MiB", maxQueued>>20)
 	}
-	m.next++
+	m.next, m.gap = m.next+1, time.Time{}
 	m.partial = append(m.partial, msg.Data()...)
 	if h.Get(lastHeader) == "" {
 		return nil

@@ -28,16 +28,26 @@ type wait struct {
 func (r *session) awaitAll(
 	ctx context.Context, rep runner.Repetition, stage runner.Stage, members []*member, arrived func(*member) bool,
 ) error {
+	all, shown := r.waitFor(rep, stage, members, arrived)
+	defer shown()
+	return r.await(ctx, all)
+}
+
+// waitFor has the Observer told how the run goes until shown is called. all reports whether all of
+// the members have arrived.
+func (r *session) waitFor(
+	rep runner.Repetition, stage runner.Stage, members []*member, arrived func(*member) bool,
+) (all func() bool, shown func()) {
 	r.waiting = wait{rep: rep, stage: stage, members: members, arrived: arrived, since: time.Now()}
-	defer func() {
+	all = func() bool {
+		return !slices.ContainsFunc(members, func(m *member) bool { return !arrived(m) })
+	}
+	return all, func() {
 		if r.waiting.shown {
 			r.observer.Doing(rep, runner.Activity{})
 		}
 		r.waiting = wait{}
-	}()
-	return r.await(ctx, func() bool {
-		return !slices.ContainsFunc(members, func(m *member) bool { return !arrived(m) })
-	})
+	}
 }
 
 // show tells the Observer how the run goes.
