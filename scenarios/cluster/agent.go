@@ -90,7 +90,7 @@ type agentServer struct {
 	started  time.Time
 	clock    clock
 
-	mu   sync.Mutex
+	mu      sync.Mutex
 	busy    string        // token of the run that it has; empty if it has none
 	leaving bool          // it accepts no offers any more
 	rival   Info          // the agent that has this one's name

@@ -65,8 +65,14 @@ func newTestClusterWith(t *testing.T, o bus.ServerOptions) *testCluster {
 // connect returns a connection that is closed at the test's end.
 func (c *testCluster) connect(t *testing.T, role bus.Role) *nats.Conn {
 	t.Helper()
+	return c.connectTo(t, c.server.URL(), role)
+}
+
+// connectTo returns a connection to the server by another way, such as a wire.
+func (c *testCluster) connectTo(t *testing.T, url string, role bus.Role) *nats.Conn {
+	t.Helper()
 	conn, err := bus.Connect(t.Context(), bus.ConnectOptions{
-		URL: c.server.URL(), Keys: c.keys, Role: role, Name: string(role), OnError: func(err error) { c.errors.add(err.Error()) },
+		URL: url, Keys: c.keys, Role: role, Name: string(role), OnError: func(err error) { c.errors.add(err.Error()) },
 	})
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
@@ -75,6 +81,12 @@ func (c *testCluster) connect(t *testing.T, role bus.Role) *nats.Conn {
 
 // agent starts an agent whose options change may change. It ends with the test, or by end.
 func (c *testCluster) agent(t *testing.T, name string, change func(*AgentOptions)) (end func() error) {
+	t.Helper()
+	return c.agentAt(t, c.server.URL(), name, change)
+}
+
+// agentAt starts an agent that connects to a URL.
+func (c *testCluster) agentAt(t *testing.T, url, name string, change func(*AgentOptions)) (end func() error) {
 	t.Helper()
 	o := AgentOptions{
 		Name: name, Host: "host-of-" + name, Out: filepath.Join(c.dir, name), Revision: "r1", Client: "delivery",
@@ -85,7 +97,7 @@ func (c *testCluster) agent(t *testing.T, name string, change func(*AgentOptions
 	if change != nil {
 		change(&o)
 	}
-	conn := c.connect(t, bus.Agent)
+	conn := c.connectTo(t, url, bus.Agent)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- ServeAgent(ctx, conn, o) }()
@@ -110,8 +122,14 @@ func (c *testCluster) controller(t *testing.T, o Options) *Controller {
 	if o.Lease == 0 {
 		o.Lease = 2 * time.Second
 	}
+	return c.controllerOn(t, c.connect(t, bus.Controller), o)
+}
+
+// controllerOn returns a controller with a connection.
+func (c *testCluster) controllerOn(t *testing.T, conn *nats.Conn, o Options) *Controller {
+	t.Helper()
 	o.Host, o.Note = "here", func(line string) { c.notes.add("controller: " + line) }
-	controller, err := NewController(t.Context(), c.connect(t, bus.Controller), o)
+	controller, err := NewController(t.Context(), conn, o)
 	require.NoError(t, err)
 	return controller
 }

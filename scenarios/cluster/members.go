@@ -24,7 +24,7 @@ type member struct {
 
 	next    uint64    // number of its next message with results
 	gap     time.Time // since when a later one is there, and that one isn't; zero if none is
-	partial []byte // data of a result whose last message has not come
+	partial []byte    // data of a result whose last message has not come
 
 	portion *portion.Portion // of the repetition that runs; nil until it has come
 	figures *figures

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,13 +132,14 @@ func (r *session) offer(ctx context.Context, common offer, members []*member) er
 	return firstErrors(errs)
 }
 
-// firstErrors joins the first few of many errors.
+// firstErrors joins the first few of many errors. Those that say the same count once.
 func firstErrors(errs []error) error {
 	var some []error
 	more := 0
 	for _, err := range errs {
 		switch {
 		case err == nil:
+		case slices.ContainsFunc(some, func(e error) bool { return e.Error() == err.Error() }):
 		case len(some) < maxNamed:
 			some = append(some, err)
 		default:
@@ -170,6 +172,8 @@ func (r *session) offerTo(ctx context.Context, of offer, m *member) error {
 			return context.Cause(ctx)
 		case err != nil && try < offerTries:
 			continue
+		case err != nil && !r.c.conn.IsConnected():
+			return fmt.Errorf("%w: there was no connection when the agents were asked", errNATSLost)
 		case err != nil:
 			return fmt.Errorf("agent %s on %s doesn't answer: %w", m.Name, m.Host, err)
 		}
