@@ -105,7 +105,7 @@ func TestConnect_refusals(t *testing.T) {
 		"another set": {ConnectOptions{URL: secure.URL(), Keys: elsewhere},
 			"has a certificate that " + filepath.Join(elsewhere, "ca.pem") + " doesn't vouch for"},
 		"own certificate ended": {ConnectOptions{URL: secure.URL(), Keys: old},
-			filepath.Join(old, "agent.pem") + " (Fleetmark agent) ended at 2024-05-02 12:00:00 UTC: make a new set"},
+			filepath.Join(old, "agent.pem") + " (agent) ended at 2024-05-02 12:00:00 UTC: make a new set"},
 		"no seed":      {ConnectOptions{URL: secure.URL(), Keys: lacking}, "agent.nk doesn't exist: copy it"},
 		"broken seed":  {ConnectOptions{URL: secure.URL(), Keys: broken}, "agent.nk holds no nkey seed of a user: copy it"},
 		"no keys":      {ConnectOptions{URL: strings.Replace(secure.URL(), "tls:", "nats:", 1)}, "is it a NATS server? One with keys wants --keys DIR"},

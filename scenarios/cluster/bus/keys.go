@@ -144,7 +144,7 @@ type keyMaker struct {
 
 func (m *keyMaker) make(names []string, addresses []net.IP) error {
 	ca := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Fleetmark authority"},
+		Subject:               pkix.Name{CommonName: "authority"},
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 		BasicConstraintsValid: true,
@@ -154,7 +154,7 @@ func (m *keyMaker) make(names []string, addresses []net.IP) error {
 		return err
 	}
 	if err := m.certify("server", &x509.Certificate{
-		Subject:     pkix.Name{CommonName: "Fleetmark server"},
+		Subject:     pkix.Name{CommonName: "server"},
 		DNSNames:    names,
 		IPAddresses: addresses,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -165,7 +165,7 @@ func (m *keyMaker) make(names []string, addresses []net.IP) error {
 	public := map[Role]string{}
 	for _, r := range []Role{Controller, Agent} {
 		if err := m.certify(string(r), &x509.Certificate{
-			Subject:     pkix.Name{CommonName: "Fleetmark " + string(r)},
+			Subject:     pkix.Name{CommonName: string(r)},
 			KeyUsage:    x509.KeyUsageDigitalSignature,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}); err != nil {

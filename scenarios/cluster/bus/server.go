@@ -48,7 +48,8 @@ type ServerOptions struct {
 	Listen string
 
 	// Keys is a directory with the files that Bundle(Controller) names. Clients then need keys of
-	// the same set; nobody else learns anything, not even that this is NATS. Empty means no keys.
+	// the same set. Nobody else learns more than the names in the server's certificate, not even
+	// that this is NATS. Empty means no keys.
 	Keys string
 
 	// Token is what clients must present to a server without keys. Empty means nothing.

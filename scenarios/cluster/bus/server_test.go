@@ -58,8 +58,8 @@ func TestServe_refuses(t *testing.T) {
 		"keys and a token":             {ServerOptions{Keys: keys, Token: "x"}, "give one of them"},
 		"no such keys":                 {ServerOptions{Keys: used}, filepath.Join(used, "server.pem") + " doesn't exist"},
 		"keys without one":             {ServerOptions{Keys: lacking}, "agent.pub doesn't exist"},
-		"keys that ended":              {ServerOptions{Keys: old}, "server.pem (Fleetmark server) ended at 2024-05-02 12:00:00 UTC: make a new set"},
-		"keys that haven't begun":      {ServerOptions{Keys: early}, "server.pem (Fleetmark server) begins at "},
+		"keys that ended":              {ServerOptions{Keys: old}, "server.pem (server) ended at 2024-05-02 12:00:00 UTC: make a new set"},
+		"keys that haven't begun":      {ServerOptions{Keys: early}, "server.pem (server) begins at "},
 		"an authority of another set":  {ServerOptions{Keys: mixed}, "they are of two sets of keys"},
 		"a store without room for one": {ServerOptions{Store: filepath.Join(file, "store")}, "store "},
 	} {
