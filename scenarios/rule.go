@@ -166,7 +166,8 @@ func checkDevices(s *Spec, report reporter) {
 	case n > limit && addressing == address.Port:
 		report("fleet.devices", fmt.Sprintf("%d: addressing port holds at most %d; use ip or path addressing", n, limit), "")
 	case n > limit:
-		report("fleet.devices", fmt.Sprintf("%d: addressing %s holds at most %d;", n, addressing, limit), "fewer devices")
+		report("fleet.devices", fmt.Sprintf("%d: addressing %s holds at most %d;", n, addressing, limit),
+			"fewer devices, or a shard.count for a run with agents")
 	case n < 1:
 		report("fleet.devices", fmt.Sprint(n), fmt.Sprintf("1 to %d", limit))
 	}

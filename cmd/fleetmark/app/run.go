@@ -301,7 +301,9 @@ func (f *runFlags) options(cmd *cobra.Command, specs []scenarios.Spec, c cli.Con
 			},
 		}
 		checked := list[i]
-		checked.Spec.Shard.Count = f.agents.o.Agents
+		if n := f.agents.o.Agents; n > 0 {
+			checked.Spec.Shard = scenarios.ShardSpec{Count: n}
+		}
 		if err := typed.rephrase(checked.Validate()); err != nil {
 			return nil, err
 		}
