@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -315,4 +316,33 @@ func TestMergedRun_interrupted(t *testing.T) {
 	}
 	require.Equal(t, sum, run.Partial.Succeeded)
 	require.Empty(t, run.Partial.Unwitnessed)
+}
+
+// TestMergedRun_oneAgent checks that the samples of a merged run with one agent are those of any other
+// run, but for the values: the same benchmarks, with the same units in the same order.
+func TestMergedRun_oneAgent(t *testing.T) {
+	s := small()
+	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0
+	forms := func(dir string) (list []string) {
+		text, err := os.ReadFile(filepath.Join(dir, rundir.SamplesFile))
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			if words := strings.Fields(line); strings.HasPrefix(line, "Benchmark") {
+				require.Regexp(t, "-7$", words[0], "GOMAXPROCS of the agent")
+				form := words[0]
+				for i := 3; i < len(words); i += 2 {
+					form += " " + words[i]
+				}
+				list = append(list, form)
+			}
+		}
+		require.Len(t, list, 3)
+		return list
+	}
+	o, a := mergeOptions(t, s, 1), options(t, s)
+	o.Machine.GOMAXPROCS, a.Machine.GOMAXPROCS = 7, 7
+	merged, _ := runMerged(t, o, divided(s, 1), nil)
+	alone, err := Run(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, forms(alone.Directory), forms(merged.Directory))
 }

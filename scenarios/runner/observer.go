@@ -144,8 +144,9 @@ type Progress struct {
 // (progress bars, lines, pages) is an Observer.
 type Observer interface {
 	// Doing says what is being done before the load of the repetition begins or after it has ended.
-	// In a merged run, it may be called between the end of all agents' loads and End. It is called several times a second if that takes noticeable time, and then once with the zero
-	// Activity when it is over.
+	// In a merged run, it may be called between the end of all agents' loads and End. It is called
+	// several times a second if that takes noticeable time, and then once with the zero Activity when
+	// it is over.
 	Doing(Repetition, Activity)
 	Begin(Repetition)              // the load begins
 	Progress(Repetition, Progress) // called several times a second

@@ -26,10 +26,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// A Session repeats the load of a scenario, or of its shard. It holds what repetitions share: the devices, the
-// artifact, how a client is made, and the recording. It writes no run directory. One repetition
-// runs at a time, and between repetitions the process does nothing, so several sessions may take
-// turns at one fleet.
+// A Session repeats the load of a scenario, or of its shard. It holds what repetitions share: the
+// devices, the artifact, how a client is made, and the recording. It writes no run directory. One
+// repetition runs at a time, and between repetitions the process does nothing, so several sessions
+// may take turns at one fleet.
 type Session struct {
 	spec     scenarios.Spec // the part of the scenario's shard, with client.max_idle fitted to this machine
 	whole    scenarios.Spec // the scenario of all shards
