@@ -2,7 +2,6 @@ package profiles
 
 // Exported for tests in package profiles_test.
 var (
-	FileName      = fileName
-	ParseFileName = parseFileName
-	WriteProfile  = writeProfile
+	FileName     = fileName
+	WriteProfile = writeProfile
 )

@@ -30,8 +30,9 @@ func fileName(k Kind, repetition int) string {
 	return string(k) + "." + strconv.Itoa(repetition) + extension
 }
 
-// parseFileName parses a name that fileName returned. It reports false for any other name.
-func parseFileName(name string) (k Kind, repetition int, ok bool) {
+// ParseFileName parses the name of a profile in a run directory, KIND.REPETITION.pb.gz. It reports
+// false for any other name.
+func ParseFileName(name string) (k Kind, repetition int, ok bool) {
 	kind, number, _ := strings.Cut(strings.TrimSuffix(name, extension), ".")
 	k, _ = ParseKind(kind)
 	repetition, _ = strconv.Atoi(number)

@@ -39,7 +39,7 @@ func Find(runOrFile string, kind Kind) ([]string, error) {
 	}
 	found, present := map[int]string{}, map[Kind]bool{}
 	for _, entry := range entries {
-		k, repetition, ok := parseFileName(entry.Name())
+		k, repetition, ok := ParseFileName(entry.Name())
 		if !ok || entry.IsDir() {
 			continue
 		}

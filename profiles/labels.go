@@ -82,6 +82,24 @@ func CheckLabels(labels map[string]string) error {
 	return nil
 }
 
+// SetLabel replaces the values that a profile has for a label by one.
+func SetLabel(p *profile.Profile, key, value string) {
+	p.Comments = append(slices.DeleteFunc(p.Comments, func(comment string) bool {
+		return strings.HasPrefix(comment, key+"=")
+	}), key+"="+value)
+}
+
+// LabelSamples labels every sample of a profile, for tools such as go tool pprof -tagfocus. Samples
+// with different labels stay apart when profiles are merged.
+func LabelSamples(p *profile.Profile, key, value string) {
+	for _, s := range p.Sample {
+		if s.Label == nil {
+			s.Label = map[string][]string{}
+		}
+		s.Label[key] = []string{value}
+	}
+}
+
 // Operations returns how many operations a profile covers, or 0 if it doesn't say.
 func Operations(p *profile.Profile) int64 { return IntLabel(p, OperationsLabel) }
 

@@ -117,12 +117,21 @@ func LoadMerged(files []string) (sum *profile.Profile, err error) {
 			sum = p // unchanged; Merge would compact it
 			continue
 		}
-		comments := mergeComments(sum, p)
-		if sum, err = profile.Merge([]*profile.Profile{sum, p}); err != nil {
+		if sum, err = Merge(sum, p); err != nil {
 			return nil, &FileError{Path: path, Problem: OtherKind, Err: err}
 		}
-		sum.Comments = comments
 	}
+	return sum, nil
+}
+
+// Merge returns a profile with the samples of a and b, which must have the same sample types. Its
+// labels that count, such as operations, are the sums of theirs.
+func Merge(a, b *profile.Profile) (*profile.Profile, error) {
+	sum, err := profile.Merge([]*profile.Profile{a, b})
+	if err != nil {
+		return nil, err
+	}
+	sum.Comments = mergeComments(a, b)
 	return sum, nil
 }
 

@@ -14,7 +14,8 @@
 // are there, the controller says when the repetition starts, and each agent waits for that moment by
 // its own clock, whose offset it has measured (clock.go). While the load runs, an agent sends its
 // intervals, and afterwards its portion of the repetition (outbox.go); the controller merges them
-// (session.go, and package runner).
+// (session.go, and package runner), and at the end their profiles (profiles.go). Meanwhile it tells the
+// run's Observer what is waited for (view.go).
 //
 // # What may be lost
 //

@@ -22,6 +22,8 @@ type job struct {
 	js    jetstream.JetStream
 	out   *outbox
 
+	directory string // of its run; empty until there is one
+
 	heard   chan struct{} // has room for one; gets a value with each message of the controller
 	changed chan struct{} // has room for one; gets a value when state has changed
 
@@ -233,8 +235,12 @@ func (j *job) finish(over context.Context, err error) {
 	if errors.Is(context.Cause(over), errEnded) { // what else failed follows from it
 		err = errEnded
 	}
+	var profiles uploadState
+	if err == nil && j.directory != "" && j.spec.Profiled > 0 {
+		profiles = j.uploadProfiles(over)
+	}
 	j.update(func(s *agentState) {
-		s.Phase, s.Results = ended, sent
+		s.Phase, s.Results, s.Upload = ended, sent, profiles
 		if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, errRunOver) {
 			s.Phase, s.Error = failed, err.Error()
 		}

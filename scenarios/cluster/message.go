@@ -142,9 +142,10 @@ type agentState struct {
 	ActivityDone int `json:"stage_done,omitempty"`
 	ActivityOf   int `json:"stage_of,omitempty"`
 
-	Error   string `json:"failure,omitempty"` // why it failed
-	Status  string `json:"status,omitempty"`  // of its run directory, once it is over
-	Results uint64 `json:"results,omitempty"` // how many messages with results it has sent in all, once it is over
+	Error   string      `json:"failure,omitempty"` // why it failed
+	Status  string      `json:"status,omitempty"`  // of its run directory, once it is over
+	Upload  uploadState `json:"upload,omitzero"`   // what became of its profiles, once it is over
+	Results uint64      `json:"results,omitempty"` // how many messages with results it has sent in all, once it is over
 }
 
 // A readiness is what an agent has to begin with.

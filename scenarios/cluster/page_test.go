@@ -42,6 +42,8 @@ func TestProtocolPage(t *testing.T) {
 		fmt.Sprintf("%.0f µs a second at most", clockDrift*1e6),
 		fmt.Sprintf("sleeps until %.1f ms before it", preciseWait.Seconds()*1e3),
 		fmt.Sprintf("messages of up to %d KiB", maxMessage>>10),
+		fmt.Sprintf("one object, `%s`, which is a tar archive of the files `KIND.REPETITION.pb.gz`, of %d MiB at most",
+			profilesObject("NAME"), maxUpload>>20),
 		fmt.Sprintf("%d tries of %.0f s each", offerTries, offerWait.Seconds()),
 		fmt.Sprintf("%.1f s each", roundTime.Seconds()),
 	} {

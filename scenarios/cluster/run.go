@@ -56,13 +56,15 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 			err = errors.Join(err, r.end())
 		}
 	}()
-	if file != nil {
+	if file != nil || r.takesProfiles() {
 		store, err := bus.Objects(ctx, c.js, runName(r.token))
 		if err != nil {
-			return nil, fmt.Errorf("a store for the artifact: %w", err)
+			return nil, fmt.Errorf("a store for the artifact and for profiles: %w", err)
 		}
-		if err := offerArtifact(ctx, store, spec.Artifact.File); err != nil {
-			return nil, err
+		if file != nil {
+			if err := offerArtifact(ctx, store, spec.Artifact.File); err != nil {
+				return nil, err
+			}
 		}
 	}
 	plan, err := planDigest(spec, file)
@@ -89,9 +91,11 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	}
 	whole := spec
 	whole.Shard = scenarios.ShardSpec{}
+	machine := results.MergedMachine(machines)
+	r.machine = machine.Identity
 	r.merging, err = runner.StartMerging(ctx, runner.MergeOptions{
 		Spec: whole, Agents: names, Out: o.Out, Command: o.Command, Revision: o.Revision,
-		Machine: results.MergedMachine(machines), Client: agents.drivers[0].Delivery,
+		Machine: machine, Client: agents.drivers[0].Delivery,
 		Observer: o.Observer, OnInterval: o.OnInterval, OnStart: o.OnStart, OnEnd: o.OnEnd,
 		OnAbort: func() { r.stop(results.EndedEarly) },
 	})
@@ -240,7 +244,10 @@ func (r *session) repeat(ctx context.Context) error {
 	}
 	// The agents check for leaks after the last repetition, and finish their directories.
 	r.repetition, r.through = runner.Repetition{}, true
-	return r.awaitAll(ctx, r.last, runner.Uploading, r.drivers, (*member).done)
+	if err := r.awaitAll(ctx, r.last, runner.Uploading, r.drivers, (*member).done); err != nil {
+		return err
+	}
+	return r.collectProfiles(ctx)
 }
 
 // startDelay is how long before its start a repetition's start is announced. Each agent has to hear

@@ -52,6 +52,7 @@ type session struct {
 	repetition runner.Repetition // that runs, or comes next; zero before the first and after the last
 	last       runner.Repetition // that runs, comes next, or was the last
 	through    bool              // whether the last repetition has ended
+	machine    string            // identity of the agents' machines together
 	merging    *runner.Merging   // nil until all agents are ready
 	begun      bool              // whether the repetition's load has begun
 	armedAt    time.Time

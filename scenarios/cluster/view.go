@@ -13,7 +13,8 @@ import (
 // viewInterval is the time between two reports to the run's Observer.
 const viewInterval = 200 * time.Millisecond
 
-// A wait is what the run waits for: that each of some agents has done something.
+// A wait is what the run waits for: that each of some agents has done something, or if there are no
+// members, something else.
 type wait struct {
 	rep     runner.Repetition // that runs, comes next, or was the last
 	stage   runner.Stage
@@ -53,7 +54,7 @@ func (r *session) waitFor(
 // show tells the Observer how the run goes.
 func (r *session) show(now time.Time) {
 	w := &r.waiting
-	if r.observer == nil || w.arrived == nil {
+	if r.observer == nil || w.stage == "" {
 		return
 	}
 	agents := agentsStatus(r.members, now, r.c.Lease)

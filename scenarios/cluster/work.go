@@ -76,6 +76,7 @@ func (j *job) drive(ctx context.Context) error {
 	if err != nil {
 		return causeOf(ctx, err)
 	}
+	j.directory = r.Directory()
 	err = j.report(ctx, r)
 	if err != nil {
 		ctx = canceled(ctx, err)
