@@ -142,7 +142,7 @@ func importRules() []packageRule {
 			"results/rundir results/report scenarios " +
 			"scenarios/runner scenarios/opcost scenarios/gobench scenarios/abtest scenarios/batch"},
 		{"scenarios/cluster/bus", "internal/scratch"},
-		{"scenarios/cluster", "internal/scratch internal/childproc internal/plaintext delivery mockfleet/address mockfleet profiles results " +
+		{"scenarios/cluster", "internal/scratch internal/childproc internal/hdr internal/plaintext delivery mockfleet/address mockfleet profiles results " +
 			"results/rundir scenarios/load scenarios/health scenarios/portion scenarios scenarios/runner scenarios/cluster/bus"},
 
 		// The command.

@@ -37,7 +37,7 @@ func (r *session) addSkew(rep runner.Repetition, start int64) {
 
 // describeAgents returns what the agents did.
 func (r *session) describeAgents() *results.Agents {
-	a := r.agents
+	a, sum := r.agents, newHistogramSum(r.shape.Longest)
 	a.Count, a.LeaseNS, a.MaxSkewNS = len(r.drivers), int64(r.c.Lease), int64(r.spec.Load.MaxSkewTime())
 	for _, m := range r.members {
 		of := results.Agent{
@@ -62,7 +62,7 @@ func (r *session) describeAgents() *results.Agents {
 			}
 		}
 		if m.Role.Drives() {
-			m.figures.addTo(&of)
+			m.figures.addTo(&of, sum)
 		}
 		a.List = append(a.List, of)
 	}

@@ -1,20 +1,21 @@
 package cluster
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
-	"github.com/fleetmark/fleetmark/delivery"
+	"github.com/fleetmark/fleetmark/internal/hdr"
 	"github.com/fleetmark/fleetmark/results"
-	"github.com/fleetmark/fleetmark/scenarios/load"
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
-// figures add up what one agent measured in the timed repetitions.
+// figures add up what one agent measured in the timed repetitions. A histogram takes 192 KiB, and
+// there may be thousands of agents, so those of figures are encoded.
 type figures struct {
-	op       delivery.Op     // that the load asks for
-	times    *load.Latencies // of that operation
-	lateness *load.Lateness  // nil without a plan
+	response, queued, timer []byte // histograms of the operation that the load asks for; nil if there is none
 
 	operations     int64
 	counts         *results.Counts
@@ -25,14 +26,44 @@ type figures struct {
 	trafficKnown   bool
 }
 
-func newFigures(s portion.Shape) *figures {
-	f := &figures{
-		op: s.Ops[len(s.Ops)-1], times: load.NewLatencies(s.Planned, s.Longest), trafficKnown: true,
+func newFigures() *figures { return &figures{trafficKnown: true} }
+
+// A histogramSum adds up encoded histograms of times up to the same longest one.
+type histogramSum struct {
+	histogram *hdr.Histogram
+	decoder   hdr.Decoder
+	encoder   *hdr.Encoder
+}
+
+func newHistogramSum(longest time.Duration) *histogramSum {
+	return &histogramSum{histogram: hdr.New(longest), encoder: hdr.NewEncoder()}
+}
+
+// of returns the sum of some histograms, which is valid until the next call. Empty ones are left out.
+func (s *histogramSum) of(list ...[]byte) (*hdr.Histogram, error) {
+	s.histogram.Reset()
+	for _, encoded := range list {
+		if len(encoded) == 0 {
+			continue
+		}
+		if err := s.decoder.AddTo(s.histogram, encoded); err != nil {
+			return nil, err
+		}
 	}
-	if s.Planned {
-		f.lateness = load.NewLateness(s.Longest)
+	return s.histogram, nil
+}
+
+// add adds more to an encoded histogram.
+func (s *histogramSum) add(to *[]byte, more []byte) error {
+	if *to == nil {
+		*to = more
+		return nil
 	}
-	return f
+	h, err := s.of(*to, more)
+	if err == nil {
+		*to = bytes.Clone(s.encoder.Encode(h))
+	}
+	return err
 }
 
 // addFigures adds what each driver measured in a timed repetition to its figures. All rates are those
@@ -45,44 +76,47 @@ func (r *session) addFigures(list []*portion.Portion) error {
 			break
 		}
 	}
+	sum := newHistogramSum(r.shape.Longest)
 	for i, m := range r.drivers {
-		sum, err := r.shape.Merge([]string{m.Name}, list[i:i+1])
-		if err != nil {
-			return err
+		if err := m.figures.add(list[i], window, sum); err != nil {
+			return fmt.Errorf("agent %s: %w", m.Name, err)
 		}
-		m.figures.add(sum, window)
 	}
 	return nil
 }
 
-func (f *figures) add(s *portion.Sum, window time.Duration) {
-	f.times.Merge(s.Times[f.op])
-	if f.lateness != nil && s.Lateness != nil {
-		f.lateness.Merge(s.Lateness)
+func (f *figures) add(p *portion.Portion, window time.Duration, sum *histogramSum) error {
+	err := sum.add(&f.response, p.Times[len(p.Times)-1].Response)
+	if l := p.Lateness; l != nil {
+		err = errors.Join(err, sum.add(&f.queued, l.Queued), sum.add(&f.timer, l.Timer))
 	}
-	f.operations += s.Succeeded + s.Failed
+	o := p.Operations
+	f.operations += o.Succeeded + o.Failed
 	if f.counts == nil {
-		f.counts = &s.Counts
+		counts := p.Counts // not p's, which would keep all of p
+		f.counts = &counts
 	}
-	*f.counts = f.counts.Worst(s.Counts)
-	succeeded := s.Succeeded
-	if s.Operations.PlanNS > 0 {
-		succeeded = s.Operations.SucceededInPlan
-		f.planned = append(f.planned, float64(s.Operations.Planned)/window.Seconds())
+	*f.counts = f.counts.Worst(p.Counts)
+	succeeded := o.Succeeded
+	if o.PlanNS > 0 {
+		succeeded = o.SucceededInPlan
+		f.planned = append(f.planned, float64(o.Planned)/window.Seconds())
 	}
 	f.rates = append(f.rates, float64(succeeded)/window.Seconds())
-	f.cpu += time.Duration(s.Usage.CPUNS)
-	if s.Processes != nil {
-		f.cpu += time.Duration(s.Processes.CPUNS - s.Usage.CPUNS)
+	if p.Processes != nil {
+		f.cpu += time.Duration(p.Processes.CPUNS)
+	} else {
+		f.cpu += time.Duration(p.Usage.CPUNS)
 	}
 	f.window += window
-	if f.trafficKnown = f.trafficKnown && s.Traffic != nil; f.trafficKnown {
-		f.sent, f.received = f.sent+s.Traffic.BytesWritten, f.received+s.Traffic.BytesRead
+	if f.trafficKnown = f.trafficKnown && p.Traffic != nil; f.trafficKnown {
+		f.sent, f.received = f.sent+p.Traffic.BytesWritten, f.received+p.Traffic.BytesRead
 	}
+	return err
 }
 
 // addTo sets the figures of an agent. It leaves them 0 if no repetition was completed.
-func (f *figures) addTo(a *results.Agent) {
+func (f *figures) addTo(a *results.Agent, sum *histogramSum) {
 	if f.counts == nil {
 		return
 	}
@@ -90,9 +124,11 @@ func (f *figures) addTo(a *results.Agent) {
 	if len(f.planned) > 0 {
 		a.PlannedRate = median(f.planned)
 	}
-	a.P50NS, a.P99NS = f.times.Response.ValueAtQuantile(50), f.times.Response.ValueAtQuantile(99)
-	if f.lateness != nil {
-		a.LatenessP99NS = f.lateness.All().ValueAtQuantile(99)
+	if h, err := sum.of(f.response); err == nil { // no histogram of a portion that was added is an error
+		a.P50NS, a.P99NS = h.ValueAtQuantile(50), h.ValueAtQuantile(99)
+	}
+	if h, err := sum.of(f.queued, f.timer); err == nil {
+		a.LatenessP99NS = h.ValueAtQuantile(99)
 	}
 	if f.operations > 0 {
 		a.CPUNSPerOp = float64(f.cpu) / float64(f.operations)

@@ -35,7 +35,7 @@ func FuzzTake(f *testing.F) {
 			c: &Controller{}, spec: spec, shape: runner.PortionShape(spec),
 			repetition: runner.Repetition{Phase: runner.Timed, Number: 1},
 		}
-		m := &member{Info: named("a"), next: 1, figures: newFigures(r.shape)}
+		m := &member{Info: named("a"), next: 1, figures: newFigures()}
 		err := r.take(m, resultMessage{header: nats.Header{
 			kindHeader: {kind}, countHeader: {number}, lastHeader: {last},
 		}, data: data})

@@ -85,7 +85,7 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	}()
 	for _, list := range [][]Info{agents.drivers, agents.fleets} {
 		for i, info := range list {
-			m := &member{Info: info, index: i, seen: time.Now(), next: 1, figures: newFigures(r.shape)}
+			m := &member{Info: info, index: i, seen: time.Now(), next: 1, figures: newFigures()}
 			r.members = append(r.members, m)
 			r.byName[m.Name] = m
 		}
