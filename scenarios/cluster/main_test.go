@@ -10,7 +10,10 @@ import (
 
 func TestMain(m *testing.M) {
 	// A test starts this program again as somebody else.
-	for variable, act := range map[string]func(string) error{asStranger: stranger, agentServerEnv: beAgent} {
+	for variable, act := range map[string]func(string) error{
+		asStranger: stranger, agentServerEnv: beAgent,
+		asSimulatedController: simulateController, asSimulatedAgents: simulateAgents,
+	} {
 		if value := os.Getenv(variable); value != "" {
 			if err := act(value); err != nil {
 				fmt.Fprintln(os.Stderr, err)
