@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"runtime"
 	"slices"
 	"testing"
@@ -110,5 +109,5 @@ func TestAShardReportsWhichItIs(t *testing.T) {
 
 	whole, err := json.Marshal(startFleet(t, Config{Devices: 10, Addressing: address.Path}).Status())
 	require.NoError(t, err)
-	require.NotContains(t, fmt.Sprintf("%s", whole), "shard")
+	require.NotContains(t, string(whole), "shard")
 }

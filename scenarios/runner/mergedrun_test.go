@@ -25,10 +25,9 @@ import (
 
 // A mergedRun runs agents in this process, and merges what they send as JSON.
 type mergedRun struct {
-	t      *testing.T
-	m      *Merging
-	agents []Options
-	stop   context.CancelCauseFunc
+	t    *testing.T
+	m    *Merging
+	stop context.CancelCauseFunc
 
 	mu       sync.Mutex
 	waiting  int           // agents at the gate

@@ -242,7 +242,7 @@ func (d *dialing) once(ctx context.Context, options []nats.Option, inProcess boo
 		return nil, fmt.Errorf("connect to %s: %w", d.where, context.Cause(ctx))
 	}
 	d.begin(ctx)
-	defer d.begin(nil)
+	defer d.end()
 	address := d.options.URL
 	if inProcess {
 		address = "" // its scheme would ask for TLS
@@ -288,14 +288,21 @@ type notThere struct{ error }
 
 func (e *notThere) Unwrap() error { return e.error }
 
-// begin sets the context of the attempt that begins; nil ends it.
+// begin sets the context of the attempt that begins.
 func (d *dialing) begin(ctx context.Context) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ctx, d.cause, d.async = ctx, nil, nil
+}
+
+// end ends the attempt: its context doesn't close the connection any more.
+func (d *dialing) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, stop := range d.stop {
 		stop()
 	}
-	d.ctx, d.stop, d.cause, d.async = ctx, nil, nil, nil
+	d.ctx, d.stop, d.cause, d.async = nil, nil, nil, nil
 }
 
 // Dial opens a connection for nats.go and keeps the error, which that hides. It ends with the
