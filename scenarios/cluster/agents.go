@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fleetmark/fleetmark/internal/plaintext"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios/health"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
@@ -67,4 +68,38 @@ func (r *session) describeAgents() *results.Agents {
 		a.List = append(a.List, of)
 	}
 	return &a
+}
+
+// What is noted of agents' facts: so many different ones of an agent and of all, each of so many bytes.
+const (
+	maxFacts      = 16
+	maxFactsOfAll = 16
+	maxFact       = 300
+)
+
+// factNotes returns what the agents say is unfit about their machines, for readers of the run. What
+// several agents say is noted once.
+func factNotes(members []*member) (notes []string) {
+	var facts []string
+	by := map[string][]Info{}
+	for _, m := range members {
+		for _, f := range m.Facts[:min(len(m.Facts), maxFacts)] {
+			f = plaintext.Line(f[:min(len(f), maxFact)])
+			if by[f] == nil {
+				facts = append(facts, f)
+			}
+			by[f] = append(by[f], m.Info)
+		}
+	}
+	for _, f := range facts[:min(len(facts), maxFactsOfAll)] {
+		who := "agent "
+		if len(by[f]) > 1 {
+			who = "agents "
+		}
+		notes = append(notes, who+nameList(by[f])+": "+f)
+	}
+	if more := len(facts) - maxFactsOfAll; more > 0 {
+		notes = append(notes, fmt.Sprintf("%s more about the agents' machines: see `fleetmark doctor` there", plaintext.Count(more, "finding")))
+	}
+	return notes
 }

@@ -102,6 +102,9 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	if err != nil {
 		return nil, err
 	}
+	for _, text := range factNotes(r.members) {
+		r.merging.Note(text)
+	}
 	return &Running{r: r, o: o}, nil
 }
 

@@ -47,6 +47,28 @@ func TestExamine_healthy(t *testing.T) {
 	require.True(t, Fit(Examine(healthy(), testAdvice())))
 }
 
+// TestExamineSettings checks that it judges all that can be found out without measuring, as Examine does.
+func TestExamineSettings(t *testing.T) {
+	f := healthy()
+	f.ClockCost, f.Timer, f.Interference, f.Noise = 0, Timer{}, nil, Noise{} // not measured
+	f.Turbo = to(true)
+	var names, unfit []string
+	for _, c := range ExamineSettings(f, testAdvice()) {
+		names = append(names, c.Name)
+		if c.State != OK {
+			unfit = append(unfit, c.String())
+		}
+	}
+	require.Equal(t, []string{
+		"cores", "quota", "memory", "descriptors", "ports", "accept queue", "governor", "turbo", "smt", "loopback",
+	}, names)
+	require.Equal(t, []string{
+		"turbo: on: echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo, " +
+			"or elsewhere: echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
+	}, unfit)
+	require.Equal(t, "cores: 8 cores, GOMAXPROCS 8", ExamineSettings(f, testAdvice())[0].String())
+}
+
 // TestExamine_unknown checks that a fact which can't be read is never OK.
 func TestExamine_unknown(t *testing.T) {
 	for _, c := range Examine(Facts{Cores: 8, GOMAXPROCS: 8}, testAdvice()) {

@@ -108,6 +108,18 @@ func Gather(ctx context.Context, network netip.Prefix, progress func(doing strin
 	return f, nil
 }
 
+// GatherSettings examines what can be found out about the machine within a fraction of a second: it
+// reads settings and tries loopback addresses, and measures no times. network is as in [Gather].
+func GatherSettings(ctx context.Context, network netip.Prefix) (Facts, error) {
+	f := Facts{OS: runtime.GOOS, Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0)}
+	f.readSystem("/")
+	if network.IsValid() {
+		f.DeviceNetwork = readDeviceNetwork(ctx, "/", network)
+	}
+	f.Loopback = tryLoopback(ctx)
+	return f, f.readLimits()
+}
+
 // readLimits finds out how many descriptors this process may have, and how many the scenarios need.
 func (f *Facts) readLimits() error {
 	if limit, known := osinfo.DescriptorLimit(); known {

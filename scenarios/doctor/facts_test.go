@@ -20,6 +20,19 @@ func TestFacts_JSON(t *testing.T) {
 	}
 }
 
+// TestGatherSettings checks that what is read is what Gather reads, and that nothing was measured.
+func TestGatherSettings(t *testing.T) {
+	f, err := GatherSettings(t.Context(), netip.Prefix{})
+	require.NoError(t, err)
+	require.Positive(t, f.Cores)
+	require.NotEmpty(t, f.Needs)
+	require.NotEmpty(t, f.Loopback.Addressing)
+	require.Zero(t, f.ClockCost)
+	require.Empty(t, f.Noise.A)
+	require.Nil(t, f.Interference)
+	require.Nil(t, f.DeviceNetwork)
+}
+
 // TestGather_canceled checks that each step ends when its context is canceled.
 func TestGather_canceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

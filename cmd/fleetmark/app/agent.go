@@ -19,6 +19,7 @@ import (
 	"github.com/fleetmark/fleetmark/cmd/fleetmark/app/cli"
 	"github.com/fleetmark/fleetmark/scenarios/cluster"
 	"github.com/fleetmark/fleetmark/scenarios/cluster/bus"
+	"github.com/fleetmark/fleetmark/scenarios/doctor"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
@@ -112,6 +113,9 @@ keys, which fleetmark cluster keys makes.`,
 				o.Note = func(line string) {
 					_, _ = fmt.Fprintf(c.Err, "%s %s\n", time.Now().Format(time.TimeOnly), line) // for a person
 				}
+				if o.Facts, err = unfit(ctx, o.Network); err != nil {
+					return err
+				}
 			}
 			return serveAgent(ctx, o, f.connect(url, bus.Agent, o.Name, token, c), c)
 		},
@@ -132,6 +136,21 @@ keys, which fleetmark cluster keys makes.`,
 		panic(err)
 	}
 	return cmd
+}
+
+// unfit returns a line for each setting of this machine that makes it less fit to measure on. Runs note
+// them.
+func unfit(ctx context.Context, network netip.Prefix) (lines []string, err error) {
+	facts, err := doctor.GatherSettings(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range doctor.ExamineSettings(facts, doctorAdvice()) {
+		if check.State == doctor.Warning || check.State == doctor.Problem {
+			lines = append(lines, check.String())
+		}
+	}
+	return lines, nil
 }
 
 // urlOf returns the URL of a controller's own server.
