@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,9 +15,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fleetmark/fleetmark/delivery"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/results/rundir"
 	"github.com/fleetmark/fleetmark/scenarios"
+	"github.com/fleetmark/fleetmark/scenarios/client"
 	"github.com/fleetmark/fleetmark/scenarios/cluster/bus"
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 	"github.com/fleetmark/fleetmark/scenarios/target"
@@ -204,6 +207,44 @@ func TestRunWithAgents(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRunWithAgents_client checks that a merged run names the client that its agents drive.
+func TestRunWithAgents_client(t *testing.T) {
+	own := &runner.NamedClient{Name: "own", New: func(client.Config) (client.Client, error) {
+		c, err := delivery.New(delivery.Config{})
+		return waitingClient{c, 0, &pushTimes{}}, err
+	}}
+	for _, named := range []*runner.NamedClient{nil, own} {
+		cluster := newTestCluster(t)
+		cluster.agent(t, "a1", func(o *AgentOptions) {
+			options := o.Options()
+			options.Client = named
+			o.Client, o.Options = ClientName(options), func() runner.Options { return options }
+		})
+		o := cluster.options(spec(t, "load.operation=push", "repetitions=1", "warmup=0"))
+		o.Client = named
+		got, err := run(t, cluster.controller(t, Options{Agents: 1}), o)
+		require.NoError(t, err)
+		agents := runOf(t, filepath.Join(cluster.dir, "a1"))
+		require.Equal(t, ClientName(o), got.Run.Client.Name)
+		require.Equal(t, agents.Run.Client, got.Run.Client)
+		require.Equal(t, agents.Run.Transport, got.Run.Transport)
+	}
+}
+
+// TestStart_refusesItsOptions checks that nobody is waited for if the run can't begin anyway.
+func TestStart_refusesItsOptions(t *testing.T) {
+	cluster := newTestCluster(t)
+	c := cluster.controller(t, Options{Agents: 2, Wait: time.Hour, Network: netip.MustParsePrefix("10.64.0.0/26")})
+	_, err := c.Start(t.Context(), cluster.options(spec(t, "fleet.devices=100")))
+	require.ErrorContains(t, err, "cut into 2 it holds 60 devices in 2 shards, not 100")
+
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	c.Network = netip.Prefix{}
+	_, err = c.Start(ctx, cluster.options(spec(t)))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func jetStream(t *testing.T, conn *nats.Conn) jetstream.JetStream {

@@ -153,21 +153,21 @@ func (c *Controller) whoIsThere(ctx context.Context) ([]Info, error) {
 	if err := c.conn.PublishRequest(discoverSubject, inbox, nil); err != nil {
 		return nil, fmt.Errorf("asking for agents: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, roundTime)
+	round, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	var all []Info
 	for {
-		m, err := answers.NextMsgWithContext(ctx)
+		m, err := answers.NextMsgWithContext(round)
 		switch {
-		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case round.Err() != nil:
 			slices.SortFunc(all, func(a, b Info) int {
 				return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Instance, b.Instance))
 			})
 			return all, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
 		case errors.Is(err, nats.ErrNoResponders): // nobody is there yet
-			<-ctx.Done()
+			<-round.Done()
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("asking for agents: %w", err)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -241,6 +242,30 @@ func TestNATSRestarts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStreamIsRemoved checks that a run ends whose stream somebody removes while the load runs.
+func TestStreamIsRemoved(t *testing.T) {
+	cluster := newTestCluster(t)
+	cluster.agents(t, 1)
+	js := jetStream(t, cluster.connect(t, bus.Controller))
+	removed := make(chan error, 1)
+	o := cluster.options(spec(t, "load.duration=300ms", "warmup=0"))
+	o.Observer = onBegin{func(runner.Repetition) {
+		go func() {
+			left, err := bus.Left(t.Context(), js)
+			for _, name := range left {
+				err = errors.Join(err, js.DeleteStream(t.Context(), name))
+			}
+			removed <- err
+		}()
+	}}
+	got, err := attempt(t.Context(), cluster.controller(t, Options{Agents: 1, Lease: maxLease}), o)
+	require.NoError(t, <-removed)
+	require.ErrorIs(t, err, errNATSLost)
+	require.ErrorContains(t, err, "somebody removed the run's stream or its consumer")
+	require.Equal(t, results.StatusFailed, got.Run.Status)
+	require.False(t, got.Run.Valid)
 }
 
 // onBegin is an observer that calls a function when a repetition begins.

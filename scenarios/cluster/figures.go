@@ -97,12 +97,6 @@ func (f *figures) add(p *portion.Portion, window time.Duration, sum *histogramSu
 		f.counts = &counts
 	}
 	*f.counts = f.counts.Worst(p.Counts)
-	succeeded := o.Succeeded
-	if o.PlanNS > 0 {
-		succeeded = o.SucceededInPlan
-		f.planned = append(f.planned, float64(o.Planned)/window.Seconds())
-	}
-	f.rates = append(f.rates, float64(succeeded)/window.Seconds())
 	if p.Processes != nil {
 		f.cpu += time.Duration(p.Processes.CPUNS)
 	} else {
@@ -112,6 +106,15 @@ func (f *figures) add(p *portion.Portion, window time.Duration, sum *histogramSu
 	if f.trafficKnown = f.trafficKnown && p.Traffic != nil; f.trafficKnown {
 		f.sent, f.received = f.sent+p.Traffic.BytesWritten, f.received+p.Traffic.BytesRead
 	}
+	if window <= 0 { // there is no rate, and run.json couldn't hold an infinite one
+		return err
+	}
+	succeeded := o.Succeeded
+	if o.PlanNS > 0 {
+		succeeded = o.SucceededInPlan
+		f.planned = append(f.planned, float64(o.Planned)/window.Seconds())
+	}
+	f.rates = append(f.rates, float64(succeeded)/window.Seconds())
 	return err
 }
 
@@ -120,10 +123,8 @@ func (f *figures) addTo(a *results.Agent, sum *histogramSum) {
 	if f.counts == nil {
 		return
 	}
-	a.Counts, a.Operations, a.Rate = *f.counts, f.operations, median(f.rates)
-	if len(f.planned) > 0 {
-		a.PlannedRate = median(f.planned)
-	}
+	a.Counts, a.Operations = *f.counts, f.operations
+	a.Rate, a.PlannedRate = median(f.rates), median(f.planned)
 	if h, err := sum.of(f.response); err == nil { // no histogram of a portion that was added is an error
 		a.P50NS, a.P99NS = h.ValueAtQuantile(50), h.ValueAtQuantile(99)
 	}
@@ -138,8 +139,11 @@ func (f *figures) addTo(a *results.Agent, sum *histogramSum) {
 	}
 }
 
-// median returns the median of values, of which there is at least one.
+// median returns the median of values, or 0 if there are none.
 func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2

@@ -41,7 +41,6 @@ type Info struct {
 	Host     string          `json:"host"`
 	Revision string          `json:"revision"` // of the source of its program
 	Client   string          `json:"client"`   // name of the client that it drives
-	Delivery results.Client  `json:"delivery"` // what else is known of it; zero for that of package delivery
 	Busy     string          `json:"busy"`     // token of the run that it has; empty if it has none
 	Machine  results.Machine `json:"machine"`
 	Facts    []string        `json:"facts"` // what the doctor finds unfit about its machine, a line each
@@ -65,7 +64,6 @@ type offer struct {
 	Command    string          `json:"command"`    // how a user can repeat the run
 	Role       Role            `json:"role"`
 	Spec       json.RawMessage `json:"spec"` // the scenario with the agent's shard
-	Plan       string          `json:"plan"` // digest of the plan
 	Revision   string          `json:"revision"`
 	Client     string          `json:"client"`
 	Lease      time.Duration   `json:"lease"`
@@ -150,13 +148,18 @@ type agentState struct {
 
 // A readiness is what an agent has to begin with.
 type readiness struct {
-	Plan     string        `json:"plan"`     // digest of the plan
-	Artifact string        `json:"artifact"` // digest of the artifact
-	Offset   int64         `json:"offset"`   // what is added to its clock to get the controller's, in nanoseconds
-	Error    int64         `json:"error"`    // how far off that may be
-	Run      string        `json:"run"`      // name of its run directory
-	Devices  int           `json:"devices"`
-	Fleet    *fleetAddress `json:"fleet,omitempty"` // of an agent with the role Fleet
+	Plan     string `json:"plan"`     // digest of the plan
+	Artifact string `json:"artifact"` // digest of the artifact
+	Offset   int64  `json:"offset"`   // what is added to its clock to get the controller's, in nanoseconds
+	Error    int64  `json:"error"`    // how far off that may be
+	Devices  int    `json:"devices"`
+
+	// Of an agent that drives: the name of its run directory, the client, and how its fleet is run.
+	Run       string         `json:"run,omitempty"`
+	Client    results.Client `json:"client,omitzero"`
+	FleetKind string         `json:"fleet_kind,omitempty"`
+
+	Fleet *fleetAddress `json:"fleet,omitempty"` // of an agent with the role Fleet
 }
 
 // The kinds of results.

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/fleetmark/fleetmark/mockfleet/address"
 	"github.com/fleetmark/fleetmark/results"
 	"github.com/fleetmark/fleetmark/scenarios"
 	"github.com/fleetmark/fleetmark/scenarios/cluster/bus"
@@ -34,6 +37,11 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	spec.Shard = scenarios.ShardSpec{Count: c.Agents}
 	if err := spec.Validate(); err != nil {
 		return nil, err
+	}
+	if c.Network.IsValid() {
+		if _, err := address.Subnet(c.Network, address.Shard{Count: c.Agents}, spec.Fleet.Devices); err != nil {
+			return nil, fmt.Errorf("the device network: %w", err)
+		}
 	}
 	var file *artifact
 	if spec.Artifact.File != "" {
@@ -72,7 +80,7 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 		return nil, err
 	}
 	common := offer{
-		Protocol: protocol, Run: r.token, Controller: c.Host, Command: o.Command, Plan: plan, Artifact: file,
+		Protocol: protocol, Run: r.token, Controller: c.Host, Command: o.Command, Artifact: file,
 		Revision: o.Revision, Client: ClientName(o), Lease: c.Lease, Network: c.Network,
 	}
 	// A fleet is up before the offer to its driver, which has the fleet's address.
@@ -91,11 +99,11 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	}
 	whole := spec
 	whole.Shard = scenarios.ShardSpec{}
-	machine := results.MergedMachine(machines)
+	machine, first := results.MergedMachine(machines), r.drivers[0].state.Ready
 	r.machine = machine.Identity
 	r.merging, err = runner.StartMerging(ctx, runner.MergeOptions{
 		Spec: whole, Agents: names, Out: o.Out, Command: o.Command, Revision: o.Revision,
-		Machine: machine, Client: agents.drivers[0].Delivery,
+		Machine: machine, Client: first.Client, FleetKind: first.FleetKind,
 		Observer: o.Observer, OnInterval: o.OnInterval, OnStart: o.OnStart, OnEnd: o.OnEnd,
 		OnAbort: func() { r.stop(results.EndedEarly) },
 	})
@@ -107,6 +115,9 @@ func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, e
 	}
 	return &Running{r: r, o: o}, nil
 }
+
+// describeClient returns the name of a client, and its version if it has one.
+func describeClient(c results.Client) string { return strings.TrimSpace(c.Name + " " + c.Version) }
 
 // ClientName returns the name of the client that the options have.
 func ClientName(o runner.Options) string {
@@ -210,10 +221,19 @@ func (r *session) awaitReady(ctx context.Context, plan string, members []*member
 		first, has := members[0].state.Ready, m.state.Ready
 		switch {
 		case has.Plan != plan:
-			errs = append(errs, fmt.Errorf("agent %s on %s has another plan (digest %.12s, here %.12s)", m.Name, m.Host, has.Plan, plan))
+			errs = append(errs, fmt.Errorf("agent %s on %s has another plan (digest %.12s, here %.12s)",
+				m.Name, m.Host, has.Plan, plan))
 		case has.Artifact != first.Artifact:
 			errs = append(errs, fmt.Errorf("agent %s on %s has another artifact (SHA-256 %.12s) than agent %s (%.12s)",
 				m.Name, m.Host, has.Artifact, members[0].Name, first.Artifact))
+		case has.FleetKind != first.FleetKind:
+			errs = append(errs, fmt.Errorf("agent %s on %s drives a fleet of the kind %q, agent %s one of %q",
+				m.Name, m.Host, has.FleetKind, members[0].Name, first.FleetKind))
+		case !reflect.DeepEqual(has.Client, first.Client):
+			errs = append(errs, fmt.Errorf("agent %s on %s drives the client %s, agent %s drives %s: give both the same program",
+				m.Name, m.Host, describeClient(has.Client), members[0].Name, describeClient(first.Client)))
+		case m.Role == Fleet && has.Fleet == nil:
+			errs = append(errs, fmt.Errorf("agent %s on %s doesn't say where its fleet is", m.Name, m.Host))
 		}
 	}
 	return firstErrors(errs)

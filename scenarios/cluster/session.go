@@ -61,11 +61,13 @@ type session struct {
 	agents     results.Agents
 }
 
-// An event is a message of an agent.
+// An event is a message of an agent, or says that no more of them come. One of state, result and
+// broken is set.
 type event struct {
 	agent  string
 	state  *agentState
 	result jetstream.Msg
+	broken error // why no more results come; nil in an event of an agent
 }
 
 // maxEvents is how many events wait for the controller. What is beyond waits in NATS.
@@ -111,7 +113,7 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	consuming, err := consumer.Consume(func(m jetstream.Msg) {
 		name := strings.TrimSuffix(strings.TrimPrefix(m.Subject(), runSubject+r.token+ofAgents), resultsOfAgent)
 		r.post(event{agent: name, result: m})
-	}, jetstream.PullMaxMessages(maxEvents/4))
+	}, jetstream.PullMaxMessages(maxEvents/4), jetstream.ConsumeErrHandler(r.consumeError))
 	if err != nil {
 		return nil, fmt.Errorf("consuming the results: %w", err)
 	}
@@ -120,6 +122,14 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	r.sending.Go(func() { r.sayStates(sending) })
 	r.stopping = append(r.stopping, func() { stop(); r.sending.Wait() })
 	return r, nil
+}
+
+// consumeError notes that no more results come, if that is what err says. All other errors go away by
+// themselves, or the lost connection is noticed.
+func (r *session) consumeError(_ jetstream.ConsumeContext, err error) {
+	if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrBadRequest) {
+		r.post(event{broken: err})
+	}
 }
 
 // post passes an event to the goroutine of the run, unless the run is over.
@@ -243,10 +253,18 @@ func (r *session) handleUntil(ctx context.Context, condition func() bool) error 
 // redeliverAfter is how long a message waits that came before one that the agent sent earlier.
 const redeliverAfter = 100 * time.Millisecond
 
-// handle takes a message of an agent.
+// handle takes an event.
 func (r *session) handle(e event) {
+	if e.broken != nil {
+		r.fail(fmt.Errorf("%w: somebody removed the run's stream or its consumer: %w", errNATSLost, e.broken))
+		return
+	}
 	m := r.byName[e.agent]
 	if m == nil || e.state != nil && e.state.Instance != m.Instance {
+		return
+	}
+	if e.result != nil && m.ahead(e.result) { // it comes again, which says nothing about the agent
+		_ = e.result.NakWithDelay(redeliverAfter)
 		return
 	}
 	m.seen = time.Now()
@@ -255,10 +273,6 @@ func (r *session) handle(e event) {
 		if m.state.Phase == failed {
 			r.lose(m, LostError{Why: m.state.Error})
 		}
-		return
-	}
-	if m.ahead(e.result) {
-		_ = e.result.NakWithDelay(redeliverAfter)
 		return
 	}
 	if err := r.take(m, e.result); err != nil {
@@ -400,8 +414,11 @@ func (r *session) take(m *member, msg jetstream.Msg) error {
 		if err := json.Unmarshal(data, &p); err != nil {
 			return fmt.Errorf("its portion can't be read: %w", err)
 		}
-		if p.Repetition != keyOf(r.repetition) || m.portion != nil {
-			return fmt.Errorf("a portion of %v came in %v", p.Repetition, keyOf(r.repetition))
+		switch {
+		case p.Repetition != keyOf(r.repetition) || !r.begun:
+			return fmt.Errorf("a portion of %v came %s", p.Repetition, r.when())
+		case m.portion != nil:
+			return fmt.Errorf("a second portion of %v came", p.Repetition)
 		}
 		of, err := r.shape.Read(p.Portion)
 		if err != nil {
@@ -417,7 +434,7 @@ func (r *session) take(m *member, msg jetstream.Msg) error {
 // addInterval adds an interval to the merged run.
 func (r *session) addInterval(m *member, v intervalMessage) error {
 	if v.Repetition != keyOf(r.repetition) || !r.begun {
-		return fmt.Errorf("an interval of %v came in %v", v.Repetition, keyOf(r.repetition))
+		return fmt.Errorf("an interval of %v came %s", v.Repetition, r.when())
 	}
 	of, err := r.shape.ReadInterval(v.Interval)
 	if err != nil {

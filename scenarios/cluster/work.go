@@ -127,7 +127,7 @@ func (j *job) report(ctx context.Context, r *runner.Running) error {
 		s.Phase = ready
 		s.Ready = &readiness{
 			Plan: plan, Artifact: r.ArtifactDigest(), Offset: int64(o.theirs), Error: int64(o.within),
-			Run: filepath.Base(r.Directory()), Devices: r.Devices(),
+			Run: filepath.Base(r.Directory()), Devices: r.Devices(), Client: r.Client(), FleetKind: r.FleetKind(),
 		}
 	})
 	return nil

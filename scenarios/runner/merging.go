@@ -104,9 +104,9 @@ func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
 	if o.FleetKind == "" {
 		o.FleetKind = target.OwnProcess
 	}
-	isDefault := o.Client.Package == ""
-	if isDefault {
-		o.Client = results.Client{Name: "delivery", Package: reflect.TypeFor[delivery.Client]().PkgPath()}
+	ours := results.Client{Name: "delivery", Package: reflect.TypeFor[delivery.Client]().PkgPath()}
+	if o.Client.Package == "" {
+		o.Client = ours
 	}
 	m := &Merging{o: o, spec: o.Spec, shape: PortionShape(o.Spec)}
 	m.agents = AgentsStatus{Of: len(o.Agents), Alive: len(o.Agents)}
@@ -129,7 +129,7 @@ func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
 		Status: results.StatusRunning, Valid: true, Unconfirmed: o.Unconfirmed,
 		Counts: results.Counts{Devices: o.Spec.Fleet.Devices}, Client: o.Client, Addressing: string(o.Spec.Addressing()),
 	}
-	if isDefault {
+	if o.Client.Package == ours.Package {
 		run.Transport = string(o.Spec.Client.Transport)
 	}
 	dir, err := rundir.Create(o.Out, run.Scenario, run.Started, run.ID)

@@ -118,6 +118,12 @@ func (r *Running) Directory() string { return r.r.dir.Path() }
 // ArtifactDigest returns the SHA-256 of the artifact, in hex.
 func (r *Running) ArtifactDigest() string { return r.r.artifact.DigestHex() }
 
+// Client returns the client that the run drives.
+func (r *Running) Client() results.Client { return r.r.client }
+
+// FleetKind returns how the fleet is run: a word of package target.
+func (r *Running) FleetKind() string { return r.r.target.Kind() }
+
 // Devices returns how many devices the run drives.
 func (r *Running) Devices() int { return r.r.target.Devices().Len() }
 
