@@ -25,8 +25,9 @@ import (
 // network, the second address of the prefix and up; its first and last address are no device's. It
 // takes ip addressing and AllowRemote, and a machine that a route has given all addresses of the
 // prefix ("ip route add local PREFIX dev lo" on Linux); only the port of Listen counts. A
-// connection to any other address of the machine is closed at once. A shard has a Network to itself,
-// which holds as many devices as address.NetworkCapacity says (see address.Subnet). A Network within
+// connection to any other address of the machine is closed at once. A shard has a Network to
+// itself, which holds as many devices as address.NetworkCapacity says (see address.Subnet). A
+// Network within
 // 127.0.0.0/8 takes neither AllowRemote nor a route. On 127.0.0.0/8 itself device 0 is at 127.1.0.0.
 type Config struct {
 	Devices        int               // how many devices, of all shards: 1 to Addressing.Capacity() in each

@@ -116,8 +116,8 @@ func (f *Fleet) changeBehaviors(group int, all bool, change func(behavior.Behavi
 // the others back. It returns how many are offline. The seed decides which: a larger share includes
 // the devices of a smaller one. The port of an offline device refuses connections. If devices share
 // a listener, new connections are reset as soon as they are accepted, and open ones when they are
-// used. Reset doesn't bring the devices back. In a shard, the share is of the whole fleet's devices,
-// and those of them that the shard has are taken offline and counted.
+// used. Reset doesn't bring the devices back. In a shard, the share is of the whole fleet's
+// devices, and those of them that the shard has are taken offline and counted.
 func (f *Fleet) SetOffline(group string, share random.Share) (int, error) {
 	groups := f.store.Groups()
 	g, all, err := groups.Lookup(group)

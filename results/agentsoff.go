@@ -73,9 +73,9 @@ func (r OffReason) String() string {
 		r.Measure, Duration.Format(r.Value), Duration.Format(r.Others))
 }
 
-// Off returns the agents that are off from the others, in the order of List. It compares agents that
-// drive, and that neither failed nor were lost; with fewer than two of these it returns nil. An
-// agent is off if
+// Off returns the agents that are off from the others, in the order of List. It compares agents
+// that drive, and that neither failed nor were lost; with fewer than two of these it returns nil.
+// An agent is off if
 //
 //   - its p99 is more than 1.5 times the median of the others', and more than 1 ms above it. Agents
 //     with fewer than 100 operations aren't compared by it.
@@ -85,8 +85,8 @@ func (r OffReason) String() string {
 //   - the p99 of its lateness is more than 5 ms, and more than 3 times the others' median.
 //   - an operation takes more than 1.5 times as much processor time as the others' median.
 //
-// If there are only two agents to compare, the factor is 2 where it would be 1.5, and the share half
-// instead of 90%.
+// If there are only two agents to compare, the factor is 2 where it would be 1.5, and the share
+// half instead of 90%.
 func (a *Agents) Off() (list []AgentOff) {
 	if a == nil {
 		return nil

@@ -60,11 +60,11 @@ func ThisMachine(ctx context.Context) (Machine, error) {
 	return m, nil
 }
 
-// MergedMachine describes what the agents of a merged run had together. It takes the machine of each
-// agent, in any order, and more than once if several agents shared it. The result is the
-// [Machine.SameAs] of another merged run only if that had as many agents, on the same machines, each
-// with the same GOMAXPROCS; and of no single process, whose times aren't comparable. Its identity is
-// derived from the agents' identities; it has none if one of them has none.
+// MergedMachine describes what the agents of a merged run had together. It takes the machine of
+// each agent, in any order, and more than once if several agents shared it. The result is the
+// [Machine.SameAs] of another merged run only if that had as many agents, on the same machines,
+// each with the same GOMAXPROCS; and of no single process, whose times aren't comparable. Its
+// identity is derived from the agents' identities; it has none if one of them has none.
 //
 // Cores and memory are those of all machines, each counted once, and GOMAXPROCS is that of all
 // agents. Texts that differ are joined. The result for a single machine is that machine.
@@ -102,8 +102,8 @@ func MergedMachine(machines []Machine) Machine {
 // maxDistinct is how many texts that differ are in a text of all machines.
 const maxDistinct = 3
 
-// joinDistinct returns the distinct texts of machines, sorted, such as "amd64 and arm64". It says how
-// many there are beyond [maxDistinct].
+// joinDistinct returns the distinct texts of machines, sorted, such as "amd64 and arm64". It says
+// how many there are beyond [maxDistinct].
 func joinDistinct(machines []Machine, of func(m Machine) string) string {
 	var texts []string
 	for _, m := range machines {

@@ -89,8 +89,8 @@ type Client struct {
 	Package string `json:"package"`           // import path of its type
 	Version string `json:"version,omitempty"` // of its module, if that isn't the program's own; of a program, as it says
 
-	// Command is the program that is the client, with its arguments, or nil. Package is then "command:"
-	// and its name, or "service:" and its name if it updates all devices by itself.
+	// Command is the program that is the client, with its arguments, or nil. Package is then
+	// "command:" and its name, or "service:" and its name if it updates all devices by itself.
 	Command []string `json:"command,omitempty"`
 }
 

@@ -20,8 +20,8 @@ func (s ShardSpec) IsWhole() bool { return s.Fleet().IsWhole() }
 // Fleet returns the shard as part of a fleet.
 func (s ShardSpec) Fleet() address.Shard { return address.Shard(s) }
 
-// Portion returns the shard's part of n workers. The parts of all shards add up to n; they differ by
-// one at most, and the first shards have the larger ones.
+// Portion returns the shard's part of n workers. The parts of all shards add up to n; they differ
+// by one at most, and the first shards have the larger ones.
 func (s ShardSpec) Portion(n int) int { return s.Fleet().Len(n) }
 
 // Part returns the scenario that a shard runs by itself: with its part of load.workers and of

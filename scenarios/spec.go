@@ -99,12 +99,12 @@ type ClientSpec struct {
 	Service ServiceSpec `yaml:"service,omitzero" json:"service,omitzero"`
 }
 
-// IsOutside reports whether the client is outside the program that drives it: in processes of its own,
-// or a service.
+// IsOutside reports whether the client is outside the program that drives it: in processes of its
+// own, or a service.
 func (s ClientSpec) IsOutside() bool { return len(s.Command) > 0 || !s.Service.IsZero() }
 
-// PprofPlaceholder stands in the words of a client's command for an address of the loopback interface,
-// another for each process, at which the process is to serve its profiles.
+// PprofPlaceholder stands in the words of a client's command for an address of the loopback
+// interface, another for each process, at which the process is to serve its profiles.
 const PprofPlaceholder = "{pprof}"
 
 // ServesProfiles reports whether the processes of the command serve profiles.

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// An Encoder encodes histograms in HdrHistogram's compressed encoding V2, which the last column of a
-// log has in base64. It allocates nothing, unless a histogram is larger than that of most intervals.
-// It isn't safe for concurrent use.
+// An Encoder encodes histograms in HdrHistogram's compressed encoding V2, which the last column of
+// a log has in base64. It allocates nothing, unless a histogram is larger than that of most
+// intervals. It isn't safe for concurrent use.
 type Encoder struct {
 	payload    []byte
 	compressed *bytes.Buffer // begins with a frame
@@ -103,8 +103,8 @@ func (h *Histogram) appendCounts(dst []byte) []byte {
 	return dst
 }
 
-// appendZigZag appends v as the format encodes numbers: its absolute value doubled, less one if it is
-// negative, in groups of 7 bits, the lowest first. A ninth group has 8 bits.
+// appendZigZag appends v as the format encodes numbers: its absolute value doubled, less one if it
+// is negative, in groups of 7 bits, the lowest first. A ninth group has 8 bits.
 func appendZigZag(dst []byte, v int64) []byte {
 	u := uint64(v)<<1 ^ uint64(v>>63)
 	for range 8 {
@@ -153,15 +153,16 @@ func (d *Decoder) AddTo(h *Histogram, encoded []byte) error {
 	return nil
 }
 
-// Count returns how many times an encoded histogram counts. It returns the error that [Decoder.AddTo]
-// would return for an empty histogram of times up to highest, and makes no histogram.
+// Count returns how many times an encoded histogram counts. It returns the error that
+// [Decoder.AddTo] would return for an empty histogram of times up to highest, and makes no
+// histogram.
 func (d *Decoder) Count(encoded []byte, highest time.Duration) (int64, error) {
 	_, sum, err := d.read(encoded, highest, math.MaxInt64)
 	return sum, err
 }
 
-// read returns the encoded counts of a histogram of times up to highest, and their sum, which must not
-// be more than most. The counts are valid until the next call.
+// read returns the encoded counts of a histogram of times up to highest, and their sum, which must
+// not be more than most. The counts are valid until the next call.
 func (d *Decoder) read(encoded []byte, highest time.Duration, most int64) (counts []byte, sum int64, err error) {
 	if counts, err = d.inflate(highest, encoded); err != nil {
 		return nil, 0, err
@@ -176,8 +177,8 @@ func (d *Decoder) read(encoded []byte, highest time.Duration, most int64) (count
 	return counts, sum, err
 }
 
-// inflate returns the encoded counts of a histogram of times up to highest. They are valid until the
-// next call.
+// inflate returns the encoded counts of a histogram of times up to highest. They are valid until
+// the next call.
 func (d *Decoder) inflate(highest time.Duration, encoded []byte) (counts []byte, err error) {
 	limit := headerLength + 9*length(highest)
 	switch {
@@ -225,8 +226,8 @@ func (d *Decoder) inflate(highest time.Duration, encoded []byte) (counts []byte,
 
 var errCutShort = errors.New("the histogram is cut short")
 
-// eachCount calls add with each count above 0 and its index, which is below limit. It returns an error
-// if there is something else, and if add returns false.
+// eachCount calls add with each count above 0 and its index, which is below limit. It returns an
+// error if there is something else, and if add returns false.
 func eachCount(encoded []byte, limit int, add func(i int, n int64) bool) error {
 	for at := 0; len(encoded) > 0; {
 		v, n := zigZag(encoded)

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEncoding checks that an encoding is one that hdrhistogram-go reads, and that decoding it gives
-// the same counts.
+// TestEncoding checks that an encoding is one that hdrhistogram-go reads, and that decoding it
+// gives the same counts.
 func TestEncoding(t *testing.T) {
 	const highest = 5 * time.Minute
 	rng, w := rand.New(rand.NewPCG(7, 8)), NewEncoder()
@@ -72,8 +72,8 @@ func encodeRaw(highest time.Duration, counts []byte, change func(p []byte) []byt
 	return out
 }
 
-// TestDecoder_mistakes checks that what isn't the encoding of a like histogram adds nothing, and what
-// is said about it.
+// TestDecoder_mistakes checks that what isn't the encoding of a like histogram adds nothing, and
+// what is said about it.
 func TestDecoder_mistakes(t *testing.T) {
 	const highest = time.Second
 	good := encodeRaw(highest, []byte{2, 4}, nil)
@@ -132,8 +132,8 @@ func TestDecoder_mistakes(t *testing.T) {
 	}
 }
 
-// TestDecoder_Count checks that counting the times of an encoding doesn't make a histogram of them, whose
-// counts would take 120 KiB.
+// TestDecoder_Count checks that counting the times of an encoding doesn't make a histogram of them,
+// whose counts would take 120 KiB.
 func TestDecoder_Count(t *testing.T) {
 	const highest = 5 * time.Minute
 	h, d := New(highest), new(Decoder)

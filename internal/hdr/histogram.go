@@ -5,8 +5,8 @@
 // package hdrhistogram-go visit every count for that (some 20,000) and allocate about a megabyte to
 // write one. Those of this package visit only the counts that were used, and allocate nothing.
 //
-// Both divide times alike. What [LogWriter] writes, any reader of HdrHistogram logs reads, and a [Sum]
-// adds up what any program wrote.
+// Both divide times alike. What [LogWriter] writes, any reader of HdrHistogram logs reads, and a
+// [Sum] adds up what any program wrote.
 package hdr
 
 import (
@@ -16,8 +16,8 @@ import (
 )
 
 // The resolution of histograms: unit nanoseconds below 2·halfBuckets units, and one part in
-// halfBuckets or better above. An HdrHistogram with a lowest value of 16 and 3 significant digits has
-// the same.
+// halfBuckets or better above. An HdrHistogram with a lowest value of 16 and 3 significant digits
+// has the same.
 const (
 	unitBits    = 4
 	unit        = 1 << unitBits // nanoseconds
@@ -120,8 +120,8 @@ func (h *Histogram) blocks(yield func(at int) bool) {
 }
 
 // ValueAtQuantile returns the time, in nanoseconds, that percent of the counted times don't exceed;
-// percent is above 0 and at most 100. Of the times that are counted together, it returns the highest.
-// It returns 0 if h is empty.
+// percent is above 0 and at most 100. Of the times that are counted together, it returns the
+// highest. It returns 0 if h is empty.
 func (h *Histogram) ValueAtQuantile(percent float64) int64 {
 	var values [1]int64
 	h.ValuesAtQuantiles([]float64{percent}, values[:])

@@ -12,12 +12,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A Sum adds up the encoded histograms of a log, whichever program wrote them. The zero Sum is empty.
-// It isn't safe for concurrent use.
+// A Sum adds up the encoded histograms of a log, whichever program wrote them. The zero Sum is
+// empty. It isn't safe for concurrent use.
 //
-// An hour in intervals of a second has over ten thousand histograms. hdrhistogram-go makes a histogram
-// of each, with some 20,000 counts of which few are used, and takes about a millisecond for it. A Sum
-// lets it do that only for the first one, and for others that divide values otherwise.
+// An hour in intervals of a second has over ten thousand histograms. hdrhistogram-go makes a
+// histogram of each, with some 20,000 counts of which few are used, and takes about a millisecond
+// for it. A Sum lets it do that only for the first one, and for others that divide values
+// otherwise.
 type Sum struct {
 	total      *hdrhistogram.Snapshot // nil while the Sum is empty
 	compressed []byte

@@ -186,8 +186,8 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// TestREADMEOpensWithTheTwoCommands checks the first two commands that a newcomer sees. They are all
-// that the README has, and TestCommandsInTheDocumentation runs the first in the tutorial.
+// TestREADMEOpensWithTheTwoCommands checks the first two commands that a newcomer sees. They are
+// all that the README has, and TestCommandsInTheDocumentation runs the first in the tutorial.
 func TestREADMEOpensWithTheTwoCommands(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
 	require.NoError(t, err)

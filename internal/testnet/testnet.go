@@ -1,9 +1,9 @@
 // Package testnet makes machines for a test: network namespaces of Linux, joined by links.
 //
-// A [Machine] has a loopback interface and nothing else. [Machine.Link] joins two, [Machine.IP] gives
-// addresses and routes, and [Machine.Command] runs a program there. Machines take root's rights and
-// the program ip; a test is skipped without them, as package testenv does it. They end with the test,
-// even if it fails.
+// A [Machine] has a loopback interface and nothing else. [Machine.Link] joins two, [Machine.IP]
+// gives addresses and routes, and [Machine.Command] runs a program there. Machines take root's
+// rights and the program ip; a test is skipped without them, as package testenv does it. They end
+// with the test, even if it fails.
 package testnet
 
 import (
@@ -54,8 +54,8 @@ func (m *Machine) IP(t testing.TB, args ...string) {
 	}
 }
 
-// Link joins the machine to another. The link's end here is the interface device, and there peer; both
-// are up, and have no address. The name of an interface has at most 15 characters.
+// Link joins the machine to another. The link's end here is the interface device, and there peer;
+// both are up, and have no address. The name of an interface has at most 15 characters.
 func (m *Machine) Link(t testing.TB, device string, to *Machine, peer string) {
 	t.Helper()
 	m.IP(t, "link", "add", device, "type", "veth", "peer", "name", peer, "netns", to.name)

@@ -94,8 +94,8 @@ func (p *terminal) agents(r *Result) {
 	}
 }
 
-// WriteBy writes a document's results by group or by wave as tables for a terminal. It writes a line
-// that says so if there are none.
+// WriteBy writes a document's results by group or by wave as tables for a terminal. It writes a
+// line that says so if there are none.
 func WriteBy(w io.Writer, d *Document, by By, style texttable.Style) error {
 	var out bytes.Buffer
 	for _, r := range d.Results {

@@ -132,8 +132,8 @@ func ofRepetitions(repetition, of int) string {
 	return fmt.Sprintf(" of repetition %d, the worst of %d", repetition, of)
 }
 
-// brokenOff shows what was measured of a run that was interrupted, or ended early, as how says. by is
-// what judged its partial repetition.
+// brokenOff shows what was measured of a run that was interrupted, or ended early, as how says. by
+// is what judged its partial repetition.
 func (p *terminal) brokenOff(how, by string, run *rundir.Loaded) {
 	if run.Partial == nil {
 		p.printf("%s: %d of the timed repetitions were measured, and are kept\n", how, run.Repetitions)

@@ -52,8 +52,8 @@ type Options struct {
 	Done func(*Result) // is called with each result, before the next scenario begins; may be nil
 }
 
-// A Running is a run that has begun, such as a [*runner.Running]. Measure is called once, and Finish
-// after it.
+// A Running is a run that has begun, such as a [*runner.Running]. Measure is called once, and
+// Finish after it.
 type Running interface {
 	Measure(context.Context) (*runner.Result, error)
 	Finish(results.Verdict) error

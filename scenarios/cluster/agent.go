@@ -230,8 +230,8 @@ func (i Info) before(other Info) bool {
 // nameTimeout is how long other agents have to say that they have a name.
 const nameTimeout = 300 * time.Millisecond
 
-// claimName returns ErrNameTaken if another agent has this one's name. It waits until the connection
-// is there.
+// claimName returns ErrNameTaken if another agent has this one's name. It waits until the
+// connection is there.
 func (a *agentServer) claimName(ctx context.Context) error {
 	for !a.conn.IsConnected() {
 		select {

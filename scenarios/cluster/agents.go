@@ -10,8 +10,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// addSkew notes how far apart the agents began a repetition. Beyond the scenario's bound, the run is
-// invalid.
+// addSkew notes how far apart the agents began a repetition. Beyond the scenario's bound, the run
+// is invalid.
 func (r *session) addSkew(rep runner.Repetition, start int64) {
 	var first, last *member
 	within := int64(0)
@@ -70,7 +70,8 @@ func (r *session) describeAgents() *results.Agents {
 	return &a
 }
 
-// What is noted of agents' facts: so many different ones of an agent and of all, each of so many bytes.
+// What is noted of agents' facts: so many different ones of an agent and of all, each of so many
+// bytes.
 const (
 	maxFacts      = 16
 	maxFactsOfAll = 16

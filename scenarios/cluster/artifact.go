@@ -48,8 +48,8 @@ func offerArtifact(ctx context.Context, store jetstream.ObjectStore, path string
 	return nil
 }
 
-// fetchArtifact gets the artifact from the run's object store into a file, and checks that it is the
-// right one.
+// fetchArtifact gets the artifact from the run's object store into a file, and checks that it is
+// the right one.
 func fetchArtifact(ctx context.Context, js jetstream.JetStream, run string, a artifact, path string) (err error) {
 	defer func() {
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 // processes differ by an offset, which changes slowly: by some 50 µs a second at most.
 type clock struct{ base time.Time }
 
-// newClock returns a clock that begins now, at the time of day, so that times of different processes
-// are alike.
+// newClock returns a clock that begins now, at the time of day, so that times of different
+// processes are alike.
 func newClock() clock { return clock{time.Now()} }
 
 // now returns the time.
@@ -37,7 +37,8 @@ const (
 	nextExchanges  = 40
 )
 
-// clockDrift is how fast two clocks may move apart: quartz clocks are within 100 parts in a million.
+// clockDrift is how fast two clocks may move apart: quartz clocks are within 100 parts in a
+// million.
 const clockDrift = 100e-6
 
 // measureOffset asks for the other process's time n times, and returns the offset by the exchange
@@ -86,8 +87,8 @@ func readTime(b []byte) (int64, error) {
 // millisecond late.
 const preciseWait = 1500 * time.Microsecond
 
-// sleepUntil waits until a moment, as exactly as the scheduler allows. It returns ctx's cause if ctx
-// ends first.
+// sleepUntil waits until a moment, as exactly as the scheduler allows. It returns ctx's cause if
+// ctx ends first.
 func sleepUntil(ctx context.Context, moment time.Time) error {
 	if wait := time.Until(moment) - preciseWait; wait > 0 {
 		timer := time.NewTimer(wait)

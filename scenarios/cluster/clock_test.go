@@ -13,8 +13,8 @@ import (
 // An exchange is how long a question and its answer took.
 type exchange struct{ there, back time.Duration }
 
-// TestMeasureOffset checks that the offset is that of the fastest exchange, and that the other clock
-// is as far off as it says at most. The times are set by hand; nothing is really asked.
+// TestMeasureOffset checks that the offset is that of the fastest exchange, and that the other
+// clock is as far off as it says at most. The times are set by hand; nothing is really asked.
 func TestMeasureOffset(t *testing.T) {
 	for _, row := range []struct {
 		name      string

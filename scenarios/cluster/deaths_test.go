@@ -276,8 +276,8 @@ func (o onBegin) Begin(rep runner.Repetition)               { o.do(rep) }
 func (onBegin) Progress(runner.Repetition, runner.Progress) {}
 func (onBegin) End(runner.Repetition, runner.Progress)      {}
 
-// TestAgentIsEnded checks that an agent that somebody ends says so: the run ends at once, long before
-// the lease does.
+// TestAgentIsEnded checks that an agent that somebody ends says so: the run ends at once, long
+// before the lease does.
 func TestAgentIsEnded(t *testing.T) {
 	cluster := newTestCluster(t)
 	cluster.agent(t, "a1", nil)

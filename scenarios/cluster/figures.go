@@ -39,7 +39,8 @@ func newHistogramSum(longest time.Duration) *histogramSum {
 	return &histogramSum{histogram: hdr.New(longest), encoder: hdr.NewEncoder()}
 }
 
-// of returns the sum of some histograms, which is valid until the next call. Empty ones are left out.
+// of returns the sum of some histograms, which is valid until the next call. Empty ones are left
+// out.
 func (s *histogramSum) of(list ...[]byte) (*hdr.Histogram, error) {
 	s.histogram.Reset()
 	for _, encoded := range list {
@@ -66,8 +67,8 @@ func (s *histogramSum) add(to *[]byte, more []byte) error {
 	return err
 }
 
-// addFigures adds what each driver measured in a timed repetition to its figures. All rates are those
-// of the window that the drivers have in common.
+// addFigures adds what each driver measured in a timed repetition to its figures. All rates are
+// those of the window that the drivers have in common.
 func (r *session) addFigures(list []*portion.Portion) error {
 	var window time.Duration
 	for _, p := range list {

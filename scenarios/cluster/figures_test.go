@@ -11,8 +11,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
-// TestFigures_withoutTime checks that run.json can be written if an agent says that a repetition took
-// no time.
+// TestFigures_withoutTime checks that run.json can be written if an agent says that a repetition
+// took no time.
 func TestFigures_withoutTime(t *testing.T) {
 	f, sum := newFigures(), newHistogramSum(time.Second)
 	require.NoError(t, f.add(&portion.Portion{Times: []portion.Times{{}}}, 0, sum))

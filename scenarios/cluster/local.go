@@ -26,8 +26,8 @@ type LocalOrder struct {
 // localGrace is how long a local agent may take to end.
 const localGrace = 20 * time.Second
 
-// StartLocal starts n agents, named local-1 to local-n. command is the program and its arguments that
-// make it such an agent, but for its name, which is added.
+// StartLocal starts n agents, named local-1 to local-n. command is the program and its arguments
+// that make it such an agent, but for its name, which is added.
 func StartLocal(command []string, n int, token string, stderr io.Writer) (_ *LocalAgents, err error) {
 	l := &LocalAgents{}
 	defer func() {

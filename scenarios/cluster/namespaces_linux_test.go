@@ -140,8 +140,8 @@ func (p *machinePark) withAgents(n int, more ...string) []string {
 		"--out", "merged"}, more...)
 }
 
-// requireSums checks that the histograms of a merged run are the sums of those of its agents, to the
-// last bucket, and that they have the time of each device that was updated.
+// requireSums checks that the histograms of a merged run are the sums of those of its agents, to
+// the last bucket, and that they have the time of each device that was updated.
 func (p *machinePark) requireSums(t *testing.T, merged *rundir.Loaded) {
 	t.Helper()
 	sum := map[string]*hdrhistogram.Histogram{}
@@ -238,7 +238,8 @@ profiled: 0
 `
 )
 
-// TestMachines does runs with agents on four machines, and checks that they are what one machine does.
+// TestMachines does runs with agents on four machines, and checks that they are what one machine
+// does.
 func TestMachines(t *testing.T) {
 	p := newMachinePark(t)
 	scenarios := []string{filepath.Join(p.dir, "failing.yaml"), filepath.Join(p.dir, "recovering.yaml")}

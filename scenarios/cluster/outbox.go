@@ -28,8 +28,8 @@ const (
 	publishWait  = 2 * time.Second        // for the acknowledgment of one attempt
 )
 
-// An outbox sends an agent's results to the stream of its run, in order. Each message has an id that
-// stays the same when it is sent again, so that it counts once.
+// An outbox sends an agent's results to the stream of its run, in order. Each message has an id
+// that stays the same when it is sent again, so that it counts once.
 type outbox struct {
 	js       jetstream.JetStream
 	subject  string

@@ -24,10 +24,10 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// After the last repetition, each agent puts the profiles of its run directory into the run's object
-// store: one object, an archive of the files. The controller merges those of all agents that are of
-// the same kind and repetition. A profile that is lost makes the figures no worse, so that it is
-// noted, and the run stays valid.
+// After the last repetition, each agent puts the profiles of its run directory into the run's
+// object store: one object, an archive of the files. The controller merges those of all agents that
+// are of the same kind and repetition. A profile that is lost makes the figures no worse, so that
+// it is noted, and the run stays valid.
 
 const (
 	maxUpload  = 64 << 20        // bytes of profiles that an agent uploads
@@ -46,7 +46,8 @@ type uploadState struct {
 	Kept    []string `json:"kept,omitempty"`    // files that can't be merged, and stay with the agent; a few of them
 }
 
-// uploadProfiles puts the profiles of the agent's run directory into the object store, if there are any.
+// uploadProfiles puts the profiles of the agent's run directory into the object store, if there are
+// any.
 func (j *job) uploadProfiles(ctx context.Context) (u uploadState) {
 	list, kept, err := findProfiles(j.directory)
 	u.Kept = kept[:min(len(kept), maxNamed)]
@@ -109,8 +110,8 @@ func (j *job) upload(ctx context.Context, object string, files []string) error {
 		_ = to.CloseWithError(err) // never fails
 		written <- err
 	}()
-	// Put sends as fast as it reads. On a slow network the agent's states would wait behind everything,
-	// so the next part is read once the server has the one before.
+	// Put sends as fast as it reads. On a slow network the agent's states would wait behind
+	// everything, so the next part is read once the server has the one before.
 	paced := readerFunc(func(p []byte) (int, error) {
 		if err := j.agent.conn.FlushWithContext(ctx); err != nil {
 			return 0, err
@@ -253,7 +254,8 @@ func (p *profileMerger) merge(ctx context.Context) []string {
 	return missing
 }
 
-// fetch gets an agent's profiles from the object store into a new directory, and returns their paths.
+// fetch gets an agent's profiles from the object store into a new directory, and returns their
+// paths.
 func (p *profileMerger) fetch(ctx context.Context, object, dir string) (list []string, err error) {
 	store, err := p.js.ObjectStore(ctx, runName(p.run))
 	if err != nil {
@@ -270,8 +272,8 @@ func (p *profileMerger) fetch(ctx context.Context, object, dir string) (list []s
 	return extract(from, dir)
 }
 
-// extract writes the profiles of an archive into a directory, and returns their paths. It returns an
-// error for an archive with other files, or with more than an agent may upload.
+// extract writes the profiles of an archive into a directory, and returns their paths. It returns
+// an error for an archive with other files, or with more than an agent may upload.
 func extract(from io.Reader, dir string) (list []string, err error) {
 	const overhead = 1 << 20 // of the archive itself
 	from = io.LimitReader(from, maxUpload+overhead)
@@ -302,8 +304,8 @@ func extract(from io.Reader, dir string) (list []string, err error) {
 	}
 }
 
-// mergeFile merges profiles of one kind and repetition, which are given by the names of their agents. It
-// leaves out those that can't be read, and returns an error for each.
+// mergeFile merges profiles of one kind and repetition, which are given by the names of their
+// agents. It leaves out those that can't be read, and returns an error for each.
 func (p *profileMerger) mergeFile(name string, files map[string]string) (failed []error) {
 	kind, repetition, _ := profiles.ParseFileName(name) // it was parsed before
 	var sum *profile.Profile

@@ -25,8 +25,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/target"
 )
 
-// Names of environment variables that make this test's program a local agent: of the server at a URL,
-// with its run directories below a directory.
+// Names of environment variables that make this test's program a local agent: of the server at a
+// URL, with its run directories below a directory.
 const (
 	agentServerEnv = "FLEETMARK_TEST_AGENT_SERVER"
 	agentOutEnv    = "FLEETMARK_TEST_AGENT_OUT"
@@ -58,8 +58,8 @@ func beAgent(url string) error {
 	})
 }
 
-// processes starts n agents, local-1 to local-n, in processes of their own: a process can profile only
-// one repetition at a time.
+// processes starts n agents, local-1 to local-n, in processes of their own: a process can profile
+// only one repetition at a time.
 func (c *testCluster) processes(t *testing.T, n int) {
 	t.Helper()
 	command := []string{"/usr/bin/env", agentServerEnv + "=" + c.server.URL(), agentOutEnv + "=" + c.dir, os.Args[0]}
@@ -68,8 +68,8 @@ func (c *testCluster) processes(t *testing.T, n int) {
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 }
 
-// readProfile reads a profile by package profile alone, and returns the sum of its last column by the
-// label agent.
+// readProfile reads a profile by package profile alone, and returns the sum of its last column by
+// the label agent.
 func readProfile(t *testing.T, path string) (*profile.Profile, map[string]int64) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -96,8 +96,8 @@ func comment(t *testing.T, p *profile.Profile, key string) string {
 	return found
 }
 
-// TestRunWithAgents_profiles checks that the profiles of a merged run are those of its agents added up,
-// and that the run's directory is read as any other.
+// TestRunWithAgents_profiles checks that the profiles of a merged run are those of its agents added
+// up, and that the run's directory is read as any other.
 func TestRunWithAgents_profiles(t *testing.T) {
 	cluster := newTestCluster(t)
 	cluster.processes(t, 2)
@@ -204,8 +204,8 @@ func TestFindProfiles(t *testing.T) {
 	require.EqualError(t, err, "they are larger than 64 MiB")
 }
 
-// TestProfileMerger_missing checks that what is lost of one agent is said, bounded, and takes nothing
-// from the others.
+// TestProfileMerger_missing checks that what is lost of one agent is said, bounded, and takes
+// nothing from the others.
 func TestProfileMerger_missing(t *testing.T) {
 	cluster := newTestCluster(t)
 	js := jetStream(t, cluster.connect(t, bus.Controller))

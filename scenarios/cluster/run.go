@@ -28,10 +28,10 @@ type Running struct {
 	result *runner.Result
 }
 
-// Start begins a run of a scenario with agents. The options are those of a run in one process; those
-// that say where the devices are must be zero. If the run can't begin, Start leaves nothing behind
-// and returns an error: there are more or fewer agents than there should be, one of them refuses, or
-// they don't have the same plan and artifact.
+// Start begins a run of a scenario with agents. The options are those of a run in one process;
+// those that say where the devices are must be zero. If the run can't begin, Start leaves nothing
+// behind and returns an error: there are more or fewer agents than there should be, one of them
+// refuses, or they don't have the same plan and artifact.
 func (c *Controller) Start(ctx context.Context, o runner.Options) (_ *Running, err error) {
 	spec := o.Spec
 	spec.Shard = scenarios.ShardSpec{Count: c.Agents}
@@ -242,8 +242,8 @@ func (r *session) awaitReady(ctx context.Context, plan string, members []*member
 // Directory returns the run's directory.
 func (r *Running) Directory() string { return r.r.merging.Directory() }
 
-// Measure runs all repetitions with all agents. It always returns a result, and also an error if the
-// run failed, as if an agent was lost. The result then has what was measured until then, and is
+// Measure runs all repetitions with all agents. It always returns a result, and also an error if
+// the run failed, as if an agent was lost. The result then has what was measured until then, and is
 // invalid. If ctx ends, the run is interrupted, which is no error.
 func (r *Running) Measure(ctx context.Context) (*runner.Result, error) {
 	err := r.r.repeat(ctx)
@@ -375,8 +375,8 @@ func (r *session) drain() {
 // errNotStopped says that an agent didn't end its load when it was told to.
 var errNotStopped = errors.New("it didn't stop")
 
-// portions returns the portions that have come of the repetition that runs. One that has not come is
-// nil.
+// portions returns the portions that have come of the repetition that runs. One that has not come
+// is nil.
 func (r *session) portions() []*portion.Portion {
 	list := make([]*portion.Portion, len(r.drivers))
 	for i, m := range r.drivers {

@@ -124,8 +124,8 @@ func (c *Controller) begin(ctx context.Context, spec scenarios.Spec, agents rost
 	return r, nil
 }
 
-// consumeError notes that no more results come, if that is what err says. All other errors go away by
-// themselves, or the lost connection is noticed.
+// consumeError notes that no more results come, if that is what err says. All other errors go away
+// by themselves, or the lost connection is noticed.
 func (r *session) consumeError(_ jetstream.ConsumeContext, err error) {
 	if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrBadRequest) {
 		r.post(event{broken: err})
@@ -219,8 +219,8 @@ func (r *session) await(ctx context.Context, condition func() bool) error {
 	return err
 }
 
-// handleUntil handles events until a condition is true, whether or not the run can go on. It returns
-// the cause of ctx's end if that comes first.
+// handleUntil handles events until a condition is true, whether or not the run can go on. It
+// returns the cause of ctx's end if that comes first.
 func (r *session) handleUntil(ctx context.Context, condition func() bool) error {
 	tick := time.NewTicker(r.c.Lease / (2 * beatsPerLease))
 	defer tick.Stop()
@@ -288,8 +288,8 @@ func (r *session) fail(err error) {
 	}
 }
 
-// lose notes that an agent takes no part any more, unless that is known. The first agent that is lost
-// decides why the run fails.
+// lose notes that an agent takes no part any more, unless that is known. The first agent that is
+// lost decides why the run fails.
 func (r *session) lose(m *member, err LostError) {
 	if m.gone != nil {
 		return
@@ -356,7 +356,8 @@ func (r *session) checkLeases(ctx context.Context) {
 	}
 }
 
-// How NATS is asked whether it still has a run. JetStream may begin to answer later than the server.
+// How NATS is asked whether it still has a run. JetStream may begin to answer later than the
+// server.
 const (
 	askTimeout = 250 * time.Millisecond // for one question
 	askFor     = 10 * time.Second       // beyond a lease

@@ -30,8 +30,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// A simulation is a run with agents that drive no devices: they say that they did. Everything else is
-// real: the connections, the protocol, and the controller, which is in a process of its own.
+// A simulation is a run with agents that drive no devices: they say that they did. Everything else
+// is real: the connections, the protocol, and the controller, which is in a process of its own.
 type simulation struct {
 	Agents  int
 	Seconds int // that the load lasts, with an interval each
@@ -52,8 +52,8 @@ const (
 	asSimulatedAgents     = "FLEETMARK_TEST_SIMULATED_AGENTS"
 )
 
-// simulationVariable names the environment variable with the size of the simulation, such as 1100x60
-// for 1,100 agents and a minute.
+// simulationVariable names the environment variable with the size of the simulation, such as
+// 1100x60 for 1,100 agents and a minute.
 const simulationVariable = "FLEETMARK_TEST_SIMULATION"
 
 // A simulationCost is what the controller's process took, with the embedded server.
@@ -80,8 +80,8 @@ func (s simulation) spec() scenarios.Spec {
 	return spec
 }
 
-// TestManyAgents does a run with more agents than anybody has machines, and says what the controller
-// pays for it.
+// TestManyAgents does a run with more agents than anybody has machines, and says what the
+// controller pays for it.
 func TestManyAgents(t *testing.T) {
 	testenv.Slow(t)
 	testenv.SlowRaced(t)
@@ -263,8 +263,8 @@ func simulatedTimes(shape portion.Shape) *load.Latencies {
 	return l
 }
 
-// prepare returns the work of an agent. What all agents send alike is made once, so that a thousand of
-// them fit into a process.
+// prepare returns the work of an agent. What all agents send alike is made once, so that a thousand
+// of them fit into a process.
 func (s simulation) prepare() (worker, error) {
 	spec := s.spec()
 	shape := runner.PortionShape(spec)

@@ -20,8 +20,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// A waitingClient waits before each push, as if the way to the devices were long, and keeps when each
-// began and ended. Only one operation runs at a time.
+// A waitingClient waits before each push, as if the way to the devices were long, and keeps when
+// each began and ended. Only one operation runs at a time.
 type waitingClient struct {
 	inner *delivery.Client
 	wait  time.Duration
@@ -57,9 +57,9 @@ func (c waitingClient) Close() error {
 	return nil
 }
 
-// bounds adds two times for each push that what the run measured of it lies between: the push itself,
-// and the time from the end of the one before to the begin of the next one. Nothing bounds the first
-// and the last one.
+// bounds adds two times for each push that what the run measured of it lies between: the push
+// itself, and the time from the end of the one before to the begin of the next one. Nothing bounds
+// the first and the last one.
 func (p *pushTimes) bounds(least, most []float64) (_, _ []float64) {
 	for i, of := range p.spans {
 		least = append(least, float64(of[1].Sub(of[0])))
@@ -78,8 +78,8 @@ func p99(values []float64) float64 {
 	return sorted[int(math.Ceil(0.99*float64(len(sorted))))-1]
 }
 
-// TestASlowAgent checks the p99 of a run one of whose agents is ten times slower than the others: it is
-// that of all operations, not a mean of the agents', and the report says which agent it is.
+// TestASlowAgent checks the p99 of a run one of whose agents is ten times slower than the others:
+// it is that of all operations, not a mean of the agents', and the report says which agent it is.
 func TestASlowAgent(t *testing.T) {
 	testenv.Slow(t)
 	const devices, slow = 700, 1 // the 7 slowest operations are more than the 6 that have no bound

@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// asStranger names the environment variable that makes this test's program somebody without keys who
-// tries the server at the address in it.
+// asStranger names the environment variable that makes this test's program somebody without keys
+// who tries the server at the address in it.
 const asStranger = "FLEETMARK_TEST_STRANGER"
 
 // stranger tries to learn something from the server at an address, and prints what came.

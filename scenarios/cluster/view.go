@@ -91,7 +91,8 @@ func (w *wait) activity(agents runner.AgentsStatus, now time.Time) runner.Activi
 	return a
 }
 
-// doing says what an agent does, unless that is the stage. It returns "" if nothing is known but that.
+// doing says what an agent does, unless that is the stage. It returns "" if nothing is known but
+// that.
 func (m *member) doing(agents runner.AgentsStatus, stage runner.Stage) string {
 	s := m.state
 	switch {

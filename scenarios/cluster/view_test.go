@@ -68,7 +68,8 @@ func TestWait_activity(t *testing.T) {
 	}
 }
 
-// A viewLog is an Observer that keeps what it is told. It isn't locked: only one goroutine tells it.
+// A viewLog is an Observer that keeps what it is told. It isn't locked: only one goroutine tells
+// it.
 type viewLog struct {
 	stages  []runner.Stage // outside loads, each once until another follows
 	most    map[runner.Stage]runner.Activity

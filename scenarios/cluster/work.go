@@ -15,8 +15,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/runner"
 )
 
-// work does the agent's part: it drives its shard of the devices, or is the fleet that another agent
-// drives.
+// work does the agent's part: it drives its shard of the devices, or is the fleet that another
+// agent drives.
 func (j *job) work(ctx context.Context) (err error) {
 	if j.offer.Artifact != nil && j.offer.Role != Fleet {
 		dir, err := scratch.New("", "fleetmark-artifact")

@@ -47,7 +47,8 @@ func TestExamine_healthy(t *testing.T) {
 	require.True(t, Fit(Examine(healthy(), testAdvice())))
 }
 
-// TestExamineSettings checks that it judges all that can be found out without measuring, as Examine does.
+// TestExamineSettings checks that it judges all that can be found out without measuring, as Examine
+// does.
 func TestExamineSettings(t *testing.T) {
 	f := healthy()
 	f.ClockCost, f.Timer, f.Interference, f.Noise = 0, Timer{}, nil, Noise{} // not measured

@@ -92,7 +92,8 @@ func values(t *testing.T, e *Exporter) map[string]float64 {
 	return all
 }
 
-// TestExporter_agents checks that the agents of a merged run are counted, and that other runs have none.
+// TestExporter_agents checks that the agents of a merged run are counted, and that other runs have
+// none.
 func TestExporter_agents(t *testing.T) {
 	e := New()
 	_, watch := filled(e)

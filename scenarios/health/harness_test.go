@@ -49,7 +49,8 @@ func TestCheckHarness(t *testing.T) {
 		"starved, and workers by themselves": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second,
 			200*ms).with(func(p *Pacing) { p.BusyPeak, p.AutoWorkers = 4, true })}, BehindSchedule,
 			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: no more are started by themselves; name a number (load.workers), or ask for less" + ready},
-		// 1,000 operations a second that take 100 ms are 100 at a time; twice the square root of that is 20.
+		// 1,000 operations a second that take 100 ms are 100 at a time; twice the square root of that is
+		// 20.
 		"starved, and it is known of how many": {Driver{Pacing: pacing(75, 200*ms, 25, ms, time.Second,
 			200*ms).with(func(p *Pacing) { p.BusyPeak, p.PeakRate, p.Took = 4, 1000, 100*ms })}, BehindSchedule,
 			behind + "75 of 100 operations (75%) were due while all 4 workers were busy: an operation took 100ms, so that 1,000/s wants about 120: allow more (load.workers), or ask for less" + ready},

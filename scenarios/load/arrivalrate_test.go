@@ -298,8 +298,8 @@ func TestOperationsOfThePlan(t *testing.T) {
 }
 
 // TestOperationsOfAPoissonPlanThatFellBehind checks that a load which fell behind its plan, and so
-// didn't send all of it, says how many operations the plan has, as its intervals do. On average there
-// would be 1,000 of them.
+// didn't send all of it, says how many operations the plan has, as its intervals do. On average
+// there would be 1,000 of them.
 func TestOperationsOfAPoissonPlanThatFellBehind(t *testing.T) {
 	for _, shard := range []Shard{{}, {Index: 1, Count: 2, Devices: 8}} {
 		synctest.Test(t, func(t *testing.T) {

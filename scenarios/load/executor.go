@@ -33,7 +33,8 @@ type Env struct {
 	// NewHook makes one Hook for each recorder. If it is nil, there are no hooks.
 	NewHook func() Hook
 	// Gate, if not nil, is called when every worker is ready and no operation has begun, and returns
-	// when the load is to begin. If it returns an error, no operation begins, and Run returns that error.
+	// when the load is to begin. If it returns an error, no operation begins, and Run returns that
+	// error.
 	Gate func(context.Context) error
 	// OnReady, if not nil, is called when every worker is ready and no operation has begun, so that
 	// the cost of making workers doesn't count as the operations'.

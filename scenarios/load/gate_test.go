@@ -12,8 +12,8 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// TestGate checks that no operation begins, and no time of a load passes, before its gate opens, and
-// that the load is told when it began.
+// TestGate checks that no operation begins, and no time of a load passes, before its gate opens,
+// and that the load is told when it began.
 func TestGate(t *testing.T) {
 	for name, x := range map[string]Executor{
 		"closed": ClosedLoop{Workers: 2},
@@ -57,8 +57,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestExactIntervals checks that intervals end at the end of the plan, although operations go on for a
-// moment, and that the last one has these.
+// TestExactIntervals checks that intervals end at the end of the plan, although operations go on
+// for a moment, and that the last one has these.
 func TestExactIntervals(t *testing.T) {
 	for _, exact := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

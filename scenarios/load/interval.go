@@ -108,8 +108,8 @@ func (v *intervals) reset() {
 	*v = intervals{spare: v.spare, v: Interval{Times: v.v.Times}}
 }
 
-// end returns when the interval that begins at start ends: at the next multiple of its length, which
-// grows with a load that has no known length.
+// end returns when the interval that begins at start ends: at the next multiple of its length,
+// which grows with a load that has no known length.
 func (v *intervals) end(start time.Duration) time.Duration {
 	lasts := v.lasts
 	if lasts == 0 || start >= lasts {
@@ -119,8 +119,8 @@ func (v *intervals) end(start time.Duration) time.Duration {
 	return start - start%width + width
 }
 
-// startIntervals begins to call OnInterval at the end of each interval of the load. The caller calls
-// stop when the load is over, which took elapsed; stop ends the last interval.
+// startIntervals begins to call OnInterval at the end of each interval of the load. The caller
+// calls stop when the load is over, which took elapsed; stop ends the last interval.
 //
 // If the load lasts for a known time, the interval in which it ends also has what follows it within
 // half an interval, so that there is no tiny last interval with a few operations that were running.

@@ -347,8 +347,8 @@ func TestIntervalsAddUp(t *testing.T) {
 	}
 }
 
-// TestFailuresBoundClasses checks that a client that makes a class for each failure doesn't fill the
-// memory.
+// TestFailuresBoundClasses checks that a client that makes a class for each failure doesn't fill
+// the memory.
 func TestFailuresBoundClasses(t *testing.T) {
 	f := newFailures(RecordingConfig{Longest: time.Second})
 	for i := range 10 * MaxClasses {

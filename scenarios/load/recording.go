@@ -307,8 +307,8 @@ func (r *recorder) flush(end time.Duration) {
 	r.n = kept
 }
 
-// recordDispatch records when an operation of an ArrivalRate was planned and sent, and whether every
-// worker was busy when it was due.
+// recordDispatch records when an operation of an ArrivalRate was planned and sent, and whether
+// every worker was busy when it was due.
 func (r *recorder) recordDispatch(planned, sent time.Duration, queued bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

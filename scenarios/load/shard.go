@@ -11,8 +11,8 @@ import (
 //
 // Devices are numbered from 0 over all shards. Device d belongs to the shard with the index d
 // modulo Count, and the Devices of a shard's [Env] are its own, in order. Operation n of the whole
-// plan is for device n modulo Devices. It belongs to the shard of that device, and keeps its planned
-// time. The zero Shard does everything.
+// plan is for device n modulo Devices. It belongs to the shard of that device, and keeps its
+// planned time. The zero Shard does everything.
 type Shard struct {
 	Index   int // 0 to Count-1
 	Count   int // how many shards there are; 0 is 1
@@ -101,8 +101,8 @@ func (s Shard) countBy(p Pacer, end time.Duration, most int64) (n int64) {
 	return n
 }
 
-// rateAt returns the shard's part of the planned operations per second over time, or nil if p has no
-// rate.
+// rateAt returns the shard's part of the planned operations per second over time, or nil if p has
+// no rate.
 func (s Shard) rateAt(p Pacer) func(time.Duration) float64 {
 	whole := rateAt(p)
 	if s.isWhole() || whole == nil {

@@ -119,9 +119,9 @@ func (t *tally) startIntervals(end, plan time.Duration) {
 	}
 }
 
-// nextInterval ends the interval that goes on, and begins one that ends at end. It puts spare, which
-// must be empty, in the place of the interval's latencies, and returns those, and how many operations
-// of the interval succeeded after the plan's end.
+// nextInterval ends the interval that goes on, and begins one that ends at end. It puts spare,
+// which must be empty, in the place of the interval's latencies, and returns those, and how many
+// operations of the interval succeeded after the plan's end.
 func (t *tally) nextInterval(end time.Duration, spare []*Latencies) (ended []*Latencies, late int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

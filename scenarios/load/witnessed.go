@@ -8,9 +8,9 @@ import (
 	"github.com/fleetmark/fleetmark/delivery"
 )
 
-// A Witnessed is a load that somebody else makes, such as a service that updates all devices once it
-// was told to. Operation n is the update of device n. No operation is sent from here: a witness says
-// when each began and ended. Its response time counts from when the load began.
+// A Witnessed is a load that somebody else makes, such as a service that updates all devices once
+// it was told to. Operation n is the update of device n. No operation is sent from here: a witness
+// says when each began and ended. Its response time counts from when the load began.
 type Witnessed struct {
 	// Watch begins the load, and returns when it is over, or soon after ctx ended. It tells what
 	// happened to the devices by the methods of the Sightings.

@@ -42,18 +42,18 @@ type Interval struct {
 	Times     []Times `json:"times,omitempty"`
 }
 
-// An IntervalWriter makes the JSON of an agent's intervals. It runs in the process that is measured:
-// for each histogram it takes from 10 µs, with a few times, to half a millisecond, with thousands of
-// different ones. It allocates nothing if dst has room and no operation failed. It isn't safe for
-// concurrent use.
+// An IntervalWriter makes the JSON of an agent's intervals. It runs in the process that is
+// measured: for each histogram it takes from 10 µs, with a few times, to half a millisecond, with
+// thousands of different ones. It allocates nothing if dst has room and no operation failed. It
+// isn't safe for concurrent use.
 type IntervalWriter struct{ encoder *hdr.Encoder }
 
 // NewIntervalWriter returns a writer.
 func NewIntervalWriter() *IntervalWriter { return &IntervalWriter{hdr.NewEncoder()} }
 
-// Append appends an interval to dst as a JSON object, and returns the extended buffer. counted is what
-// the client has counted since the load began, or nil. Both are as runner.Options.OnInterval has them.
-// [Shape.ReadInterval] reads the object.
+// Append appends an interval to dst as a JSON object, and returns the extended buffer. counted is
+// what the client has counted since the load began, or nil. Both are as runner.Options.OnInterval
+// has them. [Shape.ReadInterval] reads the object.
 func (w *IntervalWriter) Append(dst []byte, v *load.Interval, counted *delivery.Stats) []byte {
 	for _, f := range [...]struct {
 		key string

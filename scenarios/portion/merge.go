@@ -35,8 +35,8 @@ type Sum struct {
 	Outcomes    OutcomeDigest // zero if one of the agents has none
 	Groups      []GroupSum
 
-	// Notes, Findings and Contradictions begin with the name of the agent. If many agents say the like,
-	// they are the first few, and how many more there are.
+	// Notes, Findings and Contradictions begin with the name of the agent. If many agents say the
+	// like, they are the first few, and how many more there are.
 	Notes    []string
 	Findings []health.Finding
 
@@ -56,9 +56,9 @@ type GroupSum struct {
 // names the agent if a portion can't be right, or is of another repetition than the first one.
 //
 // Counts, sums of times, and histograms are added; so are processor times, allocations, traffic,
-// workers, and the peaks of operations in flight, whose sum may be more than there ever were at once.
-// The elapsed time is the longest, counted from the common start. Peaks of memory, and the health of
-// fleets and drivers, are those of the worst agent.
+// workers, and the peaks of operations in flight, whose sum may be more than there ever were at
+// once. The elapsed time is the longest, counted from the common start. Peaks of memory, and the
+// health of fleets and drivers, are those of the worst agent.
 func (s Shape) Merge(names []string, list []*Portion) (*Sum, error) {
 	sum := &Sum{
 		Times: map[delivery.Op]*load.Latencies{}, FailedTimes: hdr.New(s.Longest), Classes: map[string]int64{},

@@ -1,13 +1,14 @@
-// Package portion holds what one agent measured, in a form that can be sent, and adds up what several
-// agents measured.
+// Package portion holds what one agent measured, in a form that can be sent, and adds up what
+// several agents measured.
 //
 // A [Portion] is what an agent measured in one repetition, and an [Interval] what happened in one
-// interval of it. Both are JSON. Times are histograms in HdrHistogram's encoding, so that percentiles
-// of a merged run come from the counts of all agents, and never from their percentiles.
+// interval of it. Both are JSON. Times are histograms in HdrHistogram's encoding, so that
+// percentiles of a merged run come from the counts of all agents, and never from their percentiles.
 //
-// [Shape.Read] and [Shape.ReadInterval] check that what was received can be right. [Shape.Merge] and
-// [Adder.Add] add up what belongs together: histograms bucket by bucket, counts, and sums of times.
-// Rates aren't added: who has the sums divides the operations of all by the time that all had.
+// [Shape.Read] and [Shape.ReadInterval] check that what was received can be right. [Shape.Merge]
+// and [Adder.Add] add up what belongs together: histograms bucket by bucket, counts, and sums of
+// times. Rates aren't added: who has the sums divides the operations of all by the time that all
+// had.
 //
 // The package doesn't know how anything was measured, how it was sent, or what becomes of it.
 package portion

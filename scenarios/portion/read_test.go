@@ -166,8 +166,8 @@ func interval() *load.Interval {
 	}
 }
 
-// TestInterval checks that an interval survives being sent, and that what is written is what package
-// json writes.
+// TestInterval checks that an interval survives being sent, and that what is written is what
+// package json writes.
 func TestInterval(t *testing.T) {
 	w, s := NewIntervalWriter(), planned()
 	v := interval()
@@ -233,15 +233,16 @@ func TestReadInterval_mistakes(t *testing.T) {
 	require.ErrorContains(t, err, "want at most")
 }
 
-// TestIntervalWriterAllocatesNothing checks that sending doesn't add to the allocations of the client.
+// TestIntervalWriterAllocatesNothing checks that sending doesn't add to the allocations of the
+// client.
 func TestIntervalWriterAllocatesNothing(t *testing.T) {
 	w, v, counted := NewIntervalWriter(), interval(), &delivery.Stats{Requests: 4}
 	text := w.Append(nil, v, counted)
 	require.Zero(t, testing.AllocsPerRun(100, func() { text = w.Append(text[:0], v, counted) }))
 }
 
-// FuzzRead checks that no bytes make Read or ReadInterval panic, and that what they take can be added
-// up.
+// FuzzRead checks that no bytes make Read or ReadInterval panic, and that what they take can be
+// added up.
 func FuzzRead(f *testing.F) {
 	text, err := json.Marshal(right())
 	require.NoError(f, err)

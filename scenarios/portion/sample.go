@@ -14,8 +14,8 @@ const (
 	maxTold  = 200 // of all kinds
 )
 
-// A textSample holds the first few texts of each kind that agents sent, and counts the rest, so that
-// what a thousand agents say alike is a few lines. The zero value is empty.
+// A textSample holds the first few texts of each kind that agents sent, and counts the rest, so
+// that what a thousand agents say alike is a few lines. The zero value is empty.
 type textSample struct {
 	kinds  []*textKind // in the order in which they came
 	kept   int

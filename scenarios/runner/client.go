@@ -180,8 +180,8 @@ func (c *NamedClient) make(cfg client.Config) (made client.Client, err error) {
 	return made, nil
 }
 
-// panicPlace returns the function and line that panicked, as in " in main.newClient (main.go:17)". A
-// deferred function that recovers must call it.
+// panicPlace returns the function and line that panicked, as in " in main.newClient (main.go:17)".
+// A deferred function that recovers must call it.
 func panicPlace() string {
 	pc := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(0, pc)])

@@ -41,9 +41,9 @@
 //
 // # Merged runs
 //
-// A run may be a part of a merged run ([Options.OnPortion]). It then waits before each load until all
-// agents are ready ([Options.Gate]), and hands out what it measured as package portion has it. A
-// [Merging] adds that up, and writes the run directory of the whole (merging.go,
+// A run may be a part of a merged run ([Options.OnPortion]). It then waits before each load until
+// all agents are ready ([Options.Gate]), and hands out what it measured as package portion has it.
+// A [Merging] adds that up, and writes the run directory of the whole (merging.go,
 // mergedrepetition.go). It makes a measured of the sum, and goes on as the runner does.
 //
 // # What to know about the figures

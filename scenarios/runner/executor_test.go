@@ -79,7 +79,8 @@ func TestPlannedTimes(t *testing.T) {
 		"ramp up": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 100, Ramp: scenarios.RampSpec{To: 300},
 			Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 24: 200 * ms, 75: 500 * ms, 144: 800 * ms}, 200},
-		// From 200/s to 0/s in 1 s: 200 t - 100 t² = n; operation 75 at 0.5 s, 99 at 0.9 s; operation 100 never comes.
+		// From 200/s to 0/s in 1 s: 200 t - 100 t² = n; operation 75 at 0.5 s, 99 at 0.9 s; operation 100
+		// never comes.
 		"ramp down": {scenarios.LoadSpec{Model: scenarios.RampingRate, Rate: 200, Duration: scenarios.Duration(time.Second)},
 			map[int64]time.Duration{0: 0, 75: 500 * ms, 99: 900 * ms, 100: math.MaxInt64}, 100},
 		// 10/s, but 1,000/s from 1 s to 1.5 s: 10 operations before, 500 within, and 15 after.
@@ -233,7 +234,8 @@ func TestRatesAreOverThePlan(t *testing.T) {
 			Duration: scenarios.Duration(4 * time.Second)}, 1, quick, 25, 100, 100, 4 * time.Second, 0},
 		"a pause is time": {scenarios.LoadSpec{Model: scenarios.Stages,
 			Stages: []scenarios.StageSpec{stage(100, 1), stage(0, 4)}}, 1, quick, 20, 100, 100, 5 * time.Second, 0},
-		// Every tenth operation hangs: 15 of 150. The last of these, 140, is planned at 2.8 s and ends at 12.8 s.
+		// Every tenth operation hangs: 15 of 150. The last of these, 140, is planned at 2.8 s and ends at
+		// 12.8 s.
 		"a tenth hangs": {scenarios.LoadSpec{Model: scenarios.ConstantRate, Rate: 50,
 			Duration: scenarios.Duration(3 * time.Second)}, 1, func(n int64) time.Duration {
 			if n%10 == 0 {
@@ -247,7 +249,8 @@ func TestRatesAreOverThePlan(t *testing.T) {
 		"a closed load": {scenarios.LoadSpec{Model: scenarios.ClosedLoop, Workers: 2,
 			Duration: scenarios.Duration(time.Second)}, 1, func(int64) time.Duration { return 300 * time.Millisecond }, 6, 0,
 			6, time.Second, 200 * time.Millisecond},
-		// 50 operations of 5 ms by 5 workers. There is no plan, so the rate is over the time that they took.
+		// 50 operations of 5 ms by 5 workers. There is no plan, so the rate is over the time that they
+		// took.
 		"once": {scenarios.LoadSpec{Model: scenarios.Once, Workers: 5}, 50, quick, 1000, 0, 50, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -241,8 +241,8 @@ func (p *patient) Close() error {
 	return nil
 }
 
-// TestAClientThatHangsEndsTheRun has devices that never answer, and a client that waits for them, in the
-// load or before one that only verifies.
+// TestAClientThatHangsEndsTheRun has devices that never answer, and a client that waits for them,
+// in the load or before one that only verifies.
 func TestAClientThatHangsEndsTheRun(t *testing.T) {
 	for _, operation := range []delivery.Op{delivery.OpDeliver, delivery.OpVerify} {
 		t.Run(string(operation), func(t *testing.T) {

@@ -132,7 +132,8 @@ func (m *measured) setCounts(n deviceCounts) {
 	}
 }
 
-// appendGroups adds the groups of a timed repetition to run.json, or a note if they would be too many.
+// appendGroups adds the groups of a timed repetition to run.json, or a note if they would be too
+// many.
 func (j *journal) appendGroups(groups []results.Group) {
 	if len(j.run.Groups)+len(groups) > maxGroupEntries {
 		j.note(fmt.Sprintf("results by group are those of the first %d repetitions; latency.hlog has the times of all",

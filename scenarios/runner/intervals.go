@@ -16,9 +16,9 @@ const logComment = "Fleetmark: times in nanoseconds, one interval of a repetitio
 	"response times, and with /service behind the operation service times; " +
 	"with /group=NAME response times of a group of devices, in a whole repetition"
 
-// An intervalLog writes the intervals of one repetition as lines of timeline.jsonl and latency.hlog.
-// It writes them to the files of partial repetitions as they come, or keeps them if it has no
-// directory.
+// An intervalLog writes the intervals of one repetition as lines of timeline.jsonl and
+// latency.hlog. It writes them to the files of partial repetitions as they come, or keeps them if
+// it has no directory.
 type intervalLog struct {
 	dir        *rundir.Directory // nil: the lines are kept
 	repetition int
@@ -61,8 +61,8 @@ func (l *intervalLog) begin(started time.Time, stats *delivery.Stats) {
 	l.write() // opens the files, before the allocations of the load are counted
 }
 
-// countBytes makes later intervals say how many bytes were written and read. Nothing had been counted
-// when the load began.
+// countBytes makes later intervals say how many bytes were written and read. Nothing had been
+// counted when the load began.
 func (l *intervalLog) countBytes() { l.v.Bytes = &l.bytes }
 
 // add writes an interval. stats is what the client has counted, if it counts.
@@ -123,8 +123,8 @@ func (l *intervalLog) write() {
 	l.times, l.histograms = l.times[:0], l.histograms[:0]
 }
 
-// addGroups adds the histograms of each group of devices at the end of the load. They follow the lines
-// of the intervals once the repetition is complete.
+// addGroups adds the histograms of each group of devices at the end of the load. They follow the
+// lines of the intervals once the repetition is complete.
 func (l *intervalLog) addGroups(groups []load.Part, ops []delivery.Op, elapsed time.Duration) {
 	for _, g := range groups {
 		for _, op := range ops {

@@ -27,9 +27,9 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestAHundredMillionDevices checks that neither a merged run nor a shard allocates anything for the
-// devices of other shards: with 100 million devices and 1,000 agents, a run is merged in less memory than
-// a byte for each device, and an agent has memory for its 100,000 devices.
+// TestAHundredMillionDevices checks that neither a merged run nor a shard allocates anything for
+// the devices of other shards: with 100 million devices and 1,000 agents, a run is merged in less
+// memory than a byte for each device, and an agent has memory for its 100,000 devices.
 func TestAHundredMillionDevices(t *testing.T) {
 	const devices, agents, own = address.MaxDevices, 1000, address.MaxDevices / 1000
 	for _, model := range []scenarios.Model{scenarios.Once, scenarios.ConstantRate, scenarios.Poisson, scenarios.Burst} {

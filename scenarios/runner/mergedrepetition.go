@@ -14,8 +14,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
-// What is kept of intervals that other agents haven't sent yet, which bounds the memory: so many of an
-// agent, and so many bytes of all.
+// What is kept of intervals that other agents haven't sent yet, which bounds the memory: so many of
+// an agent, and so many bytes of all.
 const (
 	maxAhead      = 1000
 	maxAheadBytes = 64 << 20
@@ -35,8 +35,8 @@ type mergedRepetition struct {
 	shown         time.Duration // elapsed as the Observer was told it last
 	start, latest time.Duration // when the next merged interval begins, and when the last one of an agent ended
 
-	// held is set while the adder has the interval that ends with the plan. If operations go on for less
-	// than half an interval after it, it has them too, as in a load of one process.
+	// held is set while the adder has the interval that ends with the plan. If operations go on for
+	// less than half an interval after it, it has them too, as in a load of one process.
 	held                bool
 	heldStart, heldWide time.Duration
 
@@ -132,15 +132,15 @@ func (r *mergedRepetition) allEnded() bool {
 	return !slices.ContainsFunc(r.agents, func(a mergedAgent) bool { return !a.ended })
 }
 
-// An agent is behind if others are ahead of it by both: a batch of intervals that is on its way makes
-// none of them late.
+// An agent is behind if others are ahead of it by both: a batch of intervals that is on its way
+// makes none of them late.
 const (
 	behindIntervals = 3
 	behindTime      = 2 * time.Second
 )
 
-// behind returns the agent whose intervals the others wait for, and how far they are ahead. It returns
-// "" if none is far behind.
+// behind returns the agent whose intervals the others wait for, and how far they are ahead. It
+// returns "" if none is far behind.
 func (r *mergedRepetition) behind() (string, time.Duration) {
 	slowest, most, last := r.slowest(), 0, int64(0)
 	for i := range r.agents {
@@ -164,8 +164,8 @@ func (r *mergedRepetition) flush() error {
 	return nil
 }
 
-// advance writes the merged intervals that all agents which still run have sent, or with force, that
-// any has sent.
+// advance writes the merged intervals that all agents which still run have sent, or with force,
+// that any has sent.
 func (r *mergedRepetition) advance(force bool) error {
 	for {
 		some, last, end := false, true, time.Duration(0)
@@ -334,8 +334,8 @@ func (r *mergedRepetition) progress() Progress {
 // maxDisagreeing is how many agents are named whose intervals don't add up to their portions.
 const maxDisagreeing = 5
 
-// checkSums returns a finding for each agent whose intervals don't add up to its portion, with a bound,
-// and one if the histograms of all intervals aren't those of all portions.
+// checkSums returns a finding for each agent whose intervals don't add up to its portion, with a
+// bound, and one if the histograms of all intervals aren't those of all portions.
 func (r *mergedRepetition) checkSums(portions []*portion.Portion, sum *portion.Sum) (findings []health.Finding) {
 	disagree := func(format string, args ...any) {
 		findings = append(findings, health.Finding{Kind: health.AgentsDisagree, Detail: fmt.Sprintf(format, args...)})
@@ -431,8 +431,8 @@ func partsOf(groups []portion.GroupSum) (parts []load.Part) {
 	return parts
 }
 
-// checkWhole judges what only all agents together show: whether anything succeeded, and how well the
-// whole plan was kept. The agents judge the rest.
+// checkWhole judges what only all agents together show: whether anything succeeded, and how well
+// the whole plan was kept. The agents judge the rest.
 func (m *Merging) checkWhole(all *measured) {
 	nothing := func(f health.Finding) bool { return f.Kind == health.NothingSucceeded }
 	all.findings = slices.DeleteFunc(all.findings, nothing) // of an agent, whose devices may all be broken
@@ -501,7 +501,8 @@ func (r *mergedRepetition) sofar() *measured {
 	}
 }
 
-// takeKnown adds what the portions of some agents say about the devices, and their notes and findings.
+// takeKnown adds what the portions of some agents say about the devices, and their notes and
+// findings.
 func (m *Merging) takeKnown(all *measured, portions []*portion.Portion, rep Repetition) {
 	var names []string
 	var list []*portion.Portion

@@ -39,8 +39,8 @@ type mergedRun struct {
 
 var errStopped = errors.New("the controller stops the agents")
 
-// runMerged runs the scenario of o with the agents' parts of it, and judges it without a baseline. If
-// begin isn't nil, it gets what interrupts all agents.
+// runMerged runs the scenario of o with the agents' parts of it, and judges it without a baseline.
+// If begin isn't nil, it gets what interrupts all agents.
 func runMerged(
 	t *testing.T, o MergeOptions, parts []scenarios.Spec, begin func(interrupt context.CancelCauseFunc),
 ) (*Result, []*Result) {
@@ -165,9 +165,9 @@ func failedDevices(t *testing.T, dir string) (list []int) {
 	return list
 }
 
-// TestMergedRun checks that what agents in this process measure, sent as JSON, makes a run directory
-// like that of any other run: its intervals, records and groups agree, it can be read, and its
-// thresholds are judged by the figures of all.
+// TestMergedRun checks that what agents in this process measure, sent as JSON, makes a run
+// directory like that of any other run: its intervals, records and groups agree, it can be read,
+// and its thresholds are judged by the figures of all.
 func TestMergedRun(t *testing.T) {
 	closed := grouped()
 	closed.Fleet.Devices, closed.Load.Workers, closed.Warmup = 60, 6, 1
@@ -245,8 +245,8 @@ func TestMergedRun(t *testing.T) {
 	}
 }
 
-// TestMergedRun_aborted checks that a threshold that the agents' figures only break together ends the
-// run early, and what is kept.
+// TestMergedRun_aborted checks that a threshold that the agents' figures only break together ends
+// the run early, and what is kept.
 func TestMergedRun_aborted(t *testing.T) {
 	s := endless()
 	s.Repetitions, s.Profiled = 2, 0
@@ -317,8 +317,8 @@ func TestMergedRun_interrupted(t *testing.T) {
 	require.Empty(t, run.Partial.Unwitnessed)
 }
 
-// TestMergedRun_oneAgent checks that the samples of a merged run with one agent are those of any other
-// run, but for the values: the same benchmarks, with the same units in the same order.
+// TestMergedRun_oneAgent checks that the samples of a merged run with one agent are those of any
+// other run, but for the values: the same benchmarks, with the same units in the same order.
 func TestMergedRun_oneAgent(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0

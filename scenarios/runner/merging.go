@@ -48,18 +48,18 @@ type MergeOptions struct {
 	OnAbort func()
 }
 
-// A Merging is a merged run that has begun. It writes a run directory like that of any other run, from
-// what the agents send.
+// A Merging is a merged run that has begun. It writes a run directory like that of any other run,
+// from what the agents send.
 //
-// Call Begin when the agents begin a repetition, Interval with each interval that an agent sends, and
-// End with the portions of all. If the repetition, or the run, can't go on, call Interrupt or Fail
-// instead. At the end call Result, judge what it returns, and call Finish with the verdict. The
-// methods may be called concurrently.
+// Call Begin when the agents begin a repetition, Interval with each interval that an agent sends,
+// and End with the portions of all. If the repetition, or the run, can't go on, call Interrupt or
+// Fail instead. At the end call Result, judge what it returns, and call Finish with the verdict.
+// The methods may be called concurrently.
 //
-// Percentiles come from histograms that were added up bucket by bucket, and rates from the operations
-// of all agents and the time that all had: neither is ever averaged. What two agents have in common
-// counts once if it is a peak or a state, such as resident memory, and is then that of the worst; the
-// rest is added. See [portion.Shape.Merge].
+// Percentiles come from histograms that were added up bucket by bucket, and rates from the
+// operations of all agents and the time that all had: neither is ever averaged. What two agents
+// have in common counts once if it is a peak or a state, such as resident memory, and is then that
+// of the worst; the rest is added. See [portion.Shape.Merge].
 type Merging struct {
 	o     MergeOptions
 	spec  scenarios.Spec
@@ -78,9 +78,9 @@ type Merging struct {
 	agents   AgentsStatus // as the last call of Report had it
 }
 
-// StartMerging begins a merged run. If it can't begin, StartMerging leaves nothing behind and returns
-// an error, such as a *scenarios.OptionError for a model of load that has no shards, or the error of
-// an artifact that can't be read.
+// StartMerging begins a merged run. If it can't begin, StartMerging leaves nothing behind and
+// returns an error, such as a *scenarios.OptionError for a model of load that has no shards, or the
+// error of an artifact that can't be read.
 func StartMerging(ctx context.Context, o MergeOptions) (_ *Merging, err error) {
 	if len(o.Agents) == 0 {
 		return nil, &scenarios.OptionError{Option: "Agents", Problem: "there are none", Want: "name at least one"}
@@ -156,8 +156,8 @@ func (m *Merging) Directory() string { return m.dir.Path() }
 // Shape returns what the portions and intervals of the run have in common. They must be read by it.
 func (m *Merging) Shape() portion.Shape { return m.shape }
 
-// Begin begins a repetition, which must be the next of [Repetitions]. started is the common start by
-// the controller's clock. It returns an error if a repetition is running, or the run has ended.
+// Begin begins a repetition, which must be the next of [Repetitions]. started is the common start
+// by the controller's clock. It returns an error if a repetition is running, or the run has ended.
 func (m *Merging) Begin(rep Repetition, started time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -183,11 +183,11 @@ func (m *Merging) current(rep Repetition) (*mergedRepetition, error) {
 	return r, nil
 }
 
-// Interval takes the next interval of an agent, which is the index of its name in MergeOptions.Agents.
-// Once all agents that still run have sent the interval that begins at a time, it is written, judged,
-// and handed to OnInterval and the Observer. Interval returns an error, and the interval doesn't
-// count, if it isn't the agent's next one, or if the agent is further ahead of another than can be
-// kept.
+// Interval takes the next interval of an agent, which is the index of its name in
+// MergeOptions.Agents. Once all agents that still run have sent the interval that begins at a time,
+// it is written, judged, and handed to OnInterval and the Observer. Interval returns an error, and
+// the interval doesn't count, if it isn't the agent's next one, or if the agent is further ahead of
+// another than can be kept.
 func (m *Merging) Interval(rep Repetition, agent int, v *portion.Interval) error {
 	m.mu.Lock()
 	r, err := m.current(rep)
@@ -203,10 +203,11 @@ func (m *Merging) Interval(rep Repetition, agent int, v *portion.Interval) error
 	return err
 }
 
-// Report tells the Observer how far the load of all agents is, and how they are. Call it several times
-// a second, so that the Observer is told in time although agents send their intervals in batches. at
-// is by the clock of Begin's started. Report finds out itself which agent is behind. It reports false,
-// and tells nothing, if no load runs: no repetition does, or all agents have ended its load.
+// Report tells the Observer how far the load of all agents is, and how they are. Call it several
+// times a second, so that the Observer is told in time although agents send their intervals in
+// batches. at is by the clock of Begin's started. Report finds out itself which agent is behind. It
+// reports false, and tells nothing, if no load runs: no repetition does, or all agents have ended
+// its load.
 func (m *Merging) Report(at time.Time, agents AgentsStatus) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -221,9 +222,9 @@ func (m *Merging) Report(at time.Time, agents AgentsStatus) bool {
 	return true
 }
 
-// End ends a repetition with the portions of all agents, in their order, and appends what they add up
-// to to the run directory: all of it, or nothing. It returns an error if they can't be merged; the
-// repetition then still runs, so that Interrupt or Fail can keep what its intervals say.
+// End ends a repetition with the portions of all agents, in their order, and appends what they add
+// up to to the run directory: all of it, or nothing. It returns an error if they can't be merged;
+// the repetition then still runs, so that Interrupt or Fail can keep what its intervals say.
 //
 // If an agent's intervals don't add up to its portion, the run is invalid.
 func (m *Merging) End(rep Repetition, portions []*portion.Portion) error {
@@ -275,9 +276,10 @@ func (m *Merging) End(rep Repetition, portions []*portion.Portion) error {
 	return nil
 }
 
-// Interrupt ends the run early, because somebody interrupted it or a threshold with abort has failed.
-// Of a timed repetition that is running, it keeps what the intervals say, and what portions say about
-// the devices; a portion of an agent that sent none is nil, and all of them may be left out.
+// Interrupt ends the run early, because somebody interrupted it or a threshold with abort has
+// failed. Of a timed repetition that is running, it keeps what the intervals say, and what portions
+// say about the devices; a portion of an agent that sent none is nil, and all of them may be left
+// out.
 func (m *Merging) Interrupt(portions []*portion.Portion) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -285,7 +287,8 @@ func (m *Merging) Interrupt(portions []*portion.Portion) {
 	m.keepRunning(portions)
 }
 
-// Fail ends the run early, because it can't go on, as the finding says. It keeps what Interrupt keeps.
+// Fail ends the run early, because it can't go on, as the finding says. It keeps what Interrupt
+// keeps.
 func (m *Merging) Fail(f health.Finding, portions []*portion.Portion) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -315,8 +318,8 @@ func (m *Merging) SetAgents(a *results.Agents) {
 	m.run.Agents = a
 }
 
-// Aborted reports whether a threshold with abort has failed, so that no further repetition may begin.
-// If there was to be one, call Interrupt.
+// Aborted reports whether a threshold with abort has failed, so that no further repetition may
+// begin. If there was to be one, call Interrupt.
 func (m *Merging) Aborted() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

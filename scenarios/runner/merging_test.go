@@ -57,8 +57,8 @@ func synthetic() scenarios.Spec {
 	return s
 }
 
-// syntheticSamples returns the operations of a synthetic load. The last ones end within 400 ms after
-// the plan. Those on devices for which slow returns true take ten times as long.
+// syntheticSamples returns the operations of a synthetic load. The last ones end within 400 ms
+// after the plan. Those on devices for which slow returns true take ten times as long.
 func syntheticSamples(slow func(device int) bool) (list []sample) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for n := range 1000 {
@@ -515,8 +515,8 @@ func TestMerging_farAhead(t *testing.T) {
 	require.NoError(t, m.Finish(results.Invalid))
 }
 
-// TestMerging_disagree checks that a portion that isn't the sum of the agent's intervals makes the run
-// invalid.
+// TestMerging_disagree checks that a portion that isn't the sum of the agent's intervals makes the
+// run invalid.
 func TestMerging_disagree(t *testing.T) {
 	s := synthetic()
 	agents := newSyntheticAgents(PortionShape(s), syntheticSamples(func(int) bool { return false }), 2)
@@ -548,8 +548,8 @@ func TestMerging_disagree(t *testing.T) {
 	require.NoError(t, m.Finish(results.Invalid))
 }
 
-// TestMerging_killed checks that the directory can be read when the controller is killed between two
-// intervals, and what an interruption keeps.
+// TestMerging_killed checks that the directory can be read when the controller is killed between
+// two intervals, and what an interruption keeps.
 func TestMerging_killed(t *testing.T) {
 	s := synthetic()
 	agents := newSyntheticAgents(PortionShape(s), syntheticSamples(func(int) bool { return false }), 3)
@@ -632,7 +632,8 @@ func TestMerging_interruptedGroups(t *testing.T) {
 	require.NotEmpty(t, portions[0].Groups, "a portion isn't changed")
 }
 
-// TestMerging_manyDisagree checks that only the first few agents are named whose messages don't agree.
+// TestMerging_manyDisagree checks that only the first few agents are named whose messages don't
+// agree.
 func TestMerging_manyDisagree(t *testing.T) {
 	s := synthetic()
 	agents := newSyntheticAgents(PortionShape(s), syntheticSamples(func(int) bool { return false }), 9)
@@ -654,8 +655,8 @@ func TestMerging_manyDisagree(t *testing.T) {
 	require.Contains(t, run.Invalid[5], "4 more agents: likewise")
 }
 
-// TestOutcomeDigest checks that the digests of shards add up to that of the whole, and that a change
-// of any device changes it.
+// TestOutcomeDigest checks that the digests of shards add up to that of the whole, and that a
+// change of any device changes it.
 func TestOutcomeDigest(t *testing.T) {
 	const devices = 100
 	digest := func(shard, count int, change func(i int, e *ledger.Entry, outcome *string)) (d portion.OutcomeDigest) {

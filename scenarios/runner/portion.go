@@ -5,8 +5,8 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/portion"
 )
 
-// PortionShape returns what the portions and intervals of a scenario have in common. The scenario is
-// the whole one.
+// PortionShape returns what the portions and intervals of a scenario have in common. The scenario
+// is the whole one.
 func PortionShape(s scenarios.Spec) portion.Shape {
 	return portion.Shape{Ops: s.Load.Operations(), Planned: s.Load.IsOpen(), Longest: longest(s)}
 }
@@ -23,8 +23,8 @@ func (r *runner) sendPortion(t task, m *measured) {
 	r.o.OnPortion(t.Repetition, p)
 }
 
-// newPortion returns the portion of a repetition. What it takes from the recording is that of the last
-// load.
+// newPortion returns the portion of a repetition. What it takes from the recording is that of the
+// last load.
 func (s *Session) newPortion(t task, m *measured) *portion.Portion {
 	e, ops := portion.NewEncoder(), t.load.Operations()
 	p := &portion.Portion{

@@ -33,10 +33,10 @@ type Options struct {
 	Revision string // of the source
 	Machine  results.Machine
 
-	// Client is the client that is driven. Nil means the client of package delivery. Requests and bytes
-	// of another client are those that the fleet counted; without a fleet's ledger, those that the client
-	// counted, if it is a [load.StatsReporter]. The parts of a delivery are missing if its reports don't
-	// have their times.
+	// Client is the client that is driven. Nil means the client of package delivery. Requests and
+	// bytes of another client are those that the fleet counted; without a fleet's ledger, those that
+	// the client counted, if it is a [load.StatsReporter]. The parts of a delivery are missing if its
+	// reports don't have their times.
 	Client *NamedClient
 
 	// NoopClient is a program and its arguments that make it call process.ServeNoop. Runs of a
@@ -62,17 +62,17 @@ type Options struct {
 	// uses counts as the client's.
 	OnInterval func(Repetition, *load.Interval, *delivery.Stats)
 
-	// Gate, OnBegin and OnPortion are for a run that is a part of a merged run. OnPortion makes it one, and
-	// so does a scenario with a shard: its thresholds aren't judged and don't end it, since they are those
-	// of the merged run.
+	// Gate, OnBegin and OnPortion are for a run that is a part of a merged run. OnPortion makes it
+	// one, and so does a scenario with a shard: its thresholds aren't judged and don't end it, since
+	// they are those of the merged run.
 	//
 	// Gate, if not nil, is called once in each repetition, when devices, connections and workers are
 	// ready and no operation has begun, and returns when the load is to begin. If it returns an error,
 	// the repetition ends without operations, and the run with that error, or as an interrupted one if
 	// ctx has ended. A profiled repetition is profiled while it waits.
 	Gate func(ctx context.Context, rep Repetition) error
-	// OnBegin, if not nil, is called right after the clock of a repetition's load has started, with the
-	// time at which it did, which has a monotonic part. No operation begins before it returns.
+	// OnBegin, if not nil, is called right after the clock of a repetition's load has started, with
+	// the time at which it did, which has a monotonic part. No operation begins before it returns.
 	OnBegin func(Repetition, time.Time)
 	// OnPortion, if not nil, is called after each repetition that was reconciled with the ledger,
 	// before the next one begins, and after a timed repetition that was interrupted. The function may

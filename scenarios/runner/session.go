@@ -64,8 +64,8 @@ type Session struct {
 	repetitions int // how many repetitions Repeat has begun
 }
 
-// OpenSession opens what repetitions share. It ignores Options.Out and what is to be called, and takes
-// no lease of the fleet. It returns the same errors as [Start].
+// OpenSession opens what repetitions share. It ignores Options.Out and what is to be called, and
+// takes no lease of the fleet. It returns the same errors as [Start].
 func OpenSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -74,8 +74,8 @@ func faulty() scenarios.Spec {
 	return s
 }
 
-// TestShardsAreTheWholeRun checks that the runs of all shards together do to each device what one run
-// does, and that their clients are told the same by it.
+// TestShardsAreTheWholeRun checks that the runs of all shards together do to each device what one
+// run does, and that their clients are told the same by it.
 func TestShardsAreTheWholeRun(t *testing.T) {
 	once, constant, rounds := faulty(), faulty(), small()
 	once.Load.Model, once.Load.Workers = scenarios.Once, 9
@@ -113,8 +113,8 @@ func TestShardsAreTheWholeRun(t *testing.T) {
 	}
 }
 
-// TestTheDirectoryOfAShard checks what a shard's run directory says: the whole scenario, the shard's
-// devices, and their numbers in the whole.
+// TestTheDirectoryOfAShard checks what a shard's run directory says: the whole scenario, the
+// shard's devices, and their numbers in the whole.
 func TestTheDirectoryOfAShard(t *testing.T) {
 	s := small()
 	s.Repetitions, s.Warmup, s.Profiled = 1, 0, 0

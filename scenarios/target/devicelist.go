@@ -116,10 +116,10 @@ func (b *deviceListBuilder) build() *DeviceList {
 	return &b.list
 }
 
-// ListDevices returns the devices that a shard has of the first n devices. base is the own address of
-// the shard's fleet, from which the devices' addresses derive by their indices in the shard. Their IDs
-// are those of their numbers in the whole fleet. network is the one that the fleet is in, if it is in
-// ip addressing; the zero Prefix is the loopback network.
+// ListDevices returns the devices that a shard has of the first n devices. base is the own address
+// of the shard's fleet, from which the devices' addresses derive by their indices in the shard.
+// Their IDs are those of their numbers in the whole fleet. network is the one that the fleet is in,
+// if it is in ip addressing; the zero Prefix is the loopback network.
 func ListDevices(base string, a address.Mode, network netip.Prefix, shard address.Shard, n int) (*DeviceList, error) {
 	addresses, err := address.ParseBase(base, a, network)
 	if err != nil {

@@ -17,8 +17,8 @@ const (
 	groupsUnclear = "the fleet's control port doesn't say which device is in which group: it is of another version"
 )
 
-// groupsOf returns which device of a scenario's fleet is in which group. It returns nil if the fleet
-// has no groups.
+// groupsOf returns which device of a scenario's fleet is in which group. It returns nil if the
+// fleet has no groups.
 func groupsOf(s scenarios.Spec) *behavior.Membership {
 	if len(s.Fleet.Groups) == 0 {
 		return nil
@@ -30,8 +30,8 @@ func groupsOf(s scenarios.Spec) *behavior.Membership {
 const askedDevices = 16
 
 // askGroups returns which device of a fleet is in which group, or why that can't be known. It
-// computes it from the fleet's seed and shares, and checks the result against what the fleet says of
-// a few devices. It returns nil for a fleet without groups.
+// computes it from the fleet's seed and shares, and checks the result against what the fleet says
+// of a few devices. It returns nil for a fleet without groups.
 func askGroups(
 	ctx context.Context, c *mockfleet.Control, status mockfleet.Status, groups []mockfleet.GroupStatus,
 ) (m *behavior.Membership, unknown string, err error) {

@@ -131,8 +131,8 @@ func TestOpen_groups(t *testing.T) {
 	}
 }
 
-// TestOpen_shard opens shard 1 of 3 of a fleet of 41 devices in each place where devices can be. It has
-// devices 1, 4, …, 40.
+// TestOpen_shard opens shard 1 of 3 of a fleet of 41 devices in each place where devices can be. It
+// has devices 1, 4, …, 40.
 func TestOpen_shard(t *testing.T) {
 	s := small()
 	s.Fleet.Devices, s.Fleet.Addressing = 41, address.Path

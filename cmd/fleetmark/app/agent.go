@@ -138,8 +138,8 @@ keys, which fleetmark cluster keys makes.`,
 	return cmd
 }
 
-// unfit returns a line for each setting of this machine that makes it less fit to measure on. Runs note
-// them.
+// unfit returns a line for each setting of this machine that makes it less fit to measure on. Runs
+// note them.
 func unfit(ctx context.Context, network netip.Prefix) (lines []string, err error) {
 	facts, err := doctor.GatherSettings(ctx, network)
 	if err != nil {

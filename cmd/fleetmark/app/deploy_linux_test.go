@@ -1,5 +1,5 @@
-// The types of Kubernetes take long to compile, and neither the race detector nor another system has
-// anything to find in files that are only read.
+// The types of Kubernetes take long to compile, and neither the race detector nor another system
+// has anything to find in files that are only read.
 //go:build linux && !race
 
 package app
@@ -33,8 +33,8 @@ func deployFile(elements ...string) string {
 	return filepath.Join(append([]string{"..", "..", "..", "deploy"}, elements...)...)
 }
 
-// checkCommandLine checks that a command of this program takes the flags and arguments. It doesn't run
-// the command.
+// checkCommandLine checks that a command of this program takes the flags and arguments. It doesn't
+// run the command.
 func checkCommandLine(t *testing.T, line []string) {
 	t.Helper()
 	t.Run(line[0], func(t *testing.T) { parseCommandLine(t, line) })

@@ -13,9 +13,9 @@ import (
 	"github.com/fleetmark/fleetmark/mockfleet/ledger"
 )
 
-// Store holds the state of every device. A device is guarded by the lock of its stripe. Devices with
-// adjacent indices are in different stripes, so that a rollout in order of index seldom waits for a
-// lock.
+// Store holds the state of every device. A device is guarded by the lock of its stripe. Devices
+// with adjacent indices are in different stripes, so that a rollout in order of index seldom waits
+// for a lock.
 type Store struct {
 	seed       uint64
 	part       address.Shard // the part of the fleet whose devices these are

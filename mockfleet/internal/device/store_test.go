@@ -41,8 +41,8 @@ func BenchmarkMillionDevices(b *testing.B) {
 	b.ReportMetric(float64(unsafe.Sizeof(record{})), "state-B/device")
 }
 
-// TestAConnectionIsAnEntry checks that the ledger has a device to which a connection was opened, even
-// if nothing was sent over it, and that a reset forgets it.
+// TestAConnectionIsAnEntry checks that the ledger has a device to which a connection was opened,
+// even if nothing was sent over it, and that a reset forgets it.
 func TestAConnectionIsAnEntry(t *testing.T) {
 	var now atomic.Int64
 	s := New(Config{Devices: 2, InitialVersion: "1.0.0"}, &now)

@@ -136,8 +136,8 @@ func sentences(a *results.Agents, off []results.AgentOff) (list []string) {
 	return list
 }
 
-// Table returns the table as text. escape is applied to every text, and emphasize then to cells that
-// are bad.
+// Table returns the table as text. escape is applied to every text, and emphasize then to cells
+// that are bad.
 func (s *Section) Table(escape, emphasize func(string) string) texttable.Table {
 	var t texttable.Table
 	for i, c := range s.Columns {

@@ -84,8 +84,8 @@ func status(a *results.Agent) (text string, bad bool) {
 }
 
 // selected returns the indices of at most most agents, in the order of the list; 0 means all. If
-// there are more, it returns those that were lost or failed, those that are off, and the extremes of
-// each figure, as far as there is room.
+// there are more, it returns those that were lost or failed, those that are off, and the extremes
+// of each figure, as far as there is room.
 func selected(list []results.Agent, off map[string]map[results.AgentMeasure]float64, most int) []int {
 	if most <= 0 || len(list) <= most {
 		all := make([]int, len(list))

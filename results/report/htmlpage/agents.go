@@ -13,8 +13,8 @@ import (
 // maxAgents is how many agents the folded table has.
 const maxAgents = 500
 
-// agents shows what each agent of a merged run did: who is off, their rates and times as bars, and a
-// table. If that leaves agents out, a folded table has them too.
+// agents shows what each agent of a merged run did: who is off, their rates and times as bars, and
+// a table. If that leaves agents out, a folded table has them too.
 func (b *builder) agents() section {
 	shown := b.Agents(agents.MaxRows)
 	if shown == nil {
@@ -89,8 +89,8 @@ const (
 	agentMark  = 4  // how far the mark is longer than the bar
 )
 
-// agentBars draws a figure of each agent as a bar, with the others' median as a mark on the bar of an
-// agent that is off. The bars fill the width of the page, and their text keeps its size.
+// agentBars draws a figure of each agent as a bar, with the others' median as a mark on the bar of
+// an agent that is off. The bars fill the width of the page, and their text keeps its size.
 func (b *builder) agentBars(id, title string, m results.AgentMeasure, rows []agents.Row,
 	format func(float64) string, value func(a results.Agent) float64) figure {
 	largest, marked := 0.0, false

@@ -5,8 +5,8 @@
 // [MakeKeys] makes the certificates and keys with which they recognize each other. [RunStream],
 // [Consumer] and [Objects] make what a run needs in JetStream, and [CleanUp] removes it.
 //
-// The package knows nothing of scenarios, and nothing of the messages. Of the subjects it knows only
-// which role may use them; that table is in roles.go.
+// The package knows nothing of scenarios, and nothing of the messages. Of the subjects it knows
+// only which role may use them; that table is in roles.go.
 package bus
 
 import (

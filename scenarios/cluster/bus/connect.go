@@ -27,8 +27,8 @@ const (
 	maxDelay        = time.Second
 )
 
-// ConnectOptions says to which server a connection goes, and as whom. At most one of Keys, Creds and
-// Token signs in; Keys together with Creds gives the certificates, and Creds signs in.
+// ConnectOptions says to which server a connection goes, and as whom. At most one of Keys, Creds
+// and Token signs in; Keys together with Creds gives the certificates, and Creds signs in.
 type ConnectOptions struct {
 	// URL is nats://HOST:PORT or tls://HOST:PORT, or several of one cluster, separated by commas. A
 	// host that isn't this machine needs Keys, or Creds and the scheme tls.
@@ -54,8 +54,8 @@ type ConnectOptions struct {
 	OnError func(error)
 }
 
-// Connect connects to a server that has JetStream. The connection reconnects for ever, after 100 ms to
-// 1 s; the caller closes it. Messages of up to 8 MiB wait for a lost connection.
+// Connect connects to a server that has JetStream. The connection reconnects for ever, after 100 ms
+// to 1 s; the caller closes it. Messages of up to 8 MiB wait for a lost connection.
 //
 // The error says in one line what is wrong and what to do, and wraps ctx's if that ended.
 func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
@@ -96,8 +96,8 @@ func connect(ctx context.Context, o ConnectOptions, inProcess nats.InProcessConn
 	}
 }
 
-// reconnectDelay returns how long to wait after the given number of failed attempts: at least 100 ms,
-// at most 1 s, at random so that agents don't come back all at once.
+// reconnectDelay returns how long to wait after the given number of failed attempts: at least 100
+// ms, at most 1 s, at random so that agents don't come back all at once.
 func reconnectDelay(attempts int) time.Duration {
 	bound := maxDelay
 	if attempts < 5 {

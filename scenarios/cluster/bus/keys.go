@@ -83,9 +83,9 @@ func isSecret(name string) bool {
 //	controller.pub, agent.pub        the public nkeys, by which a server knows the roles
 //	nats.conf                        the configuration of a nats-server with the same roles
 //
-// It makes dir with mode 0700 if there is none. The keys and seeds have mode 0600. It never replaces
-// a file: if one of them exists, it writes none and returns an error. See [Bundle] for which machine
-// needs which files.
+// It makes dir with mode 0700 if there is none. The keys and seeds have mode 0600. It never
+// replaces a file: if one of them exists, it writes none and returns an error. See [Bundle] for
+// which machine needs which files.
 func MakeKeys(dir string, o KeyOptions) error {
 	if o.For == 0 {
 		o.For = DefaultKeyLife

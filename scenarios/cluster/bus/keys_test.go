@@ -138,8 +138,9 @@ func TestBundle(t *testing.T) {
 	require.Nil(t, Bundle("nobody"))
 }
 
-// TestNATSConf starts a nats-server by the file that MakeKeys writes, with no other files than those
-// of its bundle, and checks that it has the certificates, keys and permissions of the embedded one.
+// TestNATSConf starts a nats-server by the file that MakeKeys writes, with no other files than
+// those of its bundle, and checks that it has the certificates, keys and permissions of the
+// embedded one.
 func TestNATSConf(t *testing.T) {
 	leaks(t)
 	all, dir := makeKeys(t, KeyOptions{}), t.TempDir()

@@ -40,8 +40,8 @@ const (
 	jetstreamName = server.JetStreamStoreDir
 )
 
-// ServerOptions says where a server listens, whom it trusts and what it may store. The zero value is
-// a server on [DefaultAddress] that trusts every program of this machine.
+// ServerOptions says where a server listens, whom it trusts and what it may store. The zero value
+// is a server on [DefaultAddress] that trusts every program of this machine.
 type ServerOptions struct {
 	// Listen is the address, HOST:PORT. Port 0 takes a free port. An address other than a loopback
 	// one needs Keys. Empty means DefaultAddress.

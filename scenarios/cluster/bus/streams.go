@@ -26,8 +26,8 @@ const (
 
 // RunStream makes the stream that agents publish a run's results to, or returns the one that is
 // there. It is a work queue on disk without replicas: a message goes when it was acknowledged, or
-// after 24 hours. A second message with the id of one of the last 5 minutes is dropped. When 256 MiB
-// wait to be taken, publishing fails.
+// after 24 hours. A second message with the id of one of the last 5 minutes is dropped. When 256
+// MiB wait to be taken, publishing fails.
 func RunStream(ctx context.Context, js jetstream.JetStream, name string, subjects []string) (jetstream.Stream, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func RunStream(ctx context.Context, js jetstream.JetStream, name string, subject
 	return s, nil
 }
 
-// Consumer makes the consumer with which a controller takes messages from a run's stream, or returns
-// the one that is there. A message that isn't acknowledged within 10 s comes again, as often as it
-// takes. At most 4096 messages are unacknowledged at a time.
+// Consumer makes the consumer with which a controller takes messages from a run's stream, or
+// returns the one that is there. A message that isn't acknowledged within 10 s comes again, as
+// often as it takes. At most 4096 messages are unacknowledged at a time.
 func Consumer(ctx context.Context, s jetstream.Stream, name string) (jetstream.Consumer, error) {
 	c, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable:       name,
@@ -105,8 +105,8 @@ func Left(ctx context.Context, js jetstream.JetStream) ([]string, error) {
 	return names, nil
 }
 
-// CleanUp removes the stream, the object store and the bucket of keys and values of a name, those of
-// them that exist. It tries all, and returns every error.
+// CleanUp removes the stream, the object store and the bucket of keys and values of a name, those
+// of them that exist. It tries all, and returns every error.
 func CleanUp(ctx context.Context, js jetstream.JetStream, name string) error {
 	if err := checkName(name); err != nil {
 		return err

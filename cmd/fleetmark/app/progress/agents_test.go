@@ -29,8 +29,8 @@ func TestAgentsParts(t *testing.T) {
 	}
 }
 
-// TestETA_uncounted checks that the rate is that of the time that the figures cover, and the rest that
-// of the time that has passed.
+// TestETA_uncounted checks that the rate is that of the time that the figures cover, and the rest
+// that of the time that has passed.
 func TestETA_uncounted(t *testing.T) {
 	e := &eta{}
 	e.begin(runner.Repetition{Scenario: "x", Phase: runner.Timed, Number: 1, Total: 1, Duration: 10 * time.Second}, time.Now())
@@ -48,8 +48,8 @@ func gettingReady(elapsed time.Duration) runner.Activity {
 	}
 }
 
-// TestLineView_agents checks that a long wait for agents fills no log: a line says what has changed,
-// and every few seconds that nothing has.
+// TestLineView_agents checks that a long wait for agents fills no log: a line says what has
+// changed, and every few seconds that nothing has.
 func TestLineView_agents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -99,8 +99,8 @@ func TestJSONView_agents(t *testing.T) {
 	})
 }
 
-// TestScreen checks that notes appear above bars, each line whole, and that none is lost before, while
-// and after bars are drawn.
+// TestScreen checks that notes appear above bars, each line whole, and that none is lost before,
+// while and after bars are drawn.
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {

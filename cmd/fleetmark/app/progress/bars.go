@@ -14,8 +14,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// progressBars shows a run on a terminal: a bar for the repetitions of each phase, with a text about
-// the current repetition, and while its load runs the details in the lines below.
+// progressBars shows a run on a terminal: a bar for the repetitions of each phase, with a text
+// about the current repetition, and while its load runs the details in the lines below.
 type progressBars struct {
 	pool    *mpb.Progress
 	current *progressBar // of the current phase; nil before the first
@@ -183,8 +183,8 @@ func (b *progressBar) details(width int) (lines []string) {
 
 const detailsIndent = "  "
 
-// foldParts joins parts to indented lines of at most the given width. It cuts a part that doesn't fit
-// in a line.
+// foldParts joins parts to indented lines of at most the given width. It cuts a part that doesn't
+// fit in a line.
 func foldParts(parts []string, separator string, width int) (lines []string) {
 	line := ""
 	for _, part := range parts {

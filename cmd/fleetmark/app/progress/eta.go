@@ -81,8 +81,8 @@ func (e *eta) rates() (done, finished float64, ok bool) {
 	return done, done + float64(to.Failed-from.Failed)/seconds, true
 }
 
-// remaining returns how many more seconds this repetition and the later ones of its phase will take.
-// It reports false while that can't be estimated.
+// remaining returns how many more seconds this repetition and the later ones of its phase will
+// take. It reports false while that can't be estimated.
 func (e *eta) remaining() (seconds float64, ok bool) {
 	here, ok := e.remainingHere()
 	after := e.rep.Total - e.rep.Number
@@ -147,8 +147,8 @@ func (e *eta) shortText() string {
 	return strings.Join(parts, "  ")
 }
 
-// stage says how long the load has run and what it is doing: "12.3s load". It returns nil if no load
-// is running.
+// stage says how long the load has run and what it is doing: "12.3s load". It returns nil if no
+// load is running.
 func (e *eta) stage() []string {
 	v := e.live
 	if v.Stage == "" {

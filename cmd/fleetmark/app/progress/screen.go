@@ -9,9 +9,9 @@ import (
 	"github.com/fleetmark/fleetmark/scenarios/batch"
 )
 
-// A Screen is where a command shows scenarios one after another, and writes notes meanwhile. It is an
-// [io.Writer] for the notes: lines that are written while bars are drawn appear above them. It is safe
-// for concurrent use.
+// A Screen is where a command shows scenarios one after another, and writes notes meanwhile. It is
+// an [io.Writer] for the notes: lines that are written while bars are drawn appear above them. It
+// is safe for concurrent use.
 type Screen struct {
 	w    io.Writer
 	mode Mode

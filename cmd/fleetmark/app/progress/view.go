@@ -123,8 +123,8 @@ func (l *lineView) pause(a runner.Activity) time.Duration {
 	return activityInterval
 }
 
-// activityText returns text such as "opening connections 40/300  1.2s", or for agents "at the gate 3
-// of 4 (rack-3: opening connections 40/300)  1.2s". It returns "" for the zero Activity.
+// activityText returns text such as "opening connections 40/300  1.2s", or for agents "at the gate
+// 3 of 4 (rack-3: opening connections 40/300)  1.2s". It returns "" for the zero Activity.
 func activityText(a runner.Activity) string {
 	if a.Stage == "" {
 		return ""
