@@ -113,12 +113,12 @@ func (c *Controller) gather(ctx context.Context, view *joinView) (roster, error)
 		case complete && now == before: // the same in two rounds, so that one that answers late isn't missed
 			return r, nil
 		case !complete && time.Now().After(late):
-			return roster{}, errors.New(c.tooFew(r, all))
+			return roster{}, errors.New(c.tooFew(r, all, fmt.Sprintf("came within %v", c.Wait)))
 		}
 		if !complete {
 			view.show(len(r.drivers)+len(r.fleets), c.Agents+c.fleets())
 		}
-		if text := c.tooFew(r, all); !complete && text != noted && before != "" {
+		if text := c.tooFew(r, all, "came so far"); !complete && text != noted && before != "" {
 			c.note("waiting for agents: %s", text)
 			noted = text
 		}
@@ -213,9 +213,10 @@ func (c *Controller) choose(all []Info) (roster, error) {
 	return r, nil
 }
 
-// tooFew says which agents are there although more are needed.
-func (c *Controller) tooFew(r roster, all []Info) string {
-	text := fmt.Sprintf("%d of %s came within %v", len(r.drivers), plaintext.Count(c.Agents, "agent"), c.Wait)
+// tooFew says which agents are there although more are needed. came says how long that took, such as
+// "came within 1m0s".
+func (c *Controller) tooFew(r roster, all []Info, came string) string {
+	text := fmt.Sprintf("%d of %s %s", len(r.drivers), plaintext.Count(c.Agents, "agent"), came)
 	if len(r.drivers) > 0 {
 		text += " (" + nameList(r.drivers) + ")"
 	}

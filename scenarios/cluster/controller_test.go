@@ -78,7 +78,7 @@ func TestChoose(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.want, nameList(r.drivers)+" / "+nameList(r.fleets))
 			if row.few != "" {
-				require.Equal(t, row.few, c.tooFew(r, row.there))
+				require.Equal(t, row.few, c.tooFew(r, row.there, "came within 1m0s"))
 			}
 		})
 	}
