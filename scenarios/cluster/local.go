@@ -53,6 +53,30 @@ func StartLocal(command []string, n int, token string, stderr io.Writer) (_ *Loc
 	return l, nil
 }
 
+// WhenEnded calls ended with the reason when an agent has ended by itself, unless stop is called
+// before. stop waits for a call that has begun.
+func (l *LocalAgents) WhenEnded(ended func(error)) (stop func()) {
+	stopped := make(chan struct{})
+	var all sync.WaitGroup
+	for i, c := range l.children {
+		all.Go(func() {
+			select {
+			case <-c.Ended():
+				how := "without an error"
+				if err := c.Err(); err != nil {
+					how = err.Error()
+				}
+				ended(fmt.Errorf("agent local-%d ended by itself: %s", i+1, how))
+			case <-stopped:
+			}
+		})
+	}
+	return func() {
+		close(stopped)
+		all.Wait()
+	}
+}
+
 // Close ends the agents and waits until they have ended.
 func (l *LocalAgents) Close() error {
 	errs := make([]error, len(l.children))

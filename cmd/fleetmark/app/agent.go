@@ -78,6 +78,9 @@ keys, which fleetmark cluster keys makes.`,
 			if f.nats != "" && cmd.Flags().Changed("join") {
 				return cli.Usagef("--nats and --join: leave one of the two out")
 			}
+			if f.creds != "" && f.nats == "" {
+				return cli.Usagef("--creds is for a NATS cluster that others run: say which with --nats, or leave it out")
+			}
 			var err error
 			if network != "" {
 				if o.Network, err = netip.ParsePrefix(network); err != nil {

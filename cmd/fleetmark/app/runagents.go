@@ -28,6 +28,8 @@ type agentsFlags struct {
 	listen  string
 	network string
 	o       cluster.Options
+
+	started *cluster.LocalAgents // of --local, once they are started; else nil
 }
 
 func (f *agentsFlags) addAgents(flags *pflag.FlagSet) {
@@ -65,6 +67,9 @@ func (f *agentsFlags) check(cmd *cobra.Command) error {
 		if changed(of[0]) && changed(of[1]) {
 			return cli.Usagef("--%s and --%s: leave one of the two out", of[0], of[1])
 		}
+	}
+	if changed("creds") && !changed("nats") {
+		return cli.Usagef("--creds is for a NATS cluster that others run: say which with --nats, or leave it out")
 	}
 	if f.network != "" {
 		var err error
@@ -110,6 +115,11 @@ func (f *agentsFlags) open(ctx context.Context, out string, c cli.Console) (
 		return nil, nil, err
 	}
 	return func(ctx context.Context, o runner.Options) (batch.Running, error) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		if f.started != nil { // nobody waits for an agent that has ended
+			defer f.started.WhenEnded(cancel)()
+		}
 		r, err := controller.Start(ctx, o)
 		if err != nil {
 			return nil, err // don't return r, since a nil *Running isn't a nil Running
@@ -149,11 +159,10 @@ func (f *agentsFlags) openBus(ctx context.Context, out string, c cli.Console) (_
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}
-	local, err := cluster.StartLocal(command, f.o.Agents, o.Token, c.Err)
-	if err != nil {
+	if f.started, err = cluster.StartLocal(command, f.o.Agents, o.Token, c.Err); err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}
-	return conn, func() error { return errors.Join(local.Close(), closeAll()) }, nil
+	return conn, func() error { return errors.Join(f.started.Close(), closeAll()) }, nil
 }
 
 // agentCommand returns the program and arguments that start this program as an agent, but for its
