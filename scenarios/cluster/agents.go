@@ -100,7 +100,8 @@ func factNotes(members []*member) (notes []string) {
 		notes = append(notes, who+nameList(by[f])+": "+f)
 	}
 	if more := len(facts) - maxFactsOfAll; more > 0 {
-		notes = append(notes, fmt.Sprintf("%s more about the agents' machines: see `fleetmark doctor` there", plaintext.Count(more, "finding")))
+		notes = append(notes, fmt.Sprintf("%s more about the agents' machines: see `fleetmark doctor` there",
+			plaintext.Count(more, "finding")))
 	}
 	return notes
 }

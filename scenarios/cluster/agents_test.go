@@ -14,11 +14,13 @@ func TestFactNotes(t *testing.T) {
 	}
 	require.Empty(t, factNotes([]*member{says("a"), says("b")}))
 	require.Equal(t, []string{"agent a: turbo: on", "agents a, b: quota: 1.50 cores", "agent b: a line \uFFFD[2J of two"},
-		factNotes([]*member{says("a", "turbo: on", "quota: 1.50 cores"), says("b", "quota: 1.50 cores", "a line \x1b[2J\nof two")}))
+		factNotes([]*member{says("a", "turbo: on", "quota: 1.50 cores"),
+			says("b", "quota: 1.50 cores", "a line \x1b[2J\nof two")}))
 
 	var many []*member
 	for i := range 30 {
-		many = append(many, says(fmt.Sprintf("a%d", i), "turbo: on", strings.Repeat("x", 1000), fmt.Sprintf("memory: %d MiB", i)))
+		many = append(many, says(fmt.Sprintf("a%d", i), "turbo: on", strings.Repeat("x", 1000),
+			fmt.Sprintf("memory: %d MiB", i)))
 	}
 	notes := factNotes(many)
 	require.Len(t, notes, maxFactsOfAll+1)

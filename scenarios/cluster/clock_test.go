@@ -49,7 +49,8 @@ func TestMeasureOffset(t *testing.T) {
 }
 
 func TestMeasureOffset_fails(t *testing.T) {
-	_, err := measureOffset(t.Context(), newClock(), 3, func(context.Context) (int64, error) { return 0, errors.New("no answer") })
+	_, err := measureOffset(t.Context(), newClock(), 3,
+		func(context.Context) (int64, error) { return 0, errors.New("no answer") })
 	require.EqualError(t, err, "the controller's clock can't be read: no answer")
 
 	ctx, cancel := context.WithCancelCause(t.Context())

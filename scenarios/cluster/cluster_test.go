@@ -185,7 +185,8 @@ func TestRunWithAgents(t *testing.T) {
 			t.Run(fmt.Sprint(agents, sets), func(t *testing.T) {
 				cluster := newTestCluster(t)
 				cluster.agents(t, agents)
-				got, err := run(t, cluster.controller(t, Options{Agents: agents}), cluster.options(spec(t, append(sets, "load.max_skew=1m")...)))
+				got, err := run(t, cluster.controller(t, Options{Agents: agents}),
+					cluster.options(spec(t, append(sets, "load.max_skew=1m")...)))
 				require.NoError(t, err)
 				require.True(t, got.Run.Valid, "%v", got.Run.Invalid)
 				require.Equal(t, results.StatusFinished, got.Run.Status)

@@ -153,7 +153,8 @@ func TestControllerDies(t *testing.T) {
 			cluster.agent(t, "a1", nil)
 			cluster.agentAt(t, other.url(), "a2", nil)
 			other.when(row.says, own.cut)
-			dying := cluster.controllerOn(t, cluster.connectTo(t, own.url(), bus.Controller), Options{Agents: 2, Lease: testLease})
+			dying := cluster.controllerOn(t, cluster.connectTo(t, own.url(), bus.Controller),
+				Options{Agents: 2, Lease: testLease})
 			file := filepath.Join(t.TempDir(), "firmware.bin")
 			writeRandom(t, file, 10<<10)
 			got, err := attempt(t.Context(), dying,

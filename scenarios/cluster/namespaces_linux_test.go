@@ -100,8 +100,9 @@ func (p *machinePark) on(ctx context.Context, m *testnet.Machine, command ...str
 func (p *machinePark) agent(t *testing.T, machine int, flags ...string) {
 	t.Helper()
 	name := fmt.Sprintf("a%d", machine+1)
-	cmd := p.on(context.WithoutCancel(t.Context()), p.agents[machine], append([]string{p.program, "agent", "--join", listenAddress,
-		"--keys", p.keys(bus.Agent), "--name", name, "--out", name}, flags...)...)
+	cmd := p.on(context.WithoutCancel(t.Context()), p.agents[machine],
+		append([]string{p.program, "agent", "--join", listenAddress,
+			"--keys", p.keys(bus.Agent), "--name", name, "--out", name}, flags...)...)
 	said := &bytes.Buffer{}
 	cmd.Stderr = said
 	require.NoError(t, cmd.Start())

@@ -68,5 +68,6 @@ func TestScalePage(t *testing.T) {
 	} {
 		require.Contains(t, page, bound)
 	}
-	require.Equal(t, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}, []time.Duration{delay(0), delay(1000)})
+	require.Equal(t, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
+		[]time.Duration{delay(0), delay(1000)})
 }

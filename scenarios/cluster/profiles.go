@@ -236,7 +236,8 @@ func (p *profileMerger) merge(ctx context.Context) []string {
 			}
 		}
 		if problem != "" {
-			missing = append(missing, fmt.Sprintf("agent %s: its profiles are missing in the merged ones: %s", a.name, plaintext.Line(problem)))
+			missing = append(missing, fmt.Sprintf("agent %s: its profiles are missing in the merged ones: %s", a.name,
+				plaintext.Line(problem)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {

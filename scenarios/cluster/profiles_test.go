@@ -112,7 +112,8 @@ func TestRunWithAgents_profiles(t *testing.T) {
 		merged, sums := readProfile(t, files[0])
 		whole, operations := map[string]int64{}, int64(0)
 		for _, a := range got.Run.Agents.List {
-			of, alone := readProfile(t, filepath.Join(cluster.dir, a.Name, a.Directory, rundir.ProfilesName, filepath.Base(files[0])))
+			of, alone := readProfile(t, filepath.Join(cluster.dir, a.Name, a.Directory, rundir.ProfilesName,
+				filepath.Base(files[0])))
 			whole[a.Name] = alone[""]
 			operations += profiles.Operations(of)
 		}
@@ -159,9 +160,11 @@ func TestExtract(t *testing.T) {
 		{name: "profiles", archive: whole, want: []string{"cpu.1.pb.gz", "heap.2.pb.gz"}},
 		{name: "nothing", archive: testArchive(t, "x")},
 		{name: "cut", archive: whole[:1224], want: []string{"cpu.1.pb.gz"}, err: "EOF"},
-		{name: "a file elsewhere", archive: testArchive(t, "x", "../cpu.1.pb.gz"), err: `"../cpu.1.pb.gz" is not the name of a profile`},
+		{name: "a file elsewhere", archive: testArchive(t, "x", "../cpu.1.pb.gz"),
+			err: `"../cpu.1.pb.gz" is not the name of a profile`},
 		{name: "another file", archive: testArchive(t, "x", "run.json"), err: `"run.json" is not the name of a profile`},
-		{name: "twice", archive: testArchive(t, "x", "cpu.1.pb.gz", "cpu.1.pb.gz"), want: []string{"cpu.1.pb.gz"}, err: "exists"},
+		{name: "twice", archive: testArchive(t, "x", "cpu.1.pb.gz", "cpu.1.pb.gz"), want: []string{"cpu.1.pb.gz"},
+			err: "exists"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -225,7 +228,8 @@ func TestProfileMerger_missing(t *testing.T) {
 		Sample:   []*profile.Sample{{Location: []*profile.Location{l}, Value: []int64{1, 1e7}}},
 		Location: []*profile.Location{l}, Function: []*profile.Function{f},
 	}).Write(&good))
-	m := profileMerger{js: js, run: "4f2a", into: filepath.Join(t.TempDir(), rundir.ProfilesName), machine: "m", labeled: true}
+	m := profileMerger{js: js, run: "4f2a", into: filepath.Join(t.TempDir(), rundir.ProfilesName), machine: "m",
+		labeled: true}
 	m.agents = []profiledAgent{
 		put("a", testArchive(t, good.String(), "cpu.1.pb.gz")), put("b", testArchive(t, "no profile", "cpu.1.pb.gz")),
 		put("c", []byte("no archive")), put("d", testArchive(t, good.String(), "cpu.1.pb.gz")),

@@ -285,7 +285,8 @@ func (r *session) runRepetition(ctx context.Context, rep runner.Repetition) erro
 	key := keyOf(rep)
 	r.repetition, r.last, r.begun = rep, rep, false
 	r.say(func(s *controllerState) { s.Repetition, s.Start = key, 0 })
-	if err := r.awaitAll(ctx, rep, runner.AtGate, r.drivers, func(m *member) bool { return m.state.AtGate == key }); err != nil {
+	atGate := func(m *member) bool { return m.state.AtGate == key }
+	if err := r.awaitAll(ctx, rep, runner.AtGate, r.drivers, atGate); err != nil {
 		return err
 	}
 	start := r.c.clock.now() + int64(r.startDelay())

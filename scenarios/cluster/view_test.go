@@ -46,12 +46,15 @@ func TestWait_activity(t *testing.T) {
 	}{
 		{runner.Readying, []*member{ready, ready}, "", runner.Readying, 2, ""},
 		{
-			runner.Readying, []*member{ready, busy("rack-3", agentState{Activity: "starting its fleet"}), busy("z", agentState{})}, "",
+			runner.Readying, []*member{ready, busy("rack-3", agentState{Activity: "starting its fleet"}),
+				busy("z", agentState{})}, "",
 			runner.Readying, 1, "rack-3: starting its fleet",
 		},
-		{runner.Readying, []*member{busy("a", agentState{}), ready, busy("b", agentState{})}, "b", runner.Readying, 1, "b: silent for 3.1s"},
+		{runner.Readying, []*member{busy("a", agentState{}), ready, busy("b", agentState{})}, "b", runner.Readying, 1,
+			"b: silent for 3.1s"},
 		{
-			runner.AtGate, []*member{ready, busy("a", agentState{Activity: "opening connections", ActivityDone: 40, ActivityOf: 300})}, "",
+			runner.AtGate, []*member{ready,
+				busy("a", agentState{Activity: "opening connections", ActivityDone: 40, ActivityOf: 300})}, "",
 			runner.AtGate, 1, "a: opening connections 40/300",
 		},
 		{runner.Uploading, []*member{busy("a", agentState{Activity: "checking for leaks"})}, "", runner.Releasing, 0, ""},
@@ -109,7 +112,8 @@ func (v *viewLog) End(rep runner.Repetition, p runner.Progress) {
 func TestRunWithAgents_view(t *testing.T) {
 	cluster := newTestCluster(t)
 	cluster.agent(t, "a1", nil)
-	o := cluster.options(spec(t, "load.model=constant", "load.rate=100/s", "load.duration=2s", "warmup=0", "repetitions=1"))
+	o := cluster.options(spec(t, "load.model=constant", "load.rate=100/s", "load.duration=2s", "warmup=0",
+		"repetitions=1"))
 	log := &firstJoin{join: func() { cluster.agent(t, "a2", nil) }}
 	o.Observer = log
 	got, err := run(t, cluster.controller(t, Options{Agents: 2}), o)

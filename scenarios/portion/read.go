@@ -103,7 +103,8 @@ func (c *checker) classes(what string, classes map[string]int64, failed int64) {
 func (c *checker) times(what string, t *Times) {
 	what += string(t.Op)
 	c.notNegative(what, t.Count, t.Overflow, t.SumNS)
-	c.want(t.Overflow <= 2*t.Count, "%s: %d of %d times are too long: want no more than there are", what, t.Overflow, t.Count)
+	c.want(t.Overflow <= 2*t.Count, "%s: %d of %d times are too long: want no more than there are", what, t.Overflow,
+		t.Count)
 	c.histogram(what, t.Response, t.Count)
 	switch {
 	case c.Planned:
@@ -139,9 +140,11 @@ func (s Shape) check(p *Portion) error {
 	c.notNegative("operations", o.Planned, o.Started, o.Succeeded, o.Failed, o.NotSent, o.BrokenOff, o.EndedInPlan,
 		o.SucceededInPlan, p.Retries)
 	c.notNegative("durations", o.PlanNS, o.DrainNS, p.ElapsedNS, p.MeanBusyNS, p.Usage.CPUNS)
-	c.want(p.StartLateNS >= -maxNS && p.StartLateNS <= maxNS, "start: %d ns after the common one is out of its range", p.StartLateNS)
+	c.want(p.StartLateNS >= -maxNS && p.StartLateNS <= maxNS, "start: %d ns after the common one is out of its range",
+		p.StartLateNS)
 	c.notNegative("workers", int64(p.Workers), int64(p.InFlightPeak), p.NoPort, p.NoDescriptor)
-	c.want(o.Started == o.Succeeded+o.Failed+o.BrokenOff, "%d operations were started, and %d succeeded, %d failed and %d were broken off",
+	c.want(o.Started == o.Succeeded+o.Failed+o.BrokenOff,
+		"%d operations were started, and %d succeeded, %d failed and %d were broken off",
 		o.Started, o.Succeeded, o.Failed, o.BrokenOff)
 	c.want(o.SucceededInPlan <= o.Succeeded && o.EndedInPlan <= o.Succeeded+o.Failed && o.SucceededInPlan <= o.EndedInPlan,
 		"%d operations succeeded within the plan of %d, and %d ended of %d", o.SucceededInPlan, o.Succeeded, o.EndedInPlan, o.Succeeded+o.Failed)
@@ -174,7 +177,8 @@ func (s Shape) check(p *Portion) error {
 		c.want(devices >= 0 && devices <= n.Devices && n.Devices <= maxDevices, "devices: %v: want no more than there are", n)
 	}
 	c.want(n.Updated+n.Failed+n.Lost <= n.Devices, "devices: %v: want no more than there are", n)
-	c.want(len(p.Notes)+len(p.Findings)+len(p.Contradictions) <= maxTexts, "%d notes, findings and contradictions: want at most %d",
+	c.want(len(p.Notes)+len(p.Findings)+len(p.Contradictions) <= maxTexts,
+		"%d notes, findings and contradictions: want at most %d",
 		len(p.Notes)+len(p.Findings)+len(p.Contradictions), maxTexts)
 	c.groups(p)
 	return c.err
@@ -215,9 +219,12 @@ func (c *checker) groups(p *Portion) {
 func (s Shape) checkInterval(v *Interval) error {
 	c := &checker{Shape: s}
 	c.notNegative("interval", v.StartNS, v.EndNS, v.PlanNS)
-	c.want(v.EndNS > v.StartNS || v.Last && v.EndNS == v.StartNS, "the interval ends at %v and begins at %v", time.Duration(v.EndNS), time.Duration(v.StartNS))
-	c.notNegative("operations", v.Planned, v.Sent, v.Succeeded, v.Failed, v.BrokenOff, v.Retries, v.NotSent, v.InFlight, v.SucceededLate)
-	c.want(v.SucceededLate <= v.Succeeded, "%d operations succeeded, and %d after the plan's end", v.Succeeded, v.SucceededLate)
+	c.want(v.EndNS > v.StartNS || v.Last && v.EndNS == v.StartNS, "the interval ends at %v and begins at %v",
+		time.Duration(v.EndNS), time.Duration(v.StartNS))
+	c.notNegative("operations", v.Planned, v.Sent, v.Succeeded, v.Failed, v.BrokenOff, v.Retries, v.NotSent, v.InFlight,
+		v.SucceededLate)
+	c.want(v.SucceededLate <= v.Succeeded, "%d operations succeeded, and %d after the plan's end", v.Succeeded,
+		v.SucceededLate)
 	c.longest(v.LongestNS)
 	next, last := 0, int64(0)
 	for i := range v.Times {

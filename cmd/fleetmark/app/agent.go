@@ -131,7 +131,8 @@ keys, which fleetmark cluster keys makes.`,
 	flags.StringVar((*string)(&o.Role), "role", string(cluster.Both),
 		"both, driver or fleet: whether it drives devices, is the devices that a driver drives, or both over loopback")
 	flags.StringVar(&network, "device-network", "", "for --role fleet: the network of all devices, as for the controller")
-	flags.StringVar(&listen, "listen", "", "for --role fleet: the address of this machine for the driver (default: that towards the server)")
+	flags.StringVar(&listen, "listen", "",
+		"for --role fleet: the address of this machine for the driver (default: that towards the server)")
 	flags.StringVar(&o.Out, "out", "runs", "where run directories are made")
 	flags.IntVar(&o.Runs, "runs", 0, "end after so many runs; 0 is never")
 	flags.BoolVar(&withParent, "with-parent", false, "end when standard input ends")

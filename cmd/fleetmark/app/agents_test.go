@@ -31,14 +31,14 @@ func validates(t *testing.T, schema string, document []byte) error {
 	return compiled.Validate(value)
 }
 
-// TestRunAgents_json runs a scenario with agents on this machine, and checks what programs read of it:
-// the object of --json has the agents as run.json has them, --progress json tells of all of them, and
-// the run's profiles are read as any other's.
+// TestRunAgents_json runs a scenario with agents on this machine, and checks what programs read of
+// it: the object of --json has the agents as run.json has them, --progress json tells of all of
+// them, and the run's profiles are read as any other's.
 func TestRunAgents_json(t *testing.T) {
 	onceOnly(t)
 	dir := t.TempDir()
-	got := fleetmark(t, dir, nil, "run", "throughput", "--duration", "2s", "--devices", "60", "--repeat", "1", "--warmup", "0",
-		"--agents", "2", "--local", "--json", "--progress", "json")
+	got := fleetmark(t, dir, nil, "run", "throughput", "--duration", "2s", "--devices", "60", "--repeat", "1",
+		"--warmup", "0", "--agents", "2", "--local", "--json", "--progress", "json")
 	require.Contains(t, []int{cli.ExitPass, cli.ExitInconclusive}, got.code, got.stderr)
 	var object struct {
 		Run     string            `json:"run"`

@@ -196,6 +196,8 @@ func TestExitCodes(t *testing.T) {
 		{code: cli.ExitUsage, args: "agent --role pilot", said: `role "pilot": want both, driver or fleet`},
 		{code: cli.ExitUsage, args: "agent --name a.b", said: `agent name "a.b"`},
 		{code: cli.ExitUsage, args: "run --local", said: "--local is for a run with agents"},
+		{code: cli.ExitUsage, args: "run --agents 1 --local --lease 0s", said: "want more than 0s"},
+		{code: cli.ExitUsage, args: "run --agents 1 --local --agents-wait 0s", said: "want more than 0s"},
 		{code: cli.ExitUsage, args: "run --agents 0", said: "0 agents: want 1 to 4096"},
 		{code: cli.ExitUsage, args: "run --agents 2 --cluster-listen 0.0.0.0:0", said: "make a set with `fleetmark cluster keys DIR`"},
 		{code: cli.ExitPass, args: "cluster keys keys-of-test"},

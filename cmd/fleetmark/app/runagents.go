@@ -47,7 +47,9 @@ func (f *agentsFlags) addAgents(flags *pflag.FlagSet) {
 func (f *agentsFlags) check(cmd *cobra.Command) error {
 	changed := cmd.Flags().Changed
 	if !changed("agents") {
-		for _, name := range []string{"local", "cluster-listen", "nats", "keys", "creds", "agents-wait", "lease", "device-network"} {
+		for _, name := range []string{
+			"local", "cluster-listen", "nats", "keys", "creds", "agents-wait", "lease", "device-network",
+		} {
 			if changed(name) {
 				return cli.Usagef("--%s is for a run with agents: say how many with --agents, or leave it out", name)
 			}
@@ -62,8 +64,10 @@ func (f *agentsFlags) check(cmd *cobra.Command) error {
 			return cli.Usagef("--%s and --agents: each agent has its own fleet; leave one of the two out", name)
 		}
 	}
-	for _, of := range [][2]string{{"local", "nats"}, {"local", "cluster-listen"}, {"local", "keys"}, {"local", "device-network"},
-		{"nats", "cluster-listen"}} {
+	for _, of := range [][2]string{
+		{"local", "nats"}, {"local", "cluster-listen"}, {"local", "keys"}, {"local", "device-network"},
+		{"nats", "cluster-listen"},
+	} {
 		if changed(of[0]) && changed(of[1]) {
 			return cli.Usagef("--%s and --%s: leave one of the two out", of[0], of[1])
 		}
@@ -76,6 +80,9 @@ func (f *agentsFlags) check(cmd *cobra.Command) error {
 		if f.o.Network, err = netip.ParsePrefix(f.network); err != nil {
 			return cli.Usagef("--device-network %q: want an IPv4 network such as 10.64.0.0/10", f.network)
 		}
+	}
+	if f.o.Wait == 0 || f.o.Lease == 0 { // in Options, 0 is the default
+		return cli.Usagef("--agents-wait and --lease: want more than 0s")
 	}
 	if err := f.o.Validate(); err != nil {
 		return cli.Usagef("%v", err)
@@ -130,7 +137,9 @@ func (f *agentsFlags) open(ctx context.Context, out string, c cli.Console) (
 
 // openBus connects to NATS, which it starts unless the flags say where it is. It starts the agents
 // that are to be on this machine.
-func (f *agentsFlags) openBus(ctx context.Context, out string, c cli.Console) (_ *nats.Conn, _ func() error, err error) {
+func (f *agentsFlags) openBus(ctx context.Context, out string, c cli.Console) (
+	_ *nats.Conn, _ func() error, err error,
+) {
 	if f.nats != "" {
 		conn, err := bus.Connect(ctx, f.connect(f.nats, bus.Controller, "controller", os.Getenv(clusterTokenEnv), c))
 		if err != nil {
