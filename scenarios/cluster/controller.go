@@ -81,7 +81,8 @@ func (c *Controller) note(format string, args ...any) {
 	}
 }
 
-// roundTime is how long agents have to say that they are there.
+// roundTime is how long agents have to say that they are there, after the question or the answer of
+// another.
 const roundTime = 300 * time.Millisecond
 
 // A roster is the agents of a run by role, each list in the order of their names.
@@ -153,22 +154,24 @@ func (c *Controller) whoIsThere(ctx context.Context) ([]Info, error) {
 	if err := c.conn.PublishRequest(discoverSubject, inbox, nil); err != nil {
 		return nil, fmt.Errorf("asking for agents: %w", err)
 	}
-	round, cancel := context.WithTimeout(ctx, roundTime)
-	defer cancel()
+	// A thousand answers may take longer than a round, which goes on while they come.
 	var all []Info
-	for {
+	for late := time.Now().Add(max(c.Wait, roundTime)); ; {
+		round, cancel := context.WithTimeout(ctx, roundTime)
 		m, err := answers.NextMsgWithContext(round)
+		if errors.Is(err, nats.ErrNoResponders) { // nobody is there yet
+			<-round.Done()
+		}
+		quiet := err != nil && round.Err() != nil
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case round.Err() != nil:
+		case quiet, time.Now().After(late):
 			slices.SortFunc(all, func(a, b Info) int {
 				return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Instance, b.Instance))
 			})
 			return all, nil
-		case errors.Is(err, nats.ErrNoResponders): // nobody is there yet
-			<-round.Done()
-			continue
 		case err != nil:
 			return nil, fmt.Errorf("asking for agents: %w", err)
 		}

@@ -129,9 +129,10 @@ func ClientName(o runner.Options) string {
 
 // How offers are made.
 const (
-	offerWait    = 2 * time.Second // for an answer
-	offerTries   = 3
-	offersAtTime = 32
+	offerWait     = 2 * time.Second  // for an answer
+	offerWaitEach = time.Millisecond // and longer for each agent, since those before it read the clock meanwhile
+	offerTries    = 3
+	offersAtTime  = 32
 )
 
 // offer makes an offer to each of the members, and returns an error that says who refused.
@@ -182,7 +183,7 @@ func (r *session) offerTo(ctx context.Context, of offer, m *member) error {
 		of.Fleet = m.fleet.state.Ready.Fleet
 	}
 	for try := 1; ; try++ {
-		asked, cancel := context.WithTimeout(ctx, offerWait)
+		asked, cancel := context.WithTimeout(ctx, offerWait+time.Duration(len(r.members))*offerWaitEach)
 		answered, err := r.c.conn.RequestWithContext(asked, offerSubject+m.Name, encode(of))
 		cancel()
 		switch {

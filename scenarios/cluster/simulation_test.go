@@ -58,7 +58,7 @@ const simulationVariable = "FLEETMARK_TEST_SIMULATION"
 
 // A simulationCost is what the controller's process took, with the embedded server.
 type simulationCost struct {
-	Ready     time.Duration // from the first question who is there until all agents are ready
+	Ready     time.Duration // from when all agents are there until all are ready
 	ReadyCPU  time.Duration // processor time until then
 	ReadyPeak uint64        // resident memory at most until then, in bytes
 	Run       time.Duration // from then until all agents have ended
@@ -182,6 +182,9 @@ func simulateController(text string) (err error) {
 	}
 	c, err := NewController(ctx, conn, Options{Agents: s.Agents, Wait: 2 * time.Minute})
 	if err != nil {
+		return err
+	}
+	if _, err := c.gather(ctx, newJoinView(runner.Options{}, s.spec())); err != nil { // not to measure how agents connect
 		return err
 	}
 	var cost simulationCost
