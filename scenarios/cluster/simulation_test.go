@@ -144,6 +144,8 @@ func (s simulation) start(t *testing.T, as string) *simulationProcess {
 	p.Stderr = p.said
 	p.stdout, err = p.StdoutPipe()
 	require.NoError(t, err)
+	_, err = p.StdinPipe() // closed when this process has ended, however it ends; see endWithParent
+	require.NoError(t, err)
 	require.NoError(t, p.Start())
 	return p
 }
@@ -157,9 +159,18 @@ func readLine(t *testing.T, r *bufio.Reader, p *simulationProcess) []byte {
 	return line
 }
 
+// endWithParent ends this process when its standard input ends.
+func endWithParent() {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+}
+
 // simulateController is the controller of a simulation. It prints its server's URL, and at the end
 // what it cost.
 func simulateController(text string) (err error) {
+	endWithParent()
 	var s simulation
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err
@@ -210,6 +221,7 @@ func simulateController(text string) (err error) {
 
 // simulateAgents is all agents of a simulation.
 func simulateAgents(text string) error {
+	endWithParent()
 	var s simulation
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err
