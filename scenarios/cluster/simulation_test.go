@@ -115,9 +115,11 @@ func TestManyAgents(t *testing.T) {
 	size := len(portion.NewIntervalWriter().Append(nil, s.interval(0), nil))
 	skew := time.Duration(got.Run.Agents.SkewNS)
 	t.Logf("%d agents, %d s, an interval of %d bytes a second; ready after %v with %v of processor time and %d MiB; "+
-		"then in %v %v of processor time, %.2f cores, peak %d MiB; %d states and %d results came; skew %v",
+		"then in %v %v of processor time, %.2f cores, peak %d MiB; %d states and %d results came; skew %v; "+
+		"the agents' process took %v of processor time",
 		s.Agents, s.Seconds, size, cost.Ready, cost.ReadyCPU, cost.ReadyPeak>>20,
-		cost.Run, cost.RunCPU, cost.RunCPU.Seconds()/cost.Run.Seconds(), cost.Peak>>20, cost.States, cost.Results, skew)
+		cost.Run, cost.RunCPU, cost.RunCPU.Seconds()/cost.Run.Seconds(), cost.Peak>>20, cost.States, cost.Results, skew,
+		agents.ProcessState.UserTime()+agents.ProcessState.SystemTime())
 }
 
 // A simulationProcess is this test's program as somebody else.
