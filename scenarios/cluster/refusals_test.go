@@ -298,7 +298,7 @@ func TestFleetsAndDrivers(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			time.Sleep(3 * testLease / 2) // it takes long to start
+			time.Sleep(3 * testLease() / 4) // it takes long to start
 			j.update(func(s *agentState) {
 				s.Phase, s.Ready = ready, &readiness{Plan: plan, Fleet: &fleetAddress{Address: "there"}}
 			})
@@ -328,7 +328,7 @@ func TestFleetsAndDrivers(t *testing.T) {
 			return errors.Join(err, context.Cause(ctx))
 		}
 	})
-	controller := cluster.controller(t, Options{Agents: 1, Lease: testLease, Network: network})
+	controller := cluster.controller(t, Options{Agents: 1, Lease: testLease() / 2, Network: network})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r, err := controller.Start(ctx, cluster.options(spec(t)))
