@@ -17,6 +17,14 @@ const Variable = "FLEETMARK_TEST_EVERYTHING"
 // Everything reports whether every test is to run.
 func Everything() bool { return os.Getenv(Variable) != "" }
 
+// LongVariable names the environment variable that makes tests which repeat something with other
+// seeds, or with more agents, do so as often as they were once seen to pass. That takes half an hour,
+// too long for CI, which does the same fewer times.
+const LongVariable = "FLEETMARK_TEST_LONG"
+
+// Long reports whether tests repeat what they do that often.
+func Long() bool { return os.Getenv(LongVariable) != "" }
+
 // Slow skips a test that takes many seconds, unless every test is to run.
 func Slow(t testing.TB) {
 	t.Helper()

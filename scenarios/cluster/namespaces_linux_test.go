@@ -252,7 +252,7 @@ func TestMachines(t *testing.T) {
 			p.agent(t, i)
 		}
 		seeds := 2
-		if testenv.Everything() {
+		if testenv.Long() {
 			seeds = 10
 		}
 		for seed := range seeds {

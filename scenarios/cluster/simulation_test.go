@@ -85,7 +85,10 @@ func (s simulation) spec() scenarios.Spec {
 func TestManyAgents(t *testing.T) {
 	testenv.Slow(t)
 	testenv.SlowRaced(t)
-	s := simulation{Agents: 1100, Seconds: 10, Dir: t.TempDir()}
+	s := simulation{Agents: 200, Seconds: 5, Dir: t.TempDir()}
+	if testenv.Long() {
+		s.Agents, s.Seconds = 1100, 60
+	}
 	if size := os.Getenv(simulationVariable); size != "" {
 		_, err := fmt.Sscanf(size, "%dx%d", &s.Agents, &s.Seconds)
 		require.NoError(t, err, "%s=%s: want a size such as 1100x60", simulationVariable, size)
